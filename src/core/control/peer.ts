@@ -1,0 +1,67 @@
+import type { ConfiguredRole, JournalId, Position, RunId, ServerId, ServerState, Term } from '../identity.js';
+import type { TermRecord } from '../terms/record.js';
+import type { Endpoint, ReplicationPhase } from './broker.js';
+
+/*
+ * What the two HA managers say to each other over the backchannel: after a handshake, nothing but each one's whole status,
+ * at every pingInterval and at every change. Decisions rest on the latest status, so a lost one costs a cycle.
+ */
+
+/** The first frame of each side. A difference that matters ends the conversation by name. */
+export interface Hello {
+  readonly cluster: string;
+  readonly server: ServerId;
+  readonly role: ConfiguredRole;
+  /** This manager's run. */
+  readonly run: RunId;
+  readonly version: string;
+  /** The settings that must agree, key by key, as text. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface PeerStatus {
+  readonly server: ServerId;
+  readonly run: RunId;
+  /** Grows by one with every status of this run; an older one than the last seen is dropped. */
+  readonly seq: number;
+  /** The peer run and its highest seq that we have heard: proof that the other direction works. */
+  readonly heard: { readonly run: RunId; readonly seq: number } | null;
+  readonly state: ServerState;
+  readonly previous: ServerState;
+  /** Counts this run's moves. */
+  readonly moves: number;
+  readonly reason: string;
+  /** The term this server serves or follows in; 0 when neither. */
+  readonly term: Term;
+  /** Highest term record that this server has kept. */
+  readonly record: TermRecord | null;
+  /** Set when a right was given away and its outcome is not known: no claim may rest on `record` alone. */
+  readonly inDoubt: Term | null;
+  readonly shareId: string | null;
+  /** Where the share shows no record, and we have looked. */
+  readonly shareEmpty: boolean;
+  readonly shareReplaced: boolean;
+  /** The manager cannot vouch for its broker: dead, hung or not started. Peer lost, at once. */
+  readonly brokerDown: boolean;
+  readonly broker: {
+    readonly run: RunId;
+    readonly journal: JournalId;
+    readonly logTerm: Term;
+    readonly position: Position;
+    readonly durable: Position;
+    readonly damage: string | null;
+    readonly diverged: string | null;
+    readonly fencedThrough: Term;
+    readonly replicationPhase: ReplicationPhase | null;
+    readonly replicationEndpoint: Endpoint;
+  } | null;
+  readonly holdsLock: boolean;
+  /** True between giving up the lock on purpose and wanting it again. */
+  readonly releasedLock: boolean;
+  readonly gatewayAnswers: boolean;
+  /** The server is on its way out and asks the peer to take over, or asks for a switchover. */
+  readonly wantsSwitchover: boolean;
+  readonly stopping: boolean;
+  /** Where clients reach this server. */
+  readonly clientEndpoints: readonly string[];
+}

@@ -1,0 +1,37 @@
+/**
+ * A server's own disk, one folder of it: every path is relative to that folder, with `/`, and never leaves it.
+ * Failures reject, or are passed, as an Error with the system's `code` (ENOSPC, EIO, ENOENT …).
+ * After a failed `sync` nothing written to that file since its last good sync may be counted on.
+ */
+export interface Disk {
+  /** Names in a folder, in no order; empty when the folder is not there. */
+  list(folder: string): Promise<string[]>;
+  /** The whole file. For small files. */
+  readFile(path: string): Promise<Uint8Array>;
+  /** Replaces a small file durably: temporary file, fsync, rename, fsync of the folder. */
+  replaceFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** Creates the folder and those above it, durably. */
+  makeFolder(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Makes entries of the folder (created, renamed, removed) durable. */
+  syncFolder(path: string): Promise<void>;
+  /** `create`: must not exist. `write`: must exist. */
+  open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile>;
+  /** Bytes that can still be written, as the file system says. */
+  freeBytes(): Promise<number>;
+}
+
+export type Done = (error: Error | null) => void;
+
+export interface DiskFile {
+  size(): Promise<number>;
+  /** Up to `length` bytes from `offset`; fewer at the end of the file. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Writes all of `parts`, one after the other, at `offset`. The parts are not changed until `done`. */
+  write(parts: readonly Uint8Array[], offset: number, done: Done): void;
+  /** fdatasync. */
+  sync(done: Done): void;
+  truncate(length: number): Promise<void>;
+  close(): Promise<void>;
+}
