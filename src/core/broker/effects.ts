@@ -1,8 +1,8 @@
 import type { Position } from '../identity.js';
 
 /**
- * A number that no two client connections of a journal share: it is made of the position of the log when the client
- * connected and a counter, so that a record that names it can never mean another connection.
+ * A number that no two client connections of a pair ever share: term × 2^29 + a counter within the term. A record that
+ * names it can never mean another connection. Below 2^53.
  */
 export type ConnectionId = number;
 
