@@ -79,6 +79,8 @@ export type ReplicationPhase = 'connecting' | 'negotiating' | 'snapshot' | 'catc
 export interface ReplicationStatus {
   readonly phase: ReplicationPhase;
   readonly peerRun: RunId | null;
+  /** The journal that the peer named when this session began; the copy that an admission may name. */
+  readonly peerJournal: JournalId | null;
   readonly term: Term;
   /** Highest position that the peer has said is durable there (leader), or that is durable here (follower). */
   readonly peerDurable: Position;

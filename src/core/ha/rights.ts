@@ -1,0 +1,119 @@
+import { isServing, NO_POSITION, NO_TERM, type JournalId, type Position, type ServerId, type Term } from '../identity.js';
+import type { TermRecord } from '../terms/record.js';
+import type { Situation } from './situation.js';
+
+/** A copy of the data as arbitration sees it. */
+interface Copy {
+  readonly server: ServerId;
+  readonly journal: JournalId;
+  readonly logTerm: Term;
+  readonly position: Position;
+  readonly durable: Position;
+  readonly damage: string | null;
+}
+
+/** Why a right is missing, in words for the operator; `null` when it is there. */
+export type Missing = string | null;
+
+/** R3, the part about the copy: named by the record with its present journal, reaching the record's position, and whole. */
+export function missingMembership(record: TermRecord, copy: Copy): Missing {
+  const member = record.inSync.find((m) => m.server === copy.server);
+  if (member === undefined) {
+    const holders = record.inSync.map((m) => m.server).join(' and ');
+    return `the newer data is on ${holders} (term ${record.term}); start ${holders}, or promote this server and accept loss`;
+  }
+  if (copy.damage !== null) return `this copy is damaged (${copy.damage}); it needs the peer's`;
+  if (member.journal !== copy.journal) return `the journal that term ${record.term} counts on is gone from this server; it needs the peer's`;
+  if (copy.durable < record.position) return `the log ends at ${copy.durable}, before position ${record.position} that term ${record.term} counts on`;
+  if (copy.logTerm > record.term) return `the log has records of term ${copy.logTerm}, but the highest term record is ${record.term}`;
+  return null;
+}
+
+/** R3 whole, but for lock and gateway: may this server claim the term after the highest one? */
+export function missingRight(s: Situation): Missing {
+  if (s.broker === null) return 'the broker is not running';
+  if (s.share.replaced) return 'the share was replaced: it lacks records that this server has kept; both servers must be connected, or promote';
+  if (!s.share.usable) return `the share is not usable (${s.share.detail ?? 'not looked at yet'})`;
+  if (s.kept === null) return 'no term record exists yet: both servers must be connected once';
+  return missingMembership(s.kept, ownCopy(s) as Copy);
+}
+
+function ownCopy(s: Situation): Copy | null {
+  if (s.broker === null) return null;
+  const j = s.broker.journal;
+  return { server: s.server, journal: j.id, logTerm: j.term, position: j.position, durable: j.durable, damage: j.damage };
+}
+
+function peerCopy(s: Situation): Copy | null {
+  const b = s.peer?.broker;
+  if (s.peer === null || b === null || b === undefined) return null;
+  return { server: s.peerServer, journal: b.journal, logTerm: b.logTerm, position: b.position, durable: b.durable, damage: b.damage };
+}
+
+export type First =
+  /** `fresh`: by R9, with a number above everything seen. */
+  | { readonly who: 'me'; readonly fresh: boolean }
+  | { readonly who: 'peer' }
+  | { readonly who: 'nobody'; readonly why: string };
+
+/**
+ * Both servers are connected and neither serves: who comes first? Both compute it from the same two statuses and come to opposite
+ * answers; where a status is behind, the answer is `nobody` for a cycle.
+ */
+export function whoComesFirst(s: Situation): First {
+  const mine = ownCopy(s);
+  const theirs = peerCopy(s);
+  if (s.peer === null || theirs === null || s.peer.brokerDown) return nobody("the peer's broker is not ready");
+  if (mine === null) return nobody('the broker is not running');
+  if (isServing(s.peer.state)) return { who: 'peer' };
+  if (s.share.id === null || s.peer.shareId === null) return nobody('not both servers have seen the share yet');
+  if (s.share.id !== s.peer.shareId) return nobody(`the servers see different shares (${s.share.id} here, ${s.peer.shareId} at the peer); mount the same one`);
+  if (s.share.usable && s.kept !== null && !s.peer.shareReplaced) return firstByRecord(s, s.kept, mine, theirs);
+  const freshHere = s.share.replaced || (s.share.empty && s.kept === null);
+  const freshThere = s.peer.shareReplaced || (s.peer.shareEmpty && s.peer.record === null);
+  if (freshHere && freshThere) return firstWithoutRecord(s, mine, theirs);
+  return nobody(freshHere === freshThere ? 'the share has not been looked at yet' : 'the servers do not see the same term records yet');
+}
+
+function firstByRecord(s: Situation, kept: TermRecord, mine: Copy, theirs: Copy): First {
+  if (s.peer?.record?.nonce !== kept.nonce) return nobody('the servers do not know the same highest term record yet');
+  return firstAmongMembers(s, kept, mine, theirs, false);
+}
+
+function firstWithoutRecord(s: Situation, mine: Copy, theirs: Copy): First {
+  const theirKept = s.peer?.record ?? null;
+  const best = s.kept !== null && (theirKept === null || s.kept.term >= theirKept.term) ? s.kept : theirKept;
+  if (best !== null) return firstAmongMembers(s, best, mine, theirs, true);
+  if (mine.damage !== null || theirs.damage !== null) return nobody('a copy is damaged and no term record says which one counts; promote the better one');
+  return byLog(s, mine, theirs, true);
+}
+
+function firstAmongMembers(s: Situation, record: TermRecord, mine: Copy, theirs: Copy, fresh: boolean): First {
+  const lackMine = missingMembership(record, mine);
+  const lackTheirs = missingMembership(record, theirs);
+  if (lackMine === null && lackTheirs === null) return byLog(s, mine, theirs, fresh);
+  if (lackMine === null) return { who: 'me', fresh };
+  if (lackTheirs === null) return { who: 'peer' };
+  return nobody(`neither copy may serve: here ${lackMine}; at the peer ${lackTheirs}`);
+}
+
+function byLog(s: Situation, mine: Copy, theirs: Copy, fresh: boolean): First {
+  const ahead = mine.logTerm - theirs.logTerm || mine.position - theirs.position || (s.role === 'primary' ? 1 : -1);
+  return ahead > 0 ? { who: 'me', fresh } : { who: 'peer' };
+}
+
+function nobody(why: string): First {
+  return { who: 'nobody', why };
+}
+
+/** The number that a claim by R3 takes: exactly the one after the highest known, so that two claims always meet. */
+export function nextTerm(s: Situation, fresh: boolean): Term {
+  const known = s.kept?.term ?? NO_TERM;
+  if (!fresh) return (known + 1) as Term;
+  const seen = [known, s.share.highestTerm, s.broker?.journal.term ?? 0, s.peer?.record?.term ?? 0, s.peer?.broker?.logTerm ?? 0];
+  return (Math.max(...seen) + 1) as Term;
+}
+
+export function ownDurable(s: Situation): Position {
+  return s.broker?.journal.durable ?? NO_POSITION;
+}

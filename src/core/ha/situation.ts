@@ -1,0 +1,69 @@
+import type { ConfiguredRole, Monotonic, ServerId, Term } from '../identity.js';
+import type { BrokerStatus } from '../control/broker.js';
+import type { ClaimOutcome } from '../control/keeper.js';
+import type { PeerStatus } from '../control/peer.js';
+import type { TermRecord } from '../terms/record.js';
+
+/**
+ * Everything that a decision rests on, with time already turned into yes and no. Made whole for every decision: a lost
+ * event costs a cycle, never a right.
+ */
+export interface Situation {
+  readonly server: ServerId;
+  readonly role: ConfiguredRole;
+  readonly peerServer: ServerId;
+
+  /** `null`: not running, not ready, or past its answer limit. */
+  readonly broker: BrokerStatus | null;
+  /** The replication link gives no progress within the stall limit (serving, and the peer is required). */
+  readonly stalled: boolean;
+
+  /** Latest status of the peer's present run; `null` before the first one. */
+  readonly peer: PeerStatus | null;
+  /** Nothing heard of the peer within missLimit × pingInterval, or never. */
+  readonly peerSilent: boolean;
+  /** The peer's latest status shows that it heard us within the same limit. */
+  readonly peerHearsUs: boolean;
+
+  /** The highest record that this server keeps on its own disk. What is not kept is not known. */
+  readonly kept: TermRecord | null;
+  readonly share: {
+    /** Looked at whole and found well, by the present keeper. */
+    readonly usable: boolean;
+    /** Looked at whole: another share, or one that lost records that we have kept. */
+    readonly replaced: boolean;
+    /** Looked at whole: no record there. */
+    readonly empty: boolean;
+    readonly id: string | null;
+    /** Highest term number on the share, usable or not. */
+    readonly highestTerm: Term;
+    readonly detail: string | null;
+  };
+  readonly lock: { readonly held: boolean; readonly until: Monotonic | null; readonly detail: string | null };
+  /** Outcome of the claim that the keeper was last ordered. `won` only when the record is kept. */
+  readonly claim: ClaimOutcome | null;
+  readonly gatewayAnswers: boolean;
+
+  /** In WAITING: the peer had `peerWait` to connect, counted from the move to WAITING and from when it was last heard. */
+  readonly peerHadItsWait: boolean;
+  /** The stall limit has passed since the last move. */
+  readonly settled: boolean;
+  /** The task under way is older than its limit. */
+  readonly taskOverdue: boolean;
+
+  readonly wishes: {
+    /** An operator asks that the peer serves. */
+    readonly switchover: boolean;
+    /** An operator asks this server to stop. */
+    readonly stop: boolean;
+    /** An operator accepts loss and wants this server to serve. */
+    readonly promote: boolean;
+  };
+  /** For a claim made in this decision: a nonce never used before, and the wall time. */
+  readonly fresh: { readonly nonce: string; readonly at: string };
+}
+
+/** The peer is there in both directions. */
+export function peerConnected(s: Situation): boolean {
+  return s.peer !== null && !s.peerSilent && s.peerHearsUs;
+}
