@@ -12,17 +12,37 @@ export class Transcript {
   private sum2 = 0x01000193;
   private count = 0;
 
-  /** `live`: also print each line at once. */
+  /** `live`: also print each line at once. `detailed`: keep also what is told by `detail`. The sum does not depend on it. */
   constructor(
     private readonly now: () => number,
     private readonly states: () => string,
     private readonly live: ((line: string) => void) | null,
+    private readonly detailed: boolean,
   ) {}
 
   /** `who` is the process, host or client concerned. */
   line(who: string, what: string): void {
-    const line = `${formatTime(this.now())} ${this.states()} ${who.padEnd(12)} ${what}`;
+    const line = this.format(who, what);
     for (let i = 0; i < line.length; i += 1) this.mix(line.charCodeAt(i));
+    this.keep(line);
+  }
+
+  /** Something that only a reader of a failure wants to see: what each client does. */
+  detail(who: string, what: string): void {
+    if (this.detailed) this.keep(this.format(who, what));
+  }
+
+  /** Adds a number to the sum alone: the order of events that are not worth a line. */
+  mix(value: number): void {
+    this.sum1 = Math.imul(this.sum1 ^ value, 0x01000193);
+    this.sum2 = (Math.imul(this.sum2, 31) + value) | 0;
+  }
+
+  private format(who: string, what: string): string {
+    return `${formatTime(this.now())} ${this.states()} ${who.padEnd(18)} ${what}`;
+  }
+
+  private keep(line: string): void {
     this.count += 1;
     if (this.kept.length < LINES_KEPT_MAX) this.kept.push(line);
     else {
@@ -30,12 +50,6 @@ export class Transcript {
       this.from = (this.from + 1) % LINES_KEPT_MAX;
     }
     this.live?.(line);
-  }
-
-  /** Adds a number to the sum alone: the order of events that are not worth a line. */
-  mix(value: number): void {
-    this.sum1 = Math.imul(this.sum1 ^ value, 0x01000193);
-    this.sum2 = (Math.imul(this.sum2, 31) + value) | 0;
   }
 
   get hash(): string {

@@ -64,10 +64,11 @@ export class World {
     readonly seed: number,
     states: () => string = () => '',
     live: ((line: string) => void) | null = null,
+    detailed = false,
   ) {
     this.random = new Prng(seed);
     this.copiesMessages = this.random.fork('copies').chance(1 / 16);
-    this.transcript = new Transcript(() => this.time, states, live);
+    this.transcript = new Transcript(() => this.time, states, live, detailed);
   }
 
   /** True milliseconds since the run began. */

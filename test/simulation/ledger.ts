@@ -1,0 +1,81 @@
+import type { LogPoint } from '../../src/core/journal/envelope.js';
+
+/** One record as it was ever appended by a serving server, and the record before it. */
+export interface LogNode {
+  readonly term: number;
+  readonly position: number;
+  readonly chain: number;
+  readonly before: LogNode | null;
+  /** The message that the record brought, if it is a publish. */
+  readonly operation: string | null;
+  /** Digest of the broker's state after this record, and whose it was; the first one found. */
+  digest: { readonly server: string; readonly value: string } | null;
+}
+
+/**
+ * Every log that any server ever had, as one tree of records, kept outside the servers. Acknowledged records must all lie on one
+ * path, the *trunk*; a server holds everything acknowledged exactly when the trunk's end is at or before its own head.
+ */
+export class Ledger {
+  private readonly byPosition = new Map<number, LogNode[]>();
+  private readonly byOperation = new Map<string, LogNode[]>();
+  private trunkEnd: LogNode | null = null;
+
+  /** The last acknowledged record. */
+  get trunk(): LogNode | null {
+    return this.trunkEnd;
+  }
+
+  /** Notes that a record was appended after `before`. Gives the node that stands for it, whoever appended it first. */
+  appended(before: LogPoint, record: LogPoint, operation: string | null): LogNode {
+    const known = this.find(record);
+    if (known !== null) return known;
+    const node: LogNode = { term: record.term, position: record.position, chain: record.chain, before: this.find(before), operation, digest: null };
+    const there = this.byPosition.get(record.position);
+    if (there === undefined) this.byPosition.set(record.position, [node]);
+    else there.push(node);
+    if (operation !== null) {
+      const nodes = this.byOperation.get(operation);
+      if (nodes === undefined) this.byOperation.set(operation, [node]);
+      else nodes.push(node);
+    }
+    return node;
+  }
+
+  /** The node of a log's head; `null` for the empty log and for a record that nobody appended. */
+  find(point: LogPoint): LogNode | null {
+    const there = this.byPosition.get(point.position);
+    if (there === undefined) return null;
+    for (const node of there) if (node.chain === point.chain && node.term === point.term) return node;
+    return null;
+  }
+
+  /** Every record that brought the operation: a publisher that repeats itself has several. */
+  ofOperation(operation: string): readonly LogNode[] {
+    return this.byOperation.get(operation) ?? [];
+  }
+
+  /** Notes that a record was acknowledged. False when it is not on one path with those before: one of the two is lost. */
+  acknowledge(node: LogNode): boolean {
+    const { trunkEnd } = this;
+    if (trunkEnd === null || reaches(node, trunkEnd)) {
+      this.trunkEnd = node;
+      return true;
+    }
+    return reaches(trunkEnd, node);
+  }
+
+  /** Whether a log that ends at `head` holds everything acknowledged. */
+  holdsAll(head: LogPoint): boolean {
+    if (this.trunkEnd === null) return true;
+    const node = this.find(head);
+    return node !== null && reaches(node, this.trunkEnd);
+  }
+}
+
+/** Whether `earlier` is `later` or comes before it in the same log. */
+export function reaches(later: LogNode, earlier: LogNode): boolean {
+  let node: LogNode | null = later;
+  while (node !== null && node.position > earlier.position) node = node.before;
+  return node === earlier;
+}

@@ -1,0 +1,189 @@
+import { generate, parser, type Packet } from 'mqtt-packet';
+import type { Endpoint } from '../../src/core/control/broker.js';
+import type { Qos } from '../../src/core/broker/effects.js';
+import type { Network, Stream } from '../../src/ports/stream.js';
+import type { Prng } from './prng.js';
+import type { SimProcess } from './process.js';
+
+const DIAL_TIMEOUT_MS = 1_000;
+const CONNACK_TIMEOUT_MS = 3_000;
+const RETRY_MS = { low: 40, high: 400 };
+
+export interface LinkOptions {
+  readonly clientId: string;
+  readonly clean: boolean;
+  readonly keepaliveSeconds: number;
+  readonly will: { readonly topic: string; readonly qos: Qos; readonly payload: string } | null;
+  /** Where the servers are, by name, in the order in which they are tried. */
+  readonly servers: readonly { readonly name: string; readonly endpoint: Endpoint }[];
+}
+
+export interface LinkHandlers {
+  connected(sessionPresent: boolean, server: string): void;
+  packet(packet: Packet, server: string): void;
+  /** The connection ended; the link tries the next server by itself. `accepted`: a CONNECT may have reached the broker. */
+  lost(accepted: boolean): void;
+}
+
+/** One connection of a client to one server, from dialling to its end. */
+interface Attempt {
+  readonly server: string;
+  stream: Stream | null;
+  /** CONNECT was written. */
+  asked: boolean;
+  up: boolean;
+  over: boolean;
+}
+
+/**
+ * An MQTT client's connection as client libraries keep it: dials the servers in turn until one accepts, and again when the
+ * connection ends. At most one attempt counts; with a take-over the one before is left to the broker to close.
+ */
+export class MqttLink {
+  private attempt: Attempt | null = null;
+  private next = 0;
+  private wanted = false;
+
+  constructor(
+    private readonly process: SimProcess,
+    private readonly network: Network,
+    private readonly random: Prng,
+    private readonly options: LinkOptions,
+    private readonly handlers: LinkHandlers,
+  ) {
+    this.next = random.below(options.servers.length);
+  }
+
+  get up(): boolean {
+    return this.attempt?.up === true;
+  }
+
+  get server(): string | null {
+    return this.attempt?.up === true ? this.attempt.server : null;
+  }
+
+  open(): void {
+    this.wanted = true;
+    if (this.attempt === null) this.connect();
+  }
+
+  /** Opens a second connection with the same client id, without a word on the first (MQTT 3.1.1 §3.1.4-2). */
+  takeOver(): void {
+    const { attempt } = this;
+    if (attempt === null || !attempt.up) return;
+    attempt.over = true;
+    attempt.up = false;
+    this.attempt = null;
+    this.handlers.lost(true);
+    this.connect();
+  }
+
+  send(packet: Packet): void {
+    const { attempt } = this;
+    if (attempt?.up === true) attempt.stream?.write(generate(packet));
+  }
+
+  /** Ends the connection: with DISCONNECT, or as a client whose power failed. The link dials again only after `open`. */
+  close(polite: boolean): void {
+    this.wanted = false;
+    const { attempt } = this;
+    if (attempt === null) return;
+    if (polite && attempt.up) {
+      attempt.stream?.write(generate({ cmd: 'disconnect' }));
+      attempt.stream?.end();
+      this.over(attempt, true);
+    } else {
+      attempt.stream?.destroy('client gone');
+      this.over(attempt, false);
+    }
+  }
+
+  /** No answer for too long: drops the connection and tries the next server. */
+  giveUp(): void {
+    const { attempt } = this;
+    if (attempt === null) return;
+    attempt.stream?.destroy('no answer');
+    this.over(attempt, false);
+  }
+
+  private connect(): void {
+    const target = this.options.servers[this.next % this.options.servers.length];
+    if (target === undefined) return;
+    this.next += 1;
+    const attempt: Attempt = { server: target.name, stream: null, asked: false, up: false, over: false };
+    this.attempt = attempt;
+    this.network.dial(target.endpoint, DIAL_TIMEOUT_MS).then(
+      (stream) => this.dialled(attempt, stream),
+      () => this.over(attempt, false),
+    );
+  }
+
+  private dialled(attempt: Attempt, stream: Stream): void {
+    if (attempt.over) {
+      stream.destroy('not wanted any more');
+      return;
+    }
+    attempt.stream = stream;
+    const packets = parser({ protocolVersion: 4 });
+    packets.on('packet', (packet) => this.received(attempt, packet));
+    packets.on('error', (error) => {
+      this.process.host.world.fail('malformed packet', `${attempt.server} sent ${this.options.clientId}: ${error.message}`);
+    });
+    stream.handle({
+      data: (bytes) => {
+        packets.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+      },
+      drain: () => undefined,
+      close: () => this.over(attempt, false),
+    });
+    const { clientId, clean, keepaliveSeconds, will } = this.options;
+    attempt.asked = true;
+    stream.write(
+      generate({
+        cmd: 'connect',
+        protocolId: 'MQTT',
+        protocolVersion: 4,
+        clientId,
+        clean,
+        keepalive: keepaliveSeconds,
+        ...(will === null ? {} : { will: { topic: will.topic, qos: will.qos, retain: false, payload: Buffer.from(will.payload) } }),
+      }),
+    );
+    this.process.clock.after(CONNACK_TIMEOUT_MS, () => {
+      if (!attempt.over && !attempt.up) {
+        stream.destroy('no CONNACK');
+        this.over(attempt, false);
+      }
+    });
+  }
+
+  private received(attempt: Attempt, packet: Packet): void {
+    if (attempt.over) return;
+    if (packet.cmd !== 'connack') {
+      if (attempt.up) this.handlers.packet(packet, attempt.server);
+      return;
+    }
+    if (packet.returnCode !== 0) {
+      attempt.stream?.destroy('refused');
+      this.over(attempt, false);
+      return;
+    }
+    attempt.up = true;
+    // Found a good server: come back to it first.
+    this.next += this.options.servers.length - 1;
+    this.handlers.connected(packet.sessionPresent, attempt.server);
+  }
+
+  private over(attempt: Attempt, polite: boolean): void {
+    if (attempt.over) return;
+    attempt.over = true;
+    attempt.up = false;
+    if (this.attempt !== attempt) return;
+    this.attempt = null;
+    this.handlers.lost(attempt.asked && !polite);
+    if (!this.wanted) return;
+    this.process.clock.after(this.random.between(RETRY_MS.low, RETRY_MS.high), () => {
+      if (this.wanted && this.attempt === null) this.connect();
+    });
+  }
+}
