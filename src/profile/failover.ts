@@ -1,0 +1,70 @@
+import type { Profile } from './profile.js';
+
+export interface FailoverStep {
+  readonly ms: number;
+  readonly what: string;
+}
+
+/** An upper bound and the steps that add up to it. */
+export interface FailoverBound {
+  readonly ms: number;
+  readonly steps: readonly FailoverStep[];
+}
+
+export interface WorstCaseFailover {
+  /** The broker process of the serving server dies; its HA manager lives. */
+  readonly crashedProcess: FailoverBound;
+  /** The serving server is gone without a word: power, kernel, all of its network. */
+  readonly deadHost: FailoverBound;
+  /** Only the link between the servers is cut. The serving server stays; its clients wait so long for acknowledgements. */
+  readonly cutLink: FailoverBound;
+}
+
+/**
+ * What a claim takes at most on a share that is well: the broker confirms the fence, the record is written, synced,
+ * linked and read back, and the client port begins to accept. `lockstep check` measures the share's own part.
+ */
+export const CLAIM_ALLOWANCE_MS = 500;
+/** One read or write on the share that is well. */
+export const SHARE_ALLOWANCE_MS = 100;
+
+/**
+ * How long clients can be without a serving server, computed from the profile. It holds while the gateway answers, the
+ * share answers within the allowances above, and the hosts are not starved; the clients' own time to reconnect comes on top.
+ */
+export function worstCaseFailover(profile: Profile): WorstCaseFailover {
+  const { ha } = profile;
+  const pulse = ha.pingInterval / 2;
+  const claim: FailoverStep = { ms: CLAIM_ALLOWANCE_MS, what: 'fence, claim of the new term, opening of the client port' };
+  return {
+    crashedProcess: bound([
+      { ms: pulse, what: 'the HA manager sees its broker end at once, releases the lock and tells the peer; at the latest with the next pulse (pingInterval/2)' },
+      { ms: SHARE_ALLOWANCE_MS, what: 'release of the lock on the share' },
+      { ms: ha.effectiveActiveLockInterval, what: 'the peer tries for the lock at once, and again after activeLockReacquisitionInterval when the release was not yet to be seen' },
+      claim,
+    ]),
+    deadHost: bound([deadHostDetection(profile), { ms: pulse, what: 'decision at the next pulse (pingInterval/2)' }, claim]),
+    cutLink: bound([
+      {
+        ms: Math.min(ha.silenceLimit, ha.stallLimit + pulse),
+        what: `the peer counts as lost: silence (pingMissLimit × pingInterval) or stallLimit, whichever is first`,
+      },
+      { ms: pulse, what: 'decision at the next pulse (pingInterval/2)' },
+      { ms: CLAIM_ALLOWANCE_MS, what: 'claim of a term in which this copy alone counts; the serving server goes on as STANDALONE' },
+    ]),
+  };
+}
+
+/** Silence and staleness run at the same time: the passive server watches the heartbeat on the share all along. */
+function deadHostDetection({ ha }: Profile): FailoverStep {
+  const stale = ha.passiveLockAcquisitionInterval + ha.effectiveActiveLockInterval + SHARE_ALLOWANCE_MS;
+  if (ha.silenceLimit >= stale) return { ms: ha.silenceLimit, what: 'silence on the backchannel (pingMissLimit × pingInterval); the lock is stale by then' };
+  return {
+    ms: stale,
+    what: "the holder's heartbeat stands still for passiveLockAcquisitionInterval, counted from the look that saw its last beat, at most activeLockReacquisitionInterval later; the silence of the backchannel is over by then",
+  };
+}
+
+function bound(steps: readonly FailoverStep[]): FailoverBound {
+  return { ms: steps.reduce((sum, step) => sum + step.ms, 0), steps };
+}

@@ -1,0 +1,55 @@
+import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
+import type { Document, Pair, YAMLMap } from 'yaml';
+import type { Problem } from './problem.js';
+
+/** Where a key stands in the file; line and column from 1. */
+export type Locate = (key: string) => { readonly line: number; readonly column: number } | null;
+
+export interface YamlText {
+  /** Plain values: what the file says, not yet validated. */
+  readonly value: unknown;
+  readonly problems: readonly Problem[];
+  readonly locate: Locate;
+}
+
+/** Reads YAML 1.2 (`NO` is a word there, not false). Never throws: what is wrong is in `problems`. */
+export function readYaml(text: string): YamlText {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
+  const problems = document.errors.map((error): Problem => {
+    const at = lines.linePos(error.pos[0]);
+    return { key: '', line: at.line, column: at.col, text: error.message };
+  });
+  const value: unknown = problems.length === 0 ? plain(document, problems) : null;
+  return { value, problems, locate: (key) => locate(document, lines, key) };
+}
+
+function plain(document: Document, problems: Problem[]): unknown {
+  try {
+    // A profile has no use for aliases; a bomb of them must not get far.
+    return document.toJS({ maxAliasCount: 16 });
+  } catch (error) {
+    problems.push({ key: '', line: null, column: null, text: error instanceof Error ? error.message : String(error) });
+    return null;
+  }
+}
+
+/** The key itself; when it is not there, the section that it would stand in. */
+function locate(document: Document, lines: LineCounter, key: string): { line: number; column: number } | null {
+  let map: unknown = document.contents;
+  let offset: number | null = null;
+  for (const name of key.split('.')) {
+    if (!isMap(map)) break;
+    const pair = findPair(map, name);
+    if (pair === null) break;
+    if (isScalar(pair.key) && pair.key.range) offset = pair.key.range[0];
+    map = pair.value;
+  }
+  if (offset === null) return null;
+  const at = lines.linePos(offset);
+  return { line: at.line, column: at.col };
+}
+
+function findPair(map: YAMLMap, name: string): Pair | null {
+  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === name) ?? null;
+}

@@ -1,0 +1,44 @@
+import { settingsThatMustAgree } from '../../../src/profile/agree.js';
+import { worstCaseFailover } from '../../../src/profile/failover.js';
+import { parseProfile } from '../../../src/profile/load.js';
+import type { Profile } from '../../../src/profile/profile.js';
+import { bundledPair, renderProfile } from '../../../src/profile/template.js';
+
+function profile(change: (text: string) => string = (text) => text, role: 'primary' | 'secondary' = 'primary'): Profile {
+  return parseProfile(change(renderProfile(bundledPair('haprofile1'), role)), '/x/lockstep.yaml').profile;
+}
+
+describe('the worst case', () => {
+  it('is the sum of its steps', () => {
+    for (const { ms, steps } of Object.values(worstCaseFailover(profile())) as { ms: number; steps: { ms: number }[] }[]) {
+      expect(ms).toBe(steps.reduce((sum, step) => sum + step.ms, 0));
+      expect(steps.length).toBeGreaterThan(1);
+    }
+  });
+
+  it('of a dead host does not add the lease to the silence', () => {
+    const { deadHost } = worstCaseFailover(profile());
+    expect(deadHost.ms).toBeGreaterThan(2500);
+    expect(deadHost.ms).toBeLessThan(1500 + 2500 + 1000);
+  });
+
+  it('of a dead host is ruled by the silence when that is longer', () => {
+    const { deadHost } = worstCaseFailover(profile((text) => text.replace('pingMissLimit: 3', 'pingMissLimit: 20')));
+    expect(deadHost.steps[0]?.ms).toBe(10_000);
+  });
+
+  it('of a crashed process waits for no silence', () => {
+    const long = profile((text) => text.replace('passiveLockAcquisitionInterval: 2.5s', 'passiveLockAcquisitionInterval: 60s').replace('pingMissLimit: 3', 'pingMissLimit: 50'));
+    expect(worstCaseFailover(long).crashedProcess.ms).toBe(worstCaseFailover(profile()).crashedProcess.ms);
+  });
+});
+
+describe('settings that must agree', () => {
+  it('agree in the bundled pair', () => expect(settingsThatMustAgree(profile())).toEqual(settingsThatMustAgree(profile(undefined, 'secondary'))));
+  it('say the same for 2500 and 2.5s, and differ for another interval', () => {
+    const plain = settingsThatMustAgree(profile((text) => text.replace('passiveLockAcquisitionInterval: 2.5s', 'passiveLockAcquisitionInterval: 2500')));
+    expect(plain).toEqual(settingsThatMustAgree(profile()));
+    const other = settingsThatMustAgree(profile((text) => text.replace('pingInterval: 500ms', 'pingInterval: 250ms')));
+    expect(other['ha.pingInterval']).not.toBe(plain['ha.pingInterval']);
+  });
+});
