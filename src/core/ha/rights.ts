@@ -66,6 +66,7 @@ export function whoComesFirst(s: Situation): First {
   if (s.peer === null || theirs === null || s.peer.brokerDown) return nobody("the peer's broker is not ready");
   if (mine === null) return nobody('the broker is not running');
   if (isServing(s.peer.state)) return { who: 'peer' };
+  if (s.peer.state === 'PASSIVE') return nobody('the peer is about to take over');
   if (s.share.id === null || s.peer.shareId === null) return nobody('not both servers have seen the share yet');
   if (s.share.id !== s.peer.shareId) return nobody(`the servers see different shares (${s.share.id} here, ${s.peer.shareId} at the peer); mount the same one`);
   if (s.share.usable && s.kept !== null && !s.peer.shareReplaced) return firstByRecord(s, s.kept, mine, theirs);

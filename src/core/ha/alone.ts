@@ -1,0 +1,115 @@
+import { assert } from '../errors.js';
+import type { TermRecord } from '../terms/record.js';
+import { newClaim, outcomeOf, ownMember } from './claims.js';
+import { move, moveToWaiting, stay } from './moves.js';
+import { missingRight, nextTerm, ownDurable, whoComesFirst, type Missing } from './rights.js';
+import { peerConnected, type Situation } from './situation.js';
+import type { AloneTask, HaState } from './state.js';
+import { NO_TERM, type Term } from '../identity.js';
+
+/*
+ * R4, one way for every claim of {me, [me]}. In this order, each step only when the one before is confirmed:
+ *   1. the lock is held (and, for a takeover, the gateway answers)
+ *   2. the broker has ended the replication session, accepts nothing from the terms before, and has bound the client port
+ *   3. the claim is sent
+ *   4. won: serve. Lost, failed or in doubt: WAITING
+ * Steps 2 and 3 are never swapped: a claim that is won while our broker still answers the old leader would let
+ * that leader acknowledge what we then do not have to show.
+ */
+
+/** Goes one step on, as far as the situation allows. */
+export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState {
+  if (s.broker === null || s.broker.run !== ha.brokerRun) return moveOut(ha, 'own broker died');
+  if (task.claim !== null) return settleClaim(ha, s, task, task.claim);
+  const missing = missingForTask(s, task);
+  if (missing !== null) return moveOut(ha, missing);
+  if (!s.lock.held) return stay(ha, `waiting for the lock (${s.lock.detail ?? 'asked for'})`);
+  const term = nextTerm(s, task.fresh);
+  const fence = Math.max(ha.fence, term - 1) as Term;
+  if (fence > ha.fence) return { ...ha, fence };
+  if (s.broker.clientPort === 'failed') return moveOut(ha, `the client port cannot be opened (${s.broker.clientPortError ?? 'no reason given'})`);
+  if (s.broker.fencedThrough < fence || s.broker.clientPort === 'closed' || s.broker.role !== 'idle') return ha;
+  const me = ownMember(s);
+  assert(me !== null, 'a claim needs a broker');
+  const claim = newClaim(s, { term, server: s.server, inSync: [me], position: ownDurable(s), cause: task.cause, forced: task.forced });
+  return { ...ha, task: { ...task, claim } };
+}
+
+/** True while the task can still be dropped as if it had never been: nothing was fenced for it. */
+export function isUntouched(ha: HaState, s: Situation): boolean {
+  return ha.task?.kind === 'alone' && ha.task.claim === null && ha.fence < nextTerm(s, ha.task.fresh) - 1;
+}
+
+/** Begins the task; from now on the state rests on the broker's present run. */
+export function beginAlone(
+  ha: HaState,
+  s: Situation,
+  to: AloneTask['to'],
+  cause: AloneTask['cause'],
+  options: { reason: string; forced?: boolean; fresh?: boolean },
+): HaState {
+  const task: AloneTask = { kind: 'alone', to, cause, forced: options.forced ?? false, fresh: options.fresh ?? false, claim: null };
+  return { ...ha, task, reason: options.reason, brokerRun: ha.brokerRun ?? s.broker?.run ?? null };
+}
+
+function missingForTask(s: Situation, task: AloneTask): Missing {
+  if (!task.forced && task.to === 'ACTIVE_SYNC') {
+    // Both servers agreed on who comes first; the agreement must last until the claim is sent (R9 asks that both be connected).
+    if (!peerConnected(s)) return 'the peer went away before the first claim';
+    const first = whoComesFirst(s);
+    if (first.who !== 'me' || first.fresh !== task.fresh) return first.who === 'nobody' ? first.why : 'the peer comes first';
+  } else if (!task.forced) {
+    const missing = missingRight(s);
+    if (missing !== null) return missing;
+  }
+  if (task.forced && s.broker?.journal.damage) return `this copy is damaged (${s.broker.journal.damage}): export what is readable instead`;
+  // The gateway has a veto on everything that is done without the peer; a first start of both is not.
+  if (task.to === 'STANDALONE' && !s.gatewayAnswers) return 'the gateway does not answer';
+  return null;
+}
+
+function settleClaim(ha: HaState, s: Situation, task: AloneTask, claim: TermRecord): HaState {
+  const outcome = outcomeOf(s, claim);
+  switch (outcome.kind) {
+    case 'pending':
+      return ha;
+    case 'won':
+      return become(ha, s, task, claim);
+    case 'lost':
+      if (isOwnEarlierAdmission(ha, s, outcome.record)) return { ...ha, record: outcome.record, term: outcome.record.term, task: { ...task, claim: null } };
+      return moveOut(ha, `the claim of term ${claim.term} was lost to ${outcome.record.server}`);
+    case 'in-doubt':
+      return moveOut(ha, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
+    case 'failed':
+      return moveOut(ha, `the claim of term ${claim.term} could not be made (${outcome.detail})`);
+  }
+}
+
+/**
+ * A doubtful admission of this very run had landed after all: it is our own term, in which the peer counts. Nothing was
+ * acknowledged without the peer since, so the next number may be claimed on it.
+ */
+function isOwnEarlierAdmission(ha: HaState, s: Situation, found: TermRecord): boolean {
+  return ha.record !== null && ha.record.server === s.server && found.server === s.server && found.cause === 'admission' && found.term === ha.record.term + 1;
+}
+
+function become(ha: HaState, s: Situation, task: AloneTask, record: TermRecord): HaState {
+  assert(s.broker !== null && s.broker.fencedThrough >= record.term - 1, 'a solo term begins only behind a confirmed fence');
+  const words: Record<AloneTask['cause'], string> = {
+    start: 'first start of the pair',
+    takeover: 'the peer is lost',
+    alone: 'the peer did not come',
+    'peer-lost': 'the peer is lost',
+    admission: '',
+    switchover: '',
+    promotion: 'promoted by the operator, accepting loss',
+  };
+  const ready = { term: record.term, record, leader: null, partner: null, brokerRun: s.broker.run };
+  if (ha.state === task.to) return { ...ha, ...ready, task: null, reason: words[task.cause] };
+  return move(ha, task.to, words[task.cause], ready);
+}
+
+function moveOut(ha: HaState, reason: string): HaState {
+  if (ha.state !== 'WAITING') return moveToWaiting(ha, reason);
+  return stay({ ...ha, task: null, term: NO_TERM, record: null, leader: null, partner: null, brokerRun: null }, reason);
+}

@@ -1,0 +1,64 @@
+import { isServing } from '../identity.js';
+import { beginAlone, pursueAlone } from './alone.js';
+import { move, stay } from './moves.js';
+import { missingRight, whoComesFirst } from './rights.js';
+import { peerConnected, type Situation } from './situation.js';
+import type { HaState, Leader } from './state.js';
+
+/** WAITING: serves nobody, follows nobody. */
+export function decideWaiting(ha: HaState, s: Situation): HaState {
+  if (s.broker === null) return stay(ha.task === null ? ha : { ...ha, task: null, brokerRun: null }, 'the broker is not running yet');
+  if (ha.task?.kind === 'alone') {
+    const comes = ha.task.to === 'STANDALONE' && !ha.task.forced && ha.task.claim === null && peerConnected(s);
+    return comes ? stay({ ...ha, task: null, brokerRun: null }, 'the peer has come') : pursueAlone(ha, s, ha.task);
+  }
+  if (s.wishes.stop) return stay(ha, 'stopping');
+  if (peerConnected(s)) return withPeer(ha, s);
+  if (s.wishes.promote) return promote(ha, s);
+  return withoutPeer(ha, s);
+}
+
+function withPeer(ha: HaState, s: Situation): HaState {
+  const peer = s.peer;
+  if (peer === null) return ha;
+  if (isServing(peer.state)) return followServing(ha, s);
+  if (s.wishes.promote) return promote(ha, s);
+  const first = whoComesFirst(s);
+  if (first.who === 'nobody') return stay(ha, first.why);
+  if (first.who === 'peer') return move(ha, 'PASSIVE_SYNC', 'both were waiting and the peer comes first', { brokerRun: s.broker?.run ?? null });
+  return beginAlone(ha, s, 'ACTIVE_SYNC', 'start', { reason: 'both are waiting and this server comes first', fresh: first.fresh });
+}
+
+function followServing(ha: HaState, s: Situation): HaState {
+  const peer = s.peer;
+  const leader = leaderOf(s);
+  if (peer === null || leader === null) return stay(ha, "the peer serves; its broker's address is not known yet");
+  if (peer.state === 'ACTIVE') return stay(ha, 'the peer serves and must first see that this server was away');
+  if (s.share.id !== null && peer.shareId !== null && s.share.id !== peer.shareId) {
+    return stay(ha, `the servers see different shares (${s.share.id} here, ${peer.shareId} at the peer); mount the same one`);
+  }
+  if (peer.term <= ha.fence) return stay(ha, `the peer serves in term ${peer.term}, which this server has fenced; it needs a newer one`);
+  const state = peer.state === 'STANDALONE' ? 'serves alone' : 'has begun to serve';
+  return move(ha, 'PASSIVE_SYNC', `the peer ${state}`, { term: peer.term, leader, brokerRun: s.broker?.run ?? null });
+}
+
+/** R8 */
+function withoutPeer(ha: HaState, s: Situation): HaState {
+  if (!s.peerHadItsWait) return stay(ha, s.peer === null || s.peerSilent ? 'waiting for the peer to connect' : 'the peer does not hear this server');
+  const missing = missingRight(s);
+  if (missing !== null) return stay(ha, `alone, and may not serve: ${missing}`);
+  if (!s.gatewayAnswers) return stay(ha, 'alone, and the gateway does not answer');
+  return beginAlone(ha, s, 'STANDALONE', 'alone', { reason: 'alone, and this server has the newest data' });
+}
+
+function promote(ha: HaState, s: Situation): HaState {
+  const fresh = s.share.replaced || s.kept === null;
+  return beginAlone(ha, s, 'STANDALONE', 'promotion', { reason: 'the operator promotes this server', forced: true, fresh });
+}
+
+/** The peer's broker as one to copy from; `null` while its status does not say enough. */
+export function leaderOf(s: Situation): Leader | null {
+  const broker = s.peer?.broker;
+  if (broker === null || broker === undefined || s.peer?.brokerDown === true) return null;
+  return { server: s.peerServer, brokerRun: broker.run, endpoint: broker.replicationEndpoint };
+}
