@@ -14,11 +14,12 @@ const PHASES: readonly ReplicationPhase[] = ['connecting', 'negotiating', 'snaps
 
 type BrokerPart = NonNullable<PeerStatus['broker']>;
 
-/** Payload of a status frame. Texts that exceed their limit are cut. */
+/** Payload of a status frame. What exceeds its limit (texts, client endpoints) is cut. */
 export function encodePeerStatus(status: PeerStatus): Uint8Array {
   return encodeJson({
     ...status,
     reason: clip(status.reason, DETAIL_CHARS_MAX),
+    clientEndpoints: status.clientEndpoints.slice(0, CLIENT_ENDPOINTS_MAX),
     broker: status.broker && {
       ...status.broker,
       damage: status.broker.damage === null ? null : clip(status.broker.damage, DETAIL_CHARS_MAX),
@@ -33,7 +34,7 @@ export function decodePeerStatus(payload: Uint8Array): PeerStatus {
   return {
     server: fields.name('server', NAME_CHARS_MAX) as ServerId,
     run: fields.name('run', NAME_CHARS_MAX) as RunId,
-    seq: fields.whole('seq', 1),
+    seq: fields.whole('seq'),
     heard: fields.nullable('heard', readHeard),
     state: fields.oneOf('state', STATES),
     previous: fields.oneOf('previous', STATES),

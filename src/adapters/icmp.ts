@@ -1,0 +1,121 @@
+import net from 'node:net';
+import { plainReason } from './network-errors.js';
+
+/** What is used of the package net-ping, which has no types. */
+export interface NetPing {
+  readonly NetworkProtocol: { readonly IPv4: number; readonly IPv6: number };
+  createSession(options: { networkProtocol: number; retries: number; timeout: number; sessionId: number }): PingSession;
+}
+
+interface RawSocket {
+  removeAllListeners(event: 'message'): unknown;
+  on(event: 'message', listener: (bytes: Uint8Array, source: string) => void): unknown;
+}
+
+export interface PingSession {
+  timeout: number;
+  readonly socket?: RawSocket;
+  on(event: 'error' | 'close', listener: (error?: unknown) => void): unknown;
+  onSocketMessage?(bytes: Uint8Array, source: string): void;
+  pingHost(address: string, done: (error: unknown) => void): unknown;
+  close(): unknown;
+}
+
+/** @throws when the package is not installed, or its native part is not compiled */
+export async function loadNetPing(): Promise<NetPing> {
+  // By a variable: the package is optional, and the compiler has no types of it.
+  const name = 'net-ping';
+  const loaded = (await import(name)) as { default: NetPing };
+  return loaded.default;
+}
+
+/**
+ * ICMP echo by net-ping, with all of the package's ways to fail contained: it throws where raw sockets are not permitted,
+ * throws inside its own callbacks on odd packets, emits errors late, and may not call back at all.
+ */
+export class IcmpEcho {
+  private library: NetPing | null = null;
+  private session: PingSession | null = null;
+  private family = 0;
+  private unavailable = false;
+
+  /** `onUnavailable` is called once, when it is clear that ICMP cannot be had in this process. */
+  constructor(
+    private readonly load: () => Promise<NetPing>,
+    private readonly onUnavailable: (reason: string) => void,
+  ) {}
+
+  /** Whether `address` (IPv4 or IPv6) answered. Never rejects; may be late, so the caller sets the limit as well. */
+  async ask(address: string, timeoutMs: number): Promise<boolean> {
+    const session = await this.open(address);
+    if (session === null) return false;
+    return await new Promise<boolean>((resolve) => {
+      try {
+        session.timeout = timeoutMs;
+        session.pingHost(address, (error) => resolve(error === null));
+      } catch {
+        this.drop(session); // a broken session is made anew at the next probe
+        resolve(false);
+      }
+    });
+  }
+
+  close(): void {
+    if (this.session !== null) this.drop(this.session);
+  }
+
+  private async open(address: string): Promise<PingSession | null> {
+    const family = net.isIPv6(address) ? 6 : 4;
+    if (this.session !== null && this.family !== family) this.close();
+    if (this.unavailable || this.session !== null) return this.session;
+    try {
+      this.library ??= await this.load();
+      this.family = family;
+      this.session = this.start(this.library, family);
+    } catch (error) {
+      this.unavailable = true;
+      this.onUnavailable(plainReason(error));
+    }
+    return this.session;
+  }
+
+  private start({ createSession, NetworkProtocol }: NetPing, family: number): PingSession {
+    const session = createSession({
+      networkProtocol: family === 6 ? NetworkProtocol.IPv6 : NetworkProtocol.IPv4,
+      retries: 0,
+      timeout: 1000,
+      sessionId: process.pid % 65535,
+    });
+    const broken = (): void => this.drop(session);
+    session.on('error', broken);
+    session.on('close', () => {
+      if (this.session === session) this.session = null;
+    });
+    containMessages(session);
+    return session;
+  }
+
+  private drop(session: PingSession): void {
+    if (this.session === session) this.session = null;
+    try {
+      session.close();
+    } catch {
+      // It was closed already, or never open: gone either way.
+    }
+  }
+}
+
+/** The package reads packets that are shorter than it believes and then throws out of the socket's event: such a packet is no answer. */
+function containMessages(session: PingSession): void {
+  const { socket } = session;
+  if (socket === undefined || session.onSocketMessage === undefined) return;
+  const original = session.onSocketMessage.bind(session);
+  socket.removeAllListeners('message');
+  socket.on('message', (bytes, source) => {
+    try {
+      original(bytes, source);
+    } catch {
+      // Not an answer to us.
+    }
+  });
+}
