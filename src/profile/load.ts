@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { LockstepError } from '../core/errors.js';
 import type { ServerId } from '../core/identity.js';
-import { privateFileTrouble, readSecret, readToken, systemText } from './private-file.js';
+import { privateFileTrouble, readToken, secretFileTrouble, systemText } from './private-file.js';
 import type { ProfileValues } from './keys.js';
 import type { Profile } from './profile.js';
 import { ProfileError } from './problem.js';
@@ -132,7 +132,7 @@ function fileProblems(profile: Profile, locate: Locate): Problem[] {
     const text = path === null ? null : trouble(path);
     if (text !== null) problems.push(located({ key, text }, locate));
   };
-  look('ha.secretFile', profile.ha.secretFile, (path) => thrownBy(() => readSecret(path)));
+  look('ha.secretFile', profile.ha.secretFile, secretFileTrouble);
   look('admin.tokenFile', profile.admin.tokenFile, (path) => thrownBy(() => readToken(path)));
   look('mqtt.usersFile', profile.mqtt.usersFile, privateFileTrouble);
   look('mqtt.tlsKeyFile', profile.mqtt.tlsKeyFile, privateFileTrouble);

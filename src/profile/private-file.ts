@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { LockstepError } from '../core/errors.js';
 
 const PRIVATE_FILE_BYTES_MAX = 1024 * 1024;
@@ -13,6 +13,7 @@ export function privateFileTrouble(path: string): string | null {
   let stat;
   try {
     stat = statSync(path);
+    accessSync(path, constants.R_OK);
   } catch (error) {
     return `${path} cannot be read: ${systemText(error)}`;
   }
@@ -24,12 +25,12 @@ export function privateFileTrouble(path: string): string | null {
   return null;
 }
 
-/**
- * The pair's shared secret, without the white space around it.
- * @throws LockstepError LOCKSTEP_SECRET_FILE
- */
-export function readSecret(path: string): Uint8Array {
-  return new TextEncoder().encode(readPrivate(path, SECRET_CHARACTERS_MIN, 'LOCKSTEP_SECRET_FILE', 'Make one with `lockstep init`, copy it to both servers, and chmod 600 it.'));
+/** What is wrong with the pair's secret file, as far as can be told before it is used; `null` when nothing is. */
+export function secretFileTrouble(path: string): string | null {
+  const trouble = privateFileTrouble(path);
+  if (trouble !== null) return trouble;
+  const { length } = readFileSync(path, 'utf8').trim();
+  return length >= SECRET_CHARACTERS_MIN ? null : `${path} holds ${length} characters; at least ${SECRET_CHARACTERS_MIN} are needed`;
 }
 
 /**
@@ -37,24 +38,13 @@ export function readSecret(path: string): Uint8Array {
  * @throws LockstepError LOCKSTEP_TOKEN_FILE
  */
 export function readToken(path: string): string {
-  return readPrivate(path, TOKEN_CHARACTERS_MIN, 'LOCKSTEP_TOKEN_FILE', 'Write a long random word into it, and chmod 600 it.');
-}
-
-function readPrivate(path: string, charactersMin: number, code: string, remedy: string): string {
+  const refuse = (text: string): LockstepError => new LockstepError('LOCKSTEP_TOKEN_FILE', text, 'Write a long random word into it, and chmod 600 it.');
   const trouble = privateFileTrouble(path);
-  if (trouble !== null) throw new LockstepError(code, trouble, remedy);
-  const text = readText(path, code, remedy).trim();
-  if (text.length < charactersMin) throw new LockstepError(code, `${path} holds ${text.length} characters; at least ${charactersMin} are needed`, remedy);
-  if (/[\r\n]/.test(text)) throw new LockstepError(code, `${path} has more than one line`, remedy);
+  if (trouble !== null) throw refuse(trouble);
+  const text = readFileSync(path, 'utf8').trim();
+  if (text.length < TOKEN_CHARACTERS_MIN) throw refuse(`${path} holds ${text.length} characters; at least ${TOKEN_CHARACTERS_MIN} are needed`);
+  if (/\s/.test(text)) throw refuse(`${path} holds more than one word`);
   return text;
-}
-
-function readText(path: string, code: string, remedy: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new LockstepError(code, `${path} cannot be read: ${systemText(error)}`, remedy, { cause: error });
-  }
 }
 
 /** `ENOENT` and the like in words. */

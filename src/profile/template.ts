@@ -75,11 +75,13 @@ mqtt:
   # A connection beyond this number is closed at once.
   # connectionsMax: 10000
   # A client that sends a longer packet is disconnected. The same on both servers.
-  # packetBytesMax: 1MiB
+  # packetBytesMax: 4MiB
   # A connection without CONNECT is closed after this time.
   # connectTimeout: 10s
-  # A client that does not read is disconnected when so much waits for it; its session and its queue stay.
-  # unsentBytesPerClientMax: 16MiB
+  # Beyond so much waiting for a client that does not read, QoS 0 messages for it are dropped.
+  # outgoingBytesPerClientMax: 4MiB
+  # A client that takes nothing at all for so long is disconnected; its session and its queue stay.
+  # stalledReaderLimit: 2m
   # How long clients have to come back after a failover, before their wills are published.
   # failoverGrace: 30s
 `;

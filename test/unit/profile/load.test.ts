@@ -73,10 +73,10 @@ describe('what is wrong is said with its place', () => {
   ])('%s', (_, text, expected) => expect(complaints(text)).toEqual([expected]));
 
   it('all at once, a rule over several keys among them', () => {
-    const found = complaints(GOOD.replace('role: primary', 'role: prim').replace('data:', '  passiveLockAcquisitionInterval: 2s\ndata:'));
+    const found = complaints(GOOD.replace('data:', '  pingMissLimit: many\n  passiveLockAcquisitionInterval: 2s\ndata:'));
     expect(found).toHaveLength(2);
-    expect(found[0]).toContain('server.role');
-    expect(found[1]).toContain('12:3 ha.passiveLockAcquisitionInterval: must be greater than twice activeLockReacquisitionInterval (1s)');
+    expect(found[0]).toContain('12:3 ha.pingMissLimit');
+    expect(found[1]).toContain('13:3 ha.passiveLockAcquisitionInterval: must be greater than twice activeLockReacquisitionInterval (1s)');
   });
 
   it('bad YAML', () => {
@@ -151,7 +151,6 @@ describe('files that a profile names', () => {
     ['readable by others', SECRET, 0o644, 'can be used by others (mode 644)'],
     ['missing', null, 0, 'it is not there'],
     ['too short', 'short', 0o600, 'at least 32 are needed'],
-    ['of several lines', `${SECRET}\n${SECRET}`, 0o600, 'more than one line'],
   ])('are refused when %s', (_, secret, mode, expected) => {
     const file = write(secret, mode);
     const found = problemsOf(() => loadProfile(file));

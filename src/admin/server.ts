@@ -1,0 +1,126 @@
+import fastify from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { LockstepError } from '../core/errors.js';
+import type { Log } from '../ports/log.js';
+import { isLoopback } from '../profile/values.js';
+import type { Command, CommandResult } from './commands.js';
+import { guard } from './guard.js';
+import type { ServerStatus } from './status.js';
+
+/** A command's body is a few bytes; more than this is refused with 413. */
+const BODY_BYTES_MAX = 4096;
+/** A request that is not whole by then is dropped. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Further connections wait in the system's queue. */
+const CONNECTIONS_MAX = 256;
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/live', '/serving']);
+
+export interface AdminOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Asked for by /status and every command when not `null`. Without one, `host` must be loopback. */
+  readonly token: string | null;
+  status(): ServerStatus;
+  command(command: Command): Promise<CommandResult>;
+  readonly log: Log;
+}
+
+export interface AdminServer {
+  /** The port in use. */
+  readonly port: number;
+  /** Answers what is under way, then closes. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the admin HTTP server: GET /status, /live, /serving; POST /stop, /switchover, /promote. It only ever reads a
+ * status or passes a command on: what comes of it is decided by the HA manager.
+ * @throws LockstepError LOCKSTEP_ADMIN_PORT when it cannot listen (rejects)
+ */
+export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
+  const loopback = isLoopback(options.host);
+  if (!loopback && options.token === null) {
+    throw new LockstepError('LOCKSTEP_ADMIN_EXPOSED', `admin HTTP on ${options.host} would let every machine stop this server`, 'Set admin.tokenFile, or admin.host 127.0.0.1.');
+  }
+  const app = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, connectionTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true, logger: false });
+  app.server.maxConnections = CONNECTIONS_MAX;
+  protect(app, { loopback, token: options.token });
+  answerQuestions(app, options);
+  takeCommands(app, options);
+  answerFailures(app, options.log);
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    await app.close();
+    const text = error instanceof Error ? error.message : String(error);
+    throw new LockstepError('LOCKSTEP_ADMIN_PORT', `admin HTTP cannot listen on ${options.host}:${options.port}: ${text}`, 'Stop what uses that port, or set another admin.port (and backupAdminPort at the other server).', { cause: error });
+  }
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : options.port;
+  return { port, close: () => app.close() };
+}
+
+function protect(app: FastifyInstance, settings: { readonly loopback: boolean; readonly token: string | null }): void {
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+    const path = request.url.split('?')[0] ?? '';
+    const passage = guard({ method: request.method, headers: request.headers, open: OPEN_PATHS.has(path) }, settings);
+    if (passage.kind === 'pass') return;
+    if (passage.status === 401) void reply.header('www-authenticate', 'Bearer');
+    const { status, code, message, remedy } = passage;
+    await reply.status(status).send({ error: { code, message, remedy } });
+  });
+}
+
+function answerQuestions(app: FastifyInstance, options: AdminOptions): void {
+  app.get('/status', () => options.status());
+  app.get('/live', () => ({ live: true }));
+  app.get('/serving', (_request, reply) => {
+    const { serving, state, server, clientEndpoints, backupServer, peer } = options.status();
+    return reply.status(serving ? 200 : 503).send({ serving, server, state, clients: clientEndpoints, backupServer, peerState: peer.state });
+  });
+}
+
+function takeCommands(app: FastifyInstance, options: AdminOptions): void {
+  const run = async (reply: FastifyReply, command: Command): Promise<FastifyReply> => {
+    options.log.write('info', `The operator asks for ${command.name}`, { command: command.name });
+    const result = await options.command(command);
+    if (result.kind === 'done') return reply.status(200).send({ message: result.message });
+    const { code, message, remedy } = result;
+    return reply.status(409).send({ error: { code, message, remedy } });
+  };
+  app.post('/stop', (_request, reply) => run(reply, { name: 'stop' }));
+  app.post('/switchover', (_request, reply) => run(reply, { name: 'switchover' }));
+  app.post('/promote', (request, reply) => {
+    if (!acceptsDataLoss(request)) {
+      const message = 'promotion can lose acknowledged messages that only the other server has, and that was not accepted';
+      return reply.status(400).send({ error: { code: 'LOCKSTEP_PROMOTE_NOT_ACCEPTED', message, remedy: 'See what /status says of the other server; then lockstep promote --accept-data-loss.' } });
+    }
+    return run(reply, { name: 'promote', acceptDataLoss: true });
+  });
+}
+
+function acceptsDataLoss(request: FastifyRequest): boolean {
+  const body: unknown = request.body;
+  return typeof body === 'object' && body !== null && 'acceptDataLoss' in body && body.acceptDataLoss === true;
+}
+
+function answerFailures(app: FastifyInstance, log: Log): void {
+  app.setNotFoundHandler((_request, reply) =>
+    reply.status(404).send({ error: { code: 'LOCKSTEP_ADMIN_UNKNOWN', message: 'nothing is there', remedy: 'GET /status, /live, /serving; POST /stop, /switchover, /promote.' } }),
+  );
+  app.setErrorHandler((error: unknown, _request, reply) => {
+    const status = statusOf(error);
+    if (error instanceof LockstepError) return reply.status(409).send({ error: { code: error.code, message: error.message, remedy: error.remedy } });
+    const text = error instanceof Error ? error.message : String(error);
+    if (status < 500) return reply.status(status).send({ error: { code: 'LOCKSTEP_ADMIN_REQUEST', message: text, remedy: 'Send a JSON body of a few bytes, {} at least.' } });
+    log.write('error', `A request to the admin server failed: ${text}`, { stack: error instanceof Error ? error.stack : undefined });
+    return reply.status(500).send({ error: { code: 'LOCKSTEP_ADMIN_FAILED', message: 'the request failed; the log says why', remedy: 'See the log of this server.' } });
+  });
+}
+
+function statusOf(error: unknown): number {
+  const status = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : 500;
+  return typeof status === 'number' && status >= 400 ? status : 500;
+}

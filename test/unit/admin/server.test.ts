@@ -1,0 +1,148 @@
+import { request } from 'node:http';
+import type { Command, CommandResult } from '../../../src/admin/commands.js';
+import { createAdmin } from '../../../src/admin/server.js';
+import type { AdminOptions, AdminServer } from '../../../src/admin/server.js';
+import type { ServerStatus } from '../../../src/admin/status.js';
+import { exampleStatus } from './example-status.js';
+
+interface Reply {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+let admin: AdminServer | null = null;
+let asked: Command[] = [];
+let answer: () => Promise<CommandResult> = async () => ({ kind: 'done', message: 'under way' });
+
+async function start(status: () => ServerStatus, change: Partial<AdminOptions> = {}): Promise<void> {
+  asked = [];
+  answer = async () => ({ kind: 'done', message: 'under way' });
+  const command = async (wanted: Command): Promise<CommandResult> => {
+    asked.push(wanted);
+    return answer();
+  };
+  admin = await createAdmin({ host: '127.0.0.1', port: 0, token: null, status, command, log: { write: () => undefined }, ...change });
+}
+
+async function ask(method: string, path: string, body: string | null = null, headers: Record<string, string> = {}): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port: admin?.port, method, path, headers: { ...(body === null ? {} : { 'content-type': 'application/json' }), ...headers } }, (incoming) => {
+      let text = '';
+      incoming.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+      incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) }));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body ?? undefined);
+  });
+}
+
+const errorCode = (reply: Reply): string => (reply.body['error'] as { code: string }).code;
+
+afterEach(async () => {
+  await admin?.close();
+  admin = null;
+});
+
+describe('questions', () => {
+  it('/status answers the whole status', async () => {
+    await start(() => exampleStatus());
+    const reply = await ask('GET', '/status');
+    expect(reply.status).toBe(200);
+    expect(reply.body).toEqual(JSON.parse(JSON.stringify(exampleStatus())));
+  });
+
+  it('/live answers 200 whatever the state', async () => {
+    await start(() => exampleStatus({ serving: false, state: 'WAITING' }));
+    expect((await ask('GET', '/live')).status).toBe(200);
+  });
+
+  it('/serving is 200 only while serving, and says where clients go', async () => {
+    let serving = true;
+    await start(() => exampleStatus({ serving, state: serving ? 'ACTIVE' : 'PASSIVE' }));
+    expect(await ask('GET', '/serving')).toMatchObject({ status: 200, body: { serving: true, clients: ['127.0.0.1:1883'] } });
+    serving = false;
+    expect(await ask('GET', '/serving')).toMatchObject({ status: 503, body: { serving: false, state: 'PASSIVE', backupServer: '127.0.0.1:1884' } });
+  });
+
+  it('unknown paths and methods are 404', async () => {
+    await start(() => exampleStatus());
+    expect(errorCode(await ask('GET', '/nothing'))).toBe('LOCKSTEP_ADMIN_UNKNOWN');
+    expect((await ask('POST', '/status', '{}')).status).toBe(404);
+  });
+
+  it('a failure inside is 500 without its text', async () => {
+    await start(() => {
+      throw new Error('private detail');
+    });
+    const reply = await ask('GET', '/status');
+    expect(reply.status).toBe(500);
+    expect(JSON.stringify(reply.body)).not.toContain('private detail');
+  });
+});
+
+describe('commands', () => {
+  beforeEach(() => start(() => exampleStatus()));
+
+  it('are passed on', async () => {
+    expect(await ask('POST', '/stop', '{}')).toEqual({ status: 200, body: { message: 'under way' } });
+    await ask('POST', '/switchover', '{}');
+    await ask('POST', '/promote', '{"acceptDataLoss":true}');
+    expect(asked).toEqual([{ name: 'stop' }, { name: 'switchover' }, { name: 'promote', acceptDataLoss: true }]);
+  });
+
+  it('a refusal is 409 with its code and remedy', async () => {
+    answer = async () => ({ kind: 'refused', code: 'LOCKSTEP_SWITCHOVER_NO_PEER', message: 'no PASSIVE server', remedy: 'Start it.' });
+    expect(await ask('POST', '/switchover', '{}')).toEqual({ status: 409, body: { error: { code: 'LOCKSTEP_SWITCHOVER_NO_PEER', message: 'no PASSIVE server', remedy: 'Start it.' } } });
+  });
+
+  it.each([['{}'], ['{"acceptDataLoss":"true"}'], ['{"acceptDataLoss":1}'], ['null'], ['[]']])('promote with %s is not passed on', async (body) => {
+    expect(errorCode(await ask('POST', '/promote', body))).toBe('LOCKSTEP_PROMOTE_NOT_ACCEPTED');
+    expect(asked).toEqual([]);
+  });
+
+  it.each([['not JSON', '{'], ['too long', `{"a":"${'x'.repeat(5000)}"}`]])('a body that is %s is refused', async (_, body) => {
+    const reply = await ask('POST', '/stop', body);
+    expect(reply.status).toBeGreaterThanOrEqual(400);
+    expect(reply.status).toBeLessThan(500);
+    expect(asked).toEqual([]);
+  });
+
+  it.each([
+    ['a rebound name', { host: 'evil.example' }],
+    ['a form', { 'content-type': 'text/plain' }],
+    ['a page of another site', { 'sec-fetch-site': 'cross-site' }],
+  ])('%s gets none through', async (_, headers) => {
+    expect((await ask('POST', '/stop', '{}', headers)).status).toBeGreaterThanOrEqual(400);
+    expect(asked).toEqual([]);
+  });
+
+  it('no preflight is answered', async () => {
+    const reply = await ask('OPTIONS', '/stop', null, { origin: 'http://evil.example', 'access-control-request-method': 'POST' });
+    expect(reply.status).toBe(404);
+  });
+});
+
+describe('a token', () => {
+  beforeEach(() => start(() => exampleStatus(), { token: 'a-long-enough-token' }));
+  it('is asked for by /status and commands, not by the checks of load balancers', async () => {
+    expect((await ask('GET', '/status')).status).toBe(401);
+    expect((await ask('POST', '/stop', '{}', { authorization: 'Bearer wrong' })).status).toBe(401);
+    expect(asked).toEqual([]);
+    expect((await ask('GET', '/serving')).status).toBe(200);
+    expect((await ask('GET', '/live')).status).toBe(200);
+    expect((await ask('GET', '/status', null, { authorization: 'Bearer a-long-enough-token' })).status).toBe(200);
+  });
+});
+
+describe('listening', () => {
+  it('beyond loopback without a token is refused', async () => {
+    await expect(start(() => exampleStatus(), { host: '0.0.0.0' })).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_EXPOSED' });
+  });
+  it('on a taken port is an error that names it', async () => {
+    await start(() => exampleStatus());
+    const { port } = admin ?? { port: 0 };
+    const first = admin;
+    await expect(start(() => exampleStatus(), { port })).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_PORT', message: expect.stringContaining(String(port)) as string });
+    admin = first;
+  });
+});
