@@ -3,7 +3,7 @@ import type { TermRecord } from '../terms/record.js';
 import { newClaim, outcomeOf, ownMember } from './claims.js';
 import { move, moveToWaiting, stay } from './moves.js';
 import { missingRight, nextTerm, ownDurable, whoComesFirst, type Missing } from './rights.js';
-import { peerConnected, type Situation } from './situation.js';
+import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
 import type { AloneTask, HaState } from './state.js';
 import { NO_TERM, type Term } from '../identity.js';
 
@@ -19,7 +19,7 @@ import { NO_TERM, type Term } from '../identity.js';
 
 /** Goes one step on, as far as the situation allows. */
 export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState {
-  if (s.broker === null || s.broker.run !== ha.brokerRun) return moveOut(ha, 'own broker died');
+  if (s.broker === null || s.broker.run !== ha.brokerRun) return moveOut(ha, whyBrokerIsGone(s));
   if (task.claim !== null) return settleClaim(ha, s, task, task.claim);
   const missing = missingForTask(s, task);
   if (missing !== null) return moveOut(ha, missing);

@@ -3,13 +3,13 @@ import type { TermRecord } from '../terms/record.js';
 import { beginAlone, isUntouched, pursueAlone } from './alone.js';
 import { move, moveToWaiting, stay } from './moves.js';
 import { missingMembership, whoComesFirst } from './rights.js';
-import { peerConnected, type Situation } from './situation.js';
+import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
 import type { AcceptTask, HaState } from './state.js';
 import { leaderOf } from './waiting.js';
 
 /** PASSIVE_SYNC: copies what it lacks. Has no right to serve, whatever happens. */
 export function decidePassiveSync(ha: HaState, s: Situation): HaState {
-  if (s.broker === null || s.broker.run !== ha.brokerRun) return moveToWaiting(ha, 'own broker died');
+  if (s.broker === null || s.broker.run !== ha.brokerRun) return moveToWaiting(ha, whyBrokerIsGone(s));
   if (!peerConnected(s) || s.peer === null) return moveToWaiting(ha, 'the peer is lost');
   if (s.peer.brokerDown) return moveToWaiting(ha, "the peer's broker died");
   const leader = leaderOf(s);
@@ -40,7 +40,7 @@ function isAdmitted(s: Situation): boolean {
 
 /** PASSIVE: has every acknowledged operation, and takes over when the peer is lost. */
 export function decidePassive(ha: HaState, s: Situation): HaState {
-  if (s.broker === null || s.broker.run !== ha.brokerRun) return moveToWaiting(ha, 'own broker died');
+  if (s.broker === null || s.broker.run !== ha.brokerRun) return moveToWaiting(ha, whyBrokerIsGone(s));
   if (ha.task?.kind === 'accept') return pursueAccept(ha, s, ha.task);
   if (ha.task?.kind === 'alone' && (ha.task.claim !== null || !isUntouched(ha, s))) return pursueAlone(ha, s, ha.task);
   if (s.kept !== null && s.kept.term > ha.term) return atNewerTerm(ha, s, s.kept);
@@ -66,7 +66,7 @@ function atNewerTerm(ha: HaState, s: Situation, kept: TermRecord): HaState {
 /** R10, the accepting side. The fence and the port come first; then the term is ours, once. */
 function pursueAccept(ha: HaState, s: Situation, task: AcceptTask): HaState {
   const { broker } = s;
-  if (broker === null) return moveToWaiting(ha, 'own broker died');
+  if (broker === null) return moveToWaiting(ha, whyBrokerIsGone(s));
   if (s.kept !== null && s.kept.term > task.record.term) return moveToWaiting(ha, `term ${s.kept.term} overtook the switchover`);
   if (broker.clientPort === 'failed') return moveToWaiting(ha, `the client port cannot be opened (${broker.clientPortError ?? 'no reason given'})`);
   if (ha.fence < ha.term) return { ...ha, fence: ha.term };

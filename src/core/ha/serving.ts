@@ -4,12 +4,12 @@ import { beginAlone, pursueAlone } from './alone.js';
 import { newClaim, outcomeOf, ownMember } from './claims.js';
 import { move, moveToWaiting, stay } from './moves.js';
 import { nextTerm, ownDurable } from './rights.js';
-import { peerConnected, type Situation } from './situation.js';
+import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
 import type { AdmitTask, HaState, HandoverTask } from './state.js';
 
 /** What ends any serving state at once; `null` when nothing does. */
 function whyStop(ha: HaState, s: Situation): string | null {
-  if (s.broker === null || s.broker.run !== ha.brokerRun) return 'own broker died';
+  if (s.broker === null || s.broker.run !== ha.brokerRun) return whyBrokerIsGone(s);
   if (s.broker.journal.damage !== null) return `own copy is damaged (${s.broker.journal.damage})`;
   if (s.share.replaced) return 'the share was replaced: it lacks records that this server has kept';
   const higher = s.kept !== null && ha.record !== null && s.kept.term > ha.record.term ? s.kept : null;

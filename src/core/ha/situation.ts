@@ -67,3 +67,8 @@ export interface Situation {
 export function peerConnected(s: Situation): boolean {
   return s.peer !== null && !s.peerSilent && s.peerHearsUs;
 }
+
+/** Why there is no broker that the state could rest on. */
+export function whyBrokerIsGone(s: Situation): string {
+  return s.wishes.stop ? 'stopping' : 'own broker died';
+}

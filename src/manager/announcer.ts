@@ -1,0 +1,72 @@
+import type { HaState } from '../core/ha/state.js';
+import type { PeerState, ServerState, Term } from '../core/identity.js';
+import type { Log } from '../ports/log.js';
+import type { ManagerConfig } from './config.js';
+
+export interface Transition {
+  /** Wall time, ISO 8601. */
+  readonly at: string;
+  readonly from: ServerState;
+  readonly to: ServerState;
+  readonly reason: string;
+  readonly term: Term;
+}
+
+/** Says in the reference's words what changes: to the console, the log and the history of the status page. */
+export class Announcer {
+  readonly history: Transition[] = [];
+  private lastReason = '';
+  private lockHeld = false;
+  private peerState: PeerState = 'DEAD';
+  private peerReason = '';
+
+  constructor(
+    private readonly config: ManagerConfig,
+    private readonly log: Log,
+    private readonly wallTime: () => string,
+  ) {}
+
+  state(before: HaState, after: HaState): void {
+    if (after.moves !== before.moves) {
+      const name = title(this.config.role);
+      this.history.push({ at: this.wallTime(), from: after.previous, to: after.state, reason: after.reason, term: after.term });
+      if (this.history.length > this.config.historyMax) this.history.shift();
+      const term = after.term > 0 ? `, term ${after.term}` : '';
+      this.log.write('info', `${name} Server switched to ${after.state} (from ${after.previous}: ${after.reason}${term})`, {
+        event: 'state',
+        state: after.state,
+        previous: after.previous,
+        reason: after.reason,
+        term: after.term,
+        critical: true,
+      });
+    } else if (after.reason !== this.lastReason) {
+      this.log.write('info', `${title(this.config.role)} Server is ${after.state}: ${after.reason}`, { event: 'reason', state: after.state, reason: after.reason });
+    }
+    this.lastReason = after.reason;
+  }
+
+  peer(state: PeerState, reason: string): void {
+    if (state === this.peerState) return;
+    const name = this.config.role === 'primary' ? 'Secondary' : 'Primary';
+    const why = reason === '' ? '' : ` (${reason})`;
+    this.log.write('info', `${name} Server switched to ${state}${why}`, { event: 'peer', state, previous: this.peerState, reason });
+    this.peerState = state;
+    this.peerReason = reason;
+  }
+
+  get peerStateSeen(): { state: PeerState; reason: string } {
+    return { state: this.peerState, reason: this.peerReason };
+  }
+
+  lock(held: boolean, detail: string | null): void {
+    if (held === this.lockHeld) return;
+    this.lockHeld = held;
+    if (held) this.log.write('info', `Successfully acquired lock on: ${this.config.lockFile}`, { event: 'lock', held });
+    else this.log.write('info', `Lock given up or lost on: ${this.config.lockFile}${detail === null ? '' : ` (${detail})`}`, { event: 'lock', held, detail });
+  }
+}
+
+function title(role: string): string {
+  return role === 'primary' ? 'Primary' : 'Secondary';
+}

@@ -1,0 +1,37 @@
+import type { ConfiguredRole, ServerId } from '../core/identity.js';
+import type { Endpoint } from '../core/control/broker.js';
+
+/** What the HA manager needs of a profile. All times in milliseconds. */
+export interface ManagerConfig {
+  readonly server: ServerId;
+  readonly role: ConfiguredRole;
+  readonly peerServer: ServerId;
+  readonly cluster: string;
+  readonly version: string;
+  readonly lockFile: string;
+  readonly pingIntervalMs: number;
+  /** Heartbeats that may be missed before the peer counts as silent. */
+  readonly pingMissLimit: number;
+  readonly activeLockIntervalMs: number;
+  readonly passiveLockIntervalMs: number;
+  readonly peerWaitMs: number;
+  readonly stallLimitMs: number;
+  /** A broker that has answered once and then gives no status for this long is killed and started again. */
+  readonly brokerAnswerLimitMs: number;
+  /** A broker that gives no first status for this long (it reads its journal) is killed and started again. */
+  readonly brokerStartLimitMs: number;
+  readonly keeperAnswerLimitMs: number;
+  /** How long a switchover may drain, and how long a doubtful admission may stay open, before it is dropped or settled. */
+  readonly taskLimitMs: number;
+  /** How long a stop may wait for a switchover before it goes on without. */
+  readonly stopLimitMs: number;
+  /** Where the peer's broker finds ours for replication. */
+  readonly replicationEndpoint: Endpoint;
+  readonly clientEndpoints: readonly string[];
+  /** Moves kept for the status page; older ones are forgotten. */
+  readonly historyMax: number;
+}
+
+export function silenceLimitMs(config: ManagerConfig): number {
+  return config.pingIntervalMs * config.pingMissLimit;
+}

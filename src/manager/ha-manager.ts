@@ -1,0 +1,370 @@
+import { decide } from '../core/ha/decide.js';
+import { isServing, type Monotonic, type PeerState, type RunId } from '../core/identity.js';
+import { INITIAL_STATE, type HaState } from '../core/ha/state.js';
+import { brokerWish, keeperWish, wantsLock, type BrokerWish, type KeeperWish } from '../core/ha/orders.js';
+import type { BrokerStatus, BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
+import type { KeeperStatus, KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
+import type { PeerStatus } from '../core/control/peer.js';
+import type { Situation } from '../core/ha/situation.js';
+import type { Cancel, Clock } from '../ports/clock.js';
+import type { GatewayProbe } from '../ports/gateway.js';
+import type { KeptState, LocalState } from '../ports/local-state.js';
+import type { Log } from '../ports/log.js';
+import type { Spawner } from '../ports/process.js';
+import type { Random } from '../ports/random.js';
+import { Announcer } from './announcer.js';
+import type { ManagerConfig } from './config.js';
+import { Keeping } from './keeping.js';
+import { peerStatusOf } from './own-status.js';
+import { PeerView } from './peer-view.js';
+import { situate } from './situate.js';
+import { Supervisor } from './supervisor.js';
+
+/** The backchannel as the manager uses it. */
+export interface PeerLink {
+  start(): Promise<void>;
+  /** The latest status is what counts; it may replace one that has not left yet. */
+  send(status: PeerStatus): void;
+  handle(handlers: { status(status: PeerStatus, receivedAt: Monotonic): void }): void;
+  stop(): void;
+}
+
+export interface ManagerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly peerLink: PeerLink;
+  readonly gateway: GatewayProbe;
+  readonly localState: LocalState;
+  readonly keeper: Spawner<ManagerToKeeper, KeeperToManager>;
+  readonly broker: Spawner<ManagerToBroker, BrokerToManager>;
+  /** This manager's run, as the backchannel's hello names it. */
+  readonly run: RunId;
+}
+
+export type Wish = 'switchover' | 'promote';
+export type WishAnswer = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly why: string };
+
+/** A broker wish with the life-cycle part added. */
+type BrokerPart = BrokerWish & { readonly shutdown: boolean };
+type KeeperPart = KeeperWish & { readonly shutdown: boolean };
+
+const DECISIONS_MAX = 12;
+
+/**
+ * The HA manager of one server: gathers what it knows, asks the rules (`core/ha`) what it is, and tells the two children and the
+ * peer. It holds no rule of its own, never waits for a child, and never touches the share.
+ *
+ * Every event ends in `cycle`: situation, decision, orders. So an event that gets lost costs a tick (pingInterval / 2).
+ */
+export class HaManager {
+  private ha: HaState = INITIAL_STATE;
+  private situation: Situation | null = null;
+  private readonly keeper: Supervisor<KeeperPart, KeeperStatus>;
+  private readonly broker: Supervisor<BrokerPart, BrokerStatus>;
+  private readonly announcer: Announcer;
+  private readonly peer: PeerView;
+  private keeping: Keeping | null = null;
+  private readonly startedAt: Monotonic;
+  private movedAt: Monotonic;
+  private taskSince: Monotonic | null = null;
+  private gatewayAnsweredAt: Monotonic | null = null;
+  private probing = false;
+  private brokerText = '';
+  private keeperText = '';
+  private brokerRoleText = '';
+  private brokerRoleSeq = 0;
+  private peerText = '';
+  private switchoverWished = false;
+  private promoteWished = false;
+  private stopping = false;
+  private brokerEnded = false;
+  private ticks = 0;
+  private tickTimer: Cancel | null = null;
+  private inCycle = false;
+  private again = false;
+
+  constructor(
+    private readonly config: ManagerConfig,
+    private readonly ports: ManagerPorts,
+  ) {
+    const { clock, log } = ports;
+    this.startedAt = clock.monotonic();
+    this.movedAt = this.startedAt;
+    this.announcer = new Announcer(config, log, () => this.wallTime());
+    this.peer = new PeerView(config, ports.run, clock);
+    const changed = (): void => this.cycle();
+    this.broker = new Supervisor(ports.broker, clock, log, {
+      name: 'broker',
+      startLimitMs: config.brokerStartLimitMs,
+      answerLimitMs: config.brokerAnswerLimitMs,
+      restartDelayMs: 100,
+      restartDelayMaxMs: 5_000,
+      abandonsKilled: false,
+    }, changed);
+    this.keeper = new Supervisor(ports.keeper, clock, log, {
+      name: 'share keeper',
+      startLimitMs: config.keeperAnswerLimitMs * 3,
+      answerLimitMs: config.keeperAnswerLimitMs,
+      restartDelayMs: 200,
+      restartDelayMaxMs: 5_000,
+      abandonsKilled: true,
+    }, changed);
+  }
+
+  /** @throws LockstepError when the kept state cannot be believed or the backchannel cannot listen (rejects) */
+  async start(): Promise<void> {
+    const kept = await this.ports.localState.load();
+    this.keeping = new Keeping(kept, this.ports.localState, this.ports.log, () => this.cycle());
+    this.ports.peerLink.handle({ status: (status, at) => this.hearPeer(status, at) });
+    await this.ports.peerLink.start();
+    this.keeper.start();
+    this.broker.start();
+    this.tick();
+  }
+
+  get state(): HaState {
+    return this.ha;
+  }
+
+  /** Everything that the status page shows, as the last cycle saw it. */
+  get view(): { ha: HaState; situation: Situation | null; keeper: KeeperStatus | null; broker: BrokerStatus | null; brokerPid: number | null; keeperPid: number | null; kept: KeptState | null; history: Announcer['history']; peerState: PeerState } {
+    return {
+      ha: this.ha,
+      situation: this.situation,
+      keeper: this.keeper.status,
+      broker: this.broker.status,
+      brokerPid: this.broker.pid,
+      keeperPid: this.keeper.pid,
+      kept: this.keeping?.state ?? null,
+      history: this.announcer.history,
+      peerState: this.announcer.peerStateSeen.state,
+    };
+  }
+
+  /** Takes an operator's wish. Whether it comes true shows in the state. */
+  wish(wish: Wish): WishAnswer {
+    const refusal = wish === 'switchover' ? this.whyNoSwitchover() : this.whyNoPromotion();
+    if (refusal !== null) return { kind: 'refused', why: refusal };
+    if (wish === 'switchover') this.switchoverWished = true;
+    else this.promoteWished = true;
+    this.cycle();
+    return { kind: 'accepted' };
+  }
+
+  /**
+   * Stops the server: hands over first when a PASSIVE peer is there, then ends the broker, then gives up the lock. Resolves when both
+   * children are gone.
+   */
+  async stop(): Promise<void> {
+    if (!this.stopping) this.ports.log.write('info', 'Stopping.');
+    this.stopping = true;
+    this.cycle();
+    await this.handedOver();
+    this.brokerEnded = true;
+    this.cycle();
+    await this.broker.end(5_000);
+    this.tellPeer();
+    this.orderKeeper(true);
+    await this.keeper.end(2_000);
+    this.tickTimer?.();
+    this.ports.peerLink.stop();
+  }
+
+  private handedOver(): Promise<void> {
+    const deadline = this.ports.clock.monotonic() + this.config.stopLimitMs;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const worthWaiting = this.ha.state === 'ACTIVE' && this.ports.clock.monotonic() < deadline;
+        if (!worthWaiting) resolve();
+        else this.ports.clock.after(this.config.pingIntervalMs / 10, look);
+      };
+      look();
+    });
+  }
+
+  private whyNoSwitchover(): string | null {
+    const s = this.situation;
+    if (this.ha.state !== 'ACTIVE') return `a switchover needs this server ACTIVE; it is ${this.ha.state}`;
+    if (s?.peer?.state !== 'PASSIVE') return `a switchover needs the peer PASSIVE; it is ${s?.peerSilent === false ? s.peer?.state : 'DEAD'}`;
+    if (!s.lock.held) return 'a switchover needs the lock, and this server does not hold it now';
+    return null;
+  }
+
+  private whyNoPromotion(): string | null {
+    const s = this.situation;
+    if (this.ha.state !== 'WAITING') return `a promotion is for a server that is WAITING; this one is ${this.ha.state}`;
+    if (s !== null && !s.peerSilent && s.peer !== null && isServing(s.peer.state)) return `the peer serves (${s.peer.state}); nothing needs to be promoted`;
+    return null;
+  }
+
+  private tick(): void {
+    this.ticks += 1;
+    this.tickTimer = this.ports.clock.after(this.config.pingIntervalMs / 2, () => this.tick());
+    this.broker.check();
+    this.keeper.check();
+    this.keeping?.retry();
+    if (this.ticks % 2 === 1) {
+      this.probeGateway();
+      this.peerText = '';
+    }
+    // The pulse: the order is sent again even when nothing changed.
+    this.brokerText = '';
+    this.keeperText = '';
+    this.cycle();
+  }
+
+  private probeGateway(): void {
+    if (this.probing) return;
+    this.probing = true;
+    const sentAt = this.ports.clock.monotonic();
+    void this.ports.gateway.probe(this.config.pingIntervalMs).then((answered) => {
+      this.probing = false;
+      if (answered) this.gatewayAnsweredAt = sentAt;
+      this.cycle();
+    });
+  }
+
+  private hearPeer(status: PeerStatus, receivedAt: Monotonic): void {
+    this.peer.hear(status, receivedAt);
+    const shareId = this.keeper.status?.shareId ?? this.keeping?.state.shareId ?? null;
+    if (status.record !== null && shareId !== null && status.shareId === shareId && !status.shareReplaced) this.keeping?.see(status.record, shareId);
+    this.cycle();
+  }
+
+  private cycle(): void {
+    if (this.keeping === null) return;
+    if (this.inCycle) {
+      this.again = true;
+      return;
+    }
+    this.inCycle = true;
+    do {
+      this.again = false;
+      this.once();
+    } while (this.again);
+    this.inCycle = false;
+  }
+
+  private once(): void {
+    this.seeRecords();
+    for (let i = 0; i < DECISIONS_MAX; i += 1) {
+      this.situation = this.gather();
+      const next = decide(this.ha, this.situation);
+      if (next === this.ha) break;
+      this.enter(next);
+    }
+    const s = this.situation;
+    if (s === null) return;
+    this.announcer.lock(s.lock.held, s.lock.detail);
+    this.announcer.peer(s.peer === null || s.peerSilent ? 'DEAD' : s.peer.state, s.peerSilent ? '' : (s.peer?.reason ?? ''));
+    this.peer.judge(s);
+    this.orderBroker();
+    this.orderKeeper(false);
+    this.tellPeer();
+  }
+
+  private seeRecords(): void {
+    const keeper = this.keeper.status;
+    if (keeper === null) return;
+    const { claim, highest, condition, shareId } = keeper;
+    if (condition === 'ok' && highest !== null) this.keeping?.see(highest, shareId);
+    if (claim !== null && (claim.kind === 'won' || claim.kind === 'lost')) this.keeping?.see(claim.record, shareId);
+    if (condition === 'hung') this.keeper.kill(`hangs (${keeper.detail ?? 'an operation on the share is past its deadline'})`);
+  }
+
+  private enter(next: HaState): void {
+    const before = this.ha;
+    this.ha = next;
+    if (next.moves !== before.moves) {
+      this.movedAt = this.ports.clock.monotonic();
+      if (next.state === 'PASSIVE' || !isServing(next.state)) this.switchoverWished = false;
+      if (isServing(next.state)) this.promoteWished = false;
+    }
+    if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before)) {
+      this.taskSince = next.task === null ? null : this.ports.clock.monotonic();
+    }
+    if (before.task?.kind === 'alone' && before.task.forced && next.task === null) this.promoteWished = false;
+    if (before.task?.kind === 'handover' && next.task === null) this.switchoverWished = false;
+    this.announcer.state(before, next);
+  }
+
+  private gather(): Situation {
+    const kept = (this.keeping as Keeping).state;
+    return situate(this.config, this.ha, {
+      now: this.ports.clock.monotonic(),
+      startedAt: this.startedAt,
+      broker: this.brokerEnded ? null : this.broker.status,
+      brokerRoleSeq: this.brokerRoleSeq,
+      keeper: this.keeper.status,
+      ...this.peer.knowledge(),
+      gatewayAnsweredAt: this.gatewayAnsweredAt,
+      kept,
+      movedAt: this.movedAt,
+      taskSince: this.taskSince,
+      wishes: { switchover: this.switchoverWished, stop: this.stopping, promote: this.promoteWished },
+      fresh: { nonce: this.ports.random.id(), at: this.wallTime() },
+    });
+  }
+
+  private orderBroker(): void {
+    if (this.situation === null) return;
+    const wish: BrokerPart = { ...brokerWish(this.ha, this.situation), shutdown: this.brokerEnded };
+    const text = JSON.stringify(wish);
+    if (text === this.brokerText) return;
+    this.brokerText = text;
+    this.broker.order(wish);
+    const role = roleKey(wish, this.situation.broker?.run ?? null);
+    if (role !== this.brokerRoleText) this.brokerRoleSeq = this.broker.lastSeq;
+    this.brokerRoleText = role;
+  }
+
+  private orderKeeper(shutdown: boolean): void {
+    if (this.situation === null) return;
+    const wish: KeeperPart = { ...keeperWish(this.ha, this.situation, this.keeping?.state.shareId ?? null), shutdown };
+    const text = JSON.stringify(wish);
+    if (text === this.keeperText) return;
+    this.keeperText = text;
+    this.keeper.order(wish);
+  }
+
+  private tellPeer(): void {
+    const s = this.situation;
+    if (s === null) return;
+    const status = peerStatusOf(this.config, this.ports.run, this.ha, s, {
+      heard: this.peer.heard(),
+      brokerDown: s.broker === null || this.brokerEnded,
+      wantsLock: wantsLock(this.ha),
+    });
+    const text = textOfChange(status);
+    if (text === this.peerText) return;
+    this.peerText = text;
+    this.ports.peerLink.send(this.peer.number(status));
+  }
+
+  private wallTime(): string {
+    return new Date(this.ports.clock.wall()).toISOString();
+  }
+}
+
+function claimNonce(ha: HaState): string | null {
+  return ha.task !== null && ha.task.kind !== 'accept' ? (ha.task.claim?.nonce ?? null) : null;
+}
+
+/**
+ * What the peer is told of at once when it changes. What changes with every message (positions, what was heard) goes with
+ * the next heartbeat: otherwise each answer would call for another.
+ */
+function textOfChange(status: Omit<PeerStatus, 'seq'>): string {
+  const broker = status.broker === null ? null : { ...status.broker, position: 0, durable: 0, logTerm: 0 };
+  return JSON.stringify({ ...status, heard: status.heard?.run ?? null, broker });
+}
+
+/** What makes the broker's answers to earlier orders meaningless: another role, term, partner, or another process. */
+function roleKey(wish: BrokerWish, run: RunId | null): string {
+  const role = wish.role;
+  if (role.kind === 'serve') return JSON.stringify([run, 'serve', role.peer, role.requirePeer, role.drain]);
+  if (role.kind === 'follow') return JSON.stringify([run, 'follow', role.leader, role.resync]);
+  return JSON.stringify([run, 'idle']);
+}
+

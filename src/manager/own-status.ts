@@ -1,0 +1,55 @@
+import type { RunId } from '../core/identity.js';
+import type { PeerStatus } from '../core/control/peer.js';
+import type { HaState } from '../core/ha/state.js';
+import type { Situation } from '../core/ha/situation.js';
+import type { ManagerConfig } from './config.js';
+
+interface Extra {
+  readonly heard: PeerStatus['heard'];
+  readonly brokerDown: boolean;
+  readonly wantsLock: boolean;
+}
+
+/** What this server tells its peer of itself. */
+export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: Situation, extra: Extra): Omit<PeerStatus, 'seq'> {
+  return {
+    server: config.server,
+    run,
+    heard: extra.heard,
+    state: ha.state,
+    previous: ha.previous,
+    moves: ha.moves,
+    reason: ha.reason,
+    term: ha.term,
+    record: s.kept,
+    inDoubt: ha.task !== null && ha.task.kind !== 'accept' ? (ha.task.claim?.term ?? null) : null,
+    shareId: s.share.id,
+    shareEmpty: s.share.empty,
+    shareReplaced: s.share.replaced,
+    brokerDown: extra.brokerDown,
+    broker: brokerPart(config, s),
+    holdsLock: s.lock.held,
+    releasedLock: !extra.wantsLock && !s.lock.held,
+    gatewayAnswers: s.gatewayAnswers,
+    wantsSwitchover: s.wishes.switchover,
+    stopping: s.wishes.stop,
+    clientEndpoints: config.clientEndpoints,
+  };
+}
+
+function brokerPart(config: ManagerConfig, s: Situation): PeerStatus['broker'] {
+  const broker = s.broker;
+  if (broker === null) return null;
+  return {
+    run: broker.run,
+    journal: broker.journal.id,
+    logTerm: broker.journal.term,
+    position: broker.journal.position,
+    durable: broker.journal.durable,
+    damage: broker.journal.damage,
+    diverged: broker.diverged,
+    fencedThrough: broker.fencedThrough,
+    replicationPhase: broker.replication?.phase ?? null,
+    replicationEndpoint: config.replicationEndpoint,
+  };
+}

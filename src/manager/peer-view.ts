@@ -1,0 +1,59 @@
+import type { Monotonic, RunId } from '../core/identity.js';
+import type { PeerStatus } from '../core/control/peer.js';
+import type { Situation } from '../core/ha/situation.js';
+import { peerConnected } from '../core/ha/situation.js';
+import type { Clock } from '../ports/clock.js';
+import type { ManagerConfig } from './config.js';
+import type { Knowledge } from './situate.js';
+
+/** Sending times kept, to know how old the status is that the peer says it has heard; older ones count as never sent. */
+const SENT_TIMES_MAX = 512;
+
+/**
+ * What this manager has heard of its peer, and what the peer is known to have heard of it. A status that was overtaken by
+ * a newer one, or comes from a run that was replaced, is dropped.
+ */
+export class PeerView {
+  private latest: PeerStatus | null = null;
+  private heardAt: Monotonic | null = null;
+  private connectedAt: Monotonic | null = null;
+  private readonly goneRuns = new Set<RunId>();
+  private readonly sentAt = new Map<number, Monotonic>();
+  private seq = 0;
+
+  constructor(
+    private readonly config: ManagerConfig,
+    private readonly run: RunId,
+    private readonly clock: Clock,
+  ) {}
+
+  hear(status: PeerStatus, receivedAt: Monotonic): void {
+    if (status.server !== this.config.peerServer || this.goneRuns.has(status.run)) return;
+    if (this.latest !== null && this.latest.run === status.run && status.seq <= this.latest.seq) return;
+    if (this.latest !== null && this.latest.run !== status.run) this.goneRuns.add(this.latest.run);
+    this.latest = status;
+    this.heardAt = receivedAt;
+  }
+
+  heard(): PeerStatus['heard'] {
+    return this.latest === null ? null : { run: this.latest.run, seq: this.latest.seq };
+  }
+
+  /** Gives a status its number and remembers when it left. */
+  number(status: Omit<PeerStatus, 'seq'>): PeerStatus {
+    this.seq += 1;
+    this.sentAt.set(this.seq, this.clock.monotonic());
+    this.sentAt.delete(this.seq - SENT_TIMES_MAX);
+    return { ...status, seq: this.seq };
+  }
+
+  judge(situation: Situation): void {
+    if (peerConnected(situation)) this.connectedAt = this.clock.monotonic();
+  }
+
+  knowledge(): Pick<Knowledge, 'peer' | 'peerHeardAt' | 'peerHeardOurs' | 'peerConnectedAt'> {
+    const heard = this.latest?.heard ?? null;
+    const ours = heard !== null && heard.run === this.run ? (this.sentAt.get(heard.seq) ?? null) : null;
+    return { peer: this.latest, peerHeardAt: this.heardAt, peerHeardOurs: ours, peerConnectedAt: this.connectedAt };
+  }
+}

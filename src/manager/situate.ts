@@ -1,0 +1,94 @@
+import { NO_TERM, type Monotonic } from '../core/identity.js';
+import type { BrokerStatus } from '../core/control/broker.js';
+import type { KeeperStatus } from '../core/control/keeper.js';
+import type { PeerStatus } from '../core/control/peer.js';
+import type { HaState } from '../core/ha/state.js';
+import type { Situation } from '../core/ha/situation.js';
+import type { KeptState } from '../ports/local-state.js';
+import { silenceLimitMs, type ManagerConfig } from './config.js';
+
+/** What the manager knows, with the times at which it came. */
+export interface Knowledge {
+  readonly now: Monotonic;
+  readonly startedAt: Monotonic;
+  readonly broker: BrokerStatus | null;
+  /** The broker's answers to orders before this one say nothing about the role it has now. */
+  readonly brokerRoleSeq: number;
+  readonly keeper: KeeperStatus | null;
+  readonly peer: PeerStatus | null;
+  readonly peerHeardAt: Monotonic | null;
+  /** When we sent the status that the peer's latest status says it has heard; `null` when it heard none of this run. */
+  readonly peerHeardOurs: Monotonic | null;
+  /** When the peer was last there in both directions. */
+  readonly peerConnectedAt: Monotonic | null;
+  readonly gatewayAnsweredAt: Monotonic | null;
+  readonly kept: KeptState;
+  readonly movedAt: Monotonic;
+  readonly taskSince: Monotonic | null;
+  readonly wishes: Situation['wishes'];
+  readonly fresh: Situation['fresh'];
+}
+
+/** Turns knowledge into yes and no. Pure. */
+export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situation {
+  const within = (since: Monotonic | null, limitMs: number): boolean => since !== null && k.now - since <= limitMs;
+  const silence = silenceLimitMs(config);
+  const peerSilent = k.peer === null || !within(k.peerHeardAt, silence);
+  const waitingSince = Math.max(k.movedAt, k.startedAt, k.peerConnectedAt ?? 0);
+  return {
+    server: config.server,
+    role: config.role,
+    peerServer: config.peerServer,
+    broker: presentBroker(k),
+    stalled: k.broker?.replication != null && k.broker.replication.stalledMs > config.stallLimitMs,
+    peer: k.peer,
+    peerSilent,
+    peerHearsUs: !peerSilent && within(k.peerHeardOurs, silence + config.pingIntervalMs),
+    kept: k.kept.record,
+    share: shareOf(config, k),
+    lock: lockOf(k),
+    claim: claimOf(k),
+    gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs),
+    peerHadItsWait: ha.state === 'WAITING' && k.now - waitingSince >= config.peerWaitMs,
+    settled: k.now - k.movedAt > config.stallLimitMs,
+    taskOverdue: k.taskSince !== null && k.now - k.taskSince > config.taskLimitMs,
+    wishes: k.wishes,
+    fresh: k.fresh,
+  };
+}
+
+/** The broker's status, without what it says of a role that it had before. */
+function presentBroker(k: Knowledge): BrokerStatus | null {
+  if (k.broker === null || k.broker.orderSeq >= k.brokerRoleSeq) return k.broker;
+  return { ...k.broker, drained: false, peerRequiredFrom: null, replication: null };
+}
+
+function shareOf(config: ManagerConfig, k: Knowledge): Situation['share'] {
+  const keeper = k.keeper;
+  const looked = keeper !== null && keeper.lookedAt !== null;
+  const fresh = looked && k.now - (keeper.lookedAt ?? 0) <= 2 * config.passiveLockIntervalMs + config.keeperAnswerLimitMs;
+  return {
+    usable: fresh && keeper.condition === 'ok',
+    replaced: looked && keeper.condition === 'replaced',
+    empty: fresh && keeper.condition === 'ok' && keeper.highest === null,
+    id: keeper?.shareId ?? k.kept.shareId,
+    highestTerm: keeper?.highest?.term ?? NO_TERM,
+    detail: keeper === null ? 'the share keeper is not running' : (keeper.detail ?? keeper.condition),
+  };
+}
+
+function lockOf(k: Knowledge): Situation['lock'] {
+  const lock = k.keeper?.lock;
+  if (!lock) return { held: false, until: null, detail: 'the share keeper is not running' };
+  // Our own deadline, counted from when the renewal was sent, decides; not what the keeper last said.
+  const held = lock.held && lock.until !== null && k.now < lock.until;
+  return { held, until: held ? lock.until : null, detail: lock.held && !held ? 'its deadline passed' : lock.detail };
+}
+
+/** A claim counts as won when this server keeps its record, not before. */
+function claimOf(k: Knowledge): Situation['claim'] {
+  const claim = k.keeper?.claim ?? null;
+  if (claim === null || (claim.kind !== 'won' && claim.kind !== 'lost')) return claim;
+  const kept = k.kept.record;
+  return kept !== null && kept.term >= claim.record.term ? claim : { kind: 'pending', nonce: claim.nonce };
+}

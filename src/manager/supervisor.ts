@@ -1,0 +1,153 @@
+import type { Cancel, Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import type { Child, Spawner } from '../ports/process.js';
+import type { Monotonic } from '../core/identity.js';
+
+/** What every child of the manager says: who it is and which order it has carried out. */
+interface AnyStatus {
+  readonly run: string;
+  readonly orderSeq: number;
+}
+
+type FromChild<Status> =
+  | { readonly kind: 'status'; readonly status: Status }
+  | { readonly kind: 'log'; readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly message: string; readonly fields?: Record<string, unknown> }
+  | { readonly kind: 'fatal'; readonly code: string; readonly message: string };
+
+export interface SupervisorOptions {
+  readonly name: string;
+  /** No first status for this long after its start: killed. */
+  readonly startLimitMs: number;
+  /** No status for this long after an earlier one: killed. */
+  readonly answerLimitMs: number;
+  readonly restartDelayMs: number;
+  readonly restartDelayMaxMs: number;
+  /**
+   * Start another without waiting until a killed process is really gone: right for the keeper, which a hung mount can hold
+   * in the kernel for minutes; wrong for the broker, whose journal has one writer.
+   */
+  readonly abandonsKilled: boolean;
+}
+
+/**
+ * Keeps one child process alive: starts it, sends it orders, hears its status, kills it when it stops answering, and starts
+ * another when it is gone. A child's status counts only while that very process lives: when it is gone, or was told to die, `status` is `null` at once.
+ */
+export class Supervisor<Order extends object, Status extends AnyStatus> {
+  private child: Child<{ kind: 'order'; order: Order & { seq: number; pulseAt: Monotonic } }, FromChild<Status>> | null = null;
+  private dying: unknown = null;
+  private latest: Status | null = null;
+  private heardAt = 0 as Monotonic;
+  private startedAt = 0 as Monotonic;
+  private seq = 0;
+  private failures = 0;
+  private restart: Cancel | null = null;
+  private ended = false;
+  private whenGone: (() => void) | null = null;
+
+  constructor(
+    private readonly spawner: Spawner<{ kind: 'order'; order: Order & { seq: number; pulseAt: Monotonic } }, FromChild<Status>>,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    private readonly options: SupervisorOptions,
+    private readonly changed: () => void,
+  ) {}
+
+  get status(): Status | null {
+    return this.latest;
+  }
+
+  get pid(): number | null {
+    return this.child?.pid ?? null;
+  }
+
+  /** The seq that the last order went out with. */
+  get lastSeq(): number {
+    return this.seq;
+  }
+
+  start(): void {
+    if (this.child !== null || this.ended) return;
+    this.startedAt = this.clock.monotonic();
+    const child = this.spawner.start();
+    this.child = child;
+    child.handle({
+      message: (message) => this.hear(child, message),
+      closed: (reason) => this.gone(child, reason),
+    });
+  }
+
+  /** Sends the order, if there is a process to hear it. */
+  order(order: Order): void {
+    if (this.child === null) return;
+    this.seq += 1;
+    this.child.send({ kind: 'order', order: { ...order, seq: this.seq, pulseAt: this.clock.monotonic() } });
+  }
+
+  /** To be called at every tick: kills a child that has not answered within its limit. */
+  check(): void {
+    if (this.child === null || this.child === this.dying) return;
+    const now = this.clock.monotonic();
+    const silent = this.latest === null ? now - this.startedAt : now - this.heardAt;
+    const limit = this.latest === null ? this.options.startLimitMs : this.options.answerLimitMs;
+    if (silent > limit) this.kill(`gave no answer for ${Math.round(silent)} ms`);
+  }
+
+  /** SIGKILL, now. From this moment the process counts as gone for every decision; a new one is started when it really is. */
+  kill(reason: string): void {
+    if (this.child === null || this.child === this.dying) return;
+    this.log.write('error', `The ${this.options.name} ${reason}; it is killed and started anew.`, { pid: this.child.pid });
+    const child = this.child;
+    child.kill();
+    this.dying = child;
+    this.latest = null;
+    if (this.options.abandonsKilled) this.gone(child, 'killed');
+    else this.changed();
+  }
+
+  /** Waits for the child to end by itself, at most `limitMs`, then kills it. No other is started. */
+  async end(limitMs: number): Promise<void> {
+    this.ended = true;
+    this.restart?.();
+    const child = this.child;
+    if (child === null) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.clock.after(limitMs, () => {
+        child.kill();
+        resolve();
+      });
+      this.whenGone = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  private hear(child: Child<unknown, FromChild<Status>>, message: FromChild<Status>): void {
+    if (child !== this.child || child === this.dying) return;
+    if (message.kind === 'status') {
+      this.latest = message.status;
+      this.heardAt = this.clock.monotonic();
+      if (this.heardAt - this.startedAt > this.options.restartDelayMaxMs) this.failures = 0;
+      this.changed();
+    } else if (message.kind === 'log') {
+      this.log.write(message.level, message.message, message.fields);
+    } else {
+      this.log.write('error', `The ${this.options.name} cannot go on: ${message.message}`, { code: message.code });
+    }
+  }
+
+  private gone(child: Child<unknown, FromChild<Status>>, reason: string): void {
+    if (child !== this.child) return;
+    this.child = null;
+    this.latest = null;
+    this.whenGone?.();
+    if (!this.ended) {
+      const delay = Math.min(this.options.restartDelayMs * 2 ** this.failures, this.options.restartDelayMaxMs);
+      this.failures += 1;
+      this.log.write('warn', `The ${this.options.name} process ended (${reason}); a new one is started in ${delay} ms.`);
+      this.restart = this.clock.after(delay, () => this.start());
+    }
+    this.changed();
+  }
+}
