@@ -29,7 +29,7 @@ class ChannelEnd<Out, In> implements Channel<Out, In> {
 
   send(message: Out): void {
     if (this.closedBecause !== null || !this.owner.alive) return;
-    const sent = this.owner.host.world.copiesMessages ? (JSON.parse(JSON.stringify(message)) as Out) : message;
+    const sent = this.owner.host.world.copiesMessages ? structuredClone(message) : message;
     this.otherSide().arrive((end) => end.take(sent));
   }
 

@@ -15,9 +15,11 @@ export class SimLocalState {
   private durable: KeptState = EMPTY;
   private damaged = false;
   private readonly random: Prng;
-  private pending: KeptState | null = null;
+  /** Under way and not yet durable, oldest first. */
+  private pending: KeptState[] = [];
+  private lastDone = 0;
 
-  constructor(host: SimHost) {
+  constructor(private readonly host: SimHost) {
     this.random = host.world.random.fork(`${host.name}/local-state`);
     host.onPower.push((on) => {
       if (!on) this.crash();
@@ -32,7 +34,7 @@ export class SimLocalState {
   /** The disk was replaced by an empty one. */
   wipe(): void {
     this.durable = EMPTY;
-    this.pending = null;
+    this.pending = [];
     this.damaged = false;
   }
 
@@ -51,12 +53,15 @@ export class SimLocalState {
           });
         }),
       keep: (state) => {
-        this.pending = structuredClone(state);
+        const { now } = this.host.world;
+        const kept = structuredClone(state);
+        this.pending.push(kept);
+        // One after the other, as the production adapter does.
+        this.lastDone = Math.max(this.lastDone, now) + this.delay();
         return new Promise((resolve) => {
-          const { pending } = this;
-          process.schedule(this.delay(), () => {
-            if (pending !== null) this.durable = pending;
-            if (this.pending === pending) this.pending = null;
+          process.schedule(this.lastDone - now, () => {
+            this.durable = kept;
+            this.pending = this.pending.filter((other) => other !== kept);
             resolve();
           });
         });
@@ -64,9 +69,12 @@ export class SimLocalState {
     };
   }
 
+  /** The writer is gone: of what was under way, any first part may have been written. */
   private crash(): void {
-    if (this.pending !== null && this.random.chance(0.5)) this.durable = this.pending;
-    this.pending = null;
+    const survived = this.random.below(this.pending.length + 1);
+    if (survived > 0) this.durable = this.pending[survived - 1] ?? this.durable;
+    this.pending = [];
+    this.lastDone = 0;
   }
 
   private delay(): number {

@@ -25,8 +25,9 @@ export class SimProcess implements Owner {
     /** Process id; unique in a run of the simulator. */
     readonly pid: number,
     readonly random: Prng,
+    label = `${host.name}/${kind}`,
   ) {
-    this.label = `${host.name}/${kind}`;
+    this.label = label;
     this.clock = this.makeClock();
     host.processes.add(this);
   }

@@ -67,6 +67,10 @@ export class Publisher {
     this.publishing = false;
   }
 
+  get name(): string {
+    return this.options.clientId;
+  }
+
   get idle(): boolean {
     return this.pending.size === 0;
   }

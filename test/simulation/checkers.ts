@@ -1,0 +1,204 @@
+import type { TermRecord } from '../../src/core/terms/record.js';
+import type { HostName } from './faults.js';
+import type { Operation } from './history.js';
+import { reaches, type Ledger, type LogNode } from './ledger.js';
+import { isMove } from './moves.js';
+import type { BrokerView, ManagerView, ServerProbe, ShareProbe } from './probe.js';
+import type { World } from './world.js';
+
+/** Digests are compared at every so many positions, and at the end. */
+const DIGEST_EVERY = 16;
+
+interface Seen {
+  managerRun: string | null;
+  state: ManagerView['state'];
+  moves: number;
+  brokerRun: string | null;
+  fencedThrough: number;
+  servedTerm: number;
+  headPosition: number;
+}
+
+/**
+ * What must hold after every event, judged from outside: from the clients' acknowledgements, the share's files as they really are,
+ * and what each broker's log really contains. The code under test is not asked for its opinion.
+ */
+export class Checkers {
+  /** Moves seen, `FROM TO`, with counts: the workload must reach every row of the table. */
+  readonly moves = new Map<string, number>();
+  readonly servedBy = new Map<number, HostName>();
+  readonly acknowledgedBy = new Map<number, string>();
+  highest: TermRecord | null = null;
+  private recordCount = 0;
+  private readonly seen = new Map<HostName, Seen>();
+
+  constructor(
+    private readonly world: World,
+    private readonly probes: readonly ServerProbe[],
+    private readonly share: ShareProbe,
+    private readonly ledger: Ledger,
+  ) {
+    for (const probe of probes) {
+      this.seen.set(probe.name, { managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, servedTerm: 0, headPosition: 0 });
+    }
+    world.afterEach.push(() => this.check());
+  }
+
+  /** A client got an acknowledgement that `server` sent. */
+  acknowledged(operation: Operation, server: string): void {
+    const nodes = this.ledger.ofOperation(operation.id);
+    const holders = nodes.filter((node) => this.heldByMembers(node));
+    const node = holders[0];
+    if (node === undefined) {
+      this.world.fail('durable at every member', `${server} acknowledged ${operation.id}; ${this.whoLacks(nodes)}`);
+      return;
+    }
+    if (!this.ledger.acknowledge(node)) {
+      this.world.fail('one log', `${operation.id} (position ${node.position}, term ${node.term}) was acknowledged and is not on one log with position ${this.ledger.trunk?.position ?? 0}`);
+    }
+  }
+
+  /** Both logs are equal and say so in the same words; for the end of a run. */
+  compareEnds(): void {
+    const views = this.probes.map((probe) => probe.broker());
+    const [one, other] = views;
+    if (one === null || one === undefined || other === null || other === undefined) return;
+    if (one.head.position !== other.head.position) return;
+    if (one.head.chain !== other.head.chain) this.world.fail('equal positions, equal logs', `position ${one.head.position}`);
+    else if (one.digest() !== other.digest()) this.world.fail('equal positions, equal digests', `position ${one.head.position}: ${one.digest()} and ${other.digest()}`);
+  }
+
+  private check(): void {
+    const records = this.share.records();
+    if (records.size !== this.recordCount) this.newRecords(records);
+    for (const probe of this.probes) {
+      const seen = this.seen.get(probe.name);
+      if (seen === undefined) continue;
+      const manager = probe.manager();
+      if (manager !== null) this.checkManager(probe.name, manager, seen);
+      else seen.managerRun = null;
+      const broker = probe.broker();
+      if (broker !== null) this.checkBroker(probe.name, broker, seen);
+      else seen.brokerRun = null;
+    }
+  }
+
+  private checkManager(name: HostName, manager: ManagerView, seen: Seen): void {
+    if (manager.run !== seen.managerRun) {
+      seen.managerRun = manager.run;
+      seen.state = 'WAITING';
+      seen.moves = 0;
+    }
+    if (manager.moves === seen.moves) return;
+    const from = manager.moves === seen.moves + 1 ? seen.state : manager.previous;
+    const move = `${from} ${manager.state}`;
+    if (from !== manager.state) {
+      this.moves.set(move, (this.moves.get(move) ?? 0) + 1);
+      this.world.transcript.line(name, `${from} -> ${manager.state} in term ${manager.term}: ${manager.reason}`);
+      if (!isMove(from, manager.state)) this.world.fail('table of moves', `${name} went from ${from} to ${manager.state}: ${manager.reason}`);
+    }
+    seen.state = manager.state;
+    seen.moves = manager.moves;
+  }
+
+  private checkBroker(name: HostName, broker: BrokerView, seen: Seen): void {
+    if (broker.run !== seen.brokerRun) {
+      seen.brokerRun = broker.run;
+      seen.fencedThrough = 0;
+      seen.servedTerm = 0;
+      seen.headPosition = -1;
+      if (this.highest !== null && isMember(this.highest, name, broker) && !this.ledger.holdsAll(broker.head)) {
+        this.lost(name, broker, `came back as a member of term ${this.highest.term}`);
+      }
+    }
+    if (broker.fencedThrough < seen.fencedThrough) this.world.fail('fences hold', `${name} was fenced through ${seen.fencedThrough}, now ${broker.fencedThrough}`);
+    seen.fencedThrough = broker.fencedThrough;
+    if (broker.role === 'serve' && broker.term !== seen.servedTerm) this.beginsToServe(name, broker, seen);
+    if (broker.role !== 'serve') seen.servedTerm = 0;
+    if (broker.head.position !== seen.headPosition) {
+      seen.headPosition = broker.head.position;
+      if (broker.head.position % DIGEST_EVERY === 0) this.compareDigest(name, broker);
+    }
+  }
+
+  private beginsToServe(name: HostName, broker: BrokerView, seen: Seen): void {
+    const before = this.servedBy.get(broker.term);
+    if (before !== undefined && before !== name) this.world.fail('one server a term', `${name} serves in term ${broker.term}, in which ${before} served`);
+    this.servedBy.set(broker.term, name);
+    if (broker.term < seen.servedTerm) this.world.fail('terms never go back', `${name} serves in term ${broker.term} after ${seen.servedTerm}`);
+    seen.servedTerm = broker.term;
+    const record = this.share.records().get(broker.term);
+    if (record === undefined || record.server !== name) {
+      this.world.fail('a term for serving', `${name} serves in term ${broker.term}, whose record ${record === undefined ? 'does not exist' : `names ${record.server}`}`);
+    }
+    if (!this.ledger.holdsAll(broker.head)) this.lost(name, broker, `begins to serve in term ${broker.term}`);
+  }
+
+  /** A record was claimed: numbers follow each other, and whoever may serve next holds everything acknowledged. */
+  private newRecords(records: ReadonlyMap<number, TermRecord>): void {
+    this.recordCount = records.size;
+    for (const [term, record] of records) {
+      if (this.highest !== null && term <= this.highest.term) continue;
+      const before = this.highest;
+      this.highest = record;
+      const members = record.inSync.map((member) => member.server).join('+');
+      this.world.transcript.line('share', `term ${term}: ${record.server} with ${members} from position ${record.position}, ${record.cause}`);
+      if (before !== null && record.forced !== true && record.position < before.position) {
+        this.world.fail('positions never go back', `term ${term} begins at ${record.position}, term ${before.term} at ${before.position}`);
+      }
+      for (const probe of this.probes) {
+        const broker = probe.broker();
+        if (broker === null || !isMember(record, probe.name, broker)) continue;
+        if (!this.ledger.holdsAll(broker.head)) this.lost(probe.name, broker, `is a member of term ${term}`);
+      }
+    }
+  }
+
+  private lost(name: HostName, broker: BrokerView, what: string): void {
+    const { trunk } = this.ledger;
+    this.world.fail(
+      'nothing acknowledged is lost',
+      `${name} ${what}; its log ends at ${broker.head.position} (term ${broker.head.term}) and lacks what was acknowledged up to position ${trunk?.position ?? 0} (term ${trunk?.term ?? 0}, ${trunk?.operation ?? '-'})`,
+    );
+  }
+
+  /** Whether every member of the highest record whose broker runs has this record durably. A member that is down is judged when it is back. */
+  private heldByMembers(node: LogNode): boolean {
+    const { highest } = this;
+    if (highest === null) return false;
+    for (const probe of this.probes) {
+      const broker = probe.broker();
+      if (broker === null || !isMember(highest, probe.name, broker)) continue;
+      if (broker.durable < node.position) return false;
+      const head = this.ledger.find(broker.head);
+      if (head === null || !reaches(head, node)) return false;
+    }
+    return true;
+  }
+
+  private whoLacks(nodes: readonly LogNode[]): string {
+    const logs = this.probes.map((probe) => {
+      const broker = probe.broker();
+      return broker === null ? `${probe.name} is down` : `${probe.name} durable to ${broker.durable} of ${broker.head.position}`;
+    });
+    const at = nodes.map((node) => `${node.position} in term ${node.term}`).join(', ') || 'in no log';
+    return `it stands at ${at}; members of term ${this.highest?.term ?? 0}: ${this.highest?.inSync.map((member) => member.server).join('+') ?? 'none'}; ${logs.join('; ')}`;
+  }
+
+  private compareDigest(name: HostName, broker: BrokerView): void {
+    const node = this.ledger.find(broker.head);
+    if (node === null) {
+      this.world.fail('a known log', `${name} has a log up to position ${broker.head.position} of term ${broker.head.term} that no server wrote`);
+      return;
+    }
+    const value = broker.digest();
+    if (node.digest === null) node.digest = { server: name, value };
+    else if (node.digest.value !== value) {
+      this.world.fail('equal positions, equal digests', `position ${broker.head.position}: ${node.digest.value} at ${node.digest.server}, ${value} at ${name}`);
+    }
+  }
+}
+
+function isMember(record: TermRecord, name: HostName, broker: BrokerView): boolean {
+  return broker.damage === null && record.inSync.some((member) => member.server === name && member.journal === broker.journal);
+}

@@ -1,0 +1,45 @@
+import type { RunId, ServerState } from '../../src/core/identity.js';
+import type { LogPoint } from '../../src/core/journal/envelope.js';
+import type { TermRecord } from '../../src/core/terms/record.js';
+import type { HostName } from './faults.js';
+
+/** A manager's decisions as a checker may look at them. */
+export interface ManagerView {
+  readonly run: RunId | string;
+  readonly state: ServerState;
+  readonly previous: ServerState;
+  readonly moves: number;
+  readonly term: number;
+  readonly reason: string;
+}
+
+/** A broker's insides as a checker may look at them. */
+export interface BrokerView {
+  /** Tells this run of the process from others. */
+  readonly run: RunId | string;
+  readonly role: 'idle' | 'follow' | 'serve';
+  /** The term served or followed in. */
+  readonly term: number;
+  readonly fencedThrough: number;
+  readonly journal: string;
+  readonly damage: string | null;
+  readonly head: LogPoint;
+  readonly durable: number;
+  /** What the state amounts to at `head`. Dear. */
+  digest(): string;
+}
+
+/** One server as the checkers see it. Reading it changes nothing. */
+export interface ServerProbe {
+  readonly name: HostName;
+  /** `null` while there is none. */
+  manager(): ManagerView | null;
+  /** `null` while there is none, or while it has not read its journal. */
+  broker(): BrokerView | null;
+}
+
+/** The share as it really is, whatever the servers can see of it. */
+export interface ShareProbe {
+  /** Every term record that stands there, by number. */
+  records(): ReadonlyMap<number, TermRecord>;
+}
