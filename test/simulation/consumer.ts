@@ -42,8 +42,9 @@ export class Consumer {
     this.link = new MqttLink(process, network, random, options, {
       connected: (sessionPresent, server) => this.connected(sessionPresent, server),
       packet: (packet) => this.packet(packet),
-      lost: () => {
+      lost: (asked) => {
         this.pingAskedAt = null;
+        if (asked && options.will !== null) history.willDue(options.will.topic);
       },
     });
   }

@@ -48,7 +48,7 @@ export class History {
   readonly operations = new Map<string, Operation>();
   readonly inboxes: Inbox[] = [];
   readonly figures: WorkloadFigures = { published: 0, acked: 0, delivered: 0, duplicates: 0, connects: 0, takeovers: 0, wills: 0 };
-  /** Abrupt ends of connections of clients with a will, by will topic. */
+  /** Ended connections of clients with a will, by will topic: so many wills may be seen. */
   readonly willsDue = new Map<string, number>();
   readonly willsSeen = new Map<string, Map<string, number>>();
   /** Told of each acknowledgement, with the server that sent it. */
@@ -104,11 +104,11 @@ export class History {
     seen.set(topic, count);
     this.figures.wills += 1;
     if (count > (this.willsDue.get(topic) ?? 0)) {
-      this.world.fail('will without cause', `${consumer} got the will ${topic} ${count} times; its client was cut off ${this.willsDue.get(topic) ?? 0} times`);
+      this.world.fail('will without cause', `${consumer} got the will ${topic} ${count} times; its client's connections ended ${this.willsDue.get(topic) ?? 0} times`);
     }
   }
 
-  /** A connection of a client with a will may have ended without DISCONNECT. */
+  /** A connection of a client with a will ended. */
   willDue(topic: string): void {
     this.willsDue.set(topic, (this.willsDue.get(topic) ?? 0) + 1);
   }

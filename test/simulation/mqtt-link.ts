@@ -21,8 +21,11 @@ export interface LinkOptions {
 export interface LinkHandlers {
   connected(sessionPresent: boolean, server: string): void;
   packet(packet: Packet, server: string): void;
-  /** The connection ended; the link tries the next server by itself. `accepted`: a CONNECT may have reached the broker. */
-  lost(accepted: boolean): void;
+  /**
+   * The connection ended; the link tries the next server by itself. `asked`: its CONNECT may have reached a broker, so its will may be
+   * published, even after a DISCONNECT: that may be lost with the server.
+   */
+  lost(asked: boolean): void;
 }
 
 /** One connection of a client to one server, from dialling to its end. */
@@ -91,11 +94,8 @@ export class MqttLink {
     if (polite && attempt.up) {
       attempt.stream?.write(generate({ cmd: 'disconnect' }));
       attempt.stream?.end();
-      this.over(attempt, true);
-    } else {
-      attempt.stream?.destroy('client gone');
-      this.over(attempt, false);
-    }
+    } else attempt.stream?.destroy('client gone');
+    this.over(attempt);
   }
 
   /** No answer for too long: drops the connection and tries the next server. */
@@ -103,7 +103,7 @@ export class MqttLink {
     const { attempt } = this;
     if (attempt === null) return;
     attempt.stream?.destroy('no answer');
-    this.over(attempt, false);
+    this.over(attempt);
   }
 
   private connect(): void {
@@ -114,7 +114,7 @@ export class MqttLink {
     this.attempt = attempt;
     this.network.dial(target.endpoint, DIAL_TIMEOUT_MS).then(
       (stream) => this.dialled(attempt, stream),
-      () => this.over(attempt, false),
+      () => this.over(attempt),
     );
   }
 
@@ -134,7 +134,7 @@ export class MqttLink {
         packets.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
       },
       drain: () => undefined,
-      close: () => this.over(attempt, false),
+      close: () => this.over(attempt),
     });
     const { clientId, clean, keepaliveSeconds, will } = this.options;
     attempt.asked = true;
@@ -152,7 +152,7 @@ export class MqttLink {
     this.process.clock.after(CONNACK_TIMEOUT_MS, () => {
       if (!attempt.over && !attempt.up) {
         stream.destroy('no CONNACK');
-        this.over(attempt, false);
+        this.over(attempt);
       }
     });
   }
@@ -165,7 +165,7 @@ export class MqttLink {
     }
     if (packet.returnCode !== 0) {
       attempt.stream?.destroy('refused');
-      this.over(attempt, false);
+      this.over(attempt);
       return;
     }
     attempt.up = true;
@@ -174,13 +174,13 @@ export class MqttLink {
     this.handlers.connected(packet.sessionPresent, attempt.server);
   }
 
-  private over(attempt: Attempt, polite: boolean): void {
+  private over(attempt: Attempt): void {
     if (attempt.over) return;
     attempt.over = true;
     attempt.up = false;
     if (this.attempt !== attempt) return;
     this.attempt = null;
-    this.handlers.lost(attempt.asked && !polite);
+    this.handlers.lost(attempt.asked);
     if (!this.wanted) return;
     this.process.clock.after(this.random.between(RETRY_MS.low, RETRY_MS.high), () => {
       if (this.wanted && this.attempt === null) this.connect();

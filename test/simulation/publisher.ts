@@ -49,9 +49,8 @@ export class Publisher {
     this.link = new MqttLink(process, network, random, options, {
       connected: (sessionPresent, server) => this.connected(sessionPresent, server),
       packet: (packet, server) => this.packet(packet, server),
-      lost: (abrupt) => {
-        const { will } = options;
-        if (abrupt && will !== null) history.willDue(will.topic);
+      lost: (asked) => {
+        if (asked && options.will !== null) history.willDue(options.will.topic);
       },
     });
   }
