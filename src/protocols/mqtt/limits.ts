@@ -1,0 +1,43 @@
+/** Limits of MQTT connections on one server. What happens at each is said with it. */
+export interface MqttLimits {
+  /** A whole packet, its header included. A longer one is refused from its header, before it is held: the connection is closed. Bytes. */
+  readonly packetBytesMax: number;
+  /** CONNECT must have come, and must have been judged, within this time each; else the connection is closed. Milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Client ids longer than this are refused with CONNACK 2. Bytes of UTF-8; the standard wants 23 at least. */
+  readonly clientIdBytesMax: number;
+  /** A client whose login failed is told so after this time, and not sooner. Milliseconds. */
+  readonly failedLoginDelayMs: number;
+  /**
+   * Bytes that wait for one connection, in its queue here and in its stream. Beyond it QoS 0 messages for it are dropped and counted
+   * (one alone always passes). Beyond half of it nothing more is read from the client. QoS 1 and 2 messages wait all the
+   * same: as references to messages that the broker holds anyway, at most a session's in-flight window of them.
+   */
+  readonly outgoingBytesMax: number;
+  /** Packets that wait in the queue of one connection. One more, and the connection is closed; the session keeps what it has. */
+  readonly outgoingPacketsMax: number;
+  /** A client that takes nothing at all of what waits for it for so long is disconnected; the session keeps what it has. Milliseconds. */
+  readonly stalledReaderMs: number;
+  /** How long a connection that is being closed politely may take to take its last bytes; then it is cut. Milliseconds. */
+  readonly lingerMs: number;
+}
+
+export const MQTT_LIMITS_DEFAULT: MqttLimits = {
+  packetBytesMax: 4 * 1024 * 1024,
+  connectTimeoutMs: 10_000,
+  clientIdBytesMax: 1_024,
+  failedLoginDelayMs: 1_000,
+  outgoingBytesMax: 4 * 1024 * 1024,
+  outgoingPacketsMax: 131_072,
+  stalledReaderMs: 120_000,
+  lingerMs: 2_000,
+};
+
+/** A CONNECT cannot need more: five fields of 65,537 bytes and its header. Holds for a client that is not known yet. */
+export const CONNECT_BYTES_MAX = 5 * 65_537 + 32;
+
+/** Bytes handed to a stream in one piece, unless one packet alone is longer. */
+export const WRITE_BYTES_MAX = 256 * 1024;
+
+/** Topic filters in one SUBSCRIBE or UNSUBSCRIBE; a packet with more is refused by closing the connection. */
+export const FILTERS_PER_PACKET_MAX = 10_000;

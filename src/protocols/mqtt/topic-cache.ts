@@ -1,0 +1,41 @@
+import { isReserved, topicNameFault } from '../../core/broker/topics.js';
+import { ProtocolFault } from './fault.js';
+import { strictText } from './text.js';
+
+const MISSING = Buffer.alloc(0);
+
+/**
+ * Decodes and checks topic names of one connection's PUBLISH packets. Publishers repeat themselves: the last name is compared as bytes and
+ * handed out again as the same string, whose hash the engine has computed already.
+ */
+export class TopicCache {
+  private lastBytes: Buffer = MISSING;
+  private last = '';
+
+  /** @throws ProtocolFault when no client may publish to such a name */
+  read(bytes: Buffer, start: number, end: number): string {
+    const length = end - start;
+    if (length > 0 && length === this.lastBytes.length && this.same(bytes, start)) return this.last;
+    const topic = strictText(bytes, start, end, 'topic name');
+    checkTopicName(topic, 'topic name');
+    this.lastBytes = Buffer.from(bytes.subarray(start, end));
+    this.last = topic;
+    return topic;
+  }
+
+  private same(bytes: Buffer, start: number): boolean {
+    const last = this.lastBytes;
+    // From the end: names of one publisher mostly differ there.
+    for (let i = last.length - 1; i >= 0; i--) {
+      if (bytes[start + i] !== last[i]) return false;
+    }
+    return true;
+  }
+}
+
+/** @throws ProtocolFault when no client may publish to `topic`, or name it in its will */
+export function checkTopicName(topic: string, what: string): void {
+  const fault = topicNameFault(topic);
+  if (fault !== null) throw new ProtocolFault(`a ${what} that cannot be one: ${fault}`, 'MQTT-3.3.2-2');
+  if (isReserved(topic)) throw new ProtocolFault(`a ${what} beginning with $, which is the server's own`, '§4.7.2');
+}
