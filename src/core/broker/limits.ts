@@ -9,10 +9,14 @@ export interface BrokerLimits {
   readonly sessionsMax: number;
   /** Subscriptions of one session. One more is refused (SUBACK 0x80). */
   readonly subscriptionsPerSessionMax: number;
-  /** Messages waiting for one session. A publish that would exceed it is not accepted: its publisher is disconnected, unacknowledged. */
+  /**
+   * Messages waiting for one session, beside those in flight. At least 1. A publish that would exceed it is not accepted: its
+   * publisher is disconnected, unacknowledged. A will that would exceed it is lost for that session. Retained messages that
+   * follow a SUBSCRIBE may exceed it once; a session at the limit is disconnected when it subscribes again.
+   */
   readonly queuedMessagesPerSessionMax: number;
-  /** Payload bytes of all messages held. A publish beyond it is not accepted, as above. */
+  /** Payload bytes of all messages held. A publish beyond it is not accepted, as above; a will reaches only QoS 0 subscriptions. */
   readonly storedBytesMax: number;
-  /** Retained messages. A further one is not accepted, as above. */
+  /** Retained messages. A further one is not accepted, as above; a will is published but not retained. */
   readonly retainedMessagesMax: number;
 }

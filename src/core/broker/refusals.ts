@@ -1,0 +1,84 @@
+import type { BrokerLimits } from './limits.js';
+import type { ConnectOperation, Operation, PublishOperation } from './operations.js';
+import { lower } from './routing.js';
+import type { BrokerState } from './state.js';
+import { topicFilterFault, topicNameFault } from './topics.js';
+
+/** Why the serving server does not take an operation. */
+export interface Refusal {
+  /** In words, for the log. */
+  readonly detail: string;
+  /** The return code that the client is told, where the packet has one (CONNACK, §3.2.2.3). */
+  readonly code?: number;
+}
+
+/** CONNACK 3: the server is unavailable. */
+const SERVER_UNAVAILABLE = 3;
+const NOT_CURRENT: Refusal = { detail: 'the connection is not, or no longer, the current one of any session' };
+
+/** Asked on the serving server only, before it appends the record: `apply` takes every record as it is. */
+export function refusalOf(state: BrokerState, limits: BrokerLimits, operation: Operation): Refusal | null {
+  if (operation.kind === 'term-start' || operation.kind === 'orphans-gone') return null;
+  if (operation.kind === 'connect') return connectRefusal(state, limits, operation);
+  const session = state.connections.get(operation.connection);
+  if (session === undefined) return NOT_CURRENT;
+  switch (operation.kind) {
+    case 'publish':
+      if (operation.qos === 2 && session.unreleased.has(operation.packetId)) return null;
+      return publishRefusal(state, limits, operation);
+    case 'subscribe':
+      for (const { filter } of operation.subscriptions) {
+        const fault = topicFilterFault(filter);
+        if (fault !== null) return { detail: fault };
+      }
+      // Retained messages go beyond the queue's limit once; who lets them lie gets no more of them.
+      if (state.retained.size > 0 && session.queue.length >= limits.queuedMessagesPerSessionMax) {
+        return { detail: `${queueFull(session.clientId, limits)}; it takes no retained messages` };
+      }
+      return null;
+    default:
+      return null;
+  }
+}
+
+function connectRefusal(state: BrokerState, limits: BrokerLimits, operation: ConnectOperation): Refusal | null {
+  if (state.connections.has(operation.connection)) return { detail: 'a second CONNECT on one connection (MQTT-3.1.0-2)' };
+  if (operation.clientId.length === 0) return { detail: 'an empty client id' };
+  const fault = operation.will === null ? null : topicNameFault(operation.will.topic);
+  if (fault !== null) return { detail: `the will: ${fault}` };
+  if (state.sessions.has(operation.clientId) || state.sessions.size < limits.sessionsMax) return null;
+  return { detail: `there are ${limits.sessionsMax} sessions, the most allowed (sessionsMax)`, code: SERVER_UNAVAILABLE };
+}
+
+function publishRefusal(state: BrokerState, limits: BrokerLimits, operation: PublishOperation): Refusal | null {
+  const { topic, qos, retain } = operation;
+  const size = operation.payload.length;
+  if (!state.subscriptions.knows(topic)) {
+    const fault = topicNameFault(topic);
+    if (fault !== null) return { detail: fault };
+  }
+  if (qos > 0 && operation.packetId === 0) return { detail: 'packet id 0 (MQTT-2.3.1-1)' };
+  const kept = retain && size > 0;
+  if (kept && !state.retained.byTopic.has(topic) && state.retained.size >= limits.retainedMessagesMax) {
+    return { detail: `there are ${limits.retainedMessagesMax} retained messages, the most allowed (retainedMessagesMax)` };
+  }
+  const room = state.messages.bytes + size <= limits.storedBytesMax;
+  if (kept && !room) return storeFull(limits);
+  if (qos === 0 || (room && state.fullSessions === 0)) return null;
+  const targets = state.subscriptions.targets(topic);
+  for (let at = 0; at < targets.sessions.length; at++) {
+    const session = targets.sessions[at];
+    if (session === undefined || !session.keeps || lower(qos, targets.qos[at]) === 0) continue;
+    if (!room) return storeFull(limits);
+    if (session.queue.length >= limits.queuedMessagesPerSessionMax) return { detail: queueFull(session.clientId, limits) };
+  }
+  return null;
+}
+
+function storeFull(limits: BrokerLimits): Refusal {
+  return { detail: `the messages held have ${limits.storedBytesMax} bytes, the most allowed (storedBytesMax)` };
+}
+
+function queueFull(clientId: string, limits: BrokerLimits): string {
+  return `${limits.queuedMessagesPerSessionMax} messages wait for client ${JSON.stringify(clientId)}, the most allowed (queuedMessagesPerSessionMax)`;
+}

@@ -1,0 +1,104 @@
+import type { StoredMessage } from './messages.js';
+import { hasWildcard, isReserved } from './topics.js';
+
+/** One level of the topics that have a retained message. */
+class TopicNode {
+  readonly children = new Map<string, TopicNode>();
+  message: StoredMessage | null = null;
+
+  constructor(
+    readonly parent: TopicNode | null,
+    readonly level: string,
+  ) {}
+}
+
+/** The last retained message of each topic (§3.3.1.3). References and digest are the caller's to keep. */
+export class RetainedStore {
+  /** In the order in which each topic's present message came. */
+  readonly byTopic = new Map<string, StoredMessage>();
+  private readonly root = new TopicNode(null, '');
+
+  get size(): number {
+    return this.byTopic.size;
+  }
+
+  /** Returns the message that stood in its place. */
+  set(message: StoredMessage): StoredMessage | undefined {
+    const before = this.byTopic.get(message.topic);
+    if (before !== undefined) this.byTopic.delete(message.topic);
+    this.byTopic.set(message.topic, message);
+    let node = this.root;
+    for (const level of message.topic.split('/')) {
+      let child = node.children.get(level);
+      if (child === undefined) {
+        child = new TopicNode(node, level);
+        node.children.set(level, child);
+      }
+      node = child;
+    }
+    node.message = message;
+    return before;
+  }
+
+  /** Returns the message that was there. */
+  delete(topic: string): StoredMessage | undefined {
+    const before = this.byTopic.get(topic);
+    if (before === undefined) return undefined;
+    this.byTopic.delete(topic);
+    let node: TopicNode | null = this.root;
+    for (const level of topic.split('/')) node = node?.children.get(level) ?? null;
+    if (node !== null) node.message = null;
+    while (node !== null && node.parent !== null && node.message === null && node.children.size === 0) {
+      node.parent.children.delete(node.level);
+      node = node.parent;
+    }
+    return before;
+  }
+
+  /**
+   * The messages whose topics a valid filter matches, by age of their ids: the order decides over packet ids, so it must come
+   * from the records alone and not from the shape of the tree.
+   */
+  match(filter: string): StoredMessage[] {
+    if (!hasWildcard(filter)) {
+      const message = this.byTopic.get(filter);
+      return message === undefined ? [] : [message];
+    }
+    return this.find(filter).sort((left, right) => left.id - right.id);
+  }
+
+  private find(filter: string): StoredMessage[] {
+    const found: StoredMessage[] = [];
+    let front: TopicNode[] = [this.root];
+    for (const level of filter.split('/')) {
+      if (level === '#') return gather(front, this.root, found);
+      const next: TopicNode[] = [];
+      for (const node of front) {
+        if (level === '+') {
+          for (const child of node.children.values()) if (isOpen(node, child, this.root)) next.push(child);
+        } else {
+          const child = node.children.get(level);
+          if (child !== undefined) next.push(child);
+        }
+      }
+      front = next;
+    }
+    for (const node of front) if (node.message !== null) found.push(node.message);
+    return found;
+  }
+}
+
+/** Everything at and below the given nodes. */
+function gather(from: TopicNode[], root: TopicNode, found: StoredMessage[]): StoredMessage[] {
+  const open = [...from];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (node.message !== null) found.push(node.message);
+    for (const child of node.children.values()) if (isOpen(node, child, root)) open.push(child);
+  }
+  return found;
+}
+
+/** Wildcards in the first level do not match topics that begin with $ (MQTT-4.7.2-1). */
+function isOpen(node: TopicNode, child: TopicNode, root: TopicNode): boolean {
+  return node !== root || !isReserved(child.level);
+}
