@@ -25,12 +25,15 @@ export interface ShareFiles {
 
 /** The kernel of the lock: somebody holds a name, or nobody does. Production: proper-lockfile. */
 export interface LockPrimitive {
+  /** What stands there now, as text that differs from that of every earlier and later lock; `null` when the lock is free. */
+  standing(): Promise<string | null>;
   /**
-   * Takes the lock if it is free, or if `mayTakeOver` (asked at the last moment) says that its holder is gone.
+   * Takes the lock if it is free, or if `mayTakeOver` (asked at the last moment, with what `standing` would say) says that its
+   * holder is gone. Whatever else stands there by then is not touched.
    * `taken`: ours. `held`: somebody else has it. Rejects when the share failed; then it may be ours all the same, and
    * the next try finds out.
    */
-  acquire(mayTakeOver: () => boolean): Promise<'taken' | 'held'>;
+  acquire(mayTakeOver: (standing: string) => boolean): Promise<'taken' | 'held'>;
   /** Whether the lock we took is still the one that stands there. */
   stillOurs(): Promise<boolean>;
   /** Gives it up if it is still ours; never removes another's. */

@@ -37,4 +37,12 @@ export interface ShareIdentity {
   /** Random. */
   readonly share: string;
   readonly cluster: string;
+  /** How term records are published on this share. Both servers must use the same, so it is settled once, when the share is made. */
+  readonly method: PublishMethod;
 }
+
+/**
+ * The one step that creates a term record with its whole content: `link` a file to the term's name, or, on a share without hard
+ * links, `rename` a prepared, non-empty folder onto it. Both fail when the name is taken.
+ */
+export type PublishMethod = 'link' | 'rename';

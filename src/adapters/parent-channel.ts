@@ -1,0 +1,50 @@
+import { assert } from '../core/errors.js';
+import type { Channel } from '../ports/process.js';
+
+/** Messages that the parent has not taken. Above it they are dropped: what is said to the parent is whole states, said again soon. */
+const UNSENT_MAX = 256;
+/** Messages that came before `handle`. */
+const EARLY_MAX = 256;
+
+/**
+ * The parent as this forked process sees it. `closed` comes once, when the parent is gone or has hung up; a process that was
+ * not forked has no parent to hear from, and `closed` comes at once.
+ */
+export function parentChannel<Out, In>(): Channel<Out, In> {
+  let handlers: { message(message: In): void; closed(reason: string): void } | null = null;
+  const early: In[] = [];
+  let ready = false;
+  let gone: string | null = null;
+  let unsent = 0;
+
+  const close = (reason: string): void => {
+    if (gone !== null) return;
+    gone = reason;
+    if (ready) handlers?.closed(reason);
+  };
+  process.on('message', (message) => {
+    if (ready) handlers?.message(message as In);
+    else if (early.length < EARLY_MAX) early.push(message as In);
+  });
+  process.on('disconnect', () => close('the parent process is gone'));
+  if (process.send === undefined || !process.connected) close('there is no parent process');
+
+  return {
+    send(message): void {
+      if (gone !== null || process.send === undefined || !process.connected || unsent >= UNSENT_MAX) return;
+      unsent += 1;
+      process.send(message, undefined, undefined, () => {
+        unsent -= 1; // An error here means that the parent is going; `disconnect` says so.
+      });
+    },
+    handle(given): void {
+      assert(handlers === null, 'handlers of the parent are set once');
+      handlers = given;
+      setImmediate(() => {
+        ready = true;
+        for (const message of early.splice(0)) given.message(message);
+        if (gone !== null) given.closed(gone);
+      });
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import { LockstepError } from '../errors.js';
+import type { Term } from '../identity.js';
+import type { PublishMethod } from './record.js';
+
+/** Ten digits: at one role change a second, three hundred years. */
+export const TERM_MAX = 9_999_999_999;
+
+const NAME = /^([0-9]{10})(\.json)?$/;
+
+/** `0000000042.json` for a share with hard links, the folder name `0000000042` for one without. @throws LOCKSTEP_TERM_OUT_OF_RANGE */
+export function termFileName(term: Term, method: PublishMethod): string {
+  if (!Number.isSafeInteger(term) || term < 1 || term > TERM_MAX) {
+    throw new LockstepError('LOCKSTEP_TERM_OUT_OF_RANGE', `term ${term} cannot be named: 1 to ${TERM_MAX} are allowed`, 'Start the pair on a new share with new journals.');
+  }
+  const digits = String(term).padStart(10, '0');
+  return method === 'link' ? `${digits}.json` : digits;
+}
+
+/** The term whose record has this name, in either form; `null` for any other name. */
+export function termOfName(name: string): Term | null {
+  const digits = NAME.exec(name)?.[1];
+  const term = Number(digits);
+  return digits !== undefined && term > 0 ? (term as Term) : null;
+}

@@ -1,0 +1,356 @@
+import type { KeeperOrder, KeeperStatus, KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
+import type { Monotonic, RunId } from '../core/identity.js';
+import { retryIntervalMs } from '../core/lock/lease.js';
+import type { Cancel, Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import type { MountInspector } from '../ports/mount.js';
+import type { Channel } from '../ports/process.js';
+import type { Random } from '../ports/random.js';
+import type { LockPrimitive, ShareFiles } from '../ports/share.js';
+import { Claimer } from './claimer.js';
+import type { KeeperConfig } from './config.js';
+import { Deadline, timedFiles, timedLock } from './deadline.js';
+import { codeOf, troubleOf, type Trouble } from './failure.js';
+import { Lease, READINGS_PER_INTERVAL } from './lease.js';
+import { Opening, trouble } from './opening.js';
+import { SharePaths } from './paths.js';
+import { TermShelf } from './term-shelf.js';
+
+/** Every so many looks the numbers are found by listing too. */
+export const LISTING_EVERY_LOOKS = 30;
+/** With the manager gone, so long is tried to give the lock up. Milliseconds. */
+export const LAST_RELEASE_MS = 1000;
+
+export interface KeeperParts {
+  readonly config: KeeperConfig;
+  /** The last part of `config.lockFile`; `files` begins in the folder above it. */
+  readonly lockFileName: string;
+  readonly run: RunId;
+  readonly files: ShareFiles;
+  readonly lock: LockPrimitive;
+  readonly mount: MountInspector;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly channel: Channel<KeeperToManager, ManagerToKeeper>;
+  /** Called once, when the keeper has ended: the process may go. An operation may still hang. */
+  readonly ended: (reason: string) => void;
+}
+
+/**
+ * Carries out the manager's orders on the share and tells what it finds. One operation at a time; each is reported as hung when
+ * it is past its deadline, and the manager then kills this process.
+ *
+ * One cycle does what is due, in this order: the lock first, since it runs against a deadline; then a look at the records; then
+ * the claim, which needs both. Each part fails for itself, so that a share that cannot be written is still read.
+ */
+export class ShareKeeper {
+  private order: KeeperOrder | null = null;
+  private readonly paths: SharePaths;
+  private readonly files: ShareFiles;
+  private readonly lease: Lease;
+  private readonly shelf: TermShelf;
+  private readonly claimer: Claimer;
+  private readonly opening: Opening;
+
+  /** What is wrong, by where it was found; the first that is not null is told. */
+  private readonly troubles: { hung: Trouble | null; look: Trouble | null; lock: Trouble | null } = { hung: null, look: null, lock: null };
+  private shareId: string | null = null;
+  private lookedAt: Monotonic | null = null;
+  private looks = 0;
+  private listingDue = true;
+  private tidied = false;
+
+  private dueLook = 0;
+  private dueWatch = 0;
+  private dueRenewal = 0;
+  private dueTry = 0;
+  private dueClaim = 0;
+
+  private running = false;
+  private again = false;
+  private done = false;
+  private orphaned: string | null = null;
+  private cancelWake: Cancel = () => undefined;
+  private readonly watchMs: number;
+  private readonly retryMs: number;
+
+  constructor(private readonly parts: KeeperParts) {
+    const { config, clock, log, random, mount } = parts;
+    const deadline = new Deadline(clock, config.operationDeadlineMs, { late: (operation) => this.late(operation), back: () => this.back() });
+    const paths = (this.paths = new SharePaths(parts.lockFileName));
+    const files = (this.files = timedFiles(parts.files, deadline));
+    this.watchMs = config.activeLockIntervalMs / READINGS_PER_INTERVAL;
+    this.retryMs = retryIntervalMs(config.activeLockIntervalMs, config.pingIntervalMs);
+    this.lease = new Lease({ config, files, lock: timedLock(parts.lock, deadline), paths, clock, random, log });
+    this.shelf = new TermShelf(files, paths);
+    this.opening = new Opening({ config, files, paths, mount, clock, random, log });
+    this.claimer = new Claimer({ server: config.server, run: parts.run, files, paths, shelf: this.shelf, log, refusal: () => this.refusal(), changed: () => this.claimChanged() });
+  }
+
+  /** Begins to listen. Nothing is done on the share before the first order says what is known of it. */
+  start(): void {
+    this.parts.channel.handle({
+      message: (message) => this.obey(message.order),
+      closed: (reason) => this.abandon(reason),
+    });
+  }
+
+  private obey(order: KeeperOrder): void {
+    if (this.done || this.orphaned !== null || (this.order !== null && order.seq <= this.order.seq)) return;
+    const before = this.order;
+    this.order = order;
+    this.claimer.order(order.claim, before === null);
+    if (before !== null && before.shareId !== order.shareId) this.dueLook = 0;
+    if (before?.wantLock !== order.wantLock) this.dueTry = 0;
+    if (order.kept === null && before !== null && before.kept !== null) this.dueLook = 0;
+    this.report();
+    const urgent = before === null || this.claimer.fresh || order.shutdown || this.dueTry === 0 || this.dueLook === 0 || (!order.wantLock && this.lease.standsMaybe);
+    if (urgent) this.wake();
+  }
+
+  /** The manager is gone. Nobody will ever want the lock again from this process. */
+  private abandon(reason: string): void {
+    if (this.done || this.orphaned !== null) return;
+    this.orphaned = reason;
+    this.parts.clock.after(LAST_RELEASE_MS, () => this.end(`${reason}; the lock could not be given up in time`));
+    this.wake();
+  }
+
+  private wake(): void {
+    this.cancelWake();
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    this.running = true;
+    void this.cycles();
+  }
+
+  private async cycles(): Promise<void> {
+    do {
+      this.again = false;
+      await this.cycle();
+    } while (this.again && !this.done);
+    this.running = false;
+    if (this.done || this.order === null) return;
+    this.cancelWake = this.parts.clock.after(Math.max(1, this.nextDue(this.order) - this.now()), () => this.wake());
+  }
+
+  private nextDue(order: KeeperOrder): number {
+    const dues = [this.dueLook];
+    if (this.lease.taken) dues.push(this.dueRenewal, this.lease.until ?? this.dueRenewal);
+    else dues.push(this.dueWatch);
+    if (!this.lease.taken && order.wantLock && this.usable()) dues.push(this.dueTry);
+    if (this.claimer.open) dues.push(this.dueClaim);
+    return Math.min(...dues);
+  }
+
+  private async cycle(): Promise<void> {
+    const { order } = this;
+    if (this.orphaned !== null || order?.shutdown === true) return this.finish();
+    if (order === null) return;
+    if (this.lease.dropIfHostSlept()) this.report();
+    await this.keepLock(order);
+    await this.lookAround(order);
+    // The first look opened the share: what waited for it need not wait for the next turn.
+    if (!this.lease.taken && order.wantLock && this.dueTry === 0) await this.keepLock(order);
+    await this.claim();
+    this.report();
+  }
+
+  private async keepLock(order: KeeperOrder): Promise<void> {
+    const { lease } = this;
+    const now = this.now();
+    try {
+      if (!order.wantLock && lease.standsMaybe) await lease.release();
+      else if (lease.taken) {
+        if (now >= this.dueRenewal) await this.renew(order, now);
+        // A cycle at the deadline itself only tells it.
+      } else await this.contend(order, now);
+      this.troubles.lock = null;
+    } catch (error) {
+      this.troubles.lock = this.judge(error, 'keeping the lock');
+      this.dueRenewal = this.dueWatch = this.now() + this.watchMs;
+    }
+  }
+
+  private async renew(order: KeeperOrder, now: Monotonic): Promise<void> {
+    await this.lease.renew(order);
+    this.dueRenewal = now + this.parts.config.activeLockIntervalMs;
+    this.dueWatch = this.dueRenewal;
+    this.dueLook = Math.min(this.dueLook, this.now());
+    if (!this.lease.taken) this.dueWatch = this.now();
+    this.report();
+  }
+
+  private async contend(order: KeeperOrder, now: Monotonic): Promise<void> {
+    const { lease } = this;
+    if (now >= this.dueWatch) {
+      await lease.watch();
+      this.dueWatch = now + this.watchMs;
+    }
+    // Beside the reference's regular tries: at once when the lock is seen to be free or abandoned, which is when a try can succeed.
+    const mayTry = order.wantLock && this.usable() && (now >= this.dueTry || lease.obtainable);
+    if (!mayTry) return;
+    await lease.acquire(order);
+    this.dueTry = now + this.retryMs;
+    if (!lease.taken) return;
+    this.dueRenewal = now + this.parts.config.activeLockIntervalMs;
+    // What happened while nobody of us held the lock: look before anything is claimed.
+    this.dueLook = Math.min(this.dueLook, this.now());
+    this.report();
+  }
+
+  private async lookAround(order: KeeperOrder): Promise<void> {
+    const began = this.now();
+    if (began < this.dueLook) return;
+    this.dueLook = began + this.parts.config.activeLockIntervalMs;
+    try {
+      await this.examine(order, began);
+      this.troubles.look = null;
+    } catch (error) {
+      this.troubles.look = this.judge(error, 'looking at the term records');
+      this.listingDue = true;
+    }
+  }
+
+  /** A whole look: which share this is, whether it can be used, and its records. */
+  private async examine(order: KeeperOrder, began: Monotonic): Promise<void> {
+    const { opening, shelf } = this;
+    const listing = this.listingDue || this.looks % LISTING_EVERY_LOOKS === 0;
+    if (listing) await opening.checkMount();
+    const identity = await opening.identify(order);
+    if (identity === null) {
+      // Nothing of the known share is here: that is a whole look, too.
+      this.shareId = null;
+      shelf.forget();
+      this.lookedAt = began;
+      throw trouble('replaced', await opening.whyUnmade());
+    }
+    if (identity.share !== this.shareId) shelf.forget();
+    this.shareId = identity.share;
+    shelf.method = identity.method;
+    const look = await this.lookAtTerms(order, listing);
+    this.looks += 1;
+    this.listingDue = false;
+    this.lookedAt = began;
+    if (order.shareId !== null && identity.share !== order.shareId) throw trouble('replaced', `another share stands in the place of the one that this server knew (its id is ${identity.share}, not ${order.shareId})`);
+    if (look.lost !== null) throw trouble('replaced', look.lost);
+    if (look.damaged !== null) throw trouble('failed', look.damaged);
+    await opening.tryOut();
+    opening.checkMethod(identity);
+    if (!this.tidied) await this.tidy();
+  }
+
+  private async lookAtTerms(order: KeeperOrder, listing: boolean): ReturnType<TermShelf['look']> {
+    try {
+      return await this.shelf.look(order.shareId === null || order.shareId === this.shareId ? order.kept : null, listing);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') throw trouble('replaced', `the folder of term records beside ${this.parts.config.lockFile} is gone`);
+      throw error;
+    }
+  }
+
+  private async claim(): Promise<void> {
+    const now = this.now();
+    if (!this.claimer.open || (!this.claimer.fresh && now < this.dueClaim)) return;
+    // Nothing to go by yet: the share was not seen, so nothing was sent either. The next cycle tries again.
+    if (this.lookedAt === null && this.troubles.look === null) return;
+    this.dueClaim = now + this.parts.config.activeLockIntervalMs;
+    await this.claimer.step();
+  }
+
+  private claimChanged(): void {
+    // Whatever kept it from being written shows itself in the next trial, by its name.
+    if (this.claimer.outcome?.kind === 'failed') this.opening.distrust();
+    this.report();
+  }
+
+  /** Why a claim may not be made now. */
+  private refusal(): string | null {
+    const { order, lease } = this;
+    const { look } = this.troubles;
+    if (order === null || this.orphaned !== null || order.shutdown) return 'the share keeper is stopping';
+    if (!lease.held) return `the lock is not held (${lease.status().detail ?? 'its deadline has passed'})`;
+    if (!lease.pulseFresh(order)) return "the HA manager's pulse is too old";
+    if (look !== null && look.condition !== 'full' && look.condition !== 'read-only') return look.detail;
+    return this.lookedAt === null ? 'the share has not been looked at yet' : null;
+  }
+
+  /** The share is known, right and tried: a lock on it means something. */
+  private usable(): boolean {
+    return this.lookedAt !== null && this.troubles.look === null;
+  }
+
+  /** Removes what earlier runs of this server prepared and did not publish. */
+  private async tidy(): Promise<void> {
+    this.tidied = true;
+    const { paths, files } = this;
+    for (const name of await files.list(paths.terms)) {
+      if (paths.isPreparedBy(this.parts.config.server, name)) await this.claimer.remove(`${paths.terms}/${name}`);
+    }
+  }
+
+  private judge(error: unknown, doing: string): Trouble {
+    const found = troubleOf(error, doing);
+    if (found.condition === 'full' || found.condition === 'read-only' || found.condition === 'absent') this.opening.distrust();
+    this.listingDue = true;
+    return found;
+  }
+
+  private late(operation: string): void {
+    this.troubles.hung = { condition: 'hung', detail: `the share has not answered for ${this.parts.config.operationDeadlineMs} ms (${operation})` };
+    this.claimer.late();
+    this.report();
+  }
+
+  private back(): void {
+    this.troubles.hung = null;
+    this.listingDue = true;
+    this.report();
+  }
+
+  private report(): void {
+    if (this.order === null || this.done) return;
+    this.parts.channel.send({ kind: 'status', status: this.status(this.order) });
+  }
+
+  private status(order: KeeperOrder): KeeperStatus {
+    const { hung, look, lock } = this.troubles;
+    const trouble = hung ?? look ?? lock;
+    const unknown = this.lookedAt === null ? 'unknown' : 'ok';
+    return {
+      run: this.parts.run,
+      orderSeq: order.seq,
+      condition: trouble?.condition ?? unknown,
+      detail: trouble?.detail ?? null,
+      shareId: this.shareId,
+      highest: this.shelf.seen?.highest ?? null,
+      lookedAt: this.lookedAt,
+      lock: this.lease.status(),
+      claim: this.claimer.outcome,
+    };
+  }
+
+  private async finish(): Promise<void> {
+    try {
+      await this.lease.release();
+    } catch (error) {
+      this.parts.log.write('warn', troubleOf(error, 'giving up the lock').detail); // The other server waits out the staleness period.
+    }
+    this.report();
+    this.end(this.orphaned ?? 'shut down as ordered');
+  }
+
+  private end(reason: string): void {
+    if (this.done) return;
+    this.done = true;
+    this.cancelWake();
+    this.parts.ended(reason);
+  }
+
+  private now(): Monotonic {
+    return this.parts.clock.monotonic();
+  }
+}

@@ -1,0 +1,249 @@
+import type { KeeperOrder, LockStatus } from '../core/control/keeper.js';
+import type { Monotonic, ServerId } from '../core/identity.js';
+import { decodeHeartbeat, encodeHeartbeat } from '../core/lock/heartbeat.js';
+import { leaseUntil } from '../core/lock/lease.js';
+import { hostSlept, isStale, observe, silentMs, type HolderView, type StalenessRules } from '../core/lock/observation.js';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import type { Random } from '../ports/random.js';
+import type { LockPrimitive, ShareFiles } from '../ports/share.js';
+import type { KeeperConfig } from './config.js';
+import { codeOf, textOf } from './failure.js';
+import type { SharePaths } from './paths.js';
+
+/** Boot time and monotonic time agree to about 10 ms; a host that slept differs by more than this. */
+export const BOOT_TOLERANCE_MS = 500;
+/** Readings of the holder's heartbeat in one ActiveLockReAcquistionInterval. */
+export const READINGS_PER_INTERVAL = 3;
+
+export interface LeaseParts {
+  readonly config: KeeperConfig;
+  readonly files: ShareFiles;
+  readonly lock: LockPrimitive;
+  readonly paths: SharePaths;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** The lock as we have it. */
+interface Hold {
+  readonly token: string;
+  counter: number;
+  until: Monotonic;
+}
+
+/**
+ * The lock of this server, and its view of the other's. Holding is a matter of time: whatever fails or hangs, `held` ends by
+ * itself at the deadline that the last confirmed renewal gave.
+ */
+export class Lease {
+  private hold: Hold | null = null;
+  private view: HolderView | null = null;
+  /** What stood at the last reading while we did not hold the lock. */
+  private standing: string | null = null;
+  private holder: ServerId | null = null;
+  private detail: string | null = null;
+  /** Our lock may still stand although we do not rely on it any more. */
+  private stray = false;
+  private bootAheadMs: number;
+  private readonly rules: StalenessRules;
+
+  constructor(private readonly parts: LeaseParts) {
+    const { passiveLockIntervalMs } = parts.config;
+    this.rules = { stalenessMs: passiveLockIntervalMs, gapMs: passiveLockIntervalMs / 2, bootToleranceMs: BOOT_TOLERANCE_MS };
+    this.bootAheadMs = this.bootAhead();
+  }
+
+  /** We took it and have not lost it; its deadline may have passed all the same. */
+  get taken(): boolean {
+    return this.hold !== null;
+  }
+
+  /** There may be something of ours to give up. */
+  get standsMaybe(): boolean {
+    return this.hold !== null || this.stray;
+  }
+
+  get held(): boolean {
+    return this.hold !== null && this.parts.clock.monotonic() < this.hold.until && !this.slept();
+  }
+
+  /** The deadline while it lies ahead; else `null`. */
+  get until(): Monotonic | null {
+    return this.held ? (this.hold?.until ?? null) : null;
+  }
+
+  /** The lock can be had: it is free, or its holder has been silent for the whole period. Known from the last reading. */
+  get obtainable(): boolean {
+    if (this.hold !== null) return false;
+    return this.view === null ? this.standing === null : isStale(this.view, this.parts.clock.monotonic(), this.rules);
+  }
+
+  status(): LockStatus {
+    const { held } = this;
+    const watching = this.hold === null;
+    return {
+      held,
+      until: this.until,
+      holder: watching ? this.holder : null,
+      holderSilentMs: watching && this.view !== null ? silentMs(this.view) : null,
+      detail: held ? null : this.detail,
+    };
+  }
+
+  /** Linux stops the monotonic clock in suspend, so a host that slept would believe in a deadline long past. Returns true when the lock went. */
+  dropIfHostSlept(): boolean {
+    if (!this.slept()) return false;
+    this.bootAheadMs = this.bootAhead();
+    this.view = null;
+    if (this.hold === null) return false;
+    this.lose('the host was suspended');
+    this.stray = true;
+    return true;
+  }
+
+  /** Reads who holds the lock and how its heart beats. */
+  async watch(): Promise<void> {
+    const { lock, clock } = this.parts;
+    const began = clock.monotonic();
+    const standing = await lock.standing();
+    if (standing === null) return this.seeFree();
+    const beat = await this.readHeartbeat();
+    const sight = { seen: `${standing} ${textOfBytes(beat)}`, began, ended: clock.monotonic(), bootAheadMs: this.bootAhead() };
+    this.view = observe(this.view, sight, this.rules);
+    this.standing = standing;
+    const heartbeat = beat === null ? null : decodeHeartbeat(beat);
+    this.holder = heartbeat?.server ?? null;
+    const silent = Math.round(silentMs(this.view));
+    this.detail = `held by ${this.holder ?? 'somebody without a heartbeat'}, whose heartbeat has stood still for ${silent} of ${this.rules.stalenessMs} ms`;
+  }
+
+  /** One try to take the lock: only when it is free, or when the very lock that we watched has been silent for the whole period. */
+  async acquire(order: KeeperOrder): Promise<void> {
+    const { lock, clock, log, config } = this.parts;
+    if (!this.pulseFresh(order)) {
+      this.detail = "not asked for: the HA manager's pulse is too old";
+      return;
+    }
+    const overdue = this.view !== null && isStale(this.view, clock.monotonic(), this.rules);
+    this.stray = true; // A try that fails or gets no answer may have taken it.
+    const answer = await lock.acquire((standing) => this.mayTakeOver(standing));
+    if (answer === 'held') {
+      this.stray = false;
+      this.detail = this.holder === null ? 'somebody else took the lock first' : (this.detail ?? `held by ${this.holder}`);
+      return;
+    }
+    if (overdue) log.write('warn', `the lock of ${this.holder ?? 'an unknown holder'} was taken over: its heartbeat stood still for ${this.rules.stalenessMs} ms`);
+    const token = this.parts.random.id();
+    const until = await this.beat(token, 1, 'held').catch(async (error: unknown) => {
+      // Without a heartbeat the other server would take it for abandoned while we rely on it.
+      this.detail = `taken, but its heartbeat could not be written: ${textOf(error)}`;
+      await lock.release();
+      throw error;
+    });
+    if (!(await lock.stillOurs())) return this.lose('another server took it while it was being taken');
+    this.stray = false;
+    this.hold = { token, counter: 1, until };
+    this.seeFree();
+    this.detail = null;
+    log.write('info', `Successfully acquired lock on: ${config.lockFile}`);
+  }
+
+  /** Shows a sign of life, if the lock is still ours and the manager alive. The deadline moves only when the share has confirmed it. */
+  async renew(order: KeeperOrder): Promise<void> {
+    const { hold } = this;
+    const { lock, log } = this.parts;
+    if (hold === null) return;
+    if (!(await lock.stillOurs())) return this.lose('the lock beside the lockfile is not ours any more: it was taken over or removed');
+    const bytes = await this.readHeartbeat();
+    const mark = bytes === null ? null : decodeHeartbeat(bytes);
+    if (mark === null || mark.token !== hold.token) {
+      this.lose(`the heartbeat record ${mark === null ? 'is gone or damaged' : `is ${mark.server}'s`}`);
+      return lock.release();
+    }
+    if (!this.pulseFresh(order)) {
+      if (this.detail === null) log.write('warn', "the lock is not renewed: the HA manager's pulse is too old");
+      this.detail = "not renewed: the HA manager's pulse is too old";
+      return;
+    }
+    // A number that may have been written is never written again: our own silence must not look like somebody's.
+    hold.counter += 1;
+    const lapsed = !this.held;
+    const until = await this.beat(hold.token, hold.counter, 'held');
+    // After the deadline another may take over at any moment, so the write proves nothing: look again.
+    if (lapsed && !(await lock.stillOurs())) return this.lose('it was taken over after its deadline had passed');
+    hold.until = until;
+    this.detail = null;
+  }
+
+  /** Gives the lock up, if we have it. The mark comes first: after the lock has gone, the heartbeat is the successor's. */
+  async release(): Promise<void> {
+    const { hold } = this;
+    const { lock, log } = this.parts;
+    if (!this.standsMaybe) return;
+    this.hold = null;
+    this.stray = true;
+    this.detail = 'released';
+    try {
+      if (hold !== null && (await lock.stillOurs())) await this.beat(hold.token, hold.counter + 1, 'released');
+    } catch (error) {
+      log.write('debug', `heartbeat not marked as released: ${textOf(error)}`); // The mark is for people; the lock itself decides.
+    }
+    await lock.release();
+    this.stray = false;
+  }
+
+  /** From now on we do not rely on it. Giving up needs nothing of the share (R12). */
+  lose(reason: string): void {
+    if (this.hold !== null) this.parts.log.write('warn', `lost the lock on ${this.parts.config.lockFile}: ${reason}`);
+    this.hold = null;
+    this.detail = reason;
+  }
+
+  pulseFresh(order: KeeperOrder): boolean {
+    return this.parts.clock.monotonic() - order.pulseAt <= this.parts.config.pulseLimitMs;
+  }
+
+  private mayTakeOver(standing: string): boolean {
+    return this.view !== null && standing === this.standing && !this.slept() && isStale(this.view, this.parts.clock.monotonic(), this.rules);
+  }
+
+  private seeFree(): void {
+    this.view = null;
+    this.standing = null;
+    this.holder = null;
+  }
+
+  /** Writes the heartbeat; returns the deadline that it gives, counted from before it was sent. */
+  private async beat(token: string, counter: number, state: 'held' | 'released'): Promise<Monotonic> {
+    const { clock, config, files, paths } = this.parts;
+    const sent = clock.monotonic();
+    await files.rewriteInPlace(paths.heartbeat, encodeHeartbeat({ token, server: config.server, counter, state }));
+    return leaseUntil(sent, config.passiveLockIntervalMs);
+  }
+
+  private async readHeartbeat(): Promise<Uint8Array | null> {
+    const { files, paths } = this.parts;
+    try {
+      return await files.read(paths.heartbeat);
+    } catch (error) {
+      // Neither is a sign of life, and a lock without one is abandoned after the same period.
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'EISDIR') return null;
+      throw error;
+    }
+  }
+
+  private bootAhead(): number {
+    return this.parts.clock.sinceBoot() - this.parts.clock.monotonic();
+  }
+
+  private slept(): boolean {
+    return hostSlept(this.bootAheadMs, this.bootAhead(), BOOT_TOLERANCE_MS);
+  }
+}
+
+/** What the bytes are, in a text that can be compared, also when they are garbage. */
+function textOfBytes(bytes: Uint8Array | null): string {
+  return bytes === null ? 'absent' : String.fromCharCode(...bytes.subarray(0, 1024));
+}

@@ -1,0 +1,163 @@
+import type { KeeperOrder } from '../core/control/keeper.js';
+import { decodeShareIdentity, encodeShareIdentity } from '../core/terms/codec.js';
+import { termOfName } from '../core/terms/names.js';
+import type { PublishMethod, ShareIdentity } from '../core/terms/record.js';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import type { MountInspector } from '../ports/mount.js';
+import type { Random } from '../ports/random.js';
+import type { ShareFiles } from '../ports/share.js';
+import type { KeeperConfig } from './config.js';
+import { codeOf, ShareTrouble, textOf, type Trouble } from './failure.js';
+import type { SharePaths } from './paths.js';
+import { preflight } from './preflight.js';
+
+/** A latency above this, for the slowest thing that the preflight tried, is worth a warning: a part of the staleness period. */
+const SLOW_FRACTION = 0.2;
+
+export interface OpeningParts {
+  readonly config: KeeperConfig;
+  readonly files: ShareFiles;
+  readonly paths: SharePaths;
+  readonly mount: MountInspector;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Finds out which share this is and whether it can be used, and makes its identity at the very first start. */
+export class Opening {
+  /** Ways of publishing that the preflight found to be exclusive here; `null` before it passed. */
+  private methods: readonly PublishMethod[] | null = null;
+  private toldMount = '';
+
+  constructor(private readonly parts: OpeningParts) {}
+
+  /** The preflight passed. */
+  get tried(): boolean {
+    return this.methods !== null;
+  }
+
+  /** Something about writing to the share changed: try it again before it is relied on. */
+  distrust(): void {
+    this.methods = null;
+  }
+
+  /** @throws ShareTrouble when the share is mounted so that a read may be stale */
+  async checkMount(): Promise<void> {
+    const report = await this.parts.mount.inspect();
+    if (report === null) return;
+    const told = `${report.mountPoint} ${report.verdict} ${report.findings.join(' ')}`;
+    const where = `${report.fsType} from ${report.source} on ${report.mountPoint}`;
+    if (told !== this.toldMount && report.findings.length > 0) {
+      this.parts.log.write(report.verdict === 'good' ? 'info' : 'warn', `the share (${where}): ${report.findings.join(' ')}`);
+    }
+    this.toldMount = told;
+    if (report.verdict === 'refuse') throw trouble('refused', `the share (${where}) cannot be relied on: ${report.findings.join(' ')}`);
+  }
+
+  /** Tries the share, once; again after `distrust`. @throws ShareTrouble */
+  async tryOut(): Promise<void> {
+    if (this.methods !== null) return;
+    const report = await preflight(this.parts.files, this.parts.paths, this.parts);
+    if (report.trouble !== null) throw new ShareTrouble(report.trouble);
+    this.methods = report.methods;
+    const limit = this.parts.config.passiveLockIntervalMs * SLOW_FRACTION;
+    if (report.slowestMs > limit) this.parts.log.write('warn', `the share is slow: ${Math.round(report.slowestMs)} ms for one of the things that were tried`);
+  }
+
+  /** @throws ShareTrouble when the identity's method does not work here */
+  checkMethod(identity: ShareIdentity): void {
+    if (this.methods === null || this.methods.includes(identity.method)) return;
+    const means = identity.method === 'link' ? 'hard links, and this server cannot make them' : 'renaming folders exclusively, and this server cannot do that';
+    throw trouble('refused', `term records of this share are published by ${means}; mount it the same way on both servers`);
+  }
+
+  /**
+   * The share's identity; makes it when nobody ever has. `null`: it is gone, and was known: then it is never made again.
+   * @throws ShareTrouble, LOCKSTEP_SHARE_IDENTITY_DAMAGED, or what the share says
+   */
+  async identify(order: KeeperOrder): Promise<ShareIdentity | null> {
+    const { files, config } = this.parts;
+    await this.folder(() => files.identity('.'));
+    let identity = await this.read();
+    if (identity === null) {
+      if (order.shareId !== null || order.kept !== null) return null;
+      await this.permitFirst();
+      await this.tryOut();
+      await this.make();
+      identity = await this.read();
+      if (identity === null) throw trouble('failed', `the lockfile ${config.lockFile} was made and cannot be seen`);
+    }
+    if (identity.cluster !== config.cluster) {
+      throw trouble('refused', `the lockfile ${config.lockFile} belongs to the cluster "${identity.cluster}", this server to "${config.cluster}"; give each cluster a lockfile of its own`);
+    }
+    return identity;
+  }
+
+  private async read(): Promise<ShareIdentity | null> {
+    const { files, paths, config } = this.parts;
+    try {
+      return decodeShareIdentity(await files.read(paths.identity), config.lockFile);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null;
+      if (codeOf(error) === 'EISDIR') throw trouble('failed', `the lockfile ${config.lockFile} is a folder; remove or rename it, or choose another lockFile`);
+      throw error;
+    }
+  }
+
+  /** The words for an identity that is gone. */
+  async whyUnmade(): Promise<string> {
+    const { files, config } = this.parts;
+    const isEmpty = (await files.list('.')).length === 0;
+    return `the lockfile ${config.lockFile} is gone${isEmpty ? ' and its folder is empty: is the share mounted?' : ''}`;
+  }
+
+  /** A share that bears records was not made just now. */
+  private async permitFirst(): Promise<void> {
+    const { files, paths, config } = this.parts;
+    const terms = await files.list(paths.terms).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return [];
+      throw error;
+    });
+    if (terms.some((name) => termOfName(name) !== null)) throw trouble('failed', `the lockfile ${config.lockFile} is gone, but term records stand beside it: restore it from a backup`);
+  }
+
+  /** Exclusively and with its whole content, as a term record; without hard links, exclusively at least. Whoever is first, wins. */
+  private async make(): Promise<void> {
+    const { files, paths, random, config, log } = this.parts;
+    const method: PublishMethod = this.methods?.includes('link') === true ? 'link' : 'rename';
+    await tolerate('EEXIST', () => files.makeFolder(paths.terms));
+    await files.syncFolder('.');
+    const bytes = encodeShareIdentity({ schema: 1, share: random.id(), cluster: config.cluster, method });
+    if (method === 'rename') await tolerate('EEXIST', () => files.createSynced(paths.identity, bytes));
+    else {
+      const temporary = paths.temporary('identity', random.id());
+      await files.createSynced(temporary, bytes);
+      await tolerate('EEXIST', () => files.link(temporary, paths.identity));
+      await files.removeFile(temporary).catch((error: unknown) => log.write('debug', `temporary ${temporary} not removed: ${textOf(error)}`));
+    }
+    await files.syncFolder('.');
+  }
+
+  private async folder(ask: () => Promise<unknown>): Promise<void> {
+    try {
+      await ask();
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') throw trouble('absent', `the folder of the lockfile ${this.parts.config.lockFile} is not there: is the share mounted?`);
+      throw error;
+    }
+  }
+}
+
+export function trouble(condition: Trouble['condition'], detail: string): ShareTrouble {
+  return new ShareTrouble({ condition, detail });
+}
+
+async function tolerate(code: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (codeOf(error) !== code) throw error;
+  }
+}

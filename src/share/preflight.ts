@@ -1,0 +1,166 @@
+import type { PublishMethod } from '../core/terms/record.js';
+import { encodeText } from '../core/wire/bytes.js';
+import type { Clock } from '../ports/clock.js';
+import type { Random } from '../ports/random.js';
+import type { ShareFiles } from '../ports/share.js';
+import { codeOf, textOf, troubleOf, WITHOUT_LINKS, type Trouble } from './failure.js';
+import type { SharePaths } from './paths.js';
+
+/** One thing that was tried on the share. */
+export interface PreflightCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was seen when it failed, or what is worth saying; else `null`. */
+  readonly detail: string | null;
+  readonly latencyMs: number;
+}
+
+export interface PreflightReport {
+  readonly checks: readonly PreflightCheck[];
+  /** Both ways of publishing a record were tried; which of them are exclusive here. */
+  readonly methods: readonly PublishMethod[];
+  /** `null` when everything that the share must do, it does. */
+  readonly trouble: Trouble | null;
+  /** The slowest single check. */
+  readonly slowestMs: number;
+}
+
+interface Tools {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Tries, in a folder of its own that it removes again, everything that the keeper relies on. Never rejects. */
+export async function preflight(files: ShareFiles, paths: SharePaths, tools: Tools): Promise<PreflightReport> {
+  const trial = new Trial(files, paths.temporary('preflight', tools.random.id()), tools.clock);
+  await trial.run();
+  await trial.cleanUp();
+  return trial.report();
+}
+
+const CONTENT = encodeText('lockstep preflight 1\n');
+const REWRITTEN = encodeText('lockstep preflight 2\n');
+
+class Trial {
+  private readonly checks: PreflightCheck[] = [];
+  private readonly methods: PublishMethod[] = [];
+  private trouble: Trouble | null = null;
+
+  constructor(
+    private readonly files: ShareFiles,
+    private readonly folder: string,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(): Promise<void> {
+    const { files, folder } = this;
+    const file = `${folder}/file`;
+    await this.check('make folder', () => files.makeFolder(folder));
+    await this.check('make folder exclusively', () => refused(() => files.makeFolder(folder), 'a folder that is there was made again'));
+    await this.check('create and fsync', () => files.createSynced(file, CONTENT));
+    await this.check('create exclusively', () => refused(() => files.createSynced(file, CONTENT), 'a file that is there was created again'));
+    await this.check('rewrite in place', () => this.rewrite(file));
+    await this.check('rename', () => this.moveAndBack(file));
+    await this.check('fsync folder', () => files.syncFolder(folder));
+    if (this.trouble !== null) return;
+    await this.exclusiveLink(file);
+    await this.exclusiveRename();
+    if (this.methods.length === 0) {
+      this.trouble = { condition: 'refused', detail: 'the share can create a name with its whole content neither by link nor by rename of a folder: no term can be claimed safely there' };
+    }
+  }
+
+  async cleanUp(): Promise<void> {
+    await this.empty(this.folder, 2);
+  }
+
+  report(): PreflightReport {
+    const slowestMs = Math.max(0, ...this.checks.map((check) => check.latencyMs));
+    return { checks: this.checks, methods: this.methods, trouble: this.trouble, slowestMs };
+  }
+
+  /** Runs one check unless an earlier one failed. */
+  private async check(name: string, run: () => Promise<void>): Promise<void> {
+    if (this.trouble !== null) return;
+    const error = await this.attempt(name, run);
+    if (error === null) return;
+    const found = error instanceof NotExclusive ? { condition: 'refused' as const, detail: error.message } : troubleOf(error, `trying the share: ${name}`);
+    this.trouble = codeOf(error) === 'ENOENT' ? { condition: 'absent', detail: found.detail } : found;
+  }
+
+  private async attempt(name: string, run: () => Promise<void>): Promise<Error | null> {
+    const began = this.clock.monotonic();
+    let failure: Error | null = null;
+    try {
+      await run();
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(textOf(error)); // Becomes a line of the report, which bars claims.
+    }
+    this.checks.push({ name, ok: failure === null, detail: failure?.message ?? null, latencyMs: this.clock.monotonic() - began });
+    return failure;
+  }
+
+  private async exclusiveLink(file: string): Promise<void> {
+    const linked = `${this.folder}/linked`;
+    const error = await this.attempt('link exclusively', async () => {
+      await this.files.link(file, linked);
+      await refused(() => this.files.link(file, linked), 'a name that is there was linked again');
+    });
+    if (error === null) this.methods.push('link');
+    else if (!WITHOUT_LINKS.includes(codeOf(error)) && !(error instanceof NotExclusive)) this.trouble = troubleOf(error, 'trying the share: link');
+  }
+
+  private async exclusiveRename(): Promise<void> {
+    const { files, folder } = this;
+    const error = await this.attempt('rename a folder exclusively', async () => {
+      for (const name of ['one', 'two']) {
+        await files.makeFolder(`${folder}/${name}`);
+        await files.createSynced(`${folder}/${name}/file`, CONTENT);
+      }
+      await files.rename(`${folder}/one`, `${folder}/term`);
+      await refused(() => files.rename(`${folder}/two`, `${folder}/term`), 'a folder was renamed onto one that is not empty');
+    });
+    if (error === null) this.methods.push('rename');
+  }
+
+  private async rewrite(file: string): Promise<void> {
+    await this.files.rewriteInPlace(file, REWRITTEN);
+    const read = await this.files.read(file);
+    if (read.length !== REWRITTEN.length || read.some((byte, index) => byte !== REWRITTEN[index])) throw new NotExclusive('what was rewritten in place reads differently');
+  }
+
+  private async moveAndBack(file: string): Promise<void> {
+    await this.files.rename(file, `${file}.moved`);
+    await this.files.rename(`${file}.moved`, file);
+  }
+
+  private async empty(folder: string, depth: number): Promise<void> {
+    try {
+      for (const name of await this.files.list(folder)) {
+        const path = `${folder}/${name}`;
+        try {
+          await this.files.removeFile(path);
+        } catch {
+          if (depth > 0) await this.empty(path, depth - 1); // A folder, or gone: either way nothing rests on it.
+        }
+      }
+      await this.files.removeFolder(folder);
+    } catch {
+      // A leftover of the trial is harmless: no rule reads it.
+    }
+  }
+}
+
+/** The share did what it must not do. */
+class NotExclusive extends Error {}
+
+/** Resolves when `run` is refused because the name is there. */
+async function refused(run: () => Promise<void>, otherwise: string): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (['EEXIST', 'ENOTEMPTY', 'EACCES', 'EPERM'].includes(codeOf(error))) return;
+    throw error;
+  }
+  throw new NotExclusive(otherwise);
+}
