@@ -57,7 +57,7 @@ describe('SimSpawner', () => {
     const it = toy(3);
     start(it);
     it.world.schedule(200, () => it.parent.end('killed'));
-    await it.world.run(300);
+    await it.world.run(4_000);
     expect(it.log).toEqual(['child: parent gone: killed']);
     expect(it.children[0]?.alive).toBe(false);
   });
@@ -67,10 +67,10 @@ describe('SimSpawner', () => {
     start(it);
     it.world.schedule(150, () => it.children[0]?.pause());
     it.world.schedule(200, () => it.parent.end('killed'));
-    await it.world.run(1_000);
+    await it.world.run(10_000);
     expect(it.children[0]?.alive).toBe(true);
     it.children[0]?.resume();
-    await it.world.run(1_100);
+    await it.world.run(14_000);
     expect(it.children[0]?.alive).toBe(false);
   });
 

@@ -6,8 +6,8 @@ import { SimProcess, type ProcessKind } from './process.js';
 const MESSAGE_DELAY_MS = { low: 0.02, high: 0.4 };
 /** Milliseconds from starting a process to its first line of code. */
 const START_DELAY_MS = { low: 15, high: 80 };
-/** A child whose parent is gone has so long to end by itself before the simulator ends it as its main program would. */
-const ORPHAN_LINGER_MS = { low: 0.5, high: 30 };
+/** A child whose parent is gone has so long to end by itself. Its main program sees to it that it does. */
+const ORPHAN_LINGER_MS = { low: 500, high: 3_000 };
 
 interface Handlers<In> {
   message(message: In): void;

@@ -1,0 +1,180 @@
+import { describeFault, type Fault, type FaultKind, type HostName } from './faults.js';
+import type { SimGateway } from './gateway.js';
+import type { SimNetwork } from './network.js';
+import type { ProcessKind } from './process.js';
+import type { SimServer } from './server.js';
+import type { StorageFaults } from './storage-faults.js';
+import type { World } from './world.js';
+
+/** What faults act on. */
+export interface FaultGround {
+  readonly world: World;
+  readonly server: (name: HostName) => SimServer;
+  readonly network: SimNetwork;
+  readonly gateway: SimGateway;
+  readonly storage: StorageFaults;
+}
+
+type Undo = () => void;
+type Action = (ground: FaultGround, fault: Fault) => Undo | null;
+
+const SLOWEST_LINK_MS = 20_000;
+const NORMAL_DELAY = { min: 0.1, max: 0.5 };
+const CLOCK_STEP_MS_MAX = 7_200_000;
+
+const other = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
+
+/** Kills one process; a manager is started again when the fault is over, a child by its manager. */
+function killed(kind: ProcessKind): Action {
+  return (ground, { host }) => {
+    const server = ground.server(host);
+    server.find(kind)?.end('SIGKILL');
+    return () => server.start();
+  };
+}
+
+function paused(kind: ProcessKind): Action {
+  return (ground, { host }) => {
+    const process = ground.server(host).find(kind);
+    if (process === null) return null;
+    process.pause();
+    return () => process.resume();
+  };
+}
+
+function losesPower(server: SimServer): Undo {
+  server.host.powerOff();
+  return () => {
+    server.host.powerOn();
+    server.start();
+  };
+}
+
+function cutsBoth(ground: FaultGround): Undo {
+  ground.network.cutBoth('primary', 'secondary');
+  return () => ground.network.healBoth('primary', 'secondary');
+}
+
+const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
+  'broker-killed': killed('broker'),
+  'keeper-killed': killed('keeper'),
+  'manager-killed': killed('manager'),
+  'server-killed': (ground, { host }) => {
+    const server = ground.server(host);
+    server.killAll('SIGKILL');
+    return () => server.start();
+  },
+  'host-lost-power': (ground, { host }) => losesPower(ground.server(host)),
+  'both-hosts-lost-power': (ground, { host, forMs, amount }) => {
+    const first = losesPower(ground.server(host));
+    const second = losesPower(ground.server(other(host)));
+    // They come back one after the other, in either order.
+    ground.world.schedule(forMs * amount, first);
+    return () => {
+      first();
+      second();
+    };
+  },
+  'broker-paused': paused('broker'),
+  'keeper-paused': paused('keeper'),
+  'manager-paused': paused('manager'),
+  'host-frozen': (ground, { host }) => {
+    const server = ground.server(host);
+    server.host.freeze();
+    return () => server.host.thaw();
+  },
+  'host-suspended': (ground, { host }) => {
+    const server = ground.server(host);
+    server.host.suspend();
+    return () => server.host.wake();
+  },
+  'wall-stepped': (ground, { host, amount }) => {
+    ground.server(host).host.stepWall((amount - 0.5) * 2 * CLOCK_STEP_MS_MAX);
+    return null;
+  },
+  'link-cut': cutsBoth,
+  'link-cut-one-way': (ground, { host }) => {
+    ground.network.cut(host, other(host));
+    return () => ground.network.heal(host, other(host));
+  },
+  'link-slow': (ground, { host, amount }) => {
+    const worst = SLOWEST_LINK_MS ** amount;
+    ground.network.setDelay(host, other(host), { min: worst / 4, max: worst });
+    return () => ground.network.setDelay(host, other(host), NORMAL_DELAY);
+  },
+  'gateway-cut': (ground, { host }) => {
+    ground.gateway.cut(host);
+    return () => ground.gateway.mend(host);
+  },
+  'gateway-gone': (ground) => {
+    for (const name of ['primary', 'secondary']) ground.gateway.cut(name);
+    return () => {
+      for (const name of ['primary', 'secondary']) ground.gateway.mend(name);
+    };
+  },
+  'link-and-gateway-cut': (ground, { host }) => {
+    const mendLink = cutsBoth(ground);
+    ground.gateway.cut(host);
+    const mendShare = ground.storage.shareGoneFor(host);
+    return () => {
+      mendLink();
+      ground.gateway.mend(host);
+      mendShare();
+    };
+  },
+  'clients-cut': (ground, { host }) => {
+    ground.network.cutBoth('clients', host);
+    return () => ground.network.healBoth('clients', host);
+  },
+  switchover: (ground) => {
+    for (const name of ['primary', 'secondary'] as const) ground.server(name).insides?.switchover();
+    return null;
+  },
+  'server-stopped': (ground, { host }) => {
+    const server = ground.server(host);
+    const manager = server.find('manager');
+    server.insides?.stop(() => manager?.end('stopped'));
+    return () => {
+      // An operator who waits too long for a stop loses patience.
+      server.killAll('SIGKILL after a stop');
+      server.start();
+    };
+  },
+};
+
+/** Kinds that the simulator can make happen. */
+export const POSSIBLE_FAULTS: readonly FaultKind[] = Object.keys(ACTIONS) as FaultKind[];
+
+/** Carries out a plan, and undoes all of it when the trouble is over. */
+export class FaultRunner {
+  private readonly undos = new Set<Undo>();
+
+  constructor(
+    private readonly ground: FaultGround,
+    private readonly plan: readonly Fault[],
+  ) {}
+
+  start(): void {
+    for (const fault of this.plan) this.ground.world.schedule(fault.atMs, () => this.begin(fault));
+  }
+
+  /** Everything works again from now on. */
+  heal(): void {
+    for (const undo of [...this.undos]) undo();
+  }
+
+  private begin(fault: Fault): void {
+    const { world } = this.ground;
+    world.transcript.line('FAULT', describeFault(fault));
+    const action = ACTIONS[fault.kind] ?? this.ground.storage.actions[fault.kind];
+    const undo = action?.(this.ground, fault) ?? null;
+    if (undo === null) return;
+    const once = (): void => {
+      if (!this.undos.delete(once)) return;
+      world.transcript.line('MENDED', describeFault(fault));
+      undo();
+    };
+    this.undos.add(once);
+    world.schedule(fault.forMs, once);
+  }
+}

@@ -1,0 +1,106 @@
+import type { BrokerLimits } from '../../src/core/broker/limits.js';
+import type { Endpoint } from '../../src/core/control/broker.js';
+import type { ServerId } from '../../src/core/identity.js';
+import type { ManagerConfig } from '../../src/manager/config.js';
+import { DEFAULT_BROKER_TUNING, type BrokerConfig } from '../../src/server/config.js';
+import type { KeeperConfig } from '../../src/share/config.js';
+import type { HostName } from './faults.js';
+
+const CLUSTER = 'simulated';
+const LOCK_FILE_NAME = 'lockstep.lock';
+
+/** The bundled profile's times, milliseconds. */
+const PING_INTERVAL_MS = 500;
+const PING_MISS_LIMIT = 3;
+const ACTIVE_LOCK_INTERVAL_MS = 1_000;
+const PASSIVE_LOCK_INTERVAL_MS = 2_500;
+
+const PORTS = {
+  primary: { client: 1883, backchannel: 2101, replication: 2102 },
+  secondary: { client: 1884, backchannel: 2201, replication: 2202 },
+} as const;
+
+export const LIMITS: BrokerLimits = {
+  inflightMessagesMax: 20,
+  sessionsMax: 100,
+  subscriptionsPerSessionMax: 50,
+  queuedMessagesPerSessionMax: 20_000,
+  storedBytesMax: 64 * 1024 * 1024,
+  retainedMessagesMax: 1_000,
+};
+
+export const otherHost = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
+
+export function clientEndpoint(name: HostName): Endpoint {
+  return { host: name, port: PORTS[name].client };
+}
+
+export function backchannelEndpoint(name: HostName): Endpoint {
+  return { host: name, port: PORTS[name].backchannel };
+}
+
+export function replicationEndpoint(name: HostName): Endpoint {
+  return { host: name, port: PORTS[name].replication };
+}
+
+export function managerConfig(name: HostName): ManagerConfig {
+  return {
+    server: name as ServerId & HostName,
+    role: name,
+    peerServer: otherHost(name) as ServerId & HostName,
+    cluster: CLUSTER,
+    version: '0.0.0-simulated',
+    lockFile: `/share/${LOCK_FILE_NAME}`,
+    pingIntervalMs: PING_INTERVAL_MS,
+    pingMissLimit: PING_MISS_LIMIT,
+    activeLockIntervalMs: ACTIVE_LOCK_INTERVAL_MS,
+    passiveLockIntervalMs: PASSIVE_LOCK_INTERVAL_MS,
+    peerWaitMs: 10_000,
+    stallLimitMs: 2_000,
+    brokerAnswerLimitMs: 3_000,
+    brokerStartLimitMs: 30_000,
+    keeperAnswerLimitMs: 3_000,
+    taskLimitMs: 5_000,
+    stopLimitMs: 8_000,
+    replicationEndpoint: replicationEndpoint(name),
+    clientEndpoints: [`mqtt://${name}:${PORTS[name].client}`],
+    historyMax: 50,
+  };
+}
+
+export function keeperConfig(name: HostName): KeeperConfig {
+  return {
+    server: name as ServerId & HostName,
+    cluster: CLUSTER,
+    lockFile: `/share/${LOCK_FILE_NAME}`,
+    pingIntervalMs: PING_INTERVAL_MS,
+    activeLockIntervalMs: ACTIVE_LOCK_INTERVAL_MS,
+    passiveLockIntervalMs: PASSIVE_LOCK_INTERVAL_MS,
+    operationDeadlineMs: 2_000,
+    pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT,
+  };
+}
+
+export function brokerConfig(name: HostName): BrokerConfig {
+  return {
+    cluster: CLUSTER,
+    server: name as ServerId & HostName,
+    replicationListen: replicationEndpoint(name),
+    replicationSecured: false,
+    pulseIntervalMs: PING_INTERVAL_MS,
+    pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT,
+    limits: LIMITS,
+    tuning: {
+      ...DEFAULT_BROKER_TUNING,
+      // Small, so that two minutes see snapshots, copies in several chunks, and payloads that are read back.
+      snapshotEveryBytes: 256 * 1024,
+      snapshotEveryRecords: 400,
+      chunkBytes: 8 * 1024,
+      recentBytesMax: 16 * 1024,
+      payloadCacheBytes: 32 * 1024,
+      orphanGraceMs: 4_000,
+    },
+  };
+}
+
+export const LOCK_FILE = LOCK_FILE_NAME;

@@ -1,0 +1,145 @@
+import type { ServerState } from '../../src/core/identity.js';
+import { Checkers } from './checkers.js';
+import type { FaultGround } from './fault-actions.js';
+import type { HostName } from './faults.js';
+import { SimGateway } from './gateway.js';
+import type { History } from './history.js';
+import { SimHost, type ClockShape } from './host.js';
+import { Ledger } from './ledger.js';
+import { SimLocalState } from './local-state.js';
+import { PLAIN_SHAPE, SimNetwork } from './network.js';
+import type { SeedShape } from './seed-shape.js';
+import { SimServer } from './server.js';
+import { Storage } from './storage.js';
+import { CLIENT_PORTS, ServerWiring } from './wiring.js';
+import { Workload } from './workload.js';
+import { World } from './world.js';
+
+const PERFECT_CLOCK: ClockShape = { rate: 1, wallOffsetMs: 0 };
+const SHORT_STATE: Readonly<Record<ServerState, string>> = {
+  WAITING: 'WAIT',
+  PASSIVE_SYNC: 'P_SYNC',
+  ACTIVE_SYNC: 'A_SYNC',
+  PASSIVE: 'PASS',
+  ACTIVE: 'ACTIVE',
+  STANDALONE: 'ALONE',
+};
+
+/** The whole world of one seed: two servers of production code, share, gateway, network, clients and checkers. */
+export class Pair {
+  readonly world: World;
+  readonly network: SimNetwork;
+  readonly gateway = new SimGateway();
+  readonly ledger = new Ledger();
+  private parts: { servers: Record<HostName, SimServer>; storage: Storage; workload: Workload; checkers: Checkers } | null = null;
+  private pid = 100;
+
+  constructor(seed: number, detailed: boolean, live: ((line: string) => void) | null) {
+    this.world = new World(seed, () => this.states(), live, detailed);
+    const { world } = this;
+    this.network = new SimNetwork({
+      ...PLAIN_SHAPE,
+      schedule: (delayMs, action) => world.schedule(delayMs, action),
+      now: () => world.now,
+      random: world.random.fork('network'),
+    });
+  }
+
+  build(shape: SeedShape, history: History): void {
+    const { world } = this;
+    const storage = new Storage(world);
+    const servers = { primary: this.makeServer('primary', shape, storage), secondary: this.makeServer('secondary', shape, storage) };
+    const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger);
+    history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
+    const clients = new SimHost(world, 'clients', PERFECT_CLOCK);
+    const workload = new Workload(
+      clients,
+      (process) => this.network.attach('clients', process.schedule).network,
+      (['primary', 'secondary'] as const).map((name) => ({ name, endpoint: { host: name, port: CLIENT_PORTS[name] } })),
+      world.random.fork('clients'),
+      shape.workload,
+      history,
+    );
+    this.parts = { servers, storage, workload, checkers };
+  }
+
+  get workload(): Workload {
+    return this.built.workload;
+  }
+
+  get checkers(): Checkers {
+    return this.built.checkers;
+  }
+
+  server(name: HostName): SimServer {
+    return this.built.servers[name];
+  }
+
+  get ground(): FaultGround {
+    return { world: this.world, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage };
+  }
+
+  /** Every server runs again, on a machine that works. */
+  heal(): void {
+    for (const server of this.both()) {
+      server.host.wake();
+      server.host.thaw();
+      server.host.powerOn();
+      for (const process of server.host.processes) process.resume();
+      server.start();
+      this.gateway.mend(server.name);
+    }
+    this.network.healBoth('primary', 'secondary');
+    this.built.storage.heal();
+  }
+
+  /** One ACTIVE, the other PASSIVE. */
+  get whole(): boolean {
+    const states = this.both().map((server) => server.probe.manager()?.state);
+    return states.includes('ACTIVE') && states.includes('PASSIVE');
+  }
+
+  /** In words, for the message of a failure. */
+  condition(): string {
+    return this.both()
+      .map(({ name, probe }) => {
+        const manager = probe.manager();
+        return manager === null ? `${name} is down` : `${name} is ${manager.state} (${manager.reason})`;
+      })
+      .join('; ');
+  }
+
+  judgeEnd(): void {
+    this.built.checkers.compareEnds();
+  }
+
+  /** One line's worth of both servers: state and term. */
+  private states(): string {
+    if (this.parts === null) return '';
+    return this.both()
+      .map(({ name, probe }) => {
+        const manager = probe.manager();
+        const text = manager === null ? '-' : `${SHORT_STATE[manager.state]}${manager.term > 0 ? `@${manager.term}` : ''}`;
+        return `${name === 'primary' ? 'P' : 'S'}:${text.padEnd(9)}`;
+      })
+      .join(' ');
+  }
+
+  private both(): readonly SimServer[] {
+    return [this.server('primary'), this.server('secondary')];
+  }
+
+  private get built(): NonNullable<Pair['parts']> {
+    if (this.parts === null) throw new Error('the pair is not built yet');
+    return this.parts;
+  }
+
+  private makeServer(name: HostName, shape: SeedShape, storage: Storage): SimServer {
+    const host = new SimHost(this.world, name, shape.clocks[name]);
+    host.onPower.push((on) => this.network.power(name, on));
+    const nextPid = (): number => (this.pid += 1);
+    const localState = new SimLocalState(host);
+    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, nextPid });
+    return new SimServer(name, host, localState, wiring.probe, nextPid, (server, process) => wiring.bootManager(server, process));
+  }
+}

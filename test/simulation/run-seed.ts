@@ -1,0 +1,98 @@
+import { FaultRunner, POSSIBLE_FAULTS } from './fault-actions.js';
+import { describeFault, drawPlan, type Fault } from './faults.js';
+import { History, type WorkloadFigures } from './history.js';
+import { Pair } from './pair.js';
+import { drawShape, type SeedShape } from './seed-shape.js';
+import type { Violation, World } from './world.js';
+
+export interface RunOptions {
+  /** Virtual minutes at least. */
+  readonly minutes: number;
+  /** Keep also what each client does. */
+  readonly detailed: boolean;
+  readonly live: ((line: string) => void) | null;
+  /** In place of the faults that the seed draws: for shortening a failure. */
+  readonly faults: readonly Fault[] | null;
+}
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly violation: Violation | null;
+  readonly hash: string;
+  readonly transcript: readonly string[];
+  readonly faults: readonly Fault[];
+  readonly plan: readonly string[];
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly moves: ReadonlyMap<string, number>;
+  readonly figures: WorkloadFigures;
+  /** From the mending of the last fault to ACTIVE and PASSIVE with everyone caught up; `null` when it was not reached. */
+  readonly healedAfterMs: number | null;
+}
+
+const LOOK_EVERY_MS = 100;
+/** ACTIVE and PASSIVE with everyone caught up must stay so for this long. */
+const STEADY_MS = 1_500;
+
+/** Runs one seed from its start to the judgement. Never rejects for what the code under test does. */
+export async function runSeed(seed: number, options: RunOptions): Promise<SeedResult> {
+  const pair = new Pair(seed, options.detailed, options.live);
+  const { world } = pair;
+  const random = world.random.fork('shape');
+  const shape = drawShape(random, options.minutes);
+  const faults = options.faults ?? drawPlan(random.fork('plan'), shape.plan, POSSIBLE_FAULTS);
+  const history = new History(world);
+  pair.build(shape, history);
+  const runner = new FaultRunner(pair.ground, faults);
+  const rejected = (error: unknown): void => {
+    world.fail('unhandled rejection', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  };
+  process.on('unhandledRejection', rejected);
+  try {
+    for (const name of ['primary', 'secondary'] as const) world.schedule(shape.startMs[name], () => pair.server(name).start());
+    pair.workload.start();
+    runner.start();
+    await world.run(shape.troubleUntilMs);
+    const healedAfterMs = world.violation === null ? await heal(world, pair, runner, shape) : null;
+    if (world.violation === null) await world.run(shape.untilMs);
+    if (world.violation === null) pair.judgeEnd();
+    return {
+      seed,
+      violation: world.violation,
+      hash: world.transcript.hash,
+      transcript: world.transcript.lines(),
+      faults,
+      plan: faults.map((fault) => `${(fault.atMs / 1000).toFixed(3)} s ${describeFault(fault)}`),
+      virtualMs: world.now,
+      events: world.executed,
+      moves: pair.checkers.moves,
+      figures: history.figures,
+      healedAfterMs,
+    };
+  } finally {
+    process.off('unhandledRejection', rejected);
+  }
+}
+
+/** Mends everything, and demands that the pair is whole within its bound and stays so. */
+async function heal(world: World, pair: Pair, runner: FaultRunner, shape: SeedShape): Promise<number | null> {
+  const from = world.now;
+  world.transcript.line('HEAL', 'everything is mended');
+  runner.heal();
+  pair.heal();
+  let wholeSince: number | null = null;
+  let done = false;
+  const look = (): void => {
+    if (world.now - from > LOOK_EVERY_MS * 20) pair.workload.finish();
+    const whole = pair.whole && pair.workload.caughtUp;
+    if (!whole) wholeSince = null;
+    else wholeSince ??= world.now;
+    done = wholeSince !== null && world.now - wholeSince >= STEADY_MS;
+    if (!done) world.schedule(LOOK_EVERY_MS, look);
+  };
+  look();
+  await world.run(from + shape.healLimitMs, () => done);
+  if (done) return world.now - from;
+  world.fail('whole again within the bound', `${Math.round(shape.healLimitMs / 1000)} s after everything was mended: ${pair.condition()}; ${pair.workload.lag()}`);
+  return null;
+}

@@ -1,0 +1,9 @@
+import type { Fault, FaultKind, HostName } from './faults.js';
+import type { FaultGround } from './fault-actions.js';
+
+/** Faults of the share and of the servers' disks. */
+export interface StorageFaults {
+  readonly actions: Readonly<Partial<Record<FaultKind, (ground: FaultGround, fault: Fault) => (() => void) | null>>>;
+  /** One host does not reach the share. Gives back how it is mended. */
+  shareGoneFor(host: HostName): () => void;
+}
