@@ -14,6 +14,17 @@ export interface RecordRun {
   readonly last: Position;
 }
 
+export interface JournalHandlers {
+  /** `durable` has grown. */
+  durable(position: Position): void;
+  /** A group is being handed to the disk: its encoded records, once each, in order. A stable view; the leader sends the same bytes. */
+  group(run: RecordRun): void;
+  /** A sync or a write failed, or damage was met while reading: the journal takes nothing more. */
+  failed(reason: string): void;
+  /** `full` has changed. */
+  room(full: boolean): void;
+}
+
 /**
  * A server's log on its own disk: append-only segments of checksummed records, committed in groups.
  *
@@ -34,33 +45,47 @@ export interface Journal {
   readonly full: boolean;
   readonly bytes: number;
 
-  /** Adds one record to the current group and starts a commit if none is running. Returns the record as it stands in the log. */
+  /**
+   * Adds one record to the current group and starts a commit if none is running. Returns the record as it stands in the log.
+   * Its payload is a stable view: the bytes are never changed and the memory never used again, but they share a block of up to
+   * `groupBytes` with their neighbours; copy what is kept for long.
+   * @throws LockstepError LOCKSTEP_DISK_FULL or LOCKSTEP_DISK_BEHIND when too much waits already (ask `canAppend` before),
+   * LOCKSTEP_JOURNAL_DAMAGED. Nothing was added then.
+   */
   append(type: number, version: number, origin: number, term: Term, payload: Uint8Array): LogRecord;
-  /** Adds records that the leader encoded, after checking position and chain. @throws LockstepError LOCKSTEP_CHAIN_BROKEN */
+  /** True when records with payloads of `bytes` together can be appended now. */
+  canAppend(bytes: number): boolean;
+  /**
+   * Adds records that the leader encoded, after checking position and chain; the bytes are copied. As `append`, and
+   * @throws LockstepError LOCKSTEP_CHAIN_BROKEN; `each` was called for the records before the broken one, which are added
+   */
   appendEncoded(bytes: Uint8Array, each: (record: LogRecord) => void): void;
-  /** Called whenever `durable` grows, and with every group's bytes as they are handed to the disk (the leader sends the same bytes). */
-  handle(handlers: {
-    durable(position: Position): void;
-    /** A group is being written: its encoded records. */
-    group(run: RecordRun): void;
-    failed(reason: string): void;
-    room(full: boolean): void;
-  }): void;
+  /** Set once. Never called from within `append`. */
+  handle(handlers: JournalHandlers): void;
 
+  /** Of the records kept. The first may have begun before them: its `first` is then the first position kept. */
   epochs(): readonly Epoch[];
   /** The point at a position, read from disk if need be; `null` outside [base, head]. */
   pointAt(position: Position): Promise<LogPoint | null>;
   /** Records from `first` on, whole, at least one and at most about `bytesMax`; `null` when `first` is beyond the durable end or before the base. */
   read(first: Position, bytesMax: number): Promise<RecordRun | null>;
-  /** The payload of one record; rejects with LOCKSTEP_RECORD_GONE when it is no longer kept. */
+  /** The payload of one record, durable or not yet; rejects with LOCKSTEP_RECORD_GONE when it is no longer kept. */
   payloadAt(position: Position): Promise<Uint8Array>;
 
-  /** Moves what lies beyond `position` to a new quarantine folder and ends the log there. Resolves with that folder's name, or `null` when nothing lay beyond. */
+  /**
+   * Moves what lies beyond `position` to a new quarantine folder and ends the log there. Resolves with that folder (a path on the
+   * disk, for `readSegments`), or `null` when nothing lay beyond. Waits until what was appended is durable; nothing may be
+   * appended until it resolves. A crash leaves the old log or the new one.
+   * @throws LockstepError LOCKSTEP_JOURNAL_DAMAGED (only `restart` mends a damaged journal)
+   */
   truncateAfter(position: Position): Promise<string | null>;
-  /** Moves the whole log to quarantine (unless it is empty) and begins anew at `base`. With `newId` the journal is another one from then on. */
+  /**
+   * Moves the whole log to quarantine (unless it is empty) and begins anew at `base`. With `newId`, and always when it was damaged,
+   * the journal is another one from then on; damage is gone. Otherwise as `truncateAfter`.
+   */
   restart(base: LogPoint, newId: boolean): Promise<string | null>;
   /** Removes segments that end before `position`, which a durable snapshot covers. */
   compactBefore(position: Position): Promise<void>;
-  /** Commits what is appended, then closes. */
+  /** Commits what is appended, then closes. Rejects with LOCKSTEP_DISK_FULL when there was no room for the last of it. */
   close(): Promise<void>;
 }

@@ -1,0 +1,160 @@
+import * as fs from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, statfs, unlink, type FileHandle } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { LockstepError } from '../core/errors.js';
+import type { Disk, DiskFile, Done } from '../ports/disk.js';
+
+/** The system takes at most this many pieces in one `writev` (IOV_MAX on Linux). */
+const PARTS_MAX = 1024;
+
+/** One folder of this machine's file system as a `Disk`. Symbolic links in it are followed: they are the operator's. */
+export class NodeDisk implements Disk {
+  private readonly root: string;
+  private temporaries = 0;
+
+  constructor(root: string) {
+    this.root = resolve(root);
+  }
+
+  async list(folder: string): Promise<string[]> {
+    try {
+      return await readdir(this.at(folder));
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+
+  async readFile(path: string): Promise<Uint8Array> {
+    return readFile(this.at(path));
+  }
+
+  async replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+    const target = this.at(path);
+    const temporary = `${target}.${++this.temporaries}.tmp`;
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+    await syncFolder(dirname(target));
+  }
+
+  async makeFolder(path: string): Promise<void> {
+    const missing: string[] = [];
+    for (let folder = this.at(path); ; folder = dirname(folder)) {
+      if (fs.existsSync(folder)) break;
+      missing.push(folder);
+    }
+    await mkdir(this.at(path), { recursive: true });
+    // A new folder is an entry of the one above it.
+    for (const folder of missing) await syncFolder(dirname(folder));
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await rename(this.at(from), this.at(to));
+  }
+
+  async remove(path: string): Promise<void> {
+    await unlink(this.at(path));
+  }
+
+  async syncFolder(path: string): Promise<void> {
+    await syncFolder(this.at(path));
+  }
+
+  async open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile> {
+    const flags = { create: 'wx+', write: 'r+', read: 'r' }[mode];
+    return new NodeFile(await open(this.at(path), flags));
+  }
+
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.root);
+    return bavail * bsize;
+  }
+
+  /** @throws LockstepError LOCKSTEP_DISK_PATH for a path that could leave the folder */
+  private at(path: string): string {
+    const steps = path.split('/');
+    if (path !== '.' && steps.some((step) => step === '' || step === '.' || step === '..' || /[\\\0:]/.test(step))) {
+      throw new LockstepError('LOCKSTEP_DISK_PATH', `the path ${JSON.stringify(path)} does not stay in its folder`, 'Use a name below the data folder, with / between its parts.');
+    }
+    return join(this.root, ...steps);
+  }
+}
+
+class NodeFile implements DiskFile {
+  constructor(private readonly handle: FileHandle) {}
+
+  async size(): Promise<number> {
+    return (await this.handle.stat()).size;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    while (at < length) {
+      const { bytesRead } = await this.handle.read(bytes, at, length - at, offset + at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return bytes.subarray(0, at);
+  }
+
+  write(parts: readonly Uint8Array[], offset: number, done: Done): void {
+    this.writeFrom([...parts], offset, done);
+  }
+
+  sync(done: Done): void {
+    fs.fdatasync(this.handle.fd, done);
+  }
+
+  async truncate(length: number): Promise<void> {
+    await this.handle.truncate(length);
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+  }
+
+  /** The system may take fewer bytes than it was given: what is left is written again. */
+  private writeFrom(parts: Uint8Array[], offset: number, done: Done): void {
+    fs.writev(this.handle.fd, parts.slice(0, PARTS_MAX), offset, (error, written) => {
+      if (error !== null) {
+        done(error);
+        return;
+      }
+      const left = drop(parts, written);
+      if (left.length === 0) done(null);
+      else this.writeFrom(left, offset + written, done);
+    });
+  }
+}
+
+function drop(parts: Uint8Array[], bytes: number): Uint8Array[] {
+  let at = 0;
+  let left = bytes;
+  for (let part = parts[at]; part !== undefined && part.length <= left; part = parts[++at]) left -= part.length;
+  const rest = parts.slice(at);
+  const cut = rest[0];
+  if (left > 0 && cut !== undefined) rest[0] = cut.subarray(left);
+  return rest;
+}
+
+/** Windows has no such call, and keeps entries by its own journal. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

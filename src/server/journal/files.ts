@@ -1,0 +1,77 @@
+import type { Disk, DiskFile } from '../../ports/disk.js';
+
+/** `DiskFile.write` for where a promise costs nothing that matters. */
+export function writeFully(file: DiskFile, parts: readonly Uint8Array[], offset: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    file.write(parts, offset, (error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
+export function syncFile(file: DiskFile): Promise<void> {
+  return new Promise((resolve, reject) => {
+    file.sync((error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
+/** Reads exactly `length` bytes, or as many as there are. */
+export async function readFully(file: DiskFile, offset: number, length: number): Promise<Uint8Array> {
+  const first = await file.read(offset, length);
+  if (first.length === length || first.length === 0) return first;
+  const all = new Uint8Array(length);
+  all.set(first, 0);
+  let at = first.length;
+  while (at < length) {
+    const more = await file.read(offset + at, length - at);
+    if (more.length === 0) break;
+    all.set(more, at);
+    at += more.length;
+  }
+  return all.subarray(0, at);
+}
+
+/** The whole of a large file. */
+export async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
+  const file = await disk.open(path, 'read');
+  try {
+    return await readFully(file, 0, await file.size());
+  } finally {
+    await file.close();
+  }
+}
+
+/** Creates a file, durably but for its folder entry. A file of that name is replaced. */
+export async function createSynced(disk: Disk, path: string, parts: readonly Uint8Array[]): Promise<DiskFile> {
+  await removeIfThere(disk, path);
+  const file = await disk.open(path, 'create');
+  try {
+    await writeFully(file, parts, 0);
+    await syncFile(file);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+export async function removeIfThere(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.remove(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** The system's code of a failure, such as ENOSPC; empty when it has none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** The disk, or this user's share of it, is used up: the one failure of a write that passes by itself. */
+export function isNoRoom(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,322 @@
+import { assert } from '../../core/errors.js';
+import type { JournalId, Position, Term } from '../../core/identity.js';
+import { blockOf, isFlaw } from '../../core/journal/codec.js';
+import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/journal/envelope.js';
+import { GROUP_HEADER_BYTES, readGroupHeader, stampOf } from '../../core/journal/group.js';
+import type { Epoch, Journal, JournalHandlers, RecordRun } from './api.js';
+import { carryOut, cutAt, newQuarantine, restBeyond } from './change.js';
+import { Committer } from './committer.js';
+import { pathIn, scannerFor, type JournalContext } from './context.js';
+import { readWhole, reasonOf } from './files.js';
+import { GroupQueue, type Group } from './group-queue.js';
+import { writeMeta, type JournalMeta } from './meta.js';
+import { JournalReader } from './reading.js';
+import { findLog, mendTail, segmentNames, type FoundLog, type KnownLog } from './recovery.js';
+import { Roller, type ActiveSegment } from './roller.js';
+import { SegmentList } from './segments.js';
+import { damaged, diskBehind, diskFull } from './troubles.js';
+
+const UNHEARD: JournalHandlers = { durable: () => undefined, group: () => undefined, failed: () => undefined, room: () => undefined };
+
+/** The journal on a disk. Made by `openJournal`; the promises of each member stand in `api.ts`. */
+export class FileJournal implements Journal {
+  damage: string | null;
+  private handlers = UNHEARD;
+  private readonly segments: SegmentList;
+  private readonly reader: JournalReader;
+  private readonly roller: Roller;
+  private marks: Epoch[];
+  private queue: GroupQueue;
+  /** `null` while the journal is damaged. */
+  private committer: Committer | null = null;
+  /** Durable end of a journal that has no committer. */
+  private settled: Position;
+  /** Maintenance, one after the other. */
+  private work: Promise<unknown> = Promise.resolve();
+  /** A change is under way that appended records must not meet. */
+  private changing = 0;
+  private closed = false;
+
+  constructor(
+    private readonly context: JournalContext,
+    private meta: JournalMeta,
+    found: FoundLog,
+    damage: string | null,
+    active: ActiveSegment | null,
+  ) {
+    this.damage = damage;
+    this.marks = found.epochs;
+    this.settled = found.head.position;
+    this.segments = new SegmentList(found.segments);
+    this.roller = new Roller(context);
+    this.reader = new JournalReader(context, this.segments, () => this.queue, (what) => this.fail(what));
+    this.queue = new GroupQueue(found.head, context.codec, context.options);
+    if (active !== null) this.commitTo(active, found.tail?.scan.durable ?? found.head.position);
+  }
+
+  get id(): JournalId {
+    return this.meta.id;
+  }
+
+  get base(): LogPoint {
+    return this.meta.base;
+  }
+
+  get head(): LogPoint {
+    return this.queue.head;
+  }
+
+  get durable(): Position {
+    return this.committer?.durable ?? this.settled;
+  }
+
+  get full(): boolean {
+    return this.committer?.full ?? false;
+  }
+
+  get bytes(): number {
+    return this.segments.bytes;
+  }
+
+  handle(handlers: JournalHandlers): void {
+    this.handlers = handlers;
+  }
+
+  canAppend(bytes: number): boolean {
+    return this.damage === null && !this.closed && this.changing === 0 && this.fits(bytes);
+  }
+
+  append(type: number, version: number, origin: number, term: Term, payload: Uint8Array): LogRecord {
+    const committer = this.ready(payload.length);
+    const record = this.queue.append(type, version, origin, term, payload);
+    this.note(record);
+    committer.kick();
+    return record;
+  }
+
+  appendEncoded(bytes: Uint8Array, each: (record: LogRecord) => void): void {
+    const committer = this.ready(bytes.length);
+    try {
+      this.queue.appendEncoded(bytes, (record) => {
+        this.note(record);
+        each(record);
+      });
+    } finally {
+      committer.kick();
+    }
+  }
+
+  epochs(): readonly Epoch[] {
+    return this.marks;
+  }
+
+  async pointAt(position: Position): Promise<LogPoint | null> {
+    if (position < this.base.position || position > this.head.position) return null;
+    if (position === this.base.position) return this.base;
+    if (position === this.head.position) return this.head;
+    return this.reader.pointAt(position);
+  }
+
+  read(first: Position, bytesMax: number): Promise<RecordRun | null> {
+    return this.reader.read(first, bytesMax);
+  }
+
+  payloadAt(position: Position): Promise<Uint8Array> {
+    return this.reader.payloadAt(position);
+  }
+
+  truncateAfter(position: Position): Promise<string | null> {
+    return this.alone(async () => {
+      assert(position >= this.base.position, `a log cannot end at ${position}, before its base ${this.base.position}`);
+      if (this.damage !== null) throw damaged(this.damage);
+      await this.committer?.pause();
+      return position < this.head.position ? this.cutAfter(position) : null;
+    });
+  }
+
+  restart(base: LogPoint, newId: boolean): Promise<string | null> {
+    return this.alone(async () => {
+      if (this.damage === null) await this.committer?.pause();
+      // A change that failed half way is finished first: what it has moved already belongs to it.
+      else this.meta = await carryOut(this.context, this.meta);
+      const names = await segmentNames(this.context);
+      const empty = this.damage === null && this.head.position === this.base.position;
+      const quarantine = empty ? null : await newQuarantine(this.context, this.id, 'restarted', this.base, this.head, []);
+      const change = { kind: 'begin', move: empty ? [] : names, remove: empty ? names : [], quarantine } as const;
+      const { schema, cluster } = this.meta;
+      const id = newId || this.damage !== null ? (this.context.random.id() as JournalId) : this.id;
+      await this.change({ schema, id, cluster, base, change }, null);
+      this.damage = null;
+      return quarantine === null ? null : pathIn(this.context, quarantine);
+    });
+  }
+
+  compactBefore(position: Position): Promise<void> {
+    return this.inTurn(async () => {
+      const all = this.segments.all;
+      let count = 0;
+      while (count + 1 < all.length && (all[count + 1]?.base.position ?? Infinity) < position) count++;
+      const first = all[count];
+      if (this.damage !== null || count === 0 || first === undefined) return;
+      const gone = all.slice(0, count);
+      // The description first: should the removal be interrupted, the next opening finishes it.
+      await this.saveMeta({ ...this.meta, base: first.base });
+      for (const segment of gone) {
+        this.segments.dropFirst();
+        await this.reader.handles.forget(segment.name);
+        await this.context.disk.remove(pathIn(this.context, segment.name));
+        await this.context.disk.syncFolder(this.context.folder);
+      }
+      const next = (this.base.position + 1) as Position;
+      this.marks = this.marks.filter((_, at) => (this.marks[at + 1]?.first ?? Infinity) > next).map((epoch) => (epoch.first < next ? { ...epoch, first: next } : epoch));
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.inTurn(async () => {
+      const { committer } = this;
+      try {
+        if (committer !== null && committer.full) committer.stop('there is no room on the disk');
+        if (this.damage === null) await committer?.pause();
+        await (this.damage === null ? committer?.finish() : committer?.abandon());
+      } catch (error) {
+        await committer?.abandon();
+        throw committer?.full === true ? diskFull(this.context.folder, this.queue.pendingBytes) : error;
+      } finally {
+        await this.reader.forget();
+        await this.roller.discard();
+      }
+    });
+  }
+
+  private ready(bytes: number): Committer {
+    if (this.damage !== null) throw damaged(this.damage);
+    assert(!this.closed && this.changing === 0 && this.committer !== null, 'a record is appended to a journal that is closed or being changed');
+    if (!this.fits(bytes)) {
+      const { pendingBytes } = this.queue;
+      throw this.full ? diskFull(this.context.folder, pendingBytes) : diskBehind(this.context.folder, pendingBytes);
+    }
+    return this.committer;
+  }
+
+  private fits(bytes: number): boolean {
+    const { pendingBytes } = this.queue;
+    return pendingBytes === 0 || pendingBytes + bytes + RECORD_HEADER_BYTES + GROUP_HEADER_BYTES <= this.context.options.pendingBytesMax;
+  }
+
+  private note(record: LogRecord): void {
+    if (this.marks[this.marks.length - 1]?.term !== record.term) this.marks.push({ term: record.term, first: record.position });
+  }
+
+  private fail(reason: string): void {
+    if (this.damage !== null) return;
+    this.damage = reason;
+    this.committer?.stop(reason);
+    this.context.log.write('error', `The journal has failed: ${reason}`, { folder: this.context.folder, damage: reason });
+    this.handlers.failed(reason);
+    // So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too.
+    this.inTurn(() => this.saveMeta({ ...this.meta, failed: reason })).catch(() => undefined);
+  }
+
+  private commitTo(active: ActiveSegment, vouched: Position): void {
+    this.roller.prepare();
+    this.committer = new Committer(this.context, this.queue, stampOf(this.id, this.context.codec.checksum), active, this.head.position, vouched, {
+      group: (group) => this.handlers.group(runOf(group)),
+      durable: (position) => this.handlers.durable(position),
+      failed: (reason) => this.fail(reason),
+      room: (full) => {
+        this.context.log.write(full ? 'error' : 'info', full ? 'No room on the disk: the journal waits' : 'There is room on the disk again: the journal goes on', { folder: this.context.folder });
+        this.handlers.room(full);
+        if (full && this.closed) this.committer?.stop('there is no room on the disk');
+      },
+      roll: async (base) => {
+        const next = await this.roller.create(this.id, base);
+        this.segments.add(next.segment);
+        this.roller.prepare();
+        return next;
+      },
+    });
+  }
+
+  private async cutAfter(position: Position): Promise<string> {
+    const { context, id, head } = this;
+    const segment = this.segments.reaching(position);
+    assert(segment !== null, `no segment reaches position ${position}`);
+    const bytes = await readWhole(context.disk, pathIn(context, segment.name));
+    const source = blockOf(bytes);
+    const scan = scannerFor(context, id).scan(source, segment.base, () => undefined, position);
+    if (scan.point.position !== position) throw damaged(`segment ${segment.name}, offset ${scan.end}: position ${position} cannot be read`);
+    const whole = scan.partial === null ? null : readGroupHeader(source, scan.partial.offset, stampOf(id, context.codec.checksum), context.codec.checksum);
+    assert(whole === null || !isFlaw(whole), 'a group that was read has no header');
+    const rest = segment.last > position ? restBeyond(context, id, bytes, scan, whole, segment.end) : [];
+    const quarantine = await newQuarantine(context, id, 'truncated', scan.point, head, rest);
+    const all = this.segments.all;
+    const at = all.indexOf(segment);
+    const move = all.slice(at + 1).map(({ name }) => name);
+    const known = { segments: all.slice(0, at), epochs: this.marks.filter(({ first }) => first <= segment.base.position), end: segment.base };
+    await this.change({ ...this.meta, change: cutAt(context, id, segment.name, scan, move, quarantine) }, known);
+    return pathIn(context, quarantine);
+  }
+
+  /** Decides a change, carries it out, and goes on with the log that results. */
+  private async change(meta: JournalMeta, known: KnownLog | null): Promise<void> {
+    await this.letGo();
+    await this.saveMeta(meta);
+    this.meta = await carryOut(this.context, meta);
+    const found = await findLog(this.context, this.meta, known);
+    if (found.damage !== null || found.tail === null) throw damaged(found.damage ?? 'no segment can be continued');
+    const active = await mendTail(this.context, this.meta, found.tail);
+    this.segments.replace(found.segments);
+    this.marks = found.epochs;
+    this.settled = found.head.position;
+    this.queue = new GroupQueue(found.head, this.context.codec, this.context.options);
+    this.commitTo(active, found.tail.scan.durable);
+  }
+
+  /** Lets go of every file, so that they can be moved. */
+  private async letGo(): Promise<void> {
+    this.settled = this.durable;
+    this.committer?.stop('the journal is being changed');
+    await this.committer?.abandon();
+    this.committer = null;
+    await this.roller.discard();
+    await this.reader.forget();
+  }
+
+  private async saveMeta(meta: JournalMeta): Promise<void> {
+    await writeMeta(this.context, meta);
+    this.meta = meta;
+  }
+
+  /** A change during which nothing is appended. If it fails half way, the journal has failed: the next opening finishes it. */
+  private async alone<T>(action: () => Promise<T>): Promise<T> {
+    this.changing++;
+    try {
+      return await this.inTurn(async () => {
+        try {
+          return await action();
+        } catch (error) {
+          if (this.committer === null) this.fail(`a change of the log did not succeed: ${reasonOf(error)}`);
+          throw error;
+        } finally {
+          this.committer?.resume();
+        }
+      });
+    } finally {
+      this.changing--;
+    }
+  }
+
+  private inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const turn = this.work.then(action);
+    this.work = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+function runOf(group: Group): RecordRun {
+  const bytes = group.block.bytes.subarray(group.start + GROUP_HEADER_BYTES, group.end);
+  return { bytes, first: (group.before.position + 1) as Position, last: group.last };
+}

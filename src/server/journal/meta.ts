@@ -1,0 +1,111 @@
+import { LockstepError } from '../../core/errors.js';
+import type { LogPoint } from '../../core/journal/envelope.js';
+import type { JournalId } from '../../core/identity.js';
+import { decodeText, encodeText } from '../../core/wire/bytes.js';
+import { pathIn, type JournalContext } from './context.js';
+import { codeOf } from './files.js';
+import { foreign, metaDamaged, newer } from './troubles.js';
+
+export const META_NAME = 'journal.json';
+export const META_SCHEMA = 1;
+
+/** End the log within a segment: the segments in `move` go to quarantine, then `segment` is cut to `length` bytes. */
+export interface CutChange {
+  readonly kind: 'cut';
+  readonly segment: string;
+  readonly length: number;
+  /** The header that the last group must have now, in hexadecimal; `null` when it ends there anyway. */
+  readonly patch: { readonly offset: number; readonly hex: string } | null;
+  readonly move: readonly string[];
+  /** `null` when nothing is moved. */
+  readonly quarantine: string | null;
+}
+
+/** Begin the log anew at the journal's `base`: all segments in `move` go to quarantine, those in `remove` hold nothing. */
+export interface BeginChange {
+  readonly kind: 'begin';
+  readonly remove: readonly string[];
+  readonly move: readonly string[];
+  readonly quarantine: string | null;
+}
+
+export type Change = CutChange | BeginChange;
+
+/**
+ * The journal's own description, in `journal.json`, replaced as a whole.
+ *
+ * A change to more than one file is written here first. That write is the moment at which it happens: a crash before it
+ * leaves the old log; after it the change is carried out to its end at the next opening, as often as need be.
+ */
+export interface JournalMeta {
+  readonly schema: typeof META_SCHEMA;
+  readonly id: JournalId;
+  readonly cluster: string;
+  /** The first segment kept begins here. Segments that end at or before it may still be about to be removed. */
+  readonly base: LogPoint;
+  /**
+   * A sync that failed. Kept because the next opening may see in the system's cache what never reached the disk.
+   */
+  readonly failed?: string;
+  readonly change?: Change;
+}
+
+/** @returns `null` when there is none. @throws LockstepError LOCKSTEP_JOURNAL_META_DAMAGED, _NEWER, _FOREIGN */
+export async function readMeta(context: JournalContext): Promise<JournalMeta | null> {
+  const path = pathIn(context, META_NAME);
+  let bytes: Uint8Array;
+  try {
+    bytes = await context.disk.readFile(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw metaDamaged(path, 'it cannot be read', error);
+  }
+  const meta = parseMeta(path, bytes);
+  if (meta.cluster !== context.options.cluster) throw foreign(`the journal in ${context.folder} belongs to cluster ${meta.cluster}, not to ${context.options.cluster}`);
+  return meta;
+}
+
+export async function writeMeta(context: JournalContext, meta: JournalMeta): Promise<void> {
+  await context.disk.replaceFile(pathIn(context, META_NAME), encodeText(`${JSON.stringify(meta, null, 2)}\n`));
+}
+
+function parseMeta(path: string, bytes: Uint8Array): JournalMeta {
+  let found: unknown;
+  try {
+    found = JSON.parse(decodeText(bytes));
+  } catch (error) {
+    throw metaDamaged(path, error instanceof LockstepError || error instanceof Error ? error.message : 'no JSON', error);
+  }
+  if (!isObject(found)) throw metaDamaged(path, 'it is not an object');
+  if (typeof found.schema === 'number' && found.schema > META_SCHEMA) throw newer(`${path} has schema ${found.schema}; this Lockstep reads schema ${META_SCHEMA}`);
+  if (found.schema !== META_SCHEMA) throw metaDamaged(path, 'its schema is missing');
+  if (typeof found.id !== 'string' || !/^[0-9a-f]{32}$/.test(found.id)) throw metaDamaged(path, 'its id is not 32 hexadecimal digits');
+  if (typeof found.cluster !== 'string') throw metaDamaged(path, 'its cluster is missing');
+  if (!isPoint(found.base)) throw metaDamaged(path, 'its base is not a point of a log');
+  if (found.change !== undefined && !isChange(found.change)) throw metaDamaged(path, 'its change is not one that this Lockstep knows');
+  return found as unknown as JournalMeta;
+}
+
+function isPoint(value: unknown): boolean {
+  return isObject(value) && isCount(value.term) && isCount(value.position) && isCount(value.chain);
+}
+
+function isChange(value: unknown): boolean {
+  if (!isObject(value) || !isNames(value.move)) return false;
+  if (value.quarantine !== null && typeof value.quarantine !== 'string') return false;
+  if (value.kind === 'begin') return isNames(value.remove);
+  if (value.kind !== 'cut' || typeof value.segment !== 'string' || !isCount(value.length)) return false;
+  return value.patch === null || (isObject(value.patch) && isCount(value.patch.offset) && typeof value.patch.hex === 'string');
+}
+
+function isNames(value: unknown): boolean {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string');
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,72 @@
+import { RecordCodec } from '../../core/journal/codec.js';
+import { EMPTY_LOG, type Checksum } from '../../core/journal/envelope.js';
+import type { JournalId } from '../../core/identity.js';
+import type { Clock } from '../../ports/clock.js';
+import type { Disk } from '../../ports/disk.js';
+import type { Log } from '../../ports/log.js';
+import type { Random } from '../../ports/random.js';
+import type { Journal } from './api.js';
+import type { JournalContext } from './context.js';
+import { reasonOf } from './files.js';
+import { FileJournal } from './journal.js';
+import { META_SCHEMA, readMeta, writeMeta, type JournalMeta } from './meta.js';
+import { completeOptions, type JournalOptions } from './options.js';
+import { findLog, mendTail, segmentNames, tidy, type FoundLog } from './recovery.js';
+import type { ActiveSegment } from './roller.js';
+import { metaMissing } from './troubles.js';
+
+export interface JournalSetup {
+  readonly disk: Disk;
+  /** The journal's own folder on that disk. Made when it is not there. */
+  readonly folder: string;
+  readonly checksum: Checksum;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly options: Partial<JournalOptions> & Pick<JournalOptions, 'cluster'>;
+  /** Hears what opening found and mended. */
+  readonly log?: Log;
+}
+
+/**
+ * Opens a journal, or creates an empty one. Every record kept is checked. An ordinary torn tail is cut off, with a copy in
+ * quarantine. With damage beyond that it resolves all the same, with `damage` set: such a journal can be read up to the
+ * damage and begun anew by `restart`, and takes no records.
+ * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER, LOCKSTEP_JOURNAL_META_MISSING,
+ * LOCKSTEP_JOURNAL_META_DAMAGED; or an Error of the disk
+ */
+export async function openJournal(setup: JournalSetup): Promise<Journal> {
+  const context: JournalContext = {
+    disk: setup.disk,
+    folder: setup.folder,
+    codec: new RecordCodec(setup.checksum),
+    clock: setup.clock,
+    random: setup.random,
+    log: setup.log ?? { write: () => undefined },
+    options: completeOptions(setup.options),
+  };
+  const meta = await tidy(context, (await readMeta(context)) ?? (await createMeta(context)));
+  const found = await findLog(context, meta);
+  const { damage, active } = await makeReady(context, meta, found);
+  if (damage !== null) context.log.write('error', `The journal is damaged: ${damage}`, { folder: context.folder, damage });
+  return new FileJournal(context, meta, found, damage, active);
+}
+
+async function createMeta(context: JournalContext): Promise<JournalMeta> {
+  await context.disk.makeFolder(context.folder);
+  if ((await segmentNames(context)).length > 0) throw metaMissing(context.folder);
+  const id = context.random.id() as JournalId;
+  const change = { kind: 'begin', move: [], remove: [], quarantine: null } as const;
+  const meta: JournalMeta = { schema: META_SCHEMA, id, cluster: context.options.cluster, base: EMPTY_LOG, change };
+  await writeMeta(context, meta);
+  return meta;
+}
+
+async function makeReady(context: JournalContext, meta: JournalMeta, found: FoundLog): Promise<{ damage: string | null; active: ActiveSegment | null }> {
+  if (meta.failed !== undefined) return { damage: `it failed before: ${meta.failed}`, active: null };
+  if (found.damage !== null || found.tail === null) return { damage: found.damage ?? 'no segment can be continued', active: null };
+  try {
+    return { damage: null, active: await mendTail(context, meta, found.tail) };
+  } catch (error) {
+    return { damage: `segment ${found.tail.segment.name} could not be made ready: ${reasonOf(error)}`, active: null };
+  }
+}

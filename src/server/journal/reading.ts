@@ -1,0 +1,178 @@
+import { LockstepError, assert } from '../../core/errors.js';
+import type { Position } from '../../core/identity.js';
+import { blockOf, isFlaw, pointOf, recordBytes, type Block } from '../../core/journal/codec.js';
+import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/journal/envelope.js';
+import { GROUP_HEADER_BYTES, GROUP_MAGIC } from '../../core/journal/group.js';
+import type { RecordRun } from './api.js';
+import type { JournalContext } from './context.js';
+import { readFully, reasonOf } from './files.js';
+import type { GroupQueue } from './group-queue.js';
+import { ReadHandles } from './handles.js';
+import type { IndexEntry, Segment, SegmentList } from './segments.js';
+import { damaged, recordGone } from './troubles.js';
+
+/** Ranges of segments kept in memory: consecutive reads of single records mostly hit the same one. */
+const RANGES_KEPT = 8;
+const RANGE_KEPT_BYTES_MAX = 256 * 1024;
+
+/**
+ * Reads records back. Everything read is checked against its chain from the nearest entry of the index; what does not agree
+ * was damaged while it lay there, and is reported once to `rotten`.
+ */
+export class JournalReader {
+  readonly handles: ReadHandles;
+  private readonly ranges = new Map<string, Promise<Uint8Array>>();
+
+  constructor(
+    private readonly context: JournalContext,
+    private readonly segments: SegmentList,
+    private readonly pending: () => GroupQueue,
+    private readonly rotten: (what: string) => void,
+  ) {
+    this.handles = new ReadHandles(context);
+  }
+
+  async pointAt(position: Position): Promise<LogPoint | null> {
+    const record = this.pendingRecord(position) ?? (await this.storedRecord(position));
+    return record === null ? null : pointOf(record);
+  }
+
+  async payloadAt(position: Position): Promise<Uint8Array> {
+    const waiting = this.pendingRecord(position);
+    if (waiting !== null) return waiting.payload;
+    let record: LogRecord | null;
+    try {
+      record = await this.storedRecord(position);
+    } catch (error) {
+      if (error instanceof LockstepError) throw error;
+      throw recordGone(position, reasonOf(error));
+    }
+    if (record === null) throw recordGone(position, 'it is not in the journal');
+    // A copy: the view would keep its whole range in memory.
+    return record.payload.slice();
+  }
+
+  async read(first: Position, bytesMax: number): Promise<RecordRun | null> {
+    const segment = this.segments.holding(first);
+    if (segment === null) return null;
+    const { entry, until } = segment.locate(first);
+    const length = Math.min(Math.max(bytesMax + this.context.options.indexEveryBytes, until - entry.offset), segment.end - entry.offset);
+    const bytes = await this.fetch(segment, entry.offset, length);
+    const spans: Uint8Array[] = [];
+    let total = 0;
+    let last = first;
+    let spanEnd = -1;
+    const cut = entry.offset + length < segment.end;
+    this.walk(segment, entry, blockOf(bytes), cut, (record, at) => {
+      if (record.position < first) return true;
+      const size = recordBytes(record.payload.length);
+      if (total > 0 && total + size > bytesMax) return false;
+      const latest = spans[spans.length - 1];
+      // Records of one group stand side by side: one piece.
+      if (latest !== undefined && spanEnd === at) spans[spans.length - 1] = bytes.subarray(at - latest.length, at + size);
+      else spans.push(bytes.subarray(at, at + size));
+      spanEnd = at + size;
+      total += size;
+      last = record.position;
+      return true;
+    });
+    if (total === 0) throw this.rot(`segment ${segment.name}: position ${first} is not where it was written, after offset ${entry.offset}`);
+    return { bytes: join(spans, total), first, last };
+  }
+
+  /** What was read before may not be there any more. */
+  async forget(): Promise<void> {
+    this.ranges.clear();
+    await this.handles.forgetAll();
+  }
+
+  private pendingRecord(position: Position): LogRecord | null {
+    const group = this.pending().find(position);
+    if (group === null) return null;
+    let found: LogRecord | null = null;
+    let { term, position: before, chain } = group.before;
+    for (let at = group.start + GROUP_HEADER_BYTES; found === null && at < group.end; ) {
+      const record = this.context.codec.decode(group.block, at, group.end, term, before, chain);
+      assert(!isFlaw(record), 'a group in memory does not hold what was appended');
+      if (record.position === position) found = record;
+      ({ term, position: before, chain } = pointOf(record));
+      at += recordBytes(record.payload.length);
+    }
+    return found;
+  }
+
+  private async storedRecord(position: Position): Promise<LogRecord | null> {
+    const segment = this.segments.holding(position);
+    if (segment === null) return null;
+    const { entry, until } = segment.locate(position);
+    const bytes = await this.range(segment, entry.offset, until - entry.offset);
+    let found: LogRecord | null = null;
+    this.walk(segment, entry, blockOf(bytes), false, (record) => {
+      if (record.position === position) found = record;
+      return found === null;
+    });
+    if (found === null) throw this.rot(`segment ${segment.name}: position ${position} is not where it was written, after offset ${entry.offset}`);
+    return found;
+  }
+
+  /**
+   * Visits the records of a range from an entry on, until the visitor has enough or the range ends.
+   * @param cut the range may end within a record
+   */
+  private walk(segment: Segment, entry: IndexEntry, source: Block, cut: boolean, visit: (record: LogRecord, at: number) => boolean): void {
+    let position = (entry.position - 1) as Position;
+    let chain = entry.chainBefore;
+    for (let at = 0; at + RECORD_HEADER_BYTES <= source.bytes.length; ) {
+      const lead = source.view.getUint32(at);
+      if (lead === GROUP_MAGIC) {
+        at += GROUP_HEADER_BYTES;
+        continue;
+      }
+      if (cut && at + recordBytes(lead) > source.bytes.length) return;
+      const record = this.context.codec.decode(source, at, source.bytes.length, 0, position, chain);
+      if (isFlaw(record)) throw this.rot(`segment ${segment.name}, offset ${entry.offset + at}: ${record}`);
+      if (!visit(record, at)) return;
+      position = record.position;
+      chain = record.chain;
+      at += recordBytes(record.payload.length);
+    }
+  }
+
+  private range(segment: Segment, offset: number, length: number): Promise<Uint8Array> {
+    const key = `${segment.name}:${offset}:${length}`;
+    const known = this.ranges.get(key);
+    if (known !== undefined) return known;
+    const fetched = this.fetch(segment, offset, length);
+    if (length > RANGE_KEPT_BYTES_MAX) return fetched;
+    this.ranges.set(key, fetched);
+    fetched.catch(() => this.ranges.delete(key));
+    const oldest = this.ranges.keys().next().value;
+    if (this.ranges.size > RANGES_KEPT && oldest !== undefined) this.ranges.delete(oldest);
+    return fetched;
+  }
+
+  private fetch(segment: Segment, offset: number, length: number): Promise<Uint8Array> {
+    return this.handles.use(segment.name, async (file) => {
+      const bytes = await readFully(file, offset, length);
+      if (bytes.length < length) throw this.rot(`segment ${segment.name} ends at offset ${offset + bytes.length}, and was longer`);
+      return bytes;
+    });
+  }
+
+  private rot(what: string): LockstepError {
+    this.rotten(what);
+    return damaged(what);
+  }
+}
+
+function join(spans: readonly Uint8Array[], total: number): Uint8Array {
+  const only = spans[0];
+  if (spans.length === 1 && only !== undefined) return only;
+  const all = new Uint8Array(total);
+  let at = 0;
+  for (const span of spans) {
+    all.set(span, at);
+    at += span.length;
+  }
+  return all;
+}
