@@ -89,8 +89,8 @@ const data = {
     'When an operation is acknowledged. both: written and synced to disk at every in-sync server. bothWithoutDiskSync: written at every in-sync server without waiting for the disks, so that a power failure of both loses acknowledged messages. Must agree on both servers.',
   ),
   segmentBytes: defaulted(bytes(1 * MIB, 1 * GIB), '64MiB', "Size of one journal file. Old ones are removed whole, when a snapshot covers them."),
-  snapshotAfterBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '256MiB', 'A snapshot is taken when the journal has grown by so much since the last.'),
-  payloadCacheBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '128MiB', 'Memory for the payloads of waiting messages. Beyond it they are read back from the journal.'),
+  snapshotEveryBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '512MiB', 'A snapshot is taken when the journal has grown by so much since the last.'),
+  payloadCacheBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '256MiB', 'Memory for the payloads of waiting messages. Beyond it they are read back from the journal.'),
 };
 
 const limits = {
@@ -100,7 +100,7 @@ const limits = {
   queuedMessagesPerSessionMax: defaulted(count(1, 100_000_000), 100_000, 'Messages waiting for one session. A publish beyond it is not accepted, and its publisher is disconnected. Must agree.'),
   storedBytesMax: defaulted(bytes(1 * MIB, 1 * PIB), '4GiB', 'Payload bytes of all messages held. A publish beyond it is not accepted, as above. Must agree.'),
   retainedMessagesMax: defaulted(count(0, 100_000_000), 100_000, 'Retained messages. A further one is not accepted, as above. Must agree.'),
-  unadmittedBytesMax: defaulted(bytes(1 * MIB, 16 * GIB), '64MiB', 'Bytes of operations that wait for the disks and the other server. Beyond it nothing more is read from clients until some are through.'),
+  unadmittedBytesMax: defaulted(bytes(1 * MIB, 16 * GIB), '32MiB', 'Bytes of operations that wait for the disks and the other server. Beyond it nothing more is read from clients until some are through.'),
 };
 
 const admin = {

@@ -141,9 +141,9 @@ data:
   # durability: both
   # segmentBytes: 64MiB
   # A snapshot follows when the journal has grown by so much; older segments are then removed.
-  # snapshotAfterBytes: 256MiB
+  # snapshotEveryBytes: 512MiB
   # Payloads beyond it are read back from the journal when they are delivered.
-  # payloadCacheBytes: 128MiB
+  # payloadCacheBytes: 256MiB
 
 # What the pair holds at most. All but the last must be the same on both servers.
 limits:
@@ -155,7 +155,7 @@ limits:
   # storedBytesMax: 4GiB
   # retainedMessagesMax: 100000
   # Operations that wait for the disks and the other server; beyond it nothing more is read from clients for a while.
-  # unadmittedBytesMax: 64MiB
+  # unadmittedBytesMax: 32MiB
 `;
 }
 
