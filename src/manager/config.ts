@@ -25,8 +25,8 @@ export interface ManagerConfig {
   readonly taskLimitMs: number;
   /** How long a stop may wait for a switchover before it goes on without. */
   readonly stopLimitMs: number;
-  /** Where the peer's broker finds ours for replication. */
-  readonly replicationEndpoint: Endpoint;
+  /** Where the peer's broker listens for ours. */
+  readonly peerReplication: Endpoint;
   readonly clientEndpoints: readonly string[];
   /** Moves kept for the status page; older ones are forgotten. */
   readonly historyMax: number;

@@ -27,7 +27,7 @@ export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: 
     shareEmpty: s.share.empty,
     shareReplaced: s.share.replaced,
     brokerDown: extra.brokerDown,
-    broker: brokerPart(config, s),
+    broker: brokerPart(s),
     holdsLock: s.lock.held,
     releasedLock: !extra.wantsLock && !s.lock.held,
     gatewayAnswers: s.gatewayAnswers,
@@ -37,7 +37,7 @@ export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: 
   };
 }
 
-function brokerPart(config: ManagerConfig, s: Situation): PeerStatus['broker'] {
+function brokerPart(s: Situation): PeerStatus['broker'] {
   const broker = s.broker;
   if (broker === null) return null;
   return {
@@ -50,6 +50,5 @@ function brokerPart(config: ManagerConfig, s: Situation): PeerStatus['broker'] {
     diverged: broker.diverged,
     fencedThrough: broker.fencedThrough,
     replicationPhase: broker.replication?.phase ?? null,
-    replicationEndpoint: config.replicationEndpoint,
   };
 }

@@ -39,6 +39,7 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     server: config.server,
     role: config.role,
     peerServer: config.peerServer,
+    peerReplication: config.peerReplication,
     broker: presentBroker(k),
     stalled: k.broker?.replication != null && k.broker.replication.stalledMs > config.stallLimitMs,
     peer: k.peer,

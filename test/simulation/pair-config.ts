@@ -62,7 +62,7 @@ export function managerConfig(name: HostName): ManagerConfig {
     keeperAnswerLimitMs: 3_000,
     taskLimitMs: 5_000,
     stopLimitMs: 8_000,
-    replicationEndpoint: replicationEndpoint(name),
+    peerReplication: replicationEndpoint(otherHost(name)),
     clientEndpoints: [`mqtt://${name}:${PORTS[name].client}`],
     historyMax: 50,
   };

@@ -1,6 +1,6 @@
 import type { ConfiguredRole, JournalId, Position, RunId, ServerId, ServerState, Term } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
-import type { Endpoint, ReplicationPhase } from './broker.js';
+import type { ReplicationPhase } from './broker.js';
 
 /*
  * What the two HA managers say to each other over the backchannel: after a handshake, nothing but each one's whole status,
@@ -53,7 +53,6 @@ export interface PeerStatus {
     readonly diverged: string | null;
     readonly fencedThrough: Term;
     readonly replicationPhase: ReplicationPhase | null;
-    readonly replicationEndpoint: Endpoint;
   } | null;
   readonly holdsLock: boolean;
   /** True between giving up the lock on purpose and wanting it again. */

@@ -156,7 +156,7 @@ function settleHandover(ha: HaState, s: Situation, task: HandoverTask, claim: Te
 function becomeFollower(ha: HaState, s: Situation, claim: TermRecord): HaState {
   const broker = s.peer?.broker;
   if (!broker) return moveToWaiting(ha, 'the peer was lost during the switchover');
-  const leader = { server: s.peerServer, brokerRun: broker.run, endpoint: broker.replicationEndpoint };
+  const leader = { server: s.peerServer, brokerRun: broker.run, endpoint: s.peerReplication };
   return move(ha, 'PASSIVE', 'switchover: handed over to the peer', { term: claim.term, record: null, partner: null, leader });
 }
 

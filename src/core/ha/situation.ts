@@ -1,5 +1,5 @@
 import type { ConfiguredRole, Monotonic, ServerId, Term } from '../identity.js';
-import type { BrokerStatus } from '../control/broker.js';
+import type { BrokerStatus, Endpoint } from '../control/broker.js';
 import type { ClaimOutcome } from '../control/keeper.js';
 import type { PeerStatus } from '../control/peer.js';
 import type { TermRecord } from '../terms/record.js';
@@ -12,6 +12,8 @@ export interface Situation {
   readonly server: ServerId;
   readonly role: ConfiguredRole;
   readonly peerServer: ServerId;
+  /** Where the peer's broker listens for ours, as this server's profile says. */
+  readonly peerReplication: Endpoint;
 
   /** `null`: not running, not ready, or past its answer limit. */
   readonly broker: BrokerStatus | null;

@@ -60,5 +60,5 @@ function promote(ha: HaState, s: Situation): HaState {
 export function leaderOf(s: Situation): Leader | null {
   const broker = s.peer?.broker;
   if (broker === null || broker === undefined || s.peer?.brokerDown === true) return null;
-  return { server: s.peerServer, brokerRun: broker.run, endpoint: broker.replicationEndpoint };
+  return { server: s.peerServer, brokerRun: broker.run, endpoint: s.peerReplication };
 }

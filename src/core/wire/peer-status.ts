@@ -1,4 +1,4 @@
-import type { Endpoint, ReplicationPhase } from '../control/broker.js';
+import type { ReplicationPhase } from '../control/broker.js';
 import type { PeerStatus } from '../control/peer.js';
 import type { JournalId, Position, RunId, ServerId, ServerState, Term } from '../identity.js';
 import { clip, decodeJson, encodeJson, Fields, textElement } from './fields.js';
@@ -74,10 +74,5 @@ function readBroker(broker: Fields): BrokerPart {
     diverged: broker.nullable('diverged', detail),
     fencedThrough: broker.whole('fencedThrough') as Term,
     replicationPhase: broker.nullable('replicationPhase', (at, name) => at.oneOf(name, PHASES)),
-    replicationEndpoint: readEndpoint(broker.object('replicationEndpoint')),
   };
-}
-
-function readEndpoint(endpoint: Fields): Endpoint {
-  return { host: endpoint.name('host', HOST_CHARS_MAX), port: endpoint.whole('port', 0, 65535) };
 }

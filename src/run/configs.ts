@@ -1,0 +1,62 @@
+import type { ManagerConfig } from '../manager/config.js';
+import type { Profile } from '../profile/profile.js';
+import type { KeeperConfig } from '../share/config.js';
+
+/**
+ * An order is a pulse, too: sent each pingInterval/2. Older than this, the broker acknowledges nothing and the keeper
+ * renews nothing: a manager that is frozen keeps no authority.
+ */
+export function pulseLimitMs(profile: Profile): number {
+  return Math.max(1_000, 3 * profile.ha.pingInterval);
+}
+
+/** A healthy share answers in milliseconds; one that takes longer than the holder's whole lease is as good as hung. */
+export function shareDeadlineMs(profile: Profile): number {
+  return Math.max(1_000, profile.ha.passiveLockAcquisitionInterval);
+}
+
+export function managerConfig(profile: Profile, version: string): ManagerConfig {
+  const { ha, server } = profile;
+  return {
+    server: server.id,
+    role: server.role,
+    peerServer: server.peerId,
+    cluster: server.cluster,
+    version,
+    lockFile: ha.lockFile,
+    pingIntervalMs: ha.pingInterval,
+    pingMissLimit: ha.pingMissLimit,
+    activeLockIntervalMs: ha.effectiveActiveLockInterval,
+    passiveLockIntervalMs: ha.passiveLockAcquisitionInterval,
+    peerWaitMs: ha.peerWait,
+    stallLimitMs: ha.stallLimit,
+    brokerAnswerLimitMs: Math.max(3_000, 6 * ha.pingInterval),
+    brokerStartLimitMs: 10 * 60_000,
+    keeperAnswerLimitMs: shareDeadlineMs(profile) + 2 * ha.effectiveActiveLockInterval,
+    taskLimitMs: Math.max(5_000, 2 * ha.stallLimit),
+    stopLimitMs: 15_000,
+    peerReplication: { host: profile.peer.backupHaIpAddress, port: profile.peer.backupReplicationPort },
+    clientEndpoints: clientEndpoints(profile),
+    historyMax: 100,
+  };
+}
+
+export function clientEndpoints(profile: Profile): string[] {
+  const { mqtt } = profile;
+  const plain = `${mqtt.advertisedHost}:${mqtt.port}`;
+  return mqtt.tlsPort === null ? [plain] : [plain, `${mqtt.advertisedHost}:${mqtt.tlsPort}`];
+}
+
+export function keeperConfig(profile: Profile): KeeperConfig {
+  const { ha, server } = profile;
+  return {
+    server: server.id,
+    cluster: server.cluster,
+    lockFile: ha.lockFile,
+    pingIntervalMs: ha.pingInterval,
+    activeLockIntervalMs: ha.effectiveActiveLockInterval,
+    passiveLockIntervalMs: ha.passiveLockAcquisitionInterval,
+    operationDeadlineMs: shareDeadlineMs(profile),
+    pulseLimitMs: pulseLimitMs(profile),
+  };
+}
