@@ -120,14 +120,9 @@ export class BrokerCore {
     assert(record.position > this.appliedTo, `record ${record.position} after record ${this.appliedTo}`);
     const operation = decodeOperation(record);
     this.appliedTo = record.position;
-    switch (operation.kind) {
-      case 'connect':
-        return this.connect(operation, record.position, effects);
-      case 'term-start':
-        return this.startTerm(effects);
-      case 'orphans-gone':
-        return this.buryOrphans(operation, effects);
-    }
+    if (operation.kind === 'connect') return this.connect(operation, record.position, effects);
+    if (operation.kind === 'term-start') return this.startTerm(effects);
+    if (operation.kind === 'orphans-gone') return this.buryOrphans(operation, effects);
     const session = this.state.connections.get(operation.connection);
     if (session === undefined) return;
     switch (operation.kind) {

@@ -17,7 +17,8 @@ const Kind = { session: 1, owner: 2, counters: 3, subscription: 4, delivery: 5, 
 /** Everything of a session that changes with its connection. */
 export function countSession(digest: Digest, sign: Sign, session: Session): void {
   const flags = (session.clean ? 1 : 0) | (session.orphaned ? 2 : 0) | (session.user === null ? 0 : 4);
-  digest.count(sign, Kind.session, session.key, session.serial, session.connection, high(session.connection), flags);
+  const { serial, connection } = session;
+  digest.count(sign, Kind.session, session.key, serial, connection, high(connection), flags | (high(serial) << 3));
   if (session.user !== null) countPair(digest, sign, Kind.owner, session.key, hashText(session.user), 0);
   const will = session.will;
   if (will === null) return;
@@ -37,8 +38,10 @@ export function countSubscription(digest: Digest, sign: Sign, session: Session, 
 export function countDelivery(digest: Digest, sign: Sign, session: Session, delivery: Delivery): void {
   const id = delivery.message === null ? 0 : delivery.message.id;
   const rest = (delivery.packetId << 3) | (delivery.retain ? 4 : 0) | delivery.qos;
-  // A position's upper part is small, and an order's too: together they fit into one word.
-  digest.count(sign, Kind.delivery, session.key, delivery.order, id, rest, high(id) ^ (high(delivery.order) << 16));
+  // The upper parts have 21 bits each and the rest has 19: none is lost in two words.
+  const upperId = high(id) | ((rest & 0x7ff) << 21);
+  const upperOrder = high(delivery.order) | ((rest >>> 11) << 21);
+  digest.count(sign, Kind.delivery, session.key, delivery.order, id, upperOrder, upperId);
 }
 
 export function countUnreleased(digest: Digest, sign: Sign, session: Session, packetId: number): void {

@@ -51,7 +51,7 @@ export class SnapshotRestorer {
         return this.takeSession(reader);
       case SnapshotEntryType.subscriptions: {
         const session = this.sessionOf(reader);
-        while (reader.left > 0) this.state.subscribe(session, reader.text(), qosOf(reader.u8()));
+        while (reader.left > 0) this.takeSubscription(session, reader);
         return;
       }
       case SnapshotEntryType.deliveries: {
@@ -65,7 +65,7 @@ export class SnapshotRestorer {
         return;
       }
       case SnapshotEntryType.retained:
-        while (reader.left > 0) this.state.retain(this.messageOf(reader.u64()));
+        while (reader.left > 0) this.takeRetained(this.messageOf(reader.u64()));
         return;
       default:
         throw unknownRecord(entry, 'an entry of the snapshot');
@@ -96,6 +96,7 @@ export class SnapshotRestorer {
     const clientId = reader.text();
     const connection = reader.u64();
     const flags = reader.u8();
+    if (flags > 0x7f) throw new MalformedBytes(`flags ${flags} of a session`);
     if (this.state.sessions.has(clientId)) throw broken(`it holds the session of ${JSON.stringify(clientId)} twice`);
     const session = new Session(clientId, serial, (flags & 1) !== 0);
     session.connection = connection;
@@ -106,6 +107,17 @@ export class SnapshotRestorer {
     if ((flags & 4) !== 0) session.will = takeWill(reader, flags);
     this.state.insertSession(session);
     this.bySerial.set(serial, session);
+  }
+
+  private takeSubscription(session: Session, reader: ByteReader): void {
+    const filter = reader.text();
+    if (session.subscriptions.has(filter)) throw broken(`${JSON.stringify(session.clientId)} subscribes twice to ${JSON.stringify(filter)}`);
+    this.state.subscribe(session, filter, qosOf(reader.u8()));
+  }
+
+  private takeRetained(message: StoredMessage): void {
+    if (this.state.retained.byTopic.has(message.topic)) throw broken(`two messages are retained for ${JSON.stringify(message.topic)}`);
+    this.state.retain(message);
   }
 
   private takeDelivery(session: Session, reader: ByteReader): void {
