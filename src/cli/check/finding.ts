@@ -1,0 +1,12 @@
+/** One thing that `lockstep check` looked at. `fails`: a start would be refused, or the pair could not do its work. */
+export interface Finding {
+  readonly area: 'profile' | 'folder' | 'ports' | 'gateway' | 'share' | 'peer' | 'failover';
+  readonly level: 'ok' | 'warning' | 'fails';
+  readonly text: string;
+}
+
+const MARKS = { ok: 'ok     ', warning: 'WARNING', fails: 'FAILS  ' } as const;
+
+export function renderFinding({ area, level, text }: Finding): string {
+  return `${MARKS[level]}  ${area.padEnd(8)}  ${text}`;
+}

@@ -1,0 +1,79 @@
+import { createServer } from 'node:net';
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemText } from '../../profile/private-file.js';
+import type { Profile } from '../../profile/profile.js';
+import { AdminClient } from '../admin-client.js';
+import { CommandFailure } from '../failure.js';
+import type { Finding } from './finding.js';
+
+/** Whether this very server runs already: then its ports are rightly taken. */
+export async function runsAlready(profile: Profile): Promise<boolean> {
+  try {
+    const status = await new AdminClient(profile).status();
+    return status.cluster === profile.server.cluster && status.server === profile.server.id;
+  } catch (error) {
+    if (error instanceof CommandFailure) return false;
+    throw error;
+  }
+}
+
+/** Every port that this server will listen on can be bound, or is its own already. */
+export async function portFindings(profile: Profile, running: boolean): Promise<Finding[]> {
+  const { mqtt, ha, admin } = profile;
+  const wanted = [
+    ['mqtt.port', mqtt.host, mqtt.port],
+    ...(mqtt.tlsPort === null ? [] : [['mqtt.tlsPort', mqtt.host, mqtt.tlsPort] as const]),
+    ['ha.port', ha.host, ha.port],
+    ['ha.replicationPort', ha.host, ha.replicationPort],
+    ['admin.port', admin.host, admin.port],
+  ] as const;
+  const findings: Finding[] = [];
+  for (const [key, host, port] of wanted) {
+    const trouble = await bindTrouble(host, port);
+    const name = `${key} ${host}:${port}`;
+    if (trouble === null) findings.push({ area: 'ports', level: 'ok', text: `${name} is free` });
+    else if (trouble === 'EADDRINUSE' && running) findings.push({ area: 'ports', level: 'ok', text: `${name} is in use while this server runs` });
+    else findings.push({ area: 'ports', level: 'fails', text: `${name} cannot be used: ${inWords(trouble)}` });
+  }
+  return findings;
+}
+
+function inWords(code: string): string {
+  if (code === 'EADDRINUSE') return 'another program listens there';
+  if (code === 'EADDRNOTAVAIL') return 'no interface of this machine has that address';
+  if (code === 'EACCES') return 'this user may not listen on that port';
+  return code;
+}
+
+/** The system's code when nothing can listen there; `null` when it can. */
+function bindTrouble(host: string, port: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error) => resolve('code' in error ? String(error.code) : error.message));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(null)));
+  });
+}
+
+/** The data folder, or the nearest folder above it that is there, can be written. */
+export async function folderFindings(profile: Profile): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [key, folder] of [['data.folder', profile.data.folder], ['log.folder', profile.log.folder]] as const) {
+    const trouble = await writeTrouble(folder);
+    findings.push({ area: 'folder', level: trouble === null ? 'ok' : 'fails', text: `${key} ${folder} ${trouble ?? 'can be written'}` });
+  }
+  return findings;
+}
+
+async function writeTrouble(folder: string): Promise<string | null> {
+  try {
+    if (!(await stat(folder)).isDirectory()) return 'is not a folder';
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    const absent = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+    if (absent && dirname(folder) !== folder) return writeTrouble(dirname(folder));
+    return `cannot be written: ${systemText(error)}`;
+  }
+}

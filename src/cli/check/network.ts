@@ -1,0 +1,51 @@
+import { connect } from 'node:net';
+import { createGatewayProbe } from '../../adapters/gateway.js';
+import type { Profile } from '../../profile/profile.js';
+import type { Finding } from './finding.js';
+
+const PROBE_TIMEOUT_MS = 2_000;
+
+/** The gateway machine answers, by whichever way. */
+export async function gatewayFindings(profile: Profile): Promise<Finding[]> {
+  const endpoint = { host: profile.ha.gatewayServerIpAddress, port: profile.ha.gatewayServerPort };
+  const findings: Finding[] = [];
+  const log = { write: (_level: unknown, message: string): number => findings.push({ area: 'gateway', level: 'ok', text: message }) };
+  const probe = createGatewayProbe({ gateway: endpoint, log: { write: (level, message) => void log.write(level, message) } });
+  const answers = await probe.probe(PROBE_TIMEOUT_MS);
+  probe.close();
+  const name = `${endpoint.host}:${endpoint.port}`;
+  findings.push(
+    answers
+      ? { area: 'gateway', level: 'ok', text: `${name} answers` }
+      : { area: 'gateway', level: 'fails', text: `${name} answers neither by ICMP nor by TCP within ${PROBE_TIMEOUT_MS} ms: this server would take no authority` },
+  );
+  return findings;
+}
+
+/** The other server's ports can be reached. That they cannot is no fault as long as it does not run. */
+export async function peerFindings(profile: Profile): Promise<Finding[]> {
+  const { peer } = profile;
+  const findings: Finding[] = [];
+  for (const [key, port] of [['backupHaPort', peer.backupHaPort], ['backupReplicationPort', peer.backupReplicationPort]] as const) {
+    const outcome = await reach(peer.backupHaIpAddress, port);
+    const name = `${key} ${peer.backupHaIpAddress}:${port}`;
+    if (outcome === 'open') findings.push({ area: 'peer', level: 'ok', text: `${name} accepts connections` });
+    else if (outcome === 'refused') findings.push({ area: 'peer', level: 'ok', text: `${name} is reached and closed: the other server does not run` });
+    else findings.push({ area: 'peer', level: 'warning', text: `${name} cannot be reached (${outcome}): the other host is down, or the way there is cut` });
+  }
+  return findings;
+}
+
+function reach(host: string, port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const settle = (outcome: string): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(outcome);
+    };
+    const timer = setTimeout(() => settle('no answer'), PROBE_TIMEOUT_MS);
+    socket.once('connect', () => settle('open'));
+    socket.once('error', (error) => settle('code' in error && error.code === 'ECONNREFUSED' ? 'refused' : error.message));
+  });
+}

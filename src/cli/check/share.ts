@@ -1,0 +1,73 @@
+import { fork } from 'node:child_process';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Profile } from '../../profile/profile.js';
+import { CLAIM_ALLOWANCE_MS } from '../../profile/failover.js';
+import type { MountReport } from '../../ports/mount.js';
+import type { PreflightReport } from '../../share/preflight.js';
+import type { Finding } from './finding.js';
+import type { TrialAnswer } from './share-trial.js';
+
+/** A share that needs longer for the whole trial is no use to a lease of seconds. */
+const TRIAL_TIMEOUT_MS = 15_000;
+/** How many steps on the share a claim takes. */
+const CLAIM_STEPS = 5;
+
+/** Tries the share, with everything that the keeper relies on, and judges its mount options. */
+export async function shareFindings(profile: Profile): Promise<Finding[]> {
+  const { lockFile } = profile.ha;
+  const outcome = await tryShare(lockFile);
+  if (typeof outcome === 'string') return [{ area: 'share', level: 'fails', text: `${dirname(lockFile)}: ${outcome}` }];
+  return [...mountFindings(outcome.mount), ...reportFindings(dirname(lockFile), outcome.report)];
+}
+
+/** The mount's options, as far as a read could be stale under them. */
+export function mountFindings(mount: MountReport | null): Finding[] {
+  if (mount === null) return [{ area: 'share', level: 'warning', text: 'this system does not tell how the folder is mounted: see to the options yourself (docs/operations.md)' }];
+  const level = mount.verdict === 'refuse' ? 'fails' : mount.verdict === 'warn' ? 'warning' : 'ok';
+  const place = `${mount.mountPoint} (${mount.fsType} of ${mount.source})`;
+  if (mount.findings.length === 0) return [{ area: 'share', level, text: `${place}: good mount options` }];
+  return mount.findings.map((finding) => ({ area: 'share', level, text: `${place}: ${finding}` }));
+}
+
+/** What the trial found, line by line. */
+export function reportFindings(folder: string, report: PreflightReport): Finding[] {
+  const findings = report.checks.map((check): Finding => {
+    const latency = `${check.latencyMs.toFixed(1)} ms`;
+    if (check.ok) return { area: 'share', level: 'ok', text: `${check.name}: ${latency}` };
+    // One way of publishing may be missing as long as the other is there; the trouble says when none is.
+    return { area: 'share', level: report.trouble === null ? 'warning' : 'fails', text: `${check.name}: ${check.detail ?? 'failed'} (${latency})` };
+  });
+  if (report.trouble !== null) findings.push({ area: 'share', level: 'fails', text: `${folder}: ${report.trouble.condition}: ${report.trouble.detail}` });
+  else findings.push({ area: 'share', level: 'ok', text: `${folder}: terms are claimed by ${report.methods.join(' or ')}` });
+  if (report.slowestMs * CLAIM_STEPS > CLAIM_ALLOWANCE_MS) {
+    findings.push({
+      area: 'share',
+      level: 'warning',
+      text: `the slowest step took ${report.slowestMs.toFixed(0)} ms; the worst-case failover times assume ${CLAIM_ALLOWANCE_MS / CLAIM_STEPS} ms, and do not hold on this share`,
+    });
+  }
+  return findings;
+}
+
+/** The report, or in words why there is none. Never rejects. */
+function tryShare(lockFile: string): Promise<TrialAnswer | string> {
+  return new Promise((resolve) => {
+    const child = fork(fileURLToPath(new URL('./share-trial.js', import.meta.url)), [lockFile], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] });
+    let answer: TrialAnswer | null = null;
+    const timer = setTimeout(() => {
+      resolve(`the share hangs: no end of the trial within ${TRIAL_TIMEOUT_MS / 1000} s`);
+      // Gone or not (a process in a hung system call stays until the share answers): this command does not wait for it.
+      child.kill('SIGKILL');
+      child.disconnect();
+      child.unref();
+    }, TRIAL_TIMEOUT_MS);
+    const settle = (outcome: TrialAnswer | string): void => {
+      clearTimeout(timer);
+      resolve(outcome);
+    };
+    child.on('message', (message) => (answer = message as TrialAnswer));
+    child.on('error', (error) => settle(`the trial could not be started: ${error.message}`));
+    child.on('exit', (code) => settle(answer ?? `the trial ended without an answer (exit code ${String(code)})`));
+  });
+}

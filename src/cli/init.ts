@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { host, name, path as pathKind } from '../profile/key.js';
+import { PROFILE_FILE_NAME } from '../profile/load.js';
+import { renderProfile } from '../profile/template.js';
+import type { TemplatePair } from '../profile/template.js';
+import { isLoopback } from '../profile/values.js';
+import type { Console } from './console.js';
+import { ExitCode } from './exit-codes.js';
+import { CommandFailure } from './failure.js';
+
+export interface InitOptions {
+  readonly cluster: string;
+  readonly primary: string;
+  readonly secondary: string;
+  readonly gateway: string;
+  readonly lockFile: string;
+  readonly smb?: boolean;
+}
+
+const SECRET_BYTES = 32;
+
+/** Writes a commented pair of profiles for two hosts, with a fresh secret and an empty user file for each. Overwrites nothing. */
+export function init(console: Console, folder: string, options: InitOptions): void {
+  checkOptions(options);
+  const target = resolve(folder);
+  const pair = pairOf(options);
+  const secret = randomBytes(SECRET_BYTES).toString('hex');
+  const files = (['primary', 'secondary'] as const).flatMap((role) => [
+    { file: join(target, role, PROFILE_FILE_NAME), text: renderProfile(pair, role), mode: 0o644 },
+    { file: join(target, role, 'secret'), text: `${secret}\n`, mode: 0o600 },
+    { file: join(target, role, 'users'), text: '', mode: 0o600 },
+  ]);
+  const there = files.find(({ file }) => existsSync(file));
+  if (there) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_EXISTS', `${there.file} is there already`, 'Name another folder, or move that one away: init overwrites nothing.');
+  for (const role of ['primary', 'secondary']) mkdirSync(join(target, role), { recursive: true });
+  for (const { file, text, mode } of files) writeFileSync(file, text, { flag: 'wx', mode });
+  for (const text of nextSteps(target, options)) console.out(text);
+}
+
+function checkOptions(options: InitOptions): void {
+  const fields = [
+    ['--cluster', options.cluster, name], ['--primary', options.primary, host], ['--secondary', options.secondary, host],
+    ['--gateway', options.gateway, host], ['--lock-file', options.lockFile, pathKind],
+  ] as const;
+  for (const [option, value, kind] of fields) {
+    if (kind.parse(value) === null) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', `${option} must be ${kind.allowed}; found "${value}"`, 'See lockstep init --help.');
+  }
+  if (options.primary === options.secondary || [options.primary, options.secondary].some(isLoopback)) {
+    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', 'init writes profiles for two hosts', 'Give two addresses that both hosts can reach. For one machine, use the bundled profiles (scripts/pair.sh).');
+  }
+}
+
+function pairOf(options: InitOptions): TemplatePair {
+  const server = { mqttPort: 1883, haPort: 2101, replicationPort: 2102, adminPort: 8081 };
+  return {
+    cluster: options.cluster,
+    primary: { host: options.primary, ...server },
+    secondary: { host: options.secondary, ...server },
+    lockFile: options.lockFile,
+    gateway: options.gateway,
+    gatewayPort: options.smb === true ? 445 : 2049,
+    dataFolder: { primary: 'data', secondary: 'data' },
+    secretFile: 'secret',
+    usersFile: 'users',
+  };
+}
+
+function nextSteps(target: string, options: InitOptions): string[] {
+  return [
+    `Wrote ${join(target, 'primary')} and ${join(target, 'secondary')}: a profile, the pair's secret and a user file each.`,
+    '',
+    'Next:',
+    `  1. Mount the share on both hosts, so that ${options.lockFile} is in it (mount options: docs/operations.md).`,
+    `  2. Add the clients' users, then copy the file, so that both are the same:`,
+    `       lockstep passwd ${join(target, 'primary', 'users')} NAME`,
+    `       cp -p ${join(target, 'primary', 'users')} ${join(target, 'secondary', 'users')}`,
+    `  3. Copy ${join(target, 'primary')} to ${options.primary} and ${join(target, 'secondary')} to ${options.secondary},`,
+    '     keeping the modes (scp -pr); the secret must reach nobody else.',
+    '  4. On each host, with its folder: lockstep check FOLDER, then lockstep start FOLDER.',
+  ];
+}

@@ -1,0 +1,137 @@
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { checksum } from '../adapters/checksum.js';
+import { NodeDisk } from '../adapters/disk.js';
+import { decodeOperation } from '../core/broker/records.js';
+import type { Operation } from '../core/broker/operations.js';
+import { RecordOrigin } from '../core/journal/envelope.js';
+import type { LogRecord } from '../core/journal/envelope.js';
+import { readSegments } from '../server/journal/inspect.js';
+import type { JournalPiece } from '../server/journal/inspect.js';
+import type { Console } from './console.js';
+import { ExitCode } from './exit-codes.js';
+import { CommandFailure } from './failure.js';
+
+/**
+ * Lists what a journal or quarantine folder holds: a line a segment, or with `records` a line a record, and every damage met.
+ * @throws CommandFailure LOCKSTEP_JOURNAL_TROUBLE when something there could not be understood (rejects, after all was listed)
+ */
+export async function inspect(console: Console, folder: string, options: { readonly records?: boolean }): Promise<void> {
+  const seen = { records: 0, troubles: 0, segments: 0 };
+  let summary: SegmentSummary | null = null;
+  const endSegment = (): void => {
+    if (summary !== null && options.records !== true) console.out(describeSegment(summary));
+    summary = null;
+  };
+  for await (const piece of pieces(folder)) {
+    if (piece.kind === 'segment') {
+      endSegment();
+      seen.segments += 1;
+      summary = { piece, records: [] };
+    } else if (piece.kind === 'trouble') {
+      seen.troubles += 1;
+      console.err(`${piece.segment} at byte ${piece.offset}: ${piece.what}`);
+    } else {
+      seen.records += piece.records.length;
+      if (options.records === true) for (const record of piece.records) console.out(describeRecord(record));
+      else if (summary !== null) summary = extend(summary, piece.records);
+    }
+  }
+  endSegment();
+  console.out(`${seen.segments} segments, ${seen.records} records`);
+  complainOf(seen.troubles, folder);
+}
+
+/**
+ * Writes records as JSON lines: position, term, chain, type, version, origin, the operation where it is understood, and the
+ * payload in base64.
+ * @throws CommandFailure LOCKSTEP_JOURNAL_TROUBLE as `inspect`
+ */
+export async function exportRecords(console: Console, folder: string, options: { readonly from?: string; readonly to?: string }): Promise<void> {
+  const from = positionOption('--from', options.from, 0);
+  const to = positionOption('--to', options.to, Number.MAX_SAFE_INTEGER);
+  let troubles = 0;
+  for await (const piece of pieces(folder)) {
+    if (piece.kind === 'trouble') {
+      troubles += 1;
+      console.err(`${piece.segment} at byte ${piece.offset}: ${piece.what}`);
+    }
+    if (piece.kind !== 'records') continue;
+    for (const record of piece.records) {
+      if (record.position >= from && record.position <= to) console.out(JSON.stringify(exported(record)));
+    }
+  }
+  complainOf(troubles, folder);
+}
+
+interface SegmentSummary {
+  readonly piece: Extract<JournalPiece, { kind: 'segment' }>;
+  /** First and last record so far. */
+  readonly records: readonly LogRecord[];
+}
+
+function extend(summary: SegmentSummary, records: readonly LogRecord[]): SegmentSummary {
+  const all = [...summary.records, ...records];
+  return { ...summary, records: all.filter((_, index) => index === 0 || index === all.length - 1) };
+}
+
+function describeSegment({ piece, records }: SegmentSummary): string {
+  const [first, last] = [records[0], records[records.length - 1]];
+  const span = first === undefined || last === undefined ? 'no records' : `positions ${first.position} to ${last.position}, terms ${first.term} to ${last.term}`;
+  return `${piece.segment}  ${piece.bytes} bytes  journal ${piece.journal}  ${span}`;
+}
+
+function describeRecord(record: LogRecord): string {
+  return `${record.position}  term ${record.term}  ${nameOf(record)}  ${originOf(record)}  ${record.payload.length} bytes  chain ${record.chain.toString(16).padStart(8, '0')}`;
+}
+
+function exported(record: LogRecord): Record<string, unknown> {
+  const { position, term, chain, type, version, payload } = record;
+  const operation = operationOf(record);
+  const readable = operation === null ? {} : { operation: withoutBytes(operation) };
+  return { position, term, chain, type, name: nameOf(record), version, origin: originOf(record), ...readable, payload: Buffer.from(payload).toString('base64') };
+}
+
+/** Byte arrays as base64: a message's content, a will's. */
+function withoutBytes(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (Array.isArray(value)) return value.map(withoutBytes);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutBytes(inner)]));
+}
+
+/** `null` for record types and versions that this build does not know: their bytes are exported all the same. */
+function operationOf(record: LogRecord): Operation | null {
+  try {
+    return decodeOperation(record);
+  } catch {
+    return null;
+  }
+}
+
+function nameOf(record: LogRecord): string {
+  return operationOf(record)?.kind ?? `type ${record.type}`;
+}
+
+function originOf(record: LogRecord): string {
+  return Object.entries(RecordOrigin).find(([, number]) => number === record.origin)?.[0] ?? `origin ${record.origin}`;
+}
+
+function pieces(path: string): AsyncGenerator<JournalPiece, void, undefined> {
+  const folder = resolve(path);
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) {
+    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_JOURNAL_FOLDER', `${folder} is not a folder`, 'Give a journal folder, or a folder in its quarantine.');
+  }
+  return readSegments(new NodeDisk(dirname(folder)), basename(folder), checksum);
+}
+
+function positionOption(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_JOURNAL_POSITION', `${option} must be a position, a whole number; found "${text}"`, 'See lockstep journal inspect for what is there.');
+}
+
+function complainOf(troubles: number, folder: string): void {
+  if (troubles === 0) return;
+  throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_JOURNAL_TROUBLE', `${troubles} places in ${folder} could not be understood`, 'They are named above. A tail that was being written looks like this, too.');
+}

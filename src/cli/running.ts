@@ -1,0 +1,80 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { loadProfile } from '../profile/load.js';
+import { AdminClient } from './admin-client.js';
+import type { Console } from './console.js';
+import { ExitCode } from './exit-codes.js';
+import { CommandFailure } from './failure.js';
+import { renderStatus } from './status-view.js';
+
+/*
+ * Commands to a server that runs: they read the profile only to know where its admin HTTP is.
+ */
+
+const WATCH_INTERVAL_MS = 1_000;
+const STOP_LOOK_INTERVAL_MS = 200;
+/** The broker writes its last records and closes its journal: the disk decides how long that takes. */
+const STOP_WAIT_MS = 60_000;
+
+export async function status(console: Console, path: string, options: { readonly json?: boolean; readonly watch?: boolean }): Promise<void> {
+  const client = new AdminClient(loadProfile(path, { checkFiles: false }));
+  const show = async (): Promise<void> => {
+    const now = await client.status();
+    if (options.watch === true && options.json !== true && console.terminal) console.out('\u001b[2J\u001b[H');
+    if (options.json === true) console.out(JSON.stringify(now, null, options.watch === true ? 0 : 2));
+    else for (const text of renderStatus(now)) console.out(text);
+  };
+  if (options.watch !== true) return show();
+  for (;;) {
+    await show().catch((error: unknown) => {
+      if (!(error instanceof CommandFailure) || error.exitCode !== ExitCode.notRunning) throw error;
+      console.err(error.message);
+    });
+    await pause(WATCH_INTERVAL_MS);
+  }
+}
+
+export async function stop(console: Console, path: string, options: { readonly wait: boolean }): Promise<void> {
+  const client = new AdminClient(loadProfile(path, { checkFiles: false }));
+  const before = await client.status();
+  console.out(await client.command('stop', {}));
+  if (!options.wait) return;
+  for (let waitedMs = 0; waitedMs < STOP_WAIT_MS; waitedMs += STOP_LOOK_INTERVAL_MS) {
+    if (!(await stillRuns(client, before.manager.pid))) {
+      console.out(`The ${before.server} server has stopped`);
+      return;
+    }
+    await pause(STOP_LOOK_INTERVAL_MS);
+  }
+  throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_STOP_SLOW', `the ${before.server} server (pid ${before.manager.pid}) still runs after ${STOP_WAIT_MS / 1000} s`, 'See its log for what it waits for. Killing it loses nothing that was acknowledged.');
+}
+
+export async function switchover(console: Console, path: string): Promise<void> {
+  console.out(await new AdminClient(loadProfile(path, { checkFiles: false })).command('switchover', {}));
+}
+
+export async function promote(console: Console, path: string, options: { readonly acceptDataLoss?: boolean }): Promise<void> {
+  if (options.acceptDataLoss !== true) {
+    throw new CommandFailure(
+      ExitCode.usage,
+      'LOCKSTEP_PROMOTE_NOT_ACCEPTED',
+      'promotion makes this server serve without the other; acknowledged messages that only the other has are lost',
+      'See lockstep status for who has the newer data. If that server is gone for good: lockstep promote --accept-data-loss PROFILE',
+    );
+  }
+  console.out(await new AdminClient(loadProfile(path, { checkFiles: false })).command('promote', { acceptDataLoss: true }));
+}
+
+/** The admin port closes early in a stop; the process is gone when its pid is. */
+async function stillRuns(client: AdminClient, pid: number): Promise<boolean> {
+  try {
+    if ((await client.status()).manager.pid === pid) return true;
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+  }
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false; // Gone, or on another host, where only the admin port can be seen.
+  }
+}

@@ -1,0 +1,65 @@
+import type { ServerStatus } from '../admin/status.js';
+import { formatDuration } from '../profile/values.js';
+
+/** A server's status for people: one fact a line, the most urgent first. */
+export function renderStatus(status: ServerStatus): string[] {
+  return [...headLines(status), ...pairLines(status), ...copyLines(status), ...clientLines(status), ...historyLines(status)];
+}
+
+function line(name: string, text: string): string {
+  return `${`${name}:`.padEnd(14)}${text}`;
+}
+
+function headLines(status: ServerStatus): string[] {
+  const { server, cluster, state, previous, since, reason, advice, stopping, broker, manager } = status;
+  return [
+    line('server', `${server} of ${cluster}, ${status.serving ? 'serving' : 'not serving'}${stopping ? ', stopping' : ''}`),
+    line('state', `${state} (before: ${previous}) since ${since}`),
+    line('reason', reason),
+    ...(advice === null ? [] : [line('advice', advice)]),
+    line('processes', `HA manager ${manager.pid}, broker ${broker === null ? 'not running' : `${broker.pid} (${broker.role}, client port ${broker.clientPort})`}${broker !== null && broker.crashes > 0 ? `, ${broker.crashes} crashed before` : ''}`),
+    ...(broker?.trouble ? [line('TROUBLE', broker.trouble)] : []),
+    ...(broker?.clientPortError ? [line('TROUBLE', `client port: ${broker.clientPortError}`)] : []),
+  ];
+}
+
+function pairLines({ peer, term, inSync, inDoubt, lock, backchannel, gateway }: ServerStatus): string[] {
+  const members = inSync.map((member) => member.server).join(' and ');
+  return [
+    line('term', `${term}, in sync: ${members === '' ? 'none yet' : members}${inDoubt === null ? '' : `; claim of term ${inDoubt} in doubt`}`),
+    line('peer', `${peer.server} ${peer.state} (before: ${peer.previous})${peer.brokerDown ? ', its broker is down' : ''}${peer.position === null ? '' : `, at position ${peer.position}`}`),
+    line('backchannel', `${backchannel.connected ? 'connected' : 'not connected'}${backchannel.secured ? ', encrypted' : ''}, heard ${ago(backchannel.heardMs)}${backchannel.refused === null ? '' : `; REFUSED: ${backchannel.refused}`}`),
+    line('lock', `${lock.held ? `held, good for ${lock.leftMs ?? 0} ms` : `not held${lock.holder === null ? '' : `; holder ${lock.holder}`}`}; share ${lock.share}${lock.detail === null ? '' : ` (${lock.detail})`}`),
+    line('gateway', `${gateway.endpoint.host}:${gateway.endpoint.port} ${gateway.answers ? 'answers' : 'DOES NOT ANSWER'}, last ${ago(gateway.answeredMs)}`),
+  ];
+}
+
+function copyLines({ journal, replication }: ServerStatus): string[] {
+  const lines: string[] = [];
+  if (journal !== null) lines.push(line('journal', `position ${journal.position}, durable ${journal.durable}, term ${journal.term}${journal.damage === null ? '' : `; DAMAGED: ${journal.damage}`}`));
+  if (replication === null) return lines;
+  lines.push(line('replication', `${replication.phase}, ${replication.lagRecords} records (${replication.lagBytes} bytes) behind${replication.stalledMs > 0 ? `, nothing heard for ${replication.stalledMs} ms` : ''}`));
+  const { progress } = replication;
+  if (progress !== null) {
+    const left = progress.leftMs === null ? 'unknown' : formatDuration(Math.ceil(progress.leftMs / 1000) * 1000);
+    lines.push(line('progress', `${progress.percent} %, ${progress.recordsDone} of ${progress.recordsTotal} records, ${progress.bytesDone} of ${progress.bytesTotal} bytes, time left ${left}`));
+  }
+  return lines;
+}
+
+function clientLines(status: ServerStatus): string[] {
+  const worst = status.worstCaseFailoverMs;
+  return [
+    line('clients', `${status.clients} connected, ${status.sessions} sessions, ${status.queued} messages waiting`),
+    line('addresses', `${status.clientEndpoints.join(', ')}; next: ${status.backupServer}`),
+    line('worst case', `crashed process ${formatDuration(worst.crashedProcess)}, dead host ${formatDuration(worst.deadHost)}, cut link ${formatDuration(worst.cutLink)}`),
+  ];
+}
+
+function historyLines({ history }: ServerStatus): string[] {
+  return history.slice(-5).map((move, index) => line(index === 0 ? 'last moves' : '', `${move.at} ${move.from} → ${move.to}, term ${move.term}: ${move.reason}`).replace(/^:/, ' '));
+}
+
+function ago(ms: number | null): string {
+  return ms === null ? 'never' : `${Math.round(ms)} ms ago`;
+}

@@ -1,0 +1,55 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { verifyPassword } from '../../../src/adapters/password.js';
+import { parseUsers } from '../../../src/adapters/user-file.js';
+import { passwd } from '../../../src/cli/passwd.js';
+import { listeningConsole } from './listening-console.js';
+
+let folder = '';
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'lockstep-passwd-'))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const answer = (password: string | null) => async (): Promise<string | null> => password;
+
+async function holds(file: string, user: string, password: string): Promise<boolean> {
+  const hash = parseUsers(readFileSync(file, 'utf8'), file).get(user);
+  return hash !== undefined && verifyPassword(password, hash);
+}
+
+it('adds, changes and removes users, in a private file', async () => {
+  const file = join(folder, 'users');
+  const console = listeningConsole();
+  await passwd(console, file, 'ann', {}, answer('first password'));
+  await passwd(console, file, 'bob', {}, answer('another one'));
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  await passwd(console, file, 'ann', {}, answer('second password'));
+  expect(await holds(file, 'ann', 'second password')).toBe(true);
+  expect(await holds(file, 'ann', 'first password')).toBe(false);
+  expect(await holds(file, 'bob', 'another one')).toBe(true);
+  await passwd(console, file, 'ann', { delete: true }, answer(null));
+  expect(await holds(file, 'ann', 'second password')).toBe(false);
+  expect(await holds(file, 'bob', 'another one')).toBe(true);
+  expect(readFileSync(file, 'utf8')).not.toContain('another one');
+});
+
+it.each([
+  ['a short password', 'ann', 'short', {}],
+  ['none', 'ann', null, {}],
+  ['a name with a colon', 'a:b', 'long enough', {}],
+  ['removing a user who is not there', 'zoe', null, { delete: true }],
+])('%s changes nothing', async (_, user, password, options) => {
+  const file = join(folder, 'users');
+  await passwd(listeningConsole(), file, 'kept', {}, answer('long enough'));
+  const before = readFileSync(file, 'utf8');
+  await expect(passwd(listeningConsole(), file, user, options, answer(password))).rejects.toMatchObject({ code: expect.stringMatching(/^LOCKSTEP_PASSWD/) as string });
+  expect(readFileSync(file, 'utf8')).toBe(before);
+});
+
+it('a file that is damaged is not replaced', async () => {
+  const file = join(folder, 'users');
+  writeFileSync(file, 'garbage\n', { mode: 0o600 });
+  await expect(passwd(listeningConsole(), file, 'ann', {}, answer('long enough'))).rejects.toMatchObject({ code: 'LOCKSTEP_USERS_MALFORMED' });
+  expect(readFileSync(file, 'utf8')).toBe('garbage\n');
+  expect(existsSync(`${file}.${process.pid}.tmp`)).toBe(false);
+});

@@ -1,0 +1,157 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command, CommandResult } from '../../../src/admin/commands.js';
+import { createAdmin } from '../../../src/admin/server.js';
+import type { AdminServer } from '../../../src/admin/server.js';
+import { describeFailure } from '../../../src/cli/failure.js';
+import { loadProfile } from '../../../src/profile/load.js';
+import { bundledPair, renderProfile } from '../../../src/profile/template.js';
+import { exampleStatus } from '../admin/example-status.js';
+import { lockstep } from './listening-console.js';
+
+let folder = '';
+let admin: AdminServer | null = null;
+let foreign: Server | null = null;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'lockstep-cli-'))));
+afterEach(async () => {
+  await admin?.close();
+  foreign?.close();
+  admin = null;
+  foreign = null;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function profileFor(port: number, change: (text: string) => string = (text) => text): string {
+  const file = join(folder, 'lockstep.yaml');
+  writeFileSync(file, change(renderProfile(bundledPair('haprofile1'), 'primary').replace('port: 8081', `port: ${port}`)));
+  return file;
+}
+
+async function serverAnswering(command: (wanted: Command) => Promise<CommandResult>, token: string | null = null): Promise<number> {
+  admin = await createAdmin({ host: '127.0.0.1', port: 0, token, status: () => exampleStatus(), command, log: { write: () => undefined } });
+  return admin.port;
+}
+
+const done = async (): Promise<CommandResult> => ({ kind: 'done', message: 'it is under way' });
+
+describe('the command line', () => {
+  it('--help and --version end well', async () => {
+    const help = await lockstep('--help');
+    expect(help.code).toBe(0);
+    for (const word of ['start', 'stop', 'status', 'check', 'switchover', 'promote', 'init', 'passwd', 'journal', 'Exit codes']) expect(help.out.join('\n')).toContain(word);
+    expect(await lockstep('--version')).toMatchObject({ code: 0, out: [expect.stringMatching(/^\d+\.\d+\.\d+$/)] });
+  });
+
+  it.each([[['frobnicate']], [['status']], [['status', '--jsn', 'x']], [[]], [['init', 'x']]])('%p is wrong usage', async (args) => expect((await lockstep(...args)).code).toBe(2));
+
+  it('an unknown command is told the nearest one', async () => expect((await lockstep('statsu', 'x')).err.join('\n')).toContain('status'));
+
+  it('a profile that cannot be used is exit code 2, without a stack', async () => {
+    const heard = await lockstep('start', profileFor(8081, (text) => text.replace('pingInterval', 'pingIntervall')));
+    expect(heard.code).toBe(2);
+    expect(heard.err.join('\n')).toContain('did you mean pingInterval?');
+    expect(heard.err.join('\n')).not.toContain('    at ');
+  });
+
+  it('shows where an unexpected error came from only when asked', () => {
+    const error = new Error('boom');
+    expect(describeFailure(error, false).lines.join('\n')).not.toContain('at ');
+    expect(describeFailure(error, true).lines.join('\n')).toContain('at ');
+  });
+});
+
+describe('status', () => {
+  it('is shown for people, and as JSON', async () => {
+    const profile = profileFor(await serverAnswering(done));
+    const plain = await lockstep('status', profile);
+    expect(plain.code).toBe(0);
+    for (const fact of ['ACTIVE_SYNC', 'STANDALONE', 'broker 4713', 'HA manager 4711', '20 %', 'term', 'primary of haprofile1, serving', '127.0.0.1:1884', '17 messages']) {
+      expect(plain.out.join('\n')).toContain(fact);
+    }
+    const json = await lockstep('status', '--json', profile);
+    expect(JSON.parse(json.out.join('\n'))).toMatchObject({ schema: 1, state: 'ACTIVE_SYNC' });
+  });
+
+  it('of a server that does not run is exit code 3', async () => {
+    const heard = await lockstep('status', profileFor(1));
+    expect(heard.code).toBe(3);
+    expect(heard.err.join('\n')).toContain('lockstep start');
+  });
+
+  it('from something that is no Lockstep is a failure', async () => {
+    const other = createServer((_request, response) => response.end('<html>'));
+    foreign = other;
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const heard = await lockstep('status', profileFor((other.address() as AddressInfo).port));
+    expect(heard.code).toBe(1);
+    expect(heard.err.join('\n')).toContain('LOCKSTEP_ADMIN_NOT_OURS');
+  });
+
+  it('sends the token', async () => {
+    const port = await serverAnswering(done, 'a-long-enough-token');
+    writeFileSync(join(folder, 'token'), 'a-long-enough-token\n', { mode: 0o600 });
+    expect((await lockstep('status', profileFor(port))).code).toBe(4);
+    expect((await lockstep('status', profileFor(port, (text) => text.replace('# tokenFile: admin-token', 'tokenFile: token')))).code).toBe(0);
+  });
+});
+
+describe('commands to a server', () => {
+  it('say what the server answered', async () => {
+    const wanted: Command[] = [];
+    const profile = profileFor(await serverAnswering(async (command) => (wanted.push(command), { kind: 'done', message: 'it is under way' })));
+    expect(await lockstep('switchover', profile)).toMatchObject({ code: 0, out: ['it is under way'] });
+    expect(await lockstep('promote', '--accept-data-loss', profile)).toMatchObject({ code: 0 });
+    expect(await lockstep('stop', '--no-wait', profile)).toMatchObject({ code: 0 });
+    expect(wanted.map(({ name }) => name)).toEqual(['switchover', 'promote', 'stop']);
+  });
+
+  it('a refusal is exit code 4 with its code and remedy', async () => {
+    const profile = profileFor(await serverAnswering(async () => ({ kind: 'refused', code: 'LOCKSTEP_X', message: 'no PASSIVE server', remedy: 'Start it.' })));
+    const heard = await lockstep('switchover', profile);
+    expect(heard).toMatchObject({ code: 4, err: ['lockstep: no PASSIVE server (LOCKSTEP_X)', 'Start it.'] });
+  });
+
+  it('promote without the acceptance asks nobody', async () => {
+    const wanted: Command[] = [];
+    const profile = profileFor(await serverAnswering(async (command) => (wanted.push(command), { kind: 'done', message: '' })));
+    expect((await lockstep('promote', profile)).code).toBe(2);
+    expect(wanted).toEqual([]);
+  });
+});
+
+describe('init', () => {
+  const options = ['--primary', '10.0.0.1', '--secondary', '10.0.0.2', '--gateway', '10.0.0.3', '--lock-file', '/mnt/share/lock.lck', '--cluster', 'orders'];
+  it('writes a pair that is valid as it stands, with one private secret', async () => {
+    const target = join(folder, 'new');
+    expect((await lockstep('init', target, ...options)).code).toBe(0);
+    const [primary, secondary] = ['primary', 'secondary'].map((role) => loadProfile(join(target, role)));
+    expect(primary?.server.cluster).toBe('orders');
+    expect(primary?.peer.backupHaIpAddress).toBe(secondary?.ha.host);
+    const secrets = ['primary', 'secondary'].map((role) => readFileSync(join(target, role, 'secret'), 'utf8'));
+    expect(secrets[0]).toBe(secrets[1]);
+    expect(secrets[0]?.trim()).toMatch(/^[0-9a-f]{64}$/);
+    for (const file of ['secret', 'users']) expect(statSync(join(target, 'primary', file)).mode & 0o777).toBe(0o600);
+  });
+
+  it('overwrites nothing', async () => {
+    const target = join(folder, 'new');
+    await lockstep('init', target, ...options);
+    const secret = readFileSync(join(target, 'primary', 'secret'), 'utf8');
+    const again = await lockstep('init', target, ...options);
+    expect(again.code).toBe(2);
+    expect(again.err.join('\n')).toContain('is there already');
+    expect(readFileSync(join(target, 'primary', 'secret'), 'utf8')).toBe(secret);
+  });
+
+  it.each([
+    ['--primary', '10.0.0.999'], ['--primary', '127.0.0.1'], ['--primary', '10.0.0.2'], ['--cluster', 'a b'], ['--gateway', 'x:1'],
+  ])('%s %s is refused', async (option, value) => {
+    const args = [...options];
+    args[args.indexOf(option) + 1] = value;
+    expect((await lockstep('init', join(folder, 'new'), ...args)).code).toBe(2);
+  });
+});
