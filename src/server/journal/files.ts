@@ -63,7 +63,7 @@ export async function removeIfThere(disk: Disk, path: string): Promise<void> {
 
 /** The system's code of a failure, such as ENOSPC; empty when it has none. */
 export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 /** The disk, or this user's share of it, is used up: the one failure of a write that passes by itself. */

@@ -1,0 +1,17 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NodeDisk } from '../../src/adapters/disk.js';
+import { DiskImage } from '../simulation/disk-image.js';
+import { SimulatedDisk } from '../simulation/disk.js';
+import { diskContract } from './disk.contract.js';
+
+diskContract('of a real machine', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'lockstep-disk-'));
+  return { disk: new NodeDisk(root), run: (promise) => promise, close: () => rm(root, { recursive: true }) };
+});
+
+diskContract('simulated', async () => {
+  const disk = new SimulatedDisk({ image: new DiskImage(), schedule: (_, action) => setImmediate(action), random: () => 0.5 });
+  return { disk, run: (promise) => promise, close: () => Promise.resolve() };
+});

@@ -1,0 +1,123 @@
+/** What a disk writes whole or not at all. */
+export const SECTOR_BYTES = 512;
+
+type Sector = Uint8Array;
+const BLANK: Sector = new Uint8Array(SECTOR_BYTES);
+
+/** What a sync that began at some moment will have made durable. */
+export interface SyncMark {
+  readonly size: number;
+  readonly sectors: ReadonlyMap<number, { readonly content: Sector; readonly versions: number }>;
+}
+
+/**
+ * The content of one file: as the system shows it, and as the disk holds it. Sectors are never changed in place, so both may
+ * share them; sectors of zeros take no memory.
+ */
+export class Inode {
+  size = 0;
+  private durableSize = 0;
+  private readonly current = new Map<number, Sector>();
+  private readonly durable = new Map<number, Sector>();
+  /** For each sector written since its last sync: every content that it had meanwhile. */
+  private dirty = new Map<number, Sector[]>();
+
+  read(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)));
+    for (let at = 0; at < bytes.length; ) {
+      const sector = Math.floor((offset + at) / SECTOR_BYTES);
+      const from = (offset + at) % SECTOR_BYTES;
+      const count = Math.min(SECTOR_BYTES - from, bytes.length - at);
+      const content = this.current.get(sector);
+      if (content !== undefined) bytes.set(content.subarray(from, from + count), at);
+      at += count;
+    }
+    return bytes;
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const sector = Math.floor((offset + at) / SECTOR_BYTES);
+      const from = (offset + at) % SECTOR_BYTES;
+      const count = Math.min(SECTOR_BYTES - from, bytes.length - at);
+      const content = (this.current.get(sector) ?? BLANK).slice();
+      content.set(bytes.subarray(at, at + count), from);
+      this.change(sector, content);
+      at += count;
+    }
+    this.size = Math.max(this.size, offset + bytes.length);
+  }
+
+  truncate(length: number): void {
+    for (const sector of [...this.current.keys()]) {
+      const keep = Math.max(0, Math.min(SECTOR_BYTES, length - sector * SECTOR_BYTES));
+      if (keep === SECTOR_BYTES) continue;
+      const content = (this.current.get(sector) ?? BLANK).slice();
+      content.fill(0, keep);
+      this.change(sector, content);
+    }
+    this.size = length;
+  }
+
+  beginSync(): SyncMark {
+    const sectors = new Map<number, { content: Sector; versions: number }>();
+    for (const [sector, versions] of this.dirty) sectors.set(sector, { content: versions[versions.length - 1] ?? BLANK, versions: versions.length });
+    return { size: this.size, sectors };
+  }
+
+  endSync(mark: SyncMark): void {
+    for (const [sector, { content, versions }] of mark.sectors) {
+      this.durable.set(sector, content);
+      const left = (this.dirty.get(sector) ?? []).slice(versions);
+      if (left.length > 0) this.dirty.set(sector, left);
+      else this.dirty.delete(sector);
+    }
+    this.durableSize = mark.size;
+  }
+
+  /** A sync failed: the system goes on to show what was written, and has forgotten that the disk does not hold it. */
+  failSync(): void {
+    this.dirty = new Map();
+  }
+
+  syncNow(): void {
+    this.endSync(this.beginSync());
+  }
+
+  /** Power is lost: each sector written since its last sync has one of its contents, whatever the others have. */
+  losePower(random: () => number): void {
+    const size = this.durableSize === this.size || random() < 0.4 ? this.durableSize : random() < 0.7 ? this.size : between(this.durableSize, this.size, random());
+    for (const [sector, versions] of this.dirty) {
+      const choice = Math.floor(random() * (versions.length + 1));
+      if (choice > 0) this.durable.set(sector, versions[choice - 1] ?? BLANK);
+    }
+    this.dirty = new Map();
+    this.current.clear();
+    for (const [sector, content] of this.durable) this.current.set(sector, content);
+    this.truncate(size);
+    this.size = size;
+    this.syncNow();
+  }
+
+  /** A bit turns while the data lies there; the system's cache is cold, so it is seen at once. */
+  flip(offset: number, bit: number): void {
+    const sector = Math.floor(offset / SECTOR_BYTES);
+    for (const contents of [this.current, this.durable]) {
+      const content = (contents.get(sector) ?? BLANK).slice();
+      content[offset % SECTOR_BYTES] = (content[offset % SECTOR_BYTES] ?? 0) ^ (1 << bit);
+      contents.set(sector, content);
+    }
+  }
+
+  private change(sector: number, content: Sector): void {
+    const kept = content.every((byte) => byte === 0) ? BLANK : content;
+    this.current.set(sector, kept);
+    const versions = this.dirty.get(sector);
+    if (versions === undefined) this.dirty.set(sector, [kept]);
+    else versions.push(kept);
+  }
+}
+
+function between(one: number, other: number, fraction: number): number {
+  return Math.floor(Math.min(one, other) + Math.abs(one - other) * fraction);
+}
