@@ -17,11 +17,22 @@ const PLAIN_WORDS: Readonly<Record<string, string>> = {
   ENFILE: 'this machine has no file descriptor left',
 };
 
+interface Told {
+  readonly message?: unknown;
+  readonly code?: unknown;
+  readonly errors?: unknown;
+}
+
+/** By its shape and not by `instanceof`: errors of Node.js can come from another realm (a test runner, a worker). */
+function told(error: unknown): Told {
+  return typeof error === 'object' && error !== null ? error : {};
+}
+
 /** The system's code of an error, also where several tries failed together; `null` when there is none. */
 export function systemCode(error: unknown): string | null {
-  if (error instanceof AggregateError && error.errors.length > 0) return systemCode(error.errors[0]);
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return null;
+  const { code, errors } = told(error);
+  if (typeof code === 'string') return code;
+  return Array.isArray(errors) && errors.length > 0 ? systemCode(errors[0]) : null;
 }
 
 /** What happened in plain words, with the system's code; one line. */
@@ -29,8 +40,8 @@ export function plainReason(error: unknown): string {
   const code = systemCode(error);
   const words = code === null ? undefined : PLAIN_WORDS[code];
   if (code !== null && words !== undefined) return `${words} (${code})`;
-  const message = error instanceof Error ? error.message : String(error);
-  const line = message.split('\n', 1)[0] ?? '';
+  const { message } = told(error);
+  const line = (typeof message === 'string' ? message : String(error)).split('\n', 1)[0] ?? '';
   return code === null || line.includes(code) ? line : `${line} (${code})`;
 }
 
