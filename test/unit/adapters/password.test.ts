@@ -1,0 +1,48 @@
+import { hashPassword, parsePasswordHash, verifyPassword } from '../../../src/adapters/password.js';
+import type { PasswordHash } from '../../../src/adapters/password.js';
+
+const CHEAP = { N: 16, r: 1, p: 1 };
+
+function parsed(text: string): PasswordHash {
+  const hash = parsePasswordHash(text);
+  if (typeof hash === 'string') throw new Error(hash);
+  return hash;
+}
+
+describe('passwords', () => {
+  test('the right one is right, as text and as bytes; others are not', async () => {
+    const kept = parsed(await hashPassword('pässword', CHEAP));
+    expect(await verifyPassword('pässword', kept)).toBe(true);
+    expect(await verifyPassword(Buffer.from('pässword'), kept)).toBe(true);
+    expect(await verifyPassword('password', kept)).toBe(false);
+    expect(await verifyPassword('', kept)).toBe(false);
+  });
+
+  test('the default cost can be written and read', async () => {
+    const text = await hashPassword('x');
+    expect(text).toMatch(/^scrypt\$16384\$8\$1\$[^$]{24}\$[^$]{44}$/);
+    expect(await verifyPassword('x', parsed(text))).toBe(true);
+  });
+
+  test('the same password is never kept in the same way', async () => {
+    expect(await hashPassword('x', CHEAP)).not.toBe(await hashPassword('x', CHEAP));
+  });
+
+  test('a known answer: RFC 7914, section 12', async () => {
+    const hash = Buffer.from('fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b3731622eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640', 'hex');
+    expect(await verifyPassword('password', { N: 1024, r: 8, p: 16, salt: Buffer.from('NaCl'), hash })).toBe(true);
+  });
+
+  test.each([
+    ['', /form scrypt/],
+    ['secret', /form scrypt/],
+    ['scrypt$16$1$1$YWFh', /form scrypt/],
+    ['scrypt$16$1$1$!!$YWFh', /form scrypt/],
+    ['scrypt$17$1$1$YWFh$YWFhYWFhYWFhYWFhYWFhYWFh', /power of two/],
+    ['scrypt$16$1$99$YWFh$YWFhYWFhYWFhYWFhYWFhYWFh', /p from 1 to 16/],
+    ['scrypt$16777216$8$1$YWFh$YWFhYWFhYWFhYWFhYWFhYWFh', /more than 128 MB/],
+    ['scrypt$16$1$1$YWFh$YWFh', /16 are needed/],
+  ])('%s is not a kept password', (text, why) => {
+    expect(parsePasswordHash(text)).toMatch(why);
+  });
+});

@@ -1,0 +1,151 @@
+import { chmodSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hashPassword } from '../../../src/adapters/password.js';
+import { UserFileAuthenticator } from '../../../src/adapters/user-file-authenticator.js';
+import type { UserFileLimits } from '../../../src/adapters/user-file-authenticator.js';
+import { parseUsers, readUsers, userFileExposure, userNameProblem, withUser, withoutUser } from '../../../src/adapters/user-file.js';
+import type { Verdict } from '../../../src/ports/authenticator.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { FakeLog } from '../support/fake-log.js';
+
+const CHEAP = { N: 16, r: 1, p: 1 };
+const HASH = 'scrypt$16$1$1$YWFh$YWFhYWFhYWFhYWFhYWFhYWFh';
+
+let folder: string;
+let file: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lockstep-users-'));
+  file = join(folder, 'users');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('the text of a user file', () => {
+  test('users, comments, empty lines, either line ending', () => {
+    expect([...parseUsers(`# ours\n\nann:${HASH}\r\n  bob smith:${HASH}\n`, 'f').keys()]).toEqual(['ann', 'bob smith']);
+  });
+
+  test('every wrong line is named, with its number', () => {
+    const text = ['ann', `:${HASH}`, `bob:${HASH}`, '# fine', `bob:${HASH}`, 'eve:plain'].join('\n');
+    expect(() => parseUsers(text, '/etc/users')).toThrow(
+      expect.objectContaining({
+        code: 'LOCKSTEP_USERS_MALFORMED',
+        message: expect.stringMatching(/\/etc\/users .*line 1: .*colon.*line 2: .*empty.*line 5: .*bob is there twice; line 6: .*form scrypt/) as string,
+      }) as Error,
+    );
+    expect(() => parseUsers('x\n'.repeat(50), 'f')).toThrow(/and 40 more/);
+  });
+
+  test('setting and removing a user leaves the rest as it is', () => {
+    const text = `# ours\nann:${HASH}\nbob:${HASH}\n`;
+    expect(withUser(text, 'ann', 'new')).toBe(`# ours\nann:new\nbob:${HASH}\n`);
+    expect(withUser(text, 'eve', 'new')).toBe(`${text}eve:new\n`);
+    expect(withUser('', 'eve', 'new')).toBe('eve:new\n');
+    expect(withoutUser(text, 'ann')).toBe(`# ours\nbob:${HASH}\n`);
+    expect(withoutUser(text, 'an')).toBeNull();
+  });
+
+  test.each(['', 'a:b', ' a', '#a', 'a\nb', 'x'.repeat(257)])('%j is not a user name', (name) => {
+    expect(userNameProblem(name)).not.toBeNull();
+  });
+});
+
+describe('the file', () => {
+  test('that is not there', async () => {
+    await expect(readUsers(file)).rejects.toMatchObject({ code: 'LOCKSTEP_USERS_UNREADABLE' });
+    await expect(userFileExposure(file)).rejects.toMatchObject({ code: 'LOCKSTEP_USERS_UNREADABLE' });
+  });
+
+  test.each([
+    [0o600, null],
+    [0o640, null],
+    [0o644, /read by other users \(mode 644\)/],
+    [0o660, /changed by other users/],
+    [0o602, /changed by other users/],
+  ])('of mode %o', async (mode, problem) => {
+    writeFileSync(file, '');
+    chmodSync(file, mode);
+    const exposure = await userFileExposure(file);
+    if (problem === null) expect(exposure).toBeNull();
+    else expect(exposure).toMatch(problem);
+  });
+});
+
+describe('UserFileAuthenticator', () => {
+  const LIMITS: UserFileLimits = { recheckMs: 1_000, verifyingMax: 2, waitingMax: 3, rememberedMax: 2 };
+
+  async function rig(users: Record<string, string>) {
+    let written = 0;
+    const write = async (changed: Record<string, string>): Promise<void> => {
+      const lines = await Promise.all(Object.entries(changed).map(async ([name, password]) => `${name}:${await hashPassword(password, CHEAP)}`));
+      replace(lines.join('\n'));
+    };
+    const replace = (text: string): void => {
+      writeFileSync(`${file}.new`, text, { mode: 0o600 });
+      utimesSync(`${file}.new`, 1_000 + ++written, 1_000 + written);
+      renameSync(`${file}.new`, file);
+    };
+    await write(users);
+    const clock = new FakeClock();
+    const log = new FakeLog();
+    const judge = await UserFileAuthenticator.open(file, { clock, log, limits: LIMITS });
+    const ask = (user: string | null, password: string | null): Promise<Verdict> =>
+      judge.authenticate({ clientId: 'c', remote: 'r', user, password: password === null ? null : Buffer.from(password) });
+    return { clock, log, ask, write, replace };
+  }
+
+  const accepted = (user: string): Verdict => ({ kind: 'accepted', user });
+  const wrong: Verdict = { kind: 'refused', reason: 'bad-credentials' };
+
+  test('judges', async () => {
+    const { ask } = await rig({ ann: 'a', bob: 'b' });
+    expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    expect(await ask('ann', 'b')).toEqual(wrong);
+    expect(await ask('bob', 'a')).toEqual(wrong);
+    expect(await ask('eve', 'a')).toEqual(wrong);
+    expect(await ask(null, null)).toEqual({ kind: 'refused', reason: 'not-authorized' });
+    expect(await ask('ann', null)).toEqual({ kind: 'refused', reason: 'not-authorized' });
+  });
+
+  test('a changed file is read again after recheckMs: a proved password does not outlive its user', async () => {
+    const { clock, log, ask, write } = await rig({ ann: 'a', bob: 'b' });
+    expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    expect(await ask('bob', 'b')).toEqual(accepted('bob'));
+    await write({ ann: 'new' });
+    expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    clock.advance(1_000);
+    expect(await ask('ann', 'a')).toEqual(wrong);
+    expect(await ask('bob', 'b')).toEqual(wrong);
+    expect(await ask('ann', 'new')).toEqual(accepted('ann'));
+    expect(log.from('info')).toEqual([expect.stringMatching(/has changed: 1 users/)]);
+  });
+
+  test('a file that was spoilt or removed changes nobody, and is told once', async () => {
+    const { clock, log, ask, replace, write } = await rig({ ann: 'a' });
+    replace('rubbish');
+    for (let i = 0; i < 3; i++) {
+      clock.advance(1_000);
+      expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    }
+    expect(log.from('error')).toEqual([expect.stringMatching(/line 1: .*the 1 users read before stay valid/)]);
+    rmSync(file);
+    clock.advance(1_000);
+    expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    clock.advance(1_000);
+    expect(await ask('ann', 'x')).toEqual(wrong);
+    expect(log.from('error')).toHaveLength(2);
+    await write({ ann: 'b' });
+    clock.advance(1_000);
+    expect(await ask('ann', 'b')).toEqual(accepted('ann'));
+  });
+
+  test('more logins at once than may wait are answered busy; the same login many times is one', async () => {
+    const { ask } = await rig({ ann: 'a' });
+    const different = await Promise.all(['1', '2', '3', '4', '5', '6', '7', '8'].map((password) => ask('ann', password)));
+    expect(different.filter(({ kind }) => kind === 'busy')).toHaveLength(3);
+    expect(different.filter(({ kind }) => kind === 'refused')).toHaveLength(5);
+    const same = await Promise.all(Array.from({ length: 50 }, () => ask('ann', 'a')));
+    expect(same).toEqual(Array.from({ length: 50 }, () => accepted('ann')));
+  });
+});

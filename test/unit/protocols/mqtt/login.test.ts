@@ -1,0 +1,99 @@
+import type { Authenticator, Credentials, Verdict } from '../../../../src/ports/authenticator.js';
+import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
+import { settle } from '../../support/fake-clock.js';
+import { Rig, publish } from './rig.js';
+
+/** Judges when the test says so. */
+class Judge implements Authenticator {
+  readonly asked: Credentials[] = [];
+  answer: (verdict: Verdict) => void = () => undefined;
+  fail: (error: Error) => void = () => undefined;
+
+  authenticate(credentials: Credentials): Promise<Verdict> {
+    this.asked.push(credentials);
+    return new Promise((resolve, reject) => {
+      this.answer = resolve;
+      this.fail = reject;
+    });
+  }
+}
+
+describe('login', () => {
+  test('nothing is read or submitted while it is judged; then everything in order', async () => {
+    const judge = new Judge();
+    const rig = new Rig({}, judge);
+    const client = rig.raw();
+    await client.connect({ clientId: 'c', username: 'ann', password: Buffer.from('secret') });
+    client.send(publish(1));
+    expect(client.stream.paused).toBe(true);
+    expect(rig.edge.operations).toEqual([]);
+    expect(judge.asked).toEqual([{ clientId: 'c', user: 'ann', password: Buffer.from('secret'), remote: '192.0.2.1:40000' }]);
+    judge.answer({ kind: 'accepted', user: 'ann' });
+    await rig.clock.advanceAsync(0);
+    expect(rig.edge.operations).toMatchObject([{ kind: 'connect', user: 'ann' }, { kind: 'publish' }]);
+  });
+
+  test.each([
+    ['bad-credentials', 4],
+    ['not-authorized', 5],
+  ] as const)('%s is answered with CONNACK %i after the delay, and logged without the password', async (reason, code) => {
+    const judge = new Judge();
+    const rig = new Rig({ failedLoginDelayMs: 3_000 }, judge);
+    const client = rig.raw();
+    await client.connect({ username: 'ann\n', password: Buffer.from('hunter2') });
+    judge.answer({ kind: 'refused', reason });
+    await settle();
+    rig.clock.advance(2_900);
+    expect(client.received()).toEqual([]);
+    rig.clock.advance(100 + ROUND_MS);
+    expect(client.received()).toMatchObject([{ cmd: 'connack', returnCode: code }]);
+    expect(client.stream.closedBy).not.toBeNull();
+    expect(rig.edge.handlers.size).toBe(0);
+    const [line] = rig.log.lines;
+    expect(line?.message).toMatch(/failed to log in as user "ann\\n"/);
+    expect(JSON.stringify(rig.log.lines)).not.toContain('hunter2');
+  });
+
+  test('busy is CONNACK 3, at once', async () => {
+    const judge = new Judge();
+    const rig = new Rig({}, judge);
+    const client = rig.raw();
+    await client.connect();
+    judge.answer({ kind: 'busy' });
+    await rig.clock.advanceAsync(0);
+    expect(client.received()).toMatchObject([{ cmd: 'connack', returnCode: 3 }]);
+  });
+
+  test('a judge that fails lets nobody in', async () => {
+    const judge = new Judge();
+    const rig = new Rig({}, judge);
+    const client = rig.raw();
+    await client.connect();
+    judge.fail(new Error('broken'));
+    await rig.clock.advanceAsync(0);
+    expect(client.received()).toMatchObject([{ cmd: 'connack', returnCode: 3 }]);
+    expect(rig.log.from('error')).toEqual(['a login could not be judged: Error: broken']);
+  });
+
+  test('a judge that never answers', async () => {
+    const rig = new Rig({ connectTimeoutMs: 4_000 }, new Judge());
+    const client = rig.raw();
+    await client.connect();
+    rig.clock.advance(4_000 + ROUND_MS);
+    expect(client.received()).toMatchObject([{ cmd: 'connack', returnCode: 3 }]);
+  });
+
+  test('a judgement for a client that has gone is of no use', async () => {
+    const judge = new Judge();
+    const rig = new Rig({}, judge);
+    const client = rig.raw();
+    await client.connect();
+    client.stream.lose('reset');
+    rig.clock.turn();
+    judge.answer({ kind: 'accepted', user: null });
+    await rig.clock.advanceAsync(0);
+    expect(rig.edge.operations).toEqual([]);
+    expect(rig.edge.handlers.size).toBe(0);
+    expect(rig.clock.pending).toBe(0);
+  });
+});

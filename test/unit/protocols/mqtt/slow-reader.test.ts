@@ -1,0 +1,109 @@
+import { MQTT_LIMITS_DEFAULT, WRITE_BYTES_MAX } from '../../../../src/protocols/mqtt/limits.js';
+import { message } from '../../support/fake-edge.js';
+import { Rig, publish } from './rig.js';
+import type { Client } from './rig.js';
+
+const KB = 1024;
+
+function deliver(client: Client, count: number, qos: 0 | 1, bytes = KB): void {
+  for (let i = 1; i <= count; i++) {
+    client.effect({ kind: 'deliver', message: message('t', Buffer.alloc(bytes, i)), qos, packetId: qos === 0 ? 0 : i, dup: false, retain: false });
+  }
+}
+
+describe('a subscriber that does not read', () => {
+  test('QoS 0: at most outgoingBytesMax waits, the rest is dropped and counted, and the log says so once', async () => {
+    const rig = new Rig({ outgoingBytesMax: 100 * KB });
+    const client = await rig.connected();
+    client.stream.stall();
+    deliver(client, 500, 0);
+    rig.clock.turn();
+    deliver(client, 500, 0);
+    rig.clock.turn();
+    const dropped = rig.protocol.counters.qos0Dropped;
+    expect(dropped).toBeGreaterThan(890);
+    expect(client.stream.bufferedBytes).toBeLessThanOrEqual(100 * KB);
+    expect(rig.log.from('warn')).toEqual([expect.stringMatching(/loses QoS 0 messages .*\(outgoingBytesMax\)/)]);
+    client.stream.unstall();
+    rig.clock.turn();
+    expect(client.received()).toHaveLength(1_000 - dropped);
+  });
+
+  test('QoS 0: one message larger than the limit passes when nothing waits', async () => {
+    const rig = new Rig({ outgoingBytesMax: 10 * KB });
+    const client = await rig.connected();
+    deliver(client, 1, 0, 50 * KB);
+    rig.clock.turn();
+    expect(client.received()).toHaveLength(1);
+  });
+
+  test('QoS 1: nothing is dropped; the stream holds no more than one write beyond its high water', async () => {
+    const rig = new Rig({ outgoingBytesMax: 100 * KB });
+    const client = await rig.connected();
+    client.stream.stall();
+    deliver(client, 2_000, 1);
+    rig.clock.turn();
+    deliver(client, 100, 1);
+    rig.clock.turn();
+    expect(client.stream.bufferedBytes).toBeLessThanOrEqual(client.stream.highWaterBytes + WRITE_BYTES_MAX);
+    expect(client.stream.closedBy).toBeNull();
+    client.stream.unstall();
+    rig.clock.turn();
+    for (let i = 0; i < 20; i++) rig.clock.turn();
+    expect(client.received().map((packet) => packet.messageId)).toEqual([...range(2_000), ...range(100)]);
+  });
+
+  test('is not read from over half of outgoingBytesMax, and is again when it reads', async () => {
+    const rig = new Rig({ outgoingBytesMax: 100 * KB });
+    const client = await rig.connected();
+    client.stream.stall();
+    deliver(client, 60, 1);
+    rig.clock.turn();
+    expect(client.stream.paused).toBe(true);
+    client.send(publish(1));
+    expect(rig.edge.kinds()).toEqual(['connect']);
+    client.stream.unstall();
+    rig.clock.turn();
+    expect(client.stream.paused).toBe(false);
+    expect(rig.edge.kinds()).toEqual(['connect', 'publish']);
+  });
+
+  test('more packets than outgoingPacketsMax: it is disconnected, its session keeps what waits', async () => {
+    const rig = new Rig({ outgoingPacketsMax: 1_000 });
+    const client = await rig.connected();
+    client.stream.stall();
+    deliver(client, 2_000, 1, 100);
+    rig.clock.turn();
+    expect(client.stream.closedBy).toMatch(/outgoingPacketsMax/);
+    expect(rig.edge.operations.at(-1)).toMatchObject({ kind: 'disconnect', publishWill: true });
+    expect(rig.log.from('warn')).toEqual([expect.stringMatching(/1000 packets wait for it \(outgoingPacketsMax\); its session keeps what waits/)]);
+  });
+
+  test('takes nothing for stalledReaderMs: it is disconnected', async () => {
+    const rig = new Rig({ stalledReaderMs: 30_000 });
+    const client = await rig.connected({ keepalive: 5 });
+    client.stream.stall();
+    deliver(client, 3_000, 1);
+    rig.clock.turn();
+    expect(client.stream.paused).toBe(true);
+    rig.clock.advance(29_500);
+    expect(client.stream.closedBy).toBeNull();
+    rig.clock.advance(1_500);
+    expect(client.stream.closedBy).toBe('stalled reader');
+    expect(rig.edge.handlers.size).toBe(0);
+    expect(rig.log.from('warn').join()).toMatch(/for 30000 ms \(stalledReaderMs\) it took nothing of \d+ bytes/);
+  });
+
+  test('a long group goes out before it ends', async () => {
+    const rig = new Rig(MQTT_LIMITS_DEFAULT);
+    const client = await rig.connected();
+    deliver(client, 300, 0);
+    expect(client.stream.writes.length).toBeGreaterThan(1);
+    rig.clock.turn();
+    expect(client.received()).toHaveLength(300);
+  });
+});
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
