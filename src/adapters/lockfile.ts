@@ -22,7 +22,7 @@ const LOCKED = 'ELOCKED';
 /** proper-lockfile's least. They time nothing but its renewal of the presented time. */
 const STALE_MS = 60_000;
 
-type Callback<T> = (error: Error | null, value?: T) => void;
+type Callback<T> = (error: unknown, value?: T) => void;
 
 /** @param lockFile absolute path of the lockfile; the lock is the folder `<lockFile>.lock` */
 export function createLock(lockFile: string, random: Random): LockPrimitive {
@@ -178,7 +178,7 @@ async function discard(aside: string): Promise<void> {
 function settle<T>(work: Promise<T>, done: Callback<T>): void {
   work.then(
     (value) => done(null, value),
-    (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+    (error: unknown) => done(error ?? new Error('no reason given')),
   );
 }
 
@@ -187,5 +187,5 @@ function locked(): Error {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }

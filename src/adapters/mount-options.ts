@@ -25,7 +25,7 @@ export function createMountInspector(folder: string): MountInspector {
   return {
     async inspect(): Promise<MountReport | null> {
       const text = await fs.readFile(MOUNTINFO, 'utf8').catch((error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+        if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') return null;
         throw error;
       });
       if (text === null) return null;

@@ -76,7 +76,7 @@ async function syncFolder(folder: string): Promise<void> {
       await handle.close();
     }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
     const unknown = NO_FOLDER_SYNC.includes(code) || (process.platform === 'win32' && NO_FOLDER_SYNC_WINDOWS.includes(code));
     if (!unknown) throw error;
   }

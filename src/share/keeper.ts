@@ -12,7 +12,7 @@ import type { KeeperConfig } from './config.js';
 import { Deadline, timedFiles, timedLock } from './deadline.js';
 import { codeOf, troubleOf, type Trouble } from './failure.js';
 import { Lease, READINGS_PER_INTERVAL } from './lease.js';
-import { Opening, trouble } from './opening.js';
+import { adopts, Opening, trouble } from './opening.js';
 import { SharePaths } from './paths.js';
 import { TermShelf } from './term-shelf.js';
 
@@ -33,8 +33,8 @@ export interface KeeperParts {
   readonly random: Random;
   readonly log: Log;
   readonly channel: Channel<KeeperToManager, ManagerToKeeper>;
-  /** Called once, when the keeper has ended: the process may go. An operation may still hang. */
-  readonly ended: (reason: string) => void;
+  /** Called once, when the keeper has ended: the process may go. `hung`: an operation is still under way, and only SIGKILL ends it. */
+  readonly ended: (reason: string, how: 'clean' | 'hung') => void;
 }
 
 /**
@@ -103,7 +103,7 @@ export class ShareKeeper {
     this.claimer.order(order.claim, before === null);
     if (before !== null && before.shareId !== order.shareId) this.dueLook = 0;
     if (before?.wantLock !== order.wantLock) this.dueTry = 0;
-    if (order.kept === null && before !== null && before.kept !== null) this.dueLook = 0;
+    if (before !== null && adopts(order) !== adopts(before)) this.dueLook = 0;
     this.report();
     const urgent = before === null || this.claimer.fresh || order.shutdown || this.dueTry === 0 || this.dueLook === 0 || (!order.wantLock && this.lease.standsMaybe);
     if (urgent) this.wake();
@@ -113,7 +113,7 @@ export class ShareKeeper {
   private abandon(reason: string): void {
     if (this.done || this.orphaned !== null) return;
     this.orphaned = reason;
-    this.parts.clock.after(LAST_RELEASE_MS, () => this.end(`${reason}; the lock could not be given up in time`));
+    this.parts.clock.after(LAST_RELEASE_MS, () => this.end(`${reason}; the lock could not be given up in time`, 'hung'));
     this.wake();
   }
 
@@ -247,6 +247,7 @@ export class ShareKeeper {
     try {
       return await this.shelf.look(order.shareId === null || order.shareId === this.shareId ? order.kept : null, listing);
     } catch (error) {
+      if (codeOf(error) === 'ENOENT' && adopts(order)) await this.opening.makeTerms();
       if (codeOf(error) === 'ENOENT') throw trouble('replaced', `the folder of term records beside ${this.parts.config.lockFile} is gone`);
       throw error;
     }
@@ -340,14 +341,14 @@ export class ShareKeeper {
       this.parts.log.write('warn', troubleOf(error, 'giving up the lock').detail); // The other server waits out the staleness period.
     }
     this.report();
-    this.end(this.orphaned ?? 'shut down as ordered');
+    this.end(this.orphaned ?? 'shut down as ordered', 'clean');
   }
 
-  private end(reason: string): void {
+  private end(reason: string, how: 'clean' | 'hung'): void {
     if (this.done) return;
     this.done = true;
     this.cancelWake();
-    this.parts.ended(reason);
+    this.parts.ended(reason, how);
   }
 
   private now(): Monotonic {

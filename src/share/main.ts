@@ -24,15 +24,15 @@ const log: Log = {
   write: (level, message, fields) => channel.send({ kind: 'log', level, message, ...(fields === undefined ? {} : { fields }) }),
 };
 
-/** With an operation hung in the file system no gentler way out of a process returns. */
-function leave(): void {
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), FAREWELL_MS);
+/** With an operation hung in the file system, not even process.exit returns. */
+function leave(_reason: string, how: 'clean' | 'hung'): void {
+  setTimeout(() => (how === 'clean' ? process.exit(0) : process.kill(process.pid, 'SIGKILL')), FAREWELL_MS);
 }
 
 function fatal(error: unknown): void {
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   channel.send({ kind: 'fatal', code: 'LOCKSTEP_KEEPER_BROKEN', message });
-  leave();
+  leave(message, 'hung');
 }
 
 // Ctrl-C at a terminal reaches every process of a server; the manager decides in which order they end.

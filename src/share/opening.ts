@@ -74,7 +74,8 @@ export class Opening {
   }
 
   /**
-   * The share's identity; makes it when nobody ever has. `null`: it is gone, and was known: then it is never made again.
+   * The share's identity; makes it when nobody ever has. `null`: it is gone, and was known. Then it is made again only once the
+   * manager adopts the share as it is (R9, or a promotion): it wants the lock and names no record that must stand here.
    * @throws ShareTrouble, LOCKSTEP_SHARE_IDENTITY_DAMAGED, or what the share says
    */
   async identify(order: KeeperOrder): Promise<ShareIdentity | null> {
@@ -82,7 +83,7 @@ export class Opening {
     await this.folder(() => files.identity('.'));
     let identity = await this.read();
     if (identity === null) {
-      if (order.shareId !== null || order.kept !== null) return null;
+      if (order.kept !== null || (order.shareId !== null && !adopts(order))) return null;
       await this.permitFirst();
       await this.tryOut();
       await this.make();
@@ -93,6 +94,12 @@ export class Opening {
       throw trouble('refused', `the lockfile ${config.lockFile} belongs to the cluster "${identity.cluster}", this server to "${config.cluster}"; give each cluster a lockfile of its own`);
     }
     return identity;
+  }
+
+  /** The folder of the term records, on a share that is adopted without it. */
+  async makeTerms(): Promise<void> {
+    await tolerate('EEXIST', () => this.parts.files.makeFolder(this.parts.paths.terms));
+    await this.parts.files.syncFolder('.');
   }
 
   private async read(): Promise<ShareIdentity | null> {
@@ -127,8 +134,7 @@ export class Opening {
   private async make(): Promise<void> {
     const { files, paths, random, config, log } = this.parts;
     const method: PublishMethod = this.methods?.includes('link') === true ? 'link' : 'rename';
-    await tolerate('EEXIST', () => files.makeFolder(paths.terms));
-    await files.syncFolder('.');
+    await this.makeTerms();
     const bytes = encodeShareIdentity({ schema: 1, share: random.id(), cluster: config.cluster, method });
     if (method === 'rename') await tolerate('EEXIST', () => files.createSynced(paths.identity, bytes));
     else {
@@ -148,6 +154,11 @@ export class Opening {
       throw error;
     }
   }
+}
+
+/** The manager wants to serve on this share although it holds nothing that was known. */
+export function adopts(order: KeeperOrder): boolean {
+  return order.kept === null && order.wantLock;
 }
 
 export function trouble(condition: Trouble['condition'], detail: string): ShareTrouble {

@@ -88,15 +88,16 @@ class Trial {
     this.trouble = codeOf(error) === 'ENOENT' ? { condition: 'absent', detail: found.detail } : found;
   }
 
-  private async attempt(name: string, run: () => Promise<void>): Promise<Error | null> {
+  /** What went wrong; `null` when nothing did. */
+  private async attempt(name: string, run: () => Promise<void>): Promise<NonNullable<unknown> | null> {
     const began = this.clock.monotonic();
-    let failure: Error | null = null;
+    let failure: NonNullable<unknown> | null = null;
     try {
       await run();
     } catch (error) {
-      failure = error instanceof Error ? error : new Error(textOf(error)); // Becomes a line of the report, which bars claims.
+      failure = error ?? 'no reason given'; // Becomes a line of the report, which bars claims.
     }
-    this.checks.push({ name, ok: failure === null, detail: failure?.message ?? null, latencyMs: this.clock.monotonic() - began });
+    this.checks.push({ name, ok: failure === null, detail: failure === null ? null : textOf(failure), latencyMs: this.clock.monotonic() - began });
     return failure;
   }
 

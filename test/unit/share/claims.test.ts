@@ -1,0 +1,243 @@
+import { encodeTermRecord } from '../../../src/core/terms/codec.js';
+import { encodeText } from '../../../src/core/wire/bytes.js';
+import type { Fate, Operation } from '../../simulation/share.js';
+import { ACTIVE_MS, LOCK_FILE, others, PASSIVE_MS, record, Rig, type RigKeeper } from './rig.js';
+
+const TERMS = `${LOCK_FILE}.terms`;
+
+/** A keeper that holds the lock on a share of its own making. */
+async function holder(rig: Rig): Promise<RigKeeper> {
+  const primary = rig.keeper('primary');
+  primary.order({ wantLock: true });
+  await rig.pass(500);
+  expect(primary.status.lock.held).toBe(true);
+  return primary;
+}
+
+/** The fate of the first request of this kind on a path that ends like this. */
+function once(keeper: RigKeeper, operation: Operation, path: string, fate: Fate): void {
+  let done = false;
+  keeper.client.fate = (asked, on) => {
+    if (done || asked !== operation || !on.includes(path)) return { kind: 'normal' };
+    done = true;
+    return fate;
+  };
+}
+
+describe.each([{ links: true }, { links: false }])('claims on a share with links: $links', ({ links }) => {
+  const publish: Operation = links ? 'link' : 'rename';
+
+  it('are won, durable, and leave nothing beside the record', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(200);
+    expect(primary.status.claim).toEqual({ kind: 'won', nonce: 'n1', record: record(1, 'n1') });
+    expect(rig.share.tree.list(TERMS)).toHaveLength(1);
+    rig.share.restart();
+    expect([...rig.share.records(LOCK_FILE)]).toEqual([[1, record(1, 'n1')]]);
+    await rig.pass(ACTIVE_MS * 1.1);
+    expect(primary.status.highest).toEqual(record(1, 'n1'));
+  });
+
+  it('of two servers for one number: exactly one wins, and the other gets the winner in hand', async () => {
+    for (let seed = 0; seed < 20; seed += 1) {
+      const rig = new Rig({ links });
+      rig.share.faults.latencyMs = { low: 0.1, high: 30 };
+      rig.share.lockBroken = true;
+      const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+      primary.order({ wantLock: true });
+      secondary.order({ wantLock: true });
+      await rig.pass(1000);
+      primary.order({ claim: record(1, 'n1') });
+      await rig.pass(seed * 5);
+      secondary.order({ claim: others(1, 'n2') });
+      await rig.pass(3000);
+      const kinds = [primary.status.claim?.kind, secondary.status.claim?.kind].sort();
+      expect(kinds).toEqual(['lost', 'won']);
+      const standing = rig.share.records(LOCK_FILE).get(1);
+      for (const keeper of [primary, secondary]) expect(keeper.status.claim).toMatchObject({ record: standing });
+    }
+  });
+
+  it('whose answer was lost are won by reading', async () => {
+    for (const operation of [publish, 'syncFolder', 'removeFile'] as const) {
+      const rig = new Rig({ links });
+      const primary = await holder(rig);
+      once(primary, operation, TERMS, { kind: 'reply-lost', code: 'EIO' });
+      primary.order({ claim: record(1, 'n1') });
+      await rig.pass(3 * ACTIVE_MS);
+      expect(primary.status.claim?.kind).toBe(operation === 'syncFolder' && !links ? 'failed' : 'won');
+    }
+  });
+
+  it('that met their own success (EEXIST after a repeated request) are won', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    once(primary, publish, TERMS, { kind: 'reply-lost', code: 'EEXIST' });
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(500);
+    expect(primary.outcomes).toEqual(['pending', 'won']);
+  });
+
+  it('that failed before anything could land are failed, and were never sent', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    rig.share.faults.full = true;
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(200);
+    expect(primary.status.claim).toMatchObject({ kind: 'failed', detail: expect.stringContaining('ENOSPC') });
+    await rig.pass(2 * ACTIVE_MS);
+    expect(primary.status.condition).toBe('full');
+    expect(rig.share.records(LOCK_FILE).size).toBe(0);
+  });
+
+  it('that failed at the publishing step are in doubt for as long as no record bears the number, never lost', async () => {
+    for (const code of ['EIO', 'ENOSPC', 'EROFS', 'EACCES', 'EEXIST']) {
+      const rig = new Rig({ links });
+      const primary = await holder(rig);
+      once(primary, publish, TERMS, { kind: 'refused', code });
+      primary.order({ claim: record(1, 'n1') });
+      await rig.pass(20 * ACTIVE_MS);
+      expect(primary.outcomes).toEqual(['pending', 'in-doubt']);
+    }
+  });
+
+  it('in doubt that land late are won then', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    once(primary, publish, TERMS, { kind: 'late', code: 'EIO', afterMs: 5500 });
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(5000);
+    expect(primary.status.claim?.kind).toBe('in-doubt');
+    await rig.pass(2000);
+    expect(primary.outcomes).toEqual(['pending', 'in-doubt', 'won']);
+  });
+
+  it('in doubt are forced by a new nonce for the same number; what lands late then is nothing', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    once(primary, publish, TERMS, { kind: 'late', code: 'EIO', afterMs: 4000 });
+    primary.order({ claim: record(1, 'n1', { cause: 'admission' }) });
+    await rig.pass(1000);
+    primary.order({ claim: record(1, 'n2') });
+    await rig.pass(1000);
+    expect(primary.status.claim).toMatchObject({ kind: 'won', nonce: 'n2' });
+    await rig.pass(5000);
+    expect(rig.share.records(LOCK_FILE).get(1)).toEqual(record(1, 'n2'));
+  });
+
+  it('that are forced lose to the first one when that had landed', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    once(primary, publish, TERMS, { kind: 'late', code: 'EIO', afterMs: 100 });
+    primary.order({ claim: record(1, 'n1', { cause: 'admission' }) });
+    await rig.pass(300);
+    primary.order({ claim: record(1, 'n2') });
+    await rig.pass(1500);
+    expect(primary.status.claim).toEqual({ kind: 'lost', nonce: 'n2', record: record(1, 'n1', { cause: 'admission' }) });
+  });
+
+  it('are in doubt while the share does not answer the publishing step, and pending before it', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    once(primary, publish, TERMS, { kind: 'silent', effect: false });
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(2100);
+    expect(primary.status).toMatchObject({ condition: 'hung', claim: { kind: 'in-doubt' } });
+  });
+});
+
+describe('claims', () => {
+  it('are refused without the lock, without a pulse, and once the lock has lapsed before the publishing step', async () => {
+    const rig = new Rig();
+    const [primary, secondary] = [await holder(rig), rig.keeper('secondary')];
+    secondary.order({});
+    await rig.pass(500);
+    secondary.order({ claim: others(1, 'n2') });
+    await rig.pass(500);
+    expect(secondary.status.claim).toMatchObject({ kind: 'failed', detail: expect.stringContaining('the lock is not held') });
+    rig.share.stealLock();
+    await rig.pass(ACTIVE_MS);
+    once(primary, 'createSynced', '.tmp', { kind: 'normal' });
+    primary.client.faults.latencyMs = { low: 900, high: 900 };
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(4 * PASSIVE_MS);
+    expect(primary.status.claim?.kind).toBe('failed');
+    expect(rig.share.records(LOCK_FILE).size).toBe(0);
+  });
+
+  it('that a keeper was started with are in doubt: the one before it may have sent them', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(3 * ACTIVE_MS);
+    expect(primary.outcomes).toEqual(['pending', 'in-doubt']);
+    rig.plant(1, encodeTermRecord(record(1, 'n1')));
+    await rig.pass(2 * ACTIVE_MS);
+    expect(primary.outcomes).toEqual(['pending', 'in-doubt', 'won']);
+  });
+
+  it('lose to a higher term that stands already', async () => {
+    const rig = new Rig();
+    const primary = await holder(rig);
+    rig.plant(1, encodeTermRecord(others(1, 'a')));
+    rig.plant(2, encodeTermRecord(others(2, 'b')));
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(500);
+    expect(primary.status.claim).toEqual({ kind: 'lost', nonce: 'n1', record: others(2, 'b') });
+  });
+
+  it('do not win on a stale view: they meet the record that was not seen', async () => {
+    const rig = new Rig();
+    const primary = await holder(rig);
+    primary.client.faults.staleMs = 4000;
+    await rig.pass(2000);
+    rig.plant(1, encodeTermRecord(others(1, 'a')));
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(1000);
+    expect(primary.status.claim?.kind).toBe('in-doubt');
+    await rig.pass(10_000);
+    expect(primary.status.claim).toMatchObject({ kind: 'lost', record: others(1, 'a') });
+  });
+
+  it('are won only once a restart of the share cannot forget them', async () => {
+    const rig = new Rig();
+    const primary = await holder(rig);
+    primary.client.fate = (operation, path) => (operation === 'syncFolder' && path === TERMS ? { kind: 'refused', code: 'EIO' } : { kind: 'normal' });
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(3 * ACTIVE_MS);
+    expect(primary.status.claim?.kind).toBe('in-doubt');
+    rig.share.restart();
+    await rig.pass(3 * ACTIVE_MS);
+    expect(primary.status.claim?.kind).toBe('in-doubt');
+  });
+
+  it('are settled once: the same order again does nothing', async () => {
+    const rig = new Rig();
+    const primary = await holder(rig);
+    primary.order({ claim: record(1, 'n1') });
+    await rig.pass(5 * ACTIVE_MS);
+    expect(primary.client.requests.filter((request) => request.startsWith('link') && request.includes(TERMS))).toHaveLength(1);
+    primary.order({ claim: null });
+    await rig.pass(100);
+    expect(primary.status.claim).toBeNull();
+  });
+
+  it('are not made at or below the number of a record that cannot be read', async () => {
+    const rig = new Rig();
+    const primary = await holder(rig);
+    rig.plant(1, encodeTermRecord(others(1, 'a')));
+    rig.plant(2, encodeText('{"schema":1,"term":2'));
+    await rig.pass(2 * ACTIVE_MS);
+    expect(primary.status).toMatchObject({ condition: 'failed', highest: others(1, 'a') });
+    expect(primary.status.detail).toContain(`${TERMS}/0000000002.json`);
+    primary.order({ claim: record(2, 'n1') });
+    await rig.pass(500);
+    expect(primary.status.claim).toMatchObject({ kind: 'failed', detail: expect.stringContaining('0000000002.json') });
+    primary.order({ claim: record(3, 'n2') });
+    await rig.pass(500);
+    expect(primary.status.claim?.kind).toBe('failed');
+    expect(rig.share.tree.list(TERMS).sort()).toEqual(['0000000001.json', '0000000002.json']);
+  });
+});

@@ -1,0 +1,189 @@
+import { decodeShareIdentity, encodeTermRecord } from '../../../src/core/terms/codec.js';
+import { encodeText } from '../../../src/core/wire/bytes.js';
+import { ACTIVE_MS, LOCK_FILE, others, record, Rig } from './rig.js';
+
+const PASS = 2 * ACTIVE_MS;
+
+describe('the share', () => {
+  it('is made once, by whichever server is first, and both know it by the same id', async () => {
+    for (const links of [true, false]) {
+      const rig = new Rig({ links });
+      const pair = [rig.keeper('primary'), rig.keeper('secondary')];
+      for (const keeper of pair) keeper.order({});
+      await rig.pass(PASS);
+      const identity = decodeShareIdentity(rig.share.tree.read(LOCK_FILE), LOCK_FILE);
+      expect(identity).toMatchObject({ cluster: 'test', method: links ? 'link' : 'rename' });
+      for (const keeper of pair) expect(keeper.status).toMatchObject({ condition: 'ok', shareId: identity.share, highest: null });
+      rig.share.restart();
+      expect(decodeShareIdentity(rig.share.tree.read(LOCK_FILE), LOCK_FILE)).toEqual(identity);
+    }
+  });
+
+  it('shows its highest record, wherever the search begins', async () => {
+    const rig = new Rig();
+    for (const term of [1, 2, 3, 4, 5]) rig.plant(term, encodeTermRecord(others(term, `r${term}`)));
+    rig.share.tree.write(LOCK_FILE, encodeText('{"schema":1,"share":"s","cluster":"test","method":"link"}'), true);
+    for (const kept of [null, others(1, 'r1'), others(5, 'r5')]) {
+      const keeper = rig.keeper('primary');
+      keeper.order({ kept, shareId: 's' });
+      await rig.pass(500);
+      expect(keeper.status).toMatchObject({ condition: 'ok', highest: others(5, 'r5') });
+    }
+  });
+
+  it('shows a new record at the next look', async () => {
+    const rig = new Rig();
+    const keeper = rig.keeper('primary');
+    keeper.order({});
+    await rig.pass(500);
+    rig.plant(1, encodeTermRecord(others(1, 'r1')));
+    await rig.pass(ACTIVE_MS * 1.1);
+    expect(keeper.status.highest).toEqual(others(1, 'r1'));
+  });
+
+  it('was replaced when it has another id', async () => {
+    const rig = new Rig();
+    const keeper = rig.keeper('primary');
+    keeper.order({ shareId: 'the one before', kept: null });
+    rig.share.tree.write(LOCK_FILE, encodeText('{"schema":1,"share":"s","cluster":"test","method":"link"}'), true);
+    rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'replaced', shareId: 's', highest: null });
+    expect(keeper.status.detail).toContain('the one before');
+    keeper.order({ shareId: 's', kept: null });
+    await rig.pass(PASS);
+    expect(keeper.status.condition).toBe('ok');
+  });
+
+  it('was replaced when a kept record is missing or another one', async () => {
+    for (const kept of [record(2, 'mine'), record(9, 'mine')]) {
+      const rig = new Rig();
+      rig.plant(1, encodeTermRecord(others(1, 'a')));
+      rig.plant(2, encodeTermRecord(others(2, 'b')));
+      rig.share.tree.write(LOCK_FILE, encodeText('{"schema":1,"share":"s","cluster":"test","method":"link"}'), true);
+      const keeper = rig.keeper('primary');
+      keeper.order({ shareId: 's', kept, wantLock: true });
+      await rig.pass(PASS);
+      expect(keeper.status).toMatchObject({ condition: 'replaced', highest: others(2, 'b'), lock: { held: false } });
+      expect(keeper.status.detail).toContain(`${LOCK_FILE}.terms/${String(kept.term).padStart(10, '0')}.json`);
+    }
+  });
+
+  it('is not made again when an empty one takes its place, until the manager adopts it', async () => {
+    const rig = new Rig();
+    const keeper = rig.keeper('primary');
+    keeper.order({ wantLock: true });
+    await rig.pass(PASS);
+    const { shareId } = keeper.status;
+    keeper.order({ shareId, claim: record(1, 'n') });
+    await rig.pass(PASS);
+    keeper.order({ kept: record(1, 'n'), claim: null });
+    await rig.pass(PASS);
+    rig.share.replace();
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'replaced', shareId: null, highest: null, lock: { held: false } });
+    expect(keeper.status.detail).toContain('is the share mounted?');
+    await rig.pass(10 * ACTIVE_MS);
+    expect(rig.share.tree.list('.')).toEqual([]);
+    keeper.order({ kept: null });
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'replaced' });
+    expect(keeper.status.shareId).not.toBe(shareId);
+    keeper.order({ shareId: keeper.status.shareId });
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'ok', lock: { held: true } });
+  });
+
+  it('is not made where a server that knows it only waits', async () => {
+    const rig = new Rig();
+    const keeper = rig.keeper('primary');
+    keeper.order({ shareId: 'known' });
+    await rig.pass(PASS);
+    expect(keeper.status.condition).toBe('replaced');
+    expect(rig.share.tree.list('.')).toEqual([]);
+  });
+
+  it('without its lockfile but with term records is not taken for a new one', async () => {
+    const rig = new Rig();
+    rig.plant(1, encodeTermRecord(others(1, 'a')));
+    const keeper = rig.keeper('primary');
+    keeper.order({});
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'failed', detail: expect.stringContaining('term records stand beside it') });
+  });
+
+  it('of another cluster is refused by name', async () => {
+    const rig = new Rig();
+    const other = rig.keeper('primary', { cluster: 'orders' });
+    other.order({});
+    await rig.pass(PASS);
+    const keeper = rig.keeper('secondary');
+    keeper.order({ wantLock: true });
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'refused', lock: { held: false } });
+    expect(keeper.status.detail).toMatch(/"orders".*"test"/);
+  });
+
+  it('whose lockfile is a folder, or empty, or garbage, is named', async () => {
+    const spoils: [(rig: Rig) => void, string][] = [
+      [(rig) => rig.share.tree.makeFolder(LOCK_FILE), 'is a folder'],
+      [(rig) => rig.share.tree.write(LOCK_FILE, new Uint8Array(0), true), 'it is empty'],
+      [(rig) => rig.share.tree.write(LOCK_FILE, encodeText('hello'), true), 'not JSON'],
+    ];
+    for (const [spoil, words] of spoils) {
+      const rig = new Rig();
+      spoil(rig);
+      const keeper = rig.keeper('primary');
+      keeper.order({ wantLock: true });
+      await rig.pass(PASS);
+      expect(keeper.status).toMatchObject({ condition: 'failed', lock: { held: false } });
+      expect(keeper.status.detail).toContain(`/share/${LOCK_FILE}`);
+      expect(keeper.status.detail).toContain(words);
+    }
+  });
+
+  it('is refused when it is mounted so that reads may be stale', async () => {
+    const rig = new Rig();
+    const keeper = rig.keeper('primary');
+    keeper.mountReport = { fsType: 'nfs4', source: 'gw:/x', mountPoint: '/share', verdict: 'refuse', findings: ['Lookups are cached.'] };
+    keeper.order({ wantLock: true });
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'refused', lock: { held: false } });
+    expect(keeper.status.detail).toContain('Lookups are cached.');
+  });
+
+  it('that cannot publish as the other server does is refused', async () => {
+    const rig = new Rig({ links: false });
+    rig.share.tree.write(LOCK_FILE, encodeText('{"schema":1,"share":"s","cluster":"test","method":"link"}'), true);
+    rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
+    const keeper = rig.keeper('primary');
+    keeper.order({ wantLock: true });
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'refused', detail: expect.stringContaining('hard links') });
+  });
+
+  it('tells when it is read-only, full or away, and recovers by itself', async () => {
+    for (const [fault, condition] of [['readOnly', 'read-only'], ['full', 'full'], ['gone', 'absent']] as const) {
+      const rig = new Rig();
+      rig.share.faults[fault] = true;
+      const keeper = rig.keeper('primary');
+      keeper.order({});
+      await rig.pass(PASS);
+      expect(keeper.status.condition).toBe(condition);
+      rig.share.faults[fault] = false;
+      await rig.pass(PASS);
+      expect(keeper.status.condition).toBe('ok');
+    }
+  });
+
+  it('loses what an earlier run of this server prepared, and keeps what the other prepared', async () => {
+    const rig = new Rig();
+    const first = rig.keeper('primary');
+    first.order({});
+    await rig.pass(500);
+    for (const name of ['claim.primary.n.r.tmp', 'claim.secondary.n.r.tmp']) rig.share.tree.write(`${LOCK_FILE}.terms/${name}`, encodeText('x'), true);
+    rig.keeper('primary').order({});
+    await rig.pass(500);
+    expect(rig.share.tree.list(`${LOCK_FILE}.terms`)).toEqual(['claim.secondary.n.r.tmp']);
+  });
+});

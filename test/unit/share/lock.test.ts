@@ -1,0 +1,264 @@
+import { decodeHeartbeat } from '../../../src/core/lock/heartbeat.js';
+import { Rig, LOCK_FILE, ACTIVE_MS, PASSIVE_MS } from './rig.js';
+
+function heartbeatOf(rig: Rig) {
+  return decodeHeartbeat(rig.share.tree.read(`${LOCK_FILE}.heartbeat`));
+}
+
+describe('the lock', () => {
+  it('makes the share at first start, takes the lock, and renews it in place', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    expect(primary.status).toMatchObject({ condition: 'ok', highest: null, lock: { held: true, detail: null } });
+    expect(primary.log.from('info')).toContain(`Successfully acquired lock on: /share/${LOCK_FILE}`);
+    expect(heartbeatOf(rig)).toMatchObject({ server: 'primary', counter: 1, state: 'held' });
+    await rig.pass(5 * ACTIVE_MS);
+    expect(heartbeatOf(rig)?.counter).toBe(6);
+    expect(rig.share.tree.list('.').filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  it('counts its deadline from when the renewal was sent', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    primary.client.faults.latencyMs = { low: 300, high: 300 };
+    let sent = 0;
+    primary.client.fate = (operation) => {
+      if (operation === 'rewriteInPlace') sent = rig.clock.monotonic();
+      return { kind: 'normal' };
+    };
+    const before = primary.status.lock.until;
+    await rig.pass(2500);
+    expect(primary.status.lock.until).not.toBe(before);
+    expect(primary.status.lock.until).toBe(sent + PASSIVE_MS * 0.9);
+  });
+
+  it('is not taken from a holder that lives, for as long as one likes', async () => {
+    const rig = new Rig();
+    const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    secondary.order({ wantLock: true });
+    await rig.pass(60_000);
+    expect(primary.status.lock.held).toBe(true);
+    expect(primary.statuses.filter((status, index) => index > 20 && !status.lock.held)).toEqual([]);
+    expect(secondary.statuses.some((status) => status.lock.held)).toBe(false);
+    expect(secondary.status.lock).toMatchObject({ holder: 'primary' });
+    expect(secondary.status.lock.holderSilentMs).toBeLessThan(ACTIVE_MS + 100);
+  });
+
+  it('is watched also when it is not wanted, so that a dead holder is known to be dead when it matters', async () => {
+    const rig = new Rig();
+    const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    secondary.order({ wantLock: false });
+    await rig.pass(2000);
+    primary.client.faults.hung = true;
+    await rig.pass(PASSIVE_MS + ACTIVE_MS);
+    expect(secondary.status.lock.holderSilentMs).toBeGreaterThanOrEqual(PASSIVE_MS);
+    secondary.order({ wantLock: true });
+    await rig.pass(100);
+    expect(secondary.status.lock.held).toBe(true);
+  });
+
+  it('is never held by both in their own belief when the holder is cut off', async () => {
+    const rig = new Rig();
+    const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    secondary.order({ wantLock: true });
+    await rig.pass(3000);
+    primary.client.faults.gone = true;
+    for (let i = 0; i < 100; i += 1) {
+      await rig.pass(50);
+      const until = primary.status.lock.until;
+      const primaryBelieves = primary.status.lock.held && until !== null && rig.clock.monotonic() < until;
+      expect(primaryBelieves && secondary.status.lock.held).toBe(false);
+    }
+    expect(secondary.status.lock.held).toBe(true);
+    expect(primary.status).toMatchObject({ condition: 'absent', lock: { held: false } });
+    primary.client.faults.gone = false;
+    await rig.pass(2000);
+    expect(primary.status.lock).toMatchObject({ held: false, holder: 'secondary' });
+    expect(secondary.status.lock.held).toBe(true);
+  });
+
+  it('does not count a stretch without readings as silence', async () => {
+    const rig = new Rig();
+    const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    secondary.order({ wantLock: true });
+    await rig.pass(2000);
+    rig.share.faults.gone = true;
+    await rig.pass(60_000);
+    rig.share.faults.gone = false;
+    await rig.pass(200);
+    expect(secondary.status.lock.held).toBe(false);
+    await rig.pass(5000);
+    expect(primary.status.lock.held).toBe(true);
+    expect(secondary.statuses.some((status) => status.lock.held)).toBe(false);
+  });
+
+  it('is dropped at once when the host was suspended, and taken again if nobody else did', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(1200);
+    rig.clock.suspend(700);
+    primary.order({});
+    expect(primary.status.lock.held).toBe(false);
+    await rig.pass(1500);
+    expect(primary.log.from('warn').join()).toContain('suspended');
+    expect(primary.status.lock.held).toBe(true);
+  });
+
+  it('is not renewed without the pulse of the manager, and says so', async () => {
+    const rig = new Rig();
+    const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    secondary.order({ wantLock: true });
+    await rig.pass(1000);
+    primary.freezeManager();
+    await rig.pass(1500 + ACTIVE_MS + PASSIVE_MS + ACTIVE_MS);
+    expect(primary.status.lock.held).toBe(false);
+    expect(primary.log.from('warn').join()).toContain('pulse');
+    expect(secondary.status.lock.held).toBe(true);
+  });
+
+  it('is given up when it is not wanted any more, and the other has it at once', async () => {
+    const rig = new Rig();
+    const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    secondary.order({ wantLock: true });
+    await rig.pass(2000);
+    primary.order({ wantLock: false });
+    await rig.pass(ACTIVE_MS / 2);
+    expect(primary.status.lock.held).toBe(false);
+    expect(secondary.status.lock.held).toBe(true);
+    expect(heartbeatOf(rig)?.server).toBe('secondary');
+  });
+
+  it('is given up at shutdown, and when the manager is gone', async () => {
+    for (const end of ['shutdown', 'orphan'] as const) {
+      const rig = new Rig();
+      const primary = rig.keeper('primary');
+      primary.order({ wantLock: true });
+      await rig.pass(500);
+      if (end === 'shutdown') primary.order({ shutdown: true });
+      else primary.orphan();
+      await rig.pass(500);
+      expect(rig.share.lock).toBeNull();
+      expect(heartbeatOf(rig)?.state).toBe('released');
+      expect(primary.endedBecause).not.toBeNull();
+    }
+  });
+
+  it('ends within a second of losing the manager even when the share hangs', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    rig.share.faults.hung = true;
+    await rig.pass(1000);
+    primary.orphan();
+    await rig.pass(1001);
+    expect(primary.endedBecause).toContain('could not be given up in time');
+  });
+
+  it('is lost when it was stolen, when it was removed, and when another beats in its heartbeat', async () => {
+    const thefts: ((rig: Rig) => void)[] = [
+      (rig) => rig.share.stealLock(),
+      (rig) => rig.share.take(rig.share.client('thief', () => undefined)),
+      (rig) => rig.share.tree.write(`${LOCK_FILE}.heartbeat`, new Uint8Array(256), false),
+      (rig) => rig.share.tree.removeFile(`${LOCK_FILE}.heartbeat`),
+    ];
+    for (const steal of thefts) {
+      const rig = new Rig();
+      const primary = rig.keeper('primary');
+      primary.order({ wantLock: true });
+      await rig.pass(500);
+      steal(rig);
+      await rig.pass(1050);
+      expect(primary.log.from('warn').join()).toContain('lost the lock');
+      expect(primary.statuses.some((status, index) => index > 5 && !status.lock.held)).toBe(true);
+    }
+  });
+
+  it('of a holder that never left a heartbeat is abandoned after the same period', async () => {
+    const rig = new Rig();
+    rig.share.take(rig.share.client('stranger', () => undefined));
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(PASSIVE_MS - 200);
+    expect(primary.status.lock).toMatchObject({ held: false, holder: null });
+    await rig.pass(1000);
+    expect(primary.status.lock.held).toBe(true);
+  });
+
+  it('reports a hung share at the deadline of the operation, in the middle of it', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    rig.share.faults.hung = true;
+    await rig.pass(1000 + 2000 + 10);
+    expect(primary.status).toMatchObject({ condition: 'hung', lock: { held: false } });
+    expect(primary.status.detail).toContain('2000 ms');
+    rig.share.faults.hung = false;
+    rig.share.release();
+    await rig.pass(3000);
+    expect(primary.status).toMatchObject({ condition: 'ok', lock: { held: true } });
+  });
+
+  it('is not tried for on a share that cannot be used', async () => {
+    const rig = new Rig();
+    rig.share.faults.full = true;
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(3000);
+    expect(primary.status).toMatchObject({ condition: 'full', lock: { held: false } });
+    rig.share.faults.full = false;
+    await rig.pass(2500);
+    expect(primary.status).toMatchObject({ condition: 'ok', lock: { held: true } });
+  });
+
+  it('stays one in a storm of lost replies and slow shares: two believers never overlap', async () => {
+    const rig = new Rig();
+    const pair = [rig.keeper('primary'), rig.keeper('secondary')];
+    for (const keeper of pair) keeper.order({ wantLock: true });
+    const faults = rig.random.fork('storm');
+    for (let i = 0; i < 400; i += 1) {
+      if (i % 7 === 0) {
+        for (const keeper of pair) {
+          keeper.client.faults.replyLost = faults.chance(0.4) ? 0.3 : 0;
+          keeper.client.faults.gone = faults.chance(0.2);
+          keeper.client.faults.latencyMs = faults.chance(0.3) ? { low: 50, high: 400 } : { low: 1, high: 3 };
+        }
+      }
+      await rig.pass(100);
+      const believers = pair.filter(({ status: { lock } }) => lock.held && lock.until !== null && rig.clock.monotonic() < lock.until);
+      expect(believers.length).toBeLessThanOrEqual(1);
+    }
+    for (const keeper of pair) {
+      keeper.client.faults.replyLost = 0;
+      keeper.client.faults.gone = false;
+      keeper.client.faults.latencyMs = { low: 1, high: 3 };
+    }
+    await rig.pass(3 * PASSIVE_MS);
+    expect(pair.filter((keeper) => keeper.status.lock.held)).toHaveLength(1);
+  });
+
+  it('asks the share for nothing before the first order', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    await rig.pass(5000);
+    expect(primary.client.requests).toEqual([]);
+  });
+});
