@@ -1,0 +1,300 @@
+import type { BrokerOrder, BrokerStatus, BrokerToManager, FollowRole, ManagerToBroker } from '../core/control/broker.js';
+import { LockstepError } from '../core/errors.js';
+import { NO_TERM, type Monotonic, type Position, type RunId, type Term } from '../core/identity.js';
+import type { Checksum } from '../core/journal/envelope.js';
+import type { Cancel, Clock } from '../ports/clock.js';
+import type { Disk } from '../ports/disk.js';
+import type { Log } from '../ports/log.js';
+import type { Channel } from '../ports/process.js';
+import type { Random } from '../ports/random.js';
+import type { Network } from '../ports/stream.js';
+import type { ClientPort } from './client-port.js';
+import { ClientPortSteering } from './client-port.js';
+import type { BrokerConfig } from './config.js';
+import type { Copy } from './copy.js';
+import { codeOf, describe } from './disk-io.js';
+import type { ClientEdge } from './edge.js';
+import { Following } from './following.js';
+import { Leading } from './leading.js';
+import { openCopy } from './open-copy.js';
+import { RecentGroups } from './recent-groups.js';
+import { Serving } from './serving.js';
+
+/*
+ * The broker process: carries out the manager's orders and says what it is.
+ *
+ * Invariants
+ * - An order is carried out whole, as far as that is possible at once, before its status is sent. Orders are whole states: the latest
+ *   one is all that counts, except that the fence never goes down.
+ * - The fence comes first: before anything else of an order, what belongs to a fenced term is ended. `fencedThrough` is said only
+ *   after that.
+ * - This server serves or follows, never both, and neither before its copy is whole.
+ * - What cannot be carried out yet (the state is being built, the disk is full) is tried again at every change and every pulse.
+ */
+export interface BrokerPorts {
+  readonly disk: Disk;
+  /** For the replication link. */
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly checksum: Checksum;
+  readonly channel: Channel<BrokerToManager, ManagerToBroker>;
+  /** Makes the client listener that speaks to `edge`. */
+  readonly clients: (edge: ClientEdge) => ClientPort;
+  /** The process ends: 0 after a shutdown that was ordered, otherwise after a failure that was said. */
+  readonly exit: (code: number) => void;
+}
+
+export class BrokerServer {
+  readonly run: RunId;
+  private parts: Parts | null = null;
+  private order: BrokerOrder | null = null;
+  private fence: Term = NO_TERM;
+  private refused: string | null = null;
+  private statusDue = false;
+  private ending = false;
+  private pulse: Cancel | null = null;
+  private begun = false;
+
+  constructor(
+    private readonly ports: BrokerPorts,
+    private readonly config: BrokerConfig,
+  ) {
+    this.run = ports.random.id() as RunId;
+    ports.channel.handle({
+      message: (message) => this.receive(message.order),
+      closed: (reason) => this.orphaned(reason),
+    });
+  }
+
+  /** Opens the copy and begins to obey. Never rejects: what prevents it is said as `fatal`, and the process ends. */
+  async start(): Promise<void> {
+    if (this.begun) return;
+    this.begun = true;
+    this.beat();
+    try {
+      const copy = await openCopy(this.ports, this.config);
+      if (this.ending) return await copy.close();
+      this.parts = this.assemble(copy);
+      this.carryOut();
+      await copy.build();
+    } catch (error) {
+      this.fail(codeOf(error) || 'LOCKSTEP_BROKER_FAILED', describe(error));
+    }
+  }
+
+  /** A broken assumption somewhere in this process: nothing more is acknowledged, the manager is told, the process ends. */
+  fail(code: string, message: string): void {
+    if (this.ending) return;
+    this.ending = true;
+    this.stopAll('the broker has failed');
+    this.ports.channel.send({ kind: 'fatal', code, message });
+    this.ports.exit(1);
+  }
+
+  /** What this broker is, as of now; `null` before the journal is open. */
+  get status(): BrokerStatus | null {
+    return this.parts === null ? null : this.statusOf(this.parts);
+  }
+
+  private assemble(copy: Copy): Parts {
+    const { ports, config, run } = this;
+    const { clock, log, disk, network } = ports;
+    const recent = new RecentGroups(config.tuning.recentBytesMax);
+    const feedTools = { copy, recent, disk, clock, log, tuning: config.tuning, server: config.server };
+    const leading = new Leading(config, run, network, feedTools, {
+      acknowledged: () => this.released(),
+      changed: () => this.changed(),
+    });
+    const serving = new Serving({
+      copy,
+      leading,
+      config,
+      clock,
+      log,
+      fencedThrough: () => this.fence,
+      pulseAt: () => this.order?.pulseAt ?? (-Infinity as Monotonic),
+      changed: () => this.changed(),
+    });
+    const clientPort = new ClientPortSteering(ports.clients(serving), clock, () => this.changed());
+    const parts: Parts = { copy, leading, serving, clientPort, following: null };
+    copy.listen({
+      durable: (position) => {
+        parts.following?.durable(position);
+        leading.pump();
+        this.released();
+      },
+      group: (group) => leading.group(group),
+      changed: () => {
+        parts.following?.copyChanged();
+        this.changed();
+      },
+    });
+    leading.open();
+    return parts;
+  }
+
+  private receive(order: BrokerOrder): void {
+    if (this.ending || (this.order !== null && order.seq < this.order.seq)) return;
+    this.order = order;
+    this.fence = Math.max(this.fence, order.fenceThrough) as Term;
+    if (this.parts === null) {
+      if (order.shutdown) void this.shutDown();
+      return;
+    }
+    this.carryOut();
+    this.sendStatus();
+  }
+
+  /** Makes this server what the latest order says, as far as that is possible now. */
+  private carryOut(): void {
+    const { parts, order } = this;
+    if (parts === null || order === null || this.ending) return;
+    this.applyFence(parts);
+    if (order.shutdown) return void this.shutDown();
+    const { role } = order;
+    this.refused = null;
+    if (role.kind !== 'follow') this.stopFollowing(parts, 'this server does not follow any more');
+    if (role.kind === 'serve') this.refused = parts.serving.serve(role);
+    else if (role.kind === 'idle' && role.keepClients) parts.serving.suspend();
+    else parts.serving.end('this server does not serve any more');
+    if (role.kind === 'follow') this.follow(parts, role);
+    const held = order.clientPort === 'bound' || parts.serving.on;
+    parts.clientPort.want(parts.serving.on ? 'accepting' : held ? 'bound' : 'closed');
+    parts.serving.release();
+  }
+
+  /** R4: what belongs to a fenced term ends, now. */
+  private applyFence(parts: Parts): void {
+    if (parts.following !== null && parts.following.term <= this.fence) this.stopFollowing(parts, `terms up to ${this.fence} are fenced`);
+    const { term } = parts.serving;
+    if (term !== null && term <= this.fence) parts.serving.suspend();
+  }
+
+  private follow(parts: Parts, role: FollowRole): void {
+    if (role.term <= this.fence) {
+      this.refused = `term ${role.term} is fenced`;
+      return this.stopFollowing(parts, this.refused);
+    }
+    if (parts.following !== null && parts.following.adopt(role)) return;
+    this.stopFollowing(parts, 'another leader or term is to be followed');
+    const { disk, network, clock, random, log } = this.ports;
+    const tools = { copy: parts.copy, config: this.config, run: this.run, network, disk, clock, random, log, fencedThrough: () => this.fence, changed: () => this.changed() };
+    parts.following = new Following(tools, role);
+  }
+
+  private stopFollowing(parts: Parts, reason: string): void {
+    parts.following?.stop(reason);
+    parts.following = null;
+  }
+
+  private released(): void {
+    const { parts } = this;
+    if (parts === null) return;
+    parts.serving.release();
+    if (parts.serving.draining) this.changed();
+  }
+
+  /** Something that the manager may wait for has changed: tried again, and said once this turn has ended. */
+  private changed(): void {
+    if (this.statusDue || this.ending) return;
+    this.statusDue = true;
+    this.ports.clock.soon(() => {
+      this.statusDue = false;
+      if (this.ending) return;
+      this.carryOut();
+      this.sendStatus();
+    });
+  }
+
+  private beat(): void {
+    if (this.ending) return;
+    this.pulse = this.ports.clock.after(this.config.pulseIntervalMs, () => this.beat());
+    const { parts } = this;
+    if (parts === null) return;
+    this.carryOut();
+    this.sendStatus();
+    const { copy, serving } = parts;
+    const upTo = serving.term === null ? copy.durable : (Math.min(copy.durable, serving.admitted) as Position);
+    copy.considerSnapshot(upTo);
+  }
+
+  private sendStatus(): void {
+    const { status } = this;
+    if (status !== null && !this.ending) this.ports.channel.send({ kind: 'status', status });
+  }
+
+  private statusOf(parts: Parts): BrokerStatus {
+    const { copy, serving, leading, following, clientPort } = parts;
+    const { head, durable, damage, id, counts } = copy;
+    return {
+      run: this.run,
+      orderSeq: this.order?.seq ?? 0,
+      fencedThrough: this.fence,
+      clientPort: clientPort.state,
+      clientPortError: clientPort.error,
+      role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',
+      term: serving.on ? (serving.term ?? NO_TERM) : (following?.term ?? NO_TERM),
+      peerRequiredFrom: serving.peerRequiredFrom,
+      drained: serving.drained,
+      journal: { id, term: head.term, position: head.position, durable, damage },
+      replication: following?.status() ?? leading.status(serving.awaitsPeer),
+      diverged: copy.diverged,
+      trouble: this.troubleOf(parts),
+      clients: serving.clients,
+      sessions: counts.sessions,
+      queued: counts.queued,
+    };
+  }
+
+  private troubleOf({ copy, leading, following }: Parts): string | null {
+    if (copy.damage !== null) return `the copy is damaged: ${copy.damage}`;
+    if (copy.journal.full) return 'no room on the disk: nothing is acknowledged until there is';
+    if (this.refused !== null) return this.refused;
+    if (!copy.ready) return 'the state is being built from the log';
+    if (leading.portError !== null) return `the replication port cannot be bound: ${leading.portError}`;
+    return following === null || following.trouble === null ? null : `no replication link: ${following.trouble}`;
+  }
+
+  /** The manager is gone: nobody may tell this process what it is any more. */
+  private orphaned(reason: string): void {
+    if (this.ending) return;
+    this.ending = true;
+    this.ports.log.write('warn', `The HA manager is gone (${reason}); the broker stops`);
+    this.stopAll('the broker is closing');
+    this.ports.exit(1);
+  }
+
+  private async shutDown(): Promise<void> {
+    if (this.ending) return;
+    this.ending = true;
+    const { parts } = this;
+    this.stopAll('the broker is closing');
+    try {
+      await parts?.copy.close();
+      this.ports.exit(0);
+    } catch (error) {
+      this.ports.channel.send({ kind: 'fatal', code: error instanceof LockstepError ? error.code : 'LOCKSTEP_BROKER_FAILED', message: `the journal was not closed cleanly: ${describe(error)}` });
+      this.ports.exit(1);
+    }
+  }
+
+  private stopAll(reason: string): void {
+    this.pulse?.();
+    const { parts } = this;
+    if (parts === null) return;
+    this.stopFollowing(parts, reason);
+    parts.serving.end(reason);
+    parts.leading.close();
+    parts.clientPort.want('closed');
+  }
+}
+
+interface Parts {
+  readonly copy: Copy;
+  readonly leading: Leading;
+  readonly serving: Serving;
+  readonly clientPort: ClientPortSteering;
+  following: Following | null;
+}

@@ -1,0 +1,77 @@
+import type { BrokerLimits } from '../core/broker/limits.js';
+import type { Endpoint } from '../core/control/broker.js';
+import type { ServerId } from '../core/identity.js';
+import type { JournalOptions } from './journal/options.js';
+
+/** What a broker server must be told. Every limit has a default in `DEFAULT_BROKER_TUNING`. */
+export interface BrokerConfig {
+  readonly cluster: string;
+  readonly server: ServerId;
+  /** Where this server's broker listens for the peer's. */
+  readonly replicationListen: Endpoint;
+  /** The replication link takes and makes only connections whose other side proved the shared secret. Mandatory beyond loopback. */
+  readonly replicationSecured: boolean;
+  /** A status is sent at least this often. */
+  readonly pulseIntervalMs: number;
+  /** The broker acknowledges only while the last order is younger than this. */
+  readonly pulseLimitMs: number;
+  readonly limits: BrokerLimits;
+  readonly tuning: BrokerTuning;
+}
+
+/** Limits that need not be equal on both servers. What happens at each is said with it. */
+export interface BrokerTuning {
+  /** Bytes appended and not yet admitted; above it clients are not read from, until half of it is left. */
+  readonly unadmittedBytesMax: number;
+  /** Bytes sent to the follower and not acknowledged; above it nothing is sent until it answers. */
+  readonly inFlightBytesMax: number;
+  /** Bytes of the newest groups kept in memory for the link; a follower that is further behind is served from the journal. */
+  readonly recentBytesMax: number;
+  /** Bytes read from the journal at a time for a follower that is behind, and for replaying. */
+  readonly chunkBytes: number;
+  /** Payload bytes of stored messages kept in memory; the oldest beyond it are read back from disk when they are sent. */
+  readonly payloadCacheBytes: number;
+  /** A snapshot is written after this many bytes of log. */
+  readonly snapshotEveryBytes: number;
+  /** … or this many records, whichever comes first. */
+  readonly snapshotEveryRecords: number;
+  /** After a failover, how long clients of the lost server may take to come back before their wills are published. */
+  readonly orphanGraceMs: number;
+  /** Between pings on the replication link. */
+  readonly pingIntervalMs: number;
+  /** A link on which nothing was heard for this long is closed and made anew. */
+  readonly linkSilenceMs: number;
+  /** To connect, and to say hello. */
+  readonly dialTimeoutMs: number;
+  /** Wait before the follower dials again: doubled from the first to the second, with some chance in it. */
+  readonly redialMinMs: number;
+  readonly redialMaxMs: number;
+  /** Between comparisons of the two servers' digests while in step. */
+  readonly digestIntervalMs: number;
+  /** Between lines about the progress of a copy. */
+  readonly progressIntervalMs: number;
+  /** Connections to the replication port that have not said who they are; further ones are closed at once. */
+  readonly strangersMax: number;
+  /** Sizes of the journal that differ from its defaults. */
+  readonly journal: Partial<Omit<JournalOptions, 'cluster'>>;
+}
+
+export const DEFAULT_BROKER_TUNING: BrokerTuning = {
+  unadmittedBytesMax: 32 * 1024 * 1024,
+  inFlightBytesMax: 32 * 1024 * 1024,
+  recentBytesMax: 16 * 1024 * 1024,
+  chunkBytes: 1024 * 1024,
+  payloadCacheBytes: 256 * 1024 * 1024,
+  snapshotEveryBytes: 512 * 1024 * 1024,
+  snapshotEveryRecords: 2_000_000,
+  orphanGraceMs: 10_000,
+  pingIntervalMs: 500,
+  linkSilenceMs: 5_000,
+  dialTimeoutMs: 3_000,
+  redialMinMs: 50,
+  redialMaxMs: 1_000,
+  digestIntervalMs: 5_000,
+  progressIntervalMs: 2_000,
+  strangersMax: 8,
+  journal: {},
+};

@@ -1,0 +1,285 @@
+import type { Message } from '../core/broker/effects.js';
+import { decodeOperation } from '../core/broker/records.js';
+import { RecordType } from '../core/broker/operations.js';
+import { LockstepError, assert } from '../core/errors.js';
+import { EMPTY_LOG, type LogPoint } from '../core/journal/envelope.js';
+import { NO_POSITION, NO_TERM, type JournalId, type Position } from '../core/identity.js';
+import { knownLog, type KnownLog } from '../core/replication/known-log.js';
+import { walkRecords } from '../core/replication/run-of-records.js';
+import type { Journal, RecordRun } from './journal/api.js';
+import { codeOf, describe } from './disk-io.js';
+import { Cancelled, loadSnapshot, rebuild, type RebuildTools } from './rebuild.js';
+import { FORGET, Replica, assertKnown } from './replica.js';
+import { SnapshotMaker, type SnapshotMakerOptions } from './snapshot-maker.js';
+import { SNAPSHOT_FOLDER, samePoint, snapshotPath, type SnapshotShelf } from './snapshot-shelf.js';
+
+/*
+ * This server's copy of the data: the journal, the state that its records amount to, and the snapshots.
+ *
+ * Invariants
+ * - While `ready`, the state stands exactly at the journal's head.
+ * - Changes of the log's past (rewind, anew, install) happen one at a time; while one is under way the copy is not `ready`, and what is
+ *   reported is the point that the log is going to end at, never one that is about to be cut away.
+ * - A snapshot that replaces the log is durable under its name before the log is begun anew: a crash in between leaves the old log,
+ *   to which that snapshot does not belong, and it is discarded at the next start.
+ * - A damaged copy accepts nothing. It becomes whole by a copy of the peer's, under a new journal id, so that nobody takes it
+ *   for the member that it was (R3). The process does not exit on a failed fsync: the journal remembers it on disk, and this
+ *   process knows it even where that could not be written; a new process might take cached pages for durable ones.
+ */
+export interface CopyListener {
+  durable(position: Position): void;
+  group(run: RecordRun): void;
+  /** Damage, disk full, or the end of a change: look at the copy again. */
+  changed(): void;
+}
+
+export interface CopyOptions extends SnapshotMakerOptions {
+  /** Payload bytes of the serving state kept in memory. */
+  readonly livePayloadBytesMax: number;
+}
+
+export interface CopyCounts {
+  readonly sessions: number;
+  readonly queued: number;
+}
+
+export class Copy {
+  private live: Replica | null = null;
+  private target: LogPoint | null = null;
+  private difference: string | null = null;
+  private listener: CopyListener | null = null;
+  private changes: Promise<void> = Promise.resolve();
+  private readonly maker: SnapshotMaker;
+  private appendedBytes = 0;
+  private closed = false;
+  /** Records from here on are being sent to a follower. */
+  neededFrom: Position = Number.MAX_SAFE_INTEGER as Position;
+
+  constructor(
+    readonly journal: Journal,
+    readonly shelf: SnapshotShelf,
+    private readonly tools: RebuildTools,
+    private readonly options: CopyOptions,
+    /** What was lost before the journal could be opened; `null`: nothing. */
+    private lost: string | null = null,
+  ) {
+    this.maker = new SnapshotMaker(tools, options, shelf, () => this.neededFrom, (message) => this.readPayload(message));
+    journal.handle({
+      durable: (position) => this.listener?.durable(position),
+      group: (run) => {
+        this.appendedBytes += run.bytes.length;
+        this.listener?.group(run);
+      },
+      failed: (reason) => {
+        tools.log.write('error', `This copy is damaged: ${reason}`);
+        this.listener?.changed();
+      },
+      room: () => this.listener?.changed(),
+    });
+  }
+
+  listen(listener: CopyListener): void {
+    this.listener = listener;
+  }
+
+  /** Builds the state at start. @throws LockstepError LOCKSTEP_RECORD_UNKNOWN when a newer version wrote the log (rejects) */
+  async build(): Promise<void> {
+    await this.change(null, async () => {
+      if (this.damage !== null) return;
+      await this.discardForeign();
+      await this.rebuildTo(this.journal.head.position, 'Reading the log');
+    });
+  }
+
+  get id(): JournalId {
+    return this.journal.id;
+  }
+  /** Where the log ends, or will end when the change under way is done. */
+  get head(): LogPoint {
+    return this.target ?? this.journal.head;
+  }
+  get durable(): Position {
+    return Math.min(this.journal.durable, this.head.position) as Position;
+  }
+  get damage(): string | null {
+    return this.journal.damage ?? this.lost;
+  }
+  /** The state is there and nothing is being changed: it can serve, or take the leader's records. */
+  get ready(): boolean {
+    return this.live !== null && this.target === null && this.damage === null;
+  }
+  get changing(): boolean {
+    return this.target !== null;
+  }
+  /** Following: where this state's digest differed from the leader's. */
+  get diverged(): string | null {
+    return this.difference;
+  }
+  get counts(): CopyCounts {
+    const counts = this.live?.core.counts;
+    return counts === undefined ? { sessions: 0, queued: 0 } : { sessions: counts.sessions, queued: counts.queued };
+  }
+  /** The state. Only while `ready`. */
+  get replica(): Replica {
+    assert(this.live !== null, 'the state is not there');
+    return this.live;
+  }
+  /** The lowest position to which the state can be wound back. */
+  get floor(): Position {
+    if (this.journal.base.position === NO_POSITION) return NO_POSITION;
+    return this.shelf.oldest?.head.point.position ?? this.journal.head.position;
+  }
+
+  /** What the peer must know to find the shared point; a damaged copy shares nothing. */
+  known(): KnownLog {
+    if (this.damage !== null) return { epochs: [{ term: NO_TERM, first: NO_POSITION }], head: NO_POSITION };
+    return knownLog(this.journal.base, this.journal.head, this.journal.epochs());
+  }
+
+  /**
+   * Takes records from the leader: appended as they are, and applied.
+   * @throws LockstepError LOCKSTEP_RECORD_UNKNOWN, MalformedBytes: nothing was taken. LOCKSTEP_CHAIN_BROKEN: what came before the break was
+   */
+  receive(bytes: Uint8Array): void {
+    assert(this.ready, 'records for a copy that is not ready');
+    walkRecords(bytes, (place) => assertKnown(place.type, place.version, place.position));
+    const replica = this.replica;
+    this.journal.appendEncoded(bytes, (record) => replica.apply(record, FORGET));
+  }
+
+  /** Compares the state with the leader's digest of the same position. */
+  compare(position: Position, digest: string): void {
+    const replica = this.replica;
+    if (replica.position !== position) {
+      this.difference = `a digest of position ${position} came at position ${replica.position}`;
+    } else if (replica.core.digest() !== digest) {
+      this.difference = `at position ${position} the state's digest is ${replica.core.digest()} here and ${digest} at the leader`;
+    }
+    if (this.difference !== null) this.tools.log.write('error', `The servers' states differ: ${this.difference}`, { code: 'LOCKSTEP_STATE_DIVERGED' });
+  }
+
+  /** Writes a snapshot in the background when enough log has come. `upTo` must be shared with whoever counts. */
+  considerSnapshot(upTo: Position): void {
+    if (this.ready && !this.closed) this.maker.consider(this.journal, upTo, this.appendedBytes);
+  }
+
+  /** Ends the log at a shared point; what lies beyond goes to quarantine. Rejects, with the copy as it was, when it cannot. */
+  rewind(point: LogPoint): Promise<void> {
+    return this.change(point, async () => {
+      if (this.journal.head.position === point.position && this.live !== null) return;
+      await this.durableAll();
+      this.live = null;
+      const beyond = this.journal.head.position - point.position;
+      const folder = await this.journal.truncateAfter(point.position);
+      if (folder !== null) this.tools.log.write('warn', `${beyond} records beyond position ${point.position} are not in the leader's log and were moved to ${folder}`, { folder, records: beyond });
+      for (const snapshot of this.shelf.all.filter((one) => one.head.point.position > point.position)) await this.shelf.discard(snapshot);
+      await this.rebuildTo(point.position, 'Winding the state back');
+    });
+  }
+
+  /** Begins an empty log. With `newId` this copy is another member from then on. */
+  anew(newId: boolean): Promise<void> {
+    return this.change(EMPTY_LOG, async () => {
+      this.live = null;
+      await this.quarantine(EMPTY_LOG, newId);
+      await this.shelf.keepOnly(null);
+      this.live = new Replica(this.tools.limits, this.options.livePayloadBytesMax);
+      this.lost = null;
+      this.difference = null;
+    });
+  }
+
+  /** Takes a whole, synced snapshot file from the leader in place of the log. @throws LockstepError LOCKSTEP_SNAPSHOT_DAMAGED (rejects) */
+  install(file: string, point: LogPoint, newId: boolean): Promise<void> {
+    return this.change(point, async () => {
+      const wish = { payloadBytesMax: this.options.livePayloadBytesMax, title: 'Reading the snapshot', cancelled: () => false };
+      const { replica, index, head } = await loadSnapshot(this.tools, wish, file);
+      const right = head.point.position === point.position && head.point.chain === point.chain && head.cluster === this.options.cluster;
+      if (!right) throw new LockstepError('LOCKSTEP_SNAPSHOT_DAMAGED', `the snapshot that came speaks of position ${head.point.position}, not of ${point.position}`, 'The copy is tried again.');
+      const path = snapshotPath(point.position);
+      await this.tools.disk.rename(file, path);
+      await this.tools.disk.syncFolder(SNAPSHOT_FOLDER);
+      this.live = null;
+      await this.quarantine(point, newId);
+      await this.shelf.add(path, index);
+      await this.shelf.keepOnly(path);
+      this.live = replica;
+      this.lost = null;
+      this.difference = null;
+    });
+  }
+
+  /** A payload that is not in memory. @throws LockstepError LOCKSTEP_RECORD_GONE (rejects) */
+  async readPayload(message: Message): Promise<Uint8Array> {
+    if (message.payload !== null) return message.payload;
+    const shelved = await this.shelf.payload(message.id);
+    if (shelved !== null) return shelved;
+    const payload = await this.journal.payloadAt(message.id);
+    const operation = decodeOperation({ type: RecordType.publish, version: 1, origin: 0, term: NO_TERM, position: message.id, chain: 0, payload });
+    assert(operation.kind === 'publish' && operation.payload.length === message.size, `record ${message.id} does not hold the payload of message ${message.id}`);
+    return operation.payload;
+  }
+
+  /** Waits for what is under way, commits what is appended, and closes. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.maker.cancel();
+    await this.changes;
+    await this.journal.close();
+  }
+
+  /** One change of the past at a time. `target`: where the log will end. */
+  private change(target: LogPoint | null, work: () => Promise<void>): Promise<void> {
+    const done = this.changes.then(async () => {
+      if (this.closed) throw new Cancelled('the broker is closing');
+      this.target = target ?? this.journal.head;
+      try {
+        await this.maker.cancel();
+        await work();
+      } finally {
+        this.target = null;
+        this.listener?.changed();
+      }
+    });
+    this.changes = done.catch(() => undefined);
+    return done;
+  }
+
+  private async rebuildTo(upTo: Position, title: string): Promise<void> {
+    const { journal, shelf } = this;
+    try {
+      this.live = await rebuild(this.tools, { journal, shelf, upTo, payloadBytesMax: this.options.livePayloadBytesMax, title, cancelled: () => this.closed });
+    } catch (error) {
+      if (error instanceof Cancelled || codeOf(error) === 'LOCKSTEP_RECORD_UNKNOWN') throw error;
+      // The records may be good, but without the state that they build on they are no copy of the data.
+      this.lost = describe(error);
+      this.tools.log.write('error', `This copy is damaged: ${this.lost}`, { code: codeOf(error) });
+    }
+  }
+
+  /** Snapshots that came for a log which was never begun, because the process ended in between. */
+  private async discardForeign(): Promise<void> {
+    for (const snapshot of this.shelf.all.slice()) {
+      const { point } = snapshot.head;
+      if (samePoint(point, await this.journal.pointAt(point.position))) continue;
+      this.tools.log.write('warn', `Snapshot ${snapshot.path} does not belong to this log and is removed`);
+      await this.shelf.discard(snapshot);
+    }
+  }
+
+  private async quarantine(base: LogPoint, newId: boolean): Promise<void> {
+    const before = this.journal.head;
+    const folder = await this.journal.restart(base, newId);
+    if (folder !== null) this.tools.log.write('warn', `The log up to position ${before.position} was moved to ${folder}`, { folder, position: before.position });
+    if (newId) this.tools.log.write('warn', `The journal begins anew under the id ${this.journal.id}`);
+  }
+
+  /** Resolves when everything appended is durable, or never will be. */
+  private async durableAll(): Promise<void> {
+    while (this.journal.durable < this.journal.head.position && this.journal.damage === null && !this.closed) {
+      await new Promise<void>((resolve) => this.tools.clock.after(DURABLE_POLL_MS, resolve));
+    }
+  }
+}
+
+const DURABLE_POLL_MS = 5;

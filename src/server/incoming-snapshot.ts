@@ -1,0 +1,77 @@
+import type { Disk, DiskFile } from '../ports/disk.js';
+import { codeOf, describe, sync, write } from './disk-io.js';
+import { SNAPSHOT_FOLDER } from './snapshot-shelf.js';
+
+/** Where a snapshot is gathered while it comes. Removed at the next start when it was not finished. */
+export const INCOMING = `${SNAPSHOT_FOLDER}/incoming.tmp`;
+
+/** A snapshot that is being received: chunks in, a synced file out. Bounded: it asks to pause while the disk is behind. */
+export class IncomingSnapshot {
+  private file: DiskFile | null = null;
+  private waiting: Uint8Array[] = [];
+  private waitingBytes = 0;
+  private offset = 0;
+  private writing: Promise<void> = Promise.resolve();
+  private failure: string | null = null;
+
+  private constructor(private readonly pace: (go: boolean) => void) {}
+
+  /** @param pace called with false when no more should come, with true when it may again */
+  static async open(disk: Disk, pace: (go: boolean) => void): Promise<IncomingSnapshot> {
+    const incoming = new IncomingSnapshot(pace);
+    await disk.remove(INCOMING).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    });
+    incoming.file = await disk.open(INCOMING, 'create');
+    incoming.flush();
+    return incoming;
+  }
+
+  /** The bytes are copied. */
+  chunk(bytes: Uint8Array): void {
+    this.waiting.push(bytes.slice());
+    this.waitingBytes += bytes.length;
+    if (this.waitingBytes > WAITING_BYTES_MAX) this.pace(false);
+    this.flush();
+  }
+
+  /** Everything came: durable when it resolves. Rejects with what the disk said. */
+  async whole(): Promise<void> {
+    await this.writing;
+    if (this.failure !== null) throw new Error(this.failure);
+    if (this.file === null) throw new Error('the snapshot was given up');
+    await sync(this.file);
+    await this.close();
+  }
+
+  async giveUp(): Promise<void> {
+    await this.writing;
+    await this.close();
+  }
+
+  private async close(): Promise<void> {
+    const { file } = this;
+    this.file = null;
+    if (file !== null) await file.close();
+  }
+
+  private flush(): void {
+    if (this.waiting.length === 0) return;
+    this.writing = this.writing.then(async () => {
+      const parts = this.waiting;
+      const bytes = this.waitingBytes;
+      if (parts.length === 0 || this.file === null || this.failure !== null) return;
+      this.waiting = [];
+      this.waitingBytes = 0;
+      try {
+        await write(this.file, parts, this.offset);
+        this.offset += bytes;
+      } catch (error) {
+        this.failure = describe(error);
+      }
+      this.pace(true);
+    });
+  }
+}
+
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;

@@ -1,0 +1,58 @@
+import { LockstepError } from '../core/errors.js';
+import type { BrokerConfig } from './config.js';
+import type { BrokerPorts } from './broker-server.js';
+import { Copy } from './copy.js';
+import { codeOf, describe } from './disk-io.js';
+import type { Journal } from './journal/api.js';
+import { openJournal } from './journal/open.js';
+import { SnapshotShelf } from './snapshot-shelf.js';
+
+const JOURNAL_FOLDER = 'journal';
+/** A journal whose description cannot be read has no id any more: it is put aside, whole, under this name and a number. */
+const ASIDE = 'journal-unreadable';
+
+type Needs = Pick<BrokerPorts, 'disk' | 'clock' | 'random' | 'log' | 'checksum'>;
+
+/**
+ * Opens what this server has on its disk, without building the state yet.
+ * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER; or an Error of the disk (rejects)
+ */
+export async function openCopy(ports: Needs, config: BrokerConfig): Promise<Copy> {
+  const { disk, clock, log, checksum } = ports;
+  const { tuning, cluster, limits } = config;
+  const { journal, lost } = await openOrPutAside(ports, config);
+  const shelf = await SnapshotShelf.open(disk, checksum, cluster, log);
+  const tools = { disk, clock, log, checksum, limits, chunkBytes: tuning.chunkBytes, progressIntervalMs: tuning.progressIntervalMs };
+  const options = {
+    cluster,
+    everyBytes: tuning.snapshotEveryBytes,
+    everyRecords: tuning.snapshotEveryRecords,
+    payloadBytesMax: Math.floor(tuning.payloadCacheBytes / 4),
+    livePayloadBytesMax: tuning.payloadCacheBytes,
+  };
+  return new Copy(journal, shelf, tools, options, lost);
+}
+
+async function openOrPutAside(ports: Needs, config: BrokerConfig): Promise<{ journal: Journal; lost: string | null }> {
+  const { disk, clock, random, log, checksum } = ports;
+  const open = (): Promise<Journal> => openJournal({ disk, folder: JOURNAL_FOLDER, checksum, random, clock, log, options: { cluster: config.cluster, ...config.tuning.journal } });
+  try {
+    return { journal: await open(), lost: null };
+  } catch (error) {
+    const code = codeOf(error);
+    if (!(error instanceof LockstepError) || (code !== 'LOCKSTEP_JOURNAL_META_MISSING' && code !== 'LOCKSTEP_JOURNAL_META_DAMAGED')) throw error;
+    const aside = await putAside(ports);
+    const lost = `${describe(error)}; the old log was moved to ${aside}`;
+    log.write('error', `The journal has lost its id: ${lost}`, { code, aside });
+    return { journal: await open(), lost };
+  }
+}
+
+async function putAside({ disk }: Needs): Promise<string> {
+  const names = new Set(await disk.list('.'));
+  let count = 1;
+  while (names.has(`${ASIDE}-${count}`)) count += 1;
+  await disk.rename(JOURNAL_FOLDER, `${ASIDE}-${count}`);
+  await disk.syncFolder('.');
+  return `${ASIDE}-${count}`;
+}

@@ -1,0 +1,56 @@
+import { BrokerCore } from '../core/broker/core.js';
+import type { EffectSink } from '../core/broker/effects.js';
+import type { BrokerLimits } from '../core/broker/limits.js';
+import { OPERATION_VERSION, unknownRecord } from '../core/broker/records.js';
+import { RecordType } from '../core/broker/operations.js';
+import { assert } from '../core/errors.js';
+import { NO_POSITION, type Position } from '../core/identity.js';
+import type { LogRecord } from '../core/journal/envelope.js';
+import { STATE_RECORD_TYPE_MAX, isKnownMark } from '../core/replication/log-marks.js';
+import { PayloadCache } from './payloads.js';
+
+const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(RecordType));
+
+/** Whether this build can apply such a record. @throws LockstepError LOCKSTEP_RECORD_UNKNOWN when not */
+export function assertKnown(type: number, version: number, position: Position): void {
+  const known = type > STATE_RECORD_TYPE_MAX ? isKnownMark(type, version) : KNOWN_TYPES.has(type) && version <= OPERATION_VERSION;
+  if (!known) throw unknownRecord({ type, version }, `record at position ${position}`);
+}
+
+/** Takes effects that nobody shall see. */
+export const FORGET: EffectSink = () => undefined;
+
+/**
+ * The broker's state with the payloads that it holds in memory, at one position of the log.
+ *
+ * Invariant: records are applied one after the other, each once, so that equal logs give equal states.
+ */
+export class Replica {
+  readonly core: BrokerCore;
+  readonly payloads: PayloadCache;
+  private at: Position = NO_POSITION;
+
+  constructor(limits: BrokerLimits, payloadBytesMax: number) {
+    this.payloads = new PayloadCache(payloadBytesMax);
+    this.core = new BrokerCore(limits, this.payloads);
+  }
+
+  /** The last position applied, or that of the snapshot. */
+  get position(): Position {
+    return this.at;
+  }
+
+  /** The state was restored and stands at `position`. */
+  restoredAt(position: Position): void {
+    this.at = position;
+  }
+
+  /** @throws LockstepError LOCKSTEP_RECORD_UNKNOWN; nothing was applied then */
+  apply(record: LogRecord, effects: EffectSink): void {
+    assert(record.position === this.at + 1, `record ${record.position} was to be applied after record ${this.at}`);
+    assertKnown(record.type, record.version, record.position);
+    this.payloads.applying = record.position;
+    if (record.type <= STATE_RECORD_TYPE_MAX) this.core.apply(record, effects);
+    this.at = record.position;
+  }
+}

@@ -1,0 +1,96 @@
+import { LockstepError } from '../core/errors.js';
+import { REPLICATION_FRAME_BYTES_MAX, decodeReplicationFrame, encodeReplicationFrame, recordPieces, type ReplicationFrame } from '../core/replication/frames.js';
+import { FrameReader } from '../core/wire/frame.js';
+import type { Stream } from '../ports/stream.js';
+import { describe } from './disk-io.js';
+
+export interface WireHandlers {
+  frame(frame: ReplicationFrame): void;
+  /** There is room again. */
+  drain(): void;
+  /** Once. Also after `finish` and `destroy` of one's own. */
+  closed(reason: string): void;
+}
+
+/**
+ * The replication link as frames. Bytes that are no frame end it, by name.
+ *
+ * Invariant: after `finish` or `destroy` no frame comes in any more and nothing goes out, though the stream still closes.
+ */
+export class ReplicationWire {
+  private open = true;
+  private roomy = true;
+
+  constructor(
+    private readonly stream: Stream,
+    private readonly handlers: WireHandlers,
+  ) {
+    const reader = new FrameReader(REPLICATION_FRAME_BYTES_MAX, ({ kind, payload }) => {
+      if (this.open) this.handlers.frame(decodeReplicationFrame(kind, payload));
+    });
+    stream.handle({
+      data: (bytes) => this.read(reader, bytes),
+      drain: () => {
+        this.roomy = true;
+        if (this.open) this.handlers.drain();
+      },
+      close: (reason) => {
+        this.open = false;
+        this.handlers.closed(reason);
+      },
+    });
+  }
+
+  get remote(): string {
+    return this.stream.remote;
+  }
+  /** False while what was written last has not found room yet. */
+  get room(): boolean {
+    return this.open && this.roomy;
+  }
+  get isOpen(): boolean {
+    return this.open;
+  }
+
+  send(frame: ReplicationFrame): void {
+    if (this.open) this.roomy = this.stream.write(encodeReplicationFrame(frame));
+  }
+
+  sendRecords(bytes: Uint8Array): void {
+    if (!this.open) return;
+    for (const piece of recordPieces(bytes)) this.roomy = this.stream.write(piece);
+  }
+
+  pause(): void {
+    this.stream.pause();
+  }
+
+  resume(): void {
+    this.stream.resume();
+  }
+
+  /** Says why, when there is something to say, and closes. */
+  finish(answer: string | null, reason: string): void {
+    if (!this.open) return;
+    if (answer === null) return this.destroy(reason);
+    this.send({ kind: 'refused', reason: answer });
+    this.open = false;
+    this.stream.end();
+  }
+
+  destroy(reason: string): void {
+    if (!this.open) return;
+    this.open = false;
+    this.stream.destroy(reason);
+  }
+
+  private read(reader: FrameReader, bytes: Uint8Array): void {
+    if (!this.open) return;
+    try {
+      reader.push(bytes);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      this.finish(describe(error), describe(error));
+    }
+  }
+}

@@ -1,0 +1,375 @@
+import type { ServeRole } from '../core/control/broker.js';
+import type { Effect, Message } from '../core/broker/effects.js';
+import type { Operation } from '../core/broker/operations.js';
+import { encodeOperation } from '../core/broker/records.js';
+import { RECORD_HEADER_BYTES, RECORD_PAYLOAD_BYTES_MAX, RecordOrigin } from '../core/journal/envelope.js';
+import type { ConnectionId } from '../core/broker/effects.js';
+import type { Monotonic, Position, Term } from '../core/identity.js';
+import { AdmissionWindow, admittedPosition } from '../core/replication/admission-window.js';
+import { LOG_MARK_VERSION, LogMark } from '../core/replication/log-marks.js';
+import { ByteWriter, MalformedBytes } from '../core/wire/bytes.js';
+import type { Cancel, Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import { Backlog } from './backlog.js';
+import type { BrokerConfig } from './config.js';
+import { Connections } from './connections.js';
+import type { Copy } from './copy.js';
+import { describe } from './disk-io.js';
+import type { ClientEdge, ClientHandler, Submitted } from './edge.js';
+import type { Leading } from './leading.js';
+
+/*
+ * Serving clients in a term.
+ *
+ * Invariants
+ * - Durable before spoken: an effect leaves only when its record is admitted (R2) and the gate is open at that moment.
+ * - The gate is open only while the order says serve, the term is above the fence, the manager's pulse is recent, and, while only
+ *   this copy counts, before the lease's deadline. A closed gate keeps effects; it never drops them.
+ * - Within a term the set of copies that count never shrinks: what a term's record names counts to the end of that term.
+ * - The first record of a term is written before any client's, and the link is told of the term before that record.
+ * - Suspended: the clients' connections stay, nothing is taken from them, nothing is said to them. Ended: they are closed, and
+ *   what was held is dropped; their records stay in the log.
+ */
+export interface ServingTools {
+  readonly copy: Copy;
+  readonly leading: Leading;
+  readonly config: BrokerConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly fencedThrough: () => Term;
+  readonly pulseAt: () => Monotonic;
+  readonly changed: () => void;
+}
+
+type Stage = 'off' | 'on' | 'suspended';
+
+export class Serving implements ClientEdge {
+  private stage: Stage = 'off';
+  private current: Term | null = null;
+  private lastTerm: Term | null = null;
+  private role: ServeRole | null = null;
+  private member: { readonly journal: string } | null = null;
+  private requiredFrom: Position | null = null;
+  private window = new AdmissionWindow();
+  private readonly backlog: Backlog;
+  private readonly writer = new ByteWriter(4096);
+  private readonly connections = new Connections();
+  private readonly unsaid = new Map<ConnectionId, Operation>();
+  private paused = false;
+  private grace: Cancel | null = null;
+
+  constructor(private readonly tools: ServingTools) {
+    this.backlog = new Backlog(Math.min(64 * 1024, tools.config.tuning.unadmittedBytesMax / 16));
+  }
+
+  // What the orders say.
+
+  /**
+   * Serves as the role says, from now on; the same again changes nothing.
+   * @returns why it does not, or not yet; `null` when it does
+   */
+  serve(role: ServeRole): string | null {
+    const refusal = this.refusal(role) ?? this.enter(role);
+    if (refusal !== null) {
+      if (this.stage === 'on') this.suspend();
+      return refusal;
+    }
+    const fresh = this.stage !== 'on';
+    this.stage = 'on';
+    this.adopt(role);
+    if (fresh) this.sayUnsaid();
+    this.release();
+    return null;
+  }
+
+  /** Nothing is taken and nothing is said, until `serve` or `end`. */
+  suspend(): void {
+    if (this.stage === 'off') return;
+    if (this.stage === 'on') this.tools.leading.forbid('this server has stopped serving');
+    this.stage = 'suspended';
+    this.role = null;
+    this.paused = true;
+  }
+
+  /** Serves no more: the clients are closed and what was held for them is dropped. */
+  end(reason: string): void {
+    this.grace?.();
+    this.grace = null;
+    if (this.stage === 'off') return this.connections.closeAll(reason);
+    this.tools.leading.forbid('this server has stopped serving');
+    this.stage = 'off';
+    this.current = null;
+    this.role = null;
+    this.member = null;
+    this.requiredFrom = null;
+    this.window.clear();
+    this.backlog.clear();
+    this.unsaid.clear();
+    this.paused = false;
+    this.connections.closeAll(reason);
+  }
+
+  // What the status says.
+
+  get on(): boolean {
+    return this.stage === 'on';
+  }
+  get term(): Term | null {
+    return this.current;
+  }
+  get peerRequiredFrom(): Position | null {
+    return this.stage === 'on' ? this.requiredFrom : null;
+  }
+  /** Records wait for the peer, or would. */
+  get awaitsPeer(): boolean {
+    return this.stage === 'on' && (this.member !== null || this.requiredFrom !== null);
+  }
+  get draining(): boolean {
+    return this.role?.drain === true;
+  }
+  get admitted(): Position {
+    return this.window.admitted;
+  }
+  get clients(): number {
+    return this.connections.size;
+  }
+
+  /** R10: nothing is under way, and both logs end at the same position. */
+  get drained(): boolean {
+    if (!this.draining || this.stage !== 'on' || !this.tools.leading.inStep) return false;
+    const { copy, leading } = this.tools;
+    const head = copy.head.position;
+    return this.window.held === 0 && copy.durable === head && this.window.admitted === head && leading.peerDurable?.position === head;
+  }
+
+  // What the disk and the peer say.
+
+  /** More is durable here or at the peer, or the gate may have opened. */
+  release(): void {
+    if (this.stage === 'off') return;
+    const { copy, leading } = this.tools;
+    const peer = leading.peerDurable;
+    const counts = peer !== null && (this.member === null || peer.journal === this.member.journal);
+    const admitted = admittedPosition({
+      own: copy.durable,
+      peer: counts ? peer.position : null,
+      peerIsMember: this.member !== null,
+      peerRequiredFrom: this.requiredFrom,
+    });
+    if (this.stage === 'on' && this.window.admit(admitted)) this.backlog.admit(admitted);
+    if (this.window.held > 0) this.window.release(this.gate, this.deliver);
+    this.relax();
+  }
+
+  // What the protocols say (ClientEdge).
+
+  get serving(): boolean {
+    return this.stage === 'on' && !this.draining;
+  }
+
+  get congested(): boolean {
+    return this.paused;
+  }
+
+  register(handler: ClientHandler): ConnectionId {
+    return this.connections.add(handler);
+  }
+
+  unregister(connection: ConnectionId): void {
+    this.connections.remove(connection);
+  }
+
+  submit(operation: Operation, origin: number): Submitted {
+    if (!this.serving) return this.whileAway(operation);
+    const { core } = this.tools.copy.replica;
+    const refusal = core.refusal(operation);
+    if (refusal !== null) return refused('limit', refusal.detail);
+    return this.append(operation, origin);
+  }
+
+  submitVolatile(topic: string, payload: Uint8Array): Submitted {
+    if (!this.serving) return refused('not-serving', 'this server does not serve now');
+    const at = this.tools.copy.journal.head.position;
+    const before = this.window.held;
+    this.tools.copy.replica.core.deliverVolatile(topic, payload, (effect) => this.window.hold(at, effect));
+    if (this.window.held === before) return ACCEPTED;
+    if (at <= this.window.admitted) this.window.release(this.gate, this.deliver);
+    if (this.window.held > 0) this.weigh(at, payload.length + VOLATILE_OVERHEAD_BYTES * (this.window.held - before));
+    return ACCEPTED;
+  }
+
+  loadPayload(message: Message, done: (payload: Uint8Array | null) => void): void {
+    this.tools.copy.readPayload(message).then(done, (error: unknown) => {
+      this.tools.log.write('error', `The payload of message ${message.id} cannot be read back: ${describe(error)}`, { position: message.id });
+      done(null);
+    });
+  }
+
+  /** Whether what is admitted may be said now. */
+  private readonly gate = (): boolean => {
+    const { role, current, tools } = this;
+    if (this.stage !== 'on' || role === null || current === null || current <= tools.fencedThrough()) return false;
+    const now = tools.clock.monotonic();
+    if (now - tools.pulseAt() > tools.config.pulseLimitMs) return false;
+    return role.soloUntil === null || now < role.soloUntil;
+  };
+
+  private readonly deliver = (effect: Effect): void => {
+    this.connections.deliver(effect);
+  };
+
+  private refusal(role: ServeRole): string | null {
+    const { copy, config } = this.tools;
+    if (role.term <= this.tools.fencedThrough()) return `term ${role.term} is fenced`;
+    if (copy.damage !== null) return 'this copy is damaged';
+    if (!copy.ready) return 'the state is being built';
+    const me = role.inSync.find((one) => one.server === config.server);
+    if (me === undefined || me.journal !== copy.id) return `term ${role.term} does not name this copy (journal ${copy.id})`;
+    return null;
+  }
+
+  /** Goes into the role's term, unless we are in it already. */
+  private enter(role: ServeRole): string | null {
+    const { copy } = this.tools;
+    if (this.current === role.term) {
+      this.tools.leading.allow(role.term, role.peer);
+      return null;
+    }
+    if (this.current !== null) return role.term > this.current ? this.goOn(role) : `term ${role.term} is older than term ${this.current}, which this server serves in`;
+    const head = copy.head.term;
+    if (head > role.term || (head === role.term && this.lastTerm !== role.term)) return `the log has records of term ${head} already, which this run did not serve in`;
+    return this.begin(role);
+  }
+
+  private begin(role: ServeRole): string | null {
+    const { copy, leading, config, log, clock } = this.tools;
+    const draft = encodeOperation({ kind: 'term-start', server: config.server });
+    if (!copy.journal.canAppend(draft.payload.length)) return 'the disk takes no record now';
+    leading.forget();
+    leading.allow(role.term, role.peer);
+    this.current = role.term;
+    this.lastTerm = role.term;
+    this.connections.beginTerm(role.term);
+    // A new one: what was admitted under that number before may have been cut away since, as a follower.
+    this.window = new AdmissionWindow();
+    this.backlog.clear();
+    const record = copy.journal.append(draft.type, draft.version, RecordOrigin.lockstep, role.term, draft.payload);
+    copy.replica.apply(record, (effect) => this.window.hold(record.position, effect));
+    log.write('info', `Serves in term ${role.term} from record ${record.position} on`, { term: role.term, position: record.position });
+    this.grace?.();
+    this.grace = clock.after(config.tuning.orphanGraceMs, () => this.buryOrphans());
+    return null;
+  }
+
+  /** The same server goes on in a higher term: its clients stay. */
+  private goOn(role: ServeRole): string | null {
+    const { copy, leading, log } = this.tools;
+    if (!copy.journal.canAppend(0)) return 'the disk takes no record now';
+    const first = (copy.head.position + 1) as Position;
+    leading.switchTerm(role.term, first);
+    leading.allow(role.term, role.peer);
+    this.current = role.term;
+    this.lastTerm = role.term;
+    this.member = null;
+    this.connections.beginTerm(role.term);
+    const record = copy.journal.append(LogMark.termContinued, LOG_MARK_VERSION, RecordOrigin.lockstep, role.term, NO_BYTES);
+    copy.replica.apply(record, (effect) => this.window.hold(record.position, effect));
+    log.write('info', `Goes on in term ${role.term} from record ${first} on`, { term: role.term, position: first });
+    return null;
+  }
+
+  private adopt(role: ServeRole): void {
+    const { copy, config, log } = this.tools;
+    const peer = role.inSync.find((one) => one.server !== config.server) ?? null;
+    if (peer === null && this.member !== null) log.write('error', `The order leaves out a copy that counts in term ${role.term}; it goes on counting`, { code: 'LOCKSTEP_ORDER_NARROWS' });
+    else this.member = peer;
+    const wants = role.requirePeer || this.member !== null;
+    if (!wants) this.requiredFrom = null;
+    else this.requiredFrom ??= (copy.head.position + 1) as Position;
+    this.role = role;
+    if (role.drain) this.paused = true;
+  }
+
+  private append(operation: Operation, origin: number): Submitted {
+    const { copy } = this.tools;
+    const { journal } = copy;
+    let draft: ReturnType<typeof encodeOperation>;
+    try {
+      draft = encodeOperation(operation, this.writer);
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error;
+      this.writer.take();
+      return refused('limit', error.message);
+    }
+    if (draft.payload.length > RECORD_PAYLOAD_BYTES_MAX) return refused('limit', `an operation of ${draft.payload.length} bytes`);
+    if (this.current === null || journal.damage !== null) return refused('not-serving', 'this copy is damaged');
+    if (!journal.canAppend(draft.payload.length)) {
+      this.paused = true;
+      return refused('disk-full', journal.full ? 'there is no room on the disk' : 'the disk does not keep up');
+    }
+    const record = journal.append(draft.type, draft.version, origin, this.current, draft.payload);
+    const { position } = record;
+    copy.replica.apply(record, (effect) => this.window.hold(position, effect));
+    this.weigh(position, draft.payload.length + RECORD_HEADER_BYTES);
+    return ACCEPTED;
+  }
+
+  private weigh(position: Position, bytes: number): void {
+    this.backlog.add(position, bytes);
+    if (this.backlog.bytes > this.tools.config.tuning.unadmittedBytesMax || this.tools.copy.journal.full) this.paused = true;
+  }
+
+  /** Clients may be read again when half of the backlog is gone. */
+  private relax(): void {
+    if (!this.paused || !this.serving || this.tools.copy.journal.full) return;
+    if (this.backlog.bytes > this.tools.config.tuning.unadmittedBytesMax / 2) return;
+    this.paused = false;
+    this.connections.resume();
+  }
+
+  /** A connection that ends while nothing can be written is remembered: in the same state it would count as connected for ever. */
+  private whileAway(operation: Operation): Submitted {
+    if (operation.kind === 'disconnect' && this.stage !== 'off') {
+      this.unsaid.set(operation.connection, operation);
+      return ACCEPTED;
+    }
+    return refused('not-serving', this.draining ? 'this server hands over to its peer' : 'this server does not serve now');
+  }
+
+  private sayUnsaid(): void {
+    if (!this.serving) return;
+    const operations = [...this.unsaid.values()];
+    this.unsaid.clear();
+    for (const operation of operations) this.submit(operation, RecordOrigin.lockstep);
+  }
+
+  /** The clients of the server before had their time to come back: those that did not are gone, with their wills. */
+  private buryOrphans(): void {
+    this.grace = null;
+    if (this.current === null) return;
+    if (!this.serving || !this.tools.copy.ready) {
+      this.grace = this.tools.clock.after(GRACE_RETRY_MS, () => this.buryOrphans());
+      return;
+    }
+    const orphans = this.tools.copy.replica.core.orphans();
+    if (orphans.length === 0) return;
+    this.tools.log.write('info', `${orphans.length} clients of the term before did not come back; their wills are published`, { count: orphans.length });
+    for (let at = 0; at < orphans.length; at += ORPHANS_PER_RECORD) {
+      const said = this.append({ kind: 'orphans-gone', clientIds: orphans.slice(at, at + ORPHANS_PER_RECORD) }, RecordOrigin.lockstep);
+      if (said.kind === 'refused') {
+        this.grace = this.tools.clock.after(GRACE_RETRY_MS, () => this.buryOrphans());
+        return;
+      }
+    }
+  }
+}
+
+const ACCEPTED: Submitted = { kind: 'accepted' };
+const NO_BYTES = new Uint8Array(0);
+const VOLATILE_OVERHEAD_BYTES = 64;
+const ORPHANS_PER_RECORD = 500;
+const GRACE_RETRY_MS = 500;
+
+function refused(reason: 'not-serving' | 'limit' | 'disk-full', detail: string): Submitted {
+  return { kind: 'refused', reason, detail };
+}

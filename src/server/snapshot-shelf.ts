@@ -1,0 +1,216 @@
+import type { Checksum, LogPoint } from '../core/journal/envelope.js';
+import type { Position } from '../core/identity.js';
+import type { Disk, DiskFile } from '../ports/disk.js';
+import type { Log } from '../ports/log.js';
+import { codeOf, describe } from './disk-io.js';
+import { readSnapshotHead, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
+
+/*
+ * The snapshots on this server's disk.
+ *
+ * Invariants
+ * - A file under a snapshot's name was written and synced whole before it got that name.
+ * - The two newest are kept; one that is being sent to the follower is kept as long as that takes.
+ * - Who reads payloads from a snapshot knows its index: `PayloadIndex`, made when the file is written or scanned.
+ */
+export const SNAPSHOT_FOLDER = 'snapshots';
+const KEPT = 2;
+const SUFFIX = '.snap';
+
+export interface ShelvedSnapshot {
+  readonly path: string;
+  readonly head: SnapshotHead;
+  readonly bytes: number;
+}
+
+export function snapshotPath(position: Position): string {
+  return `${SNAPSHOT_FOLDER}/${String(position).padStart(16, '0')}${SUFFIX}`;
+}
+
+export class SnapshotShelf {
+  /** Oldest first. */
+  private snapshots: ShelvedSnapshot[] = [];
+  private readonly pins = new Map<string, number>();
+  private readonly indexes = new Map<string, PayloadIndex>();
+
+  private constructor(
+    private readonly disk: Disk,
+    private readonly checksum: Checksum,
+    private readonly cluster: string,
+    private readonly log: Log,
+  ) {}
+
+  /** Looks through the folder. What is no snapshot of this cluster is left alone and said; unfinished files are removed. */
+  static async open(disk: Disk, checksum: Checksum, cluster: string, log: Log): Promise<SnapshotShelf> {
+    const shelf = new SnapshotShelf(disk, checksum, cluster, log);
+    await disk.makeFolder(SNAPSHOT_FOLDER);
+    for (const name of (await disk.list(SNAPSHOT_FOLDER)).sort()) {
+      const path = `${SNAPSHOT_FOLDER}/${name}`;
+      if (name.endsWith('.tmp')) await disk.remove(path);
+      else if (name.endsWith(SUFFIX)) await shelf.look(path);
+    }
+    return shelf;
+  }
+
+  get all(): readonly ShelvedSnapshot[] {
+    return this.snapshots;
+  }
+
+  get newest(): ShelvedSnapshot | null {
+    return this.snapshots[this.snapshots.length - 1] ?? null;
+  }
+
+  get oldest(): ShelvedSnapshot | null {
+    return this.snapshots[0] ?? null;
+  }
+
+  /** A snapshot that now stands under its name, durably. */
+  async add(path: string, index: PayloadIndex | null): Promise<void> {
+    await this.look(path);
+    if (index !== null) this.indexes.set(path, index);
+  }
+
+  setIndex(path: string, index: PayloadIndex): void {
+    this.indexes.set(path, index);
+  }
+
+  /** Removes one that is damaged or speaks of another log. */
+  async discard(snapshot: ShelvedSnapshot): Promise<void> {
+    this.snapshots = this.snapshots.filter((one) => one !== snapshot);
+    this.indexes.delete(snapshot.path);
+    await this.removeQuietly(snapshot.path);
+  }
+
+  /** Removes all but `keep`. */
+  async keepOnly(keep: string | null): Promise<void> {
+    for (const snapshot of this.snapshots.filter((one) => one.path !== keep)) await this.discard(snapshot);
+  }
+
+  /** Removes what is older than the two newest and not in use. */
+  async prune(): Promise<void> {
+    const surplus = this.snapshots.slice(0, Math.max(0, this.snapshots.length - KEPT));
+    for (const snapshot of surplus) if (!this.pins.has(snapshot.path)) await this.discard(snapshot);
+  }
+
+  /** Keeps a snapshot from being removed until the answer is called. */
+  pin(path: string): () => void {
+    this.pins.set(path, (this.pins.get(path) ?? 0) + 1);
+    let pinned = true;
+    return () => {
+      if (!pinned) return;
+      pinned = false;
+      const left = (this.pins.get(path) ?? 1) - 1;
+      if (left === 0) this.pins.delete(path);
+      else this.pins.set(path, left);
+    };
+  }
+
+  /** The payload of a message that a snapshot holds; the newest first. `null` when none does. */
+  async payload(id: Position): Promise<Uint8Array | null> {
+    for (let i = this.snapshots.length - 1; i >= 0; i -= 1) {
+      const snapshot = this.snapshots[i] as ShelvedSnapshot;
+      const place = this.indexes.get(snapshot.path)?.find(id) ?? null;
+      if (place !== null) return this.readPlace(snapshot.path, place);
+    }
+    return null;
+  }
+
+  private async readPlace(path: string, place: PayloadPlace): Promise<Uint8Array> {
+    if (place.length === 0) return new Uint8Array(0);
+    const unpin = this.pin(path);
+    let file: DiskFile | null = null;
+    try {
+      file = await this.disk.open(path, 'read');
+      const bytes = await file.read(place.offset, place.length);
+      if (bytes.length !== place.length) throw new Error(`${path} ends within a payload`);
+      return bytes;
+    } finally {
+      unpin();
+      if (file !== null) await file.close();
+    }
+  }
+
+  private async look(path: string): Promise<void> {
+    let file: DiskFile | null = null;
+    try {
+      file = await this.disk.open(path, 'read');
+      const head = await readSnapshotHead(file, path, this.checksum);
+      if (head.cluster !== this.cluster) {
+        this.log.write('warn', `Snapshot ${path} belongs to cluster "${head.cluster}" and is left alone`);
+        return;
+      }
+      const bytes = await file.size();
+      this.snapshots = this.snapshots.filter((one) => one.path !== path);
+      this.snapshots.push({ path, head, bytes });
+      this.snapshots.sort((a, b) => a.head.point.position - b.head.point.position);
+    } catch (error) {
+      this.log.write('warn', `Snapshot ${path} cannot be used: ${describe(error)}`);
+    } finally {
+      if (file !== null) await file.close();
+    }
+  }
+
+  private async removeQuietly(path: string): Promise<void> {
+    try {
+      await this.disk.remove(path);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') this.log.write('warn', `Snapshot ${path} cannot be removed: ${describe(error)}`);
+    }
+  }
+}
+
+/** Where each payload stands in one snapshot: sorted ids and offsets, 24 bytes a message. */
+export class PayloadIndex {
+  private ids = new Float64Array(1024);
+  private offsets = new Float64Array(1024);
+  private lengths = new Float64Array(1024);
+  private count = 0;
+  private sorted = true;
+
+  add(id: Position, place: PayloadPlace): void {
+    if (this.count === this.ids.length) this.grow();
+    if (this.count > 0 && id < (this.ids[this.count - 1] as number)) this.sorted = false;
+    this.ids[this.count] = id;
+    this.offsets[this.count] = place.offset;
+    this.lengths[this.count] = place.length;
+    this.count += 1;
+  }
+
+  find(id: Position): PayloadPlace | null {
+    if (!this.sorted) this.sort();
+    let low = 0;
+    let high = this.count - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const found = this.ids[middle] as number;
+      if (found === id) return { offset: this.offsets[middle] as number, length: this.lengths[middle] as number };
+      if (found < id) low = middle + 1;
+      else high = middle - 1;
+    }
+    return null;
+  }
+
+  private sort(): void {
+    const order = Array.from({ length: this.count }, (_, i) => i).sort((a, b) => (this.ids[a] as number) - (this.ids[b] as number));
+    this.ids = Float64Array.from(order, (i) => this.ids[i] as number);
+    this.offsets = Float64Array.from(order, (i) => this.offsets[i] as number);
+    this.lengths = Float64Array.from(order, (i) => this.lengths[i] as number);
+    this.sorted = true;
+  }
+
+  private grow(): void {
+    const wider = (from: Float64Array): Float64Array<ArrayBuffer> => {
+      const to = new Float64Array(from.length * 2);
+      to.set(from);
+      return to;
+    };
+    this.ids = wider(this.ids);
+    this.offsets = wider(this.offsets);
+    this.lengths = wider(this.lengths);
+  }
+}
+
+/** Whether a snapshot speaks of the log that has `point`. */
+export function samePoint(one: LogPoint, other: LogPoint | null): boolean {
+  return other !== null && one.position === other.position && one.chain === other.chain && one.term === other.term;
+}
