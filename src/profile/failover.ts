@@ -27,6 +27,8 @@ export interface WorstCaseFailover {
 export const CLAIM_ALLOWANCE_MS = 500;
 /** One read or write on the share that is well. */
 export const SHARE_ALLOWANCE_MS = 100;
+/** How often a contender reads the holder's heartbeat within one activeLockReacquisitionInterval (a test holds it to the share keeper's). */
+export const HEARTBEAT_READINGS_PER_INTERVAL = 3;
 
 /**
  * How long clients can be without a serving server, computed from the profile. It holds while the gateway answers, the
@@ -40,7 +42,7 @@ export function worstCaseFailover(profile: Profile): WorstCaseFailover {
     crashedProcess: bound([
       { ms: pulse, what: 'the HA manager sees its broker end at once, releases the lock and tells the peer; at the latest with the next pulse (pingInterval/2)' },
       { ms: SHARE_ALLOWANCE_MS, what: 'release of the lock on the share' },
-      { ms: ha.effectiveActiveLockInterval, what: 'the peer tries for the lock at once, and again after activeLockReacquisitionInterval when the release was not yet to be seen' },
+      { ms: readingMs(profile), what: 'the peer tries for the lock at once, and again with its next look at it (a third of activeLockReacquisitionInterval) when the release was not yet to be seen' },
       claim,
     ]),
     deadHost: bound([deadHostDetection(profile), { ms: pulse, what: 'decision at the next pulse (pingInterval/2)' }, claim]),
@@ -56,13 +58,18 @@ export function worstCaseFailover(profile: Profile): WorstCaseFailover {
 }
 
 /** Silence and staleness run at the same time: the passive server watches the heartbeat on the share all along. */
-function deadHostDetection({ ha }: Profile): FailoverStep {
-  const stale = ha.passiveLockAcquisitionInterval + ha.effectiveActiveLockInterval + SHARE_ALLOWANCE_MS;
+function deadHostDetection(profile: Profile): FailoverStep {
+  const { ha } = profile;
+  const stale = ha.passiveLockAcquisitionInterval + 2 * readingMs(profile) + SHARE_ALLOWANCE_MS;
   if (ha.silenceLimit >= stale) return { ms: ha.silenceLimit, what: 'silence on the backchannel (pingMissLimit × pingInterval); the lock is stale by then' };
   return {
     ms: stale,
-    what: "the holder's heartbeat stands still for passiveLockAcquisitionInterval, counted from the look that saw its last beat, at most activeLockReacquisitionInterval later; the silence of the backchannel is over by then",
+    what: "the holder's heartbeat stands still for passiveLockAcquisitionInterval, from the look that saw its last beat to the look that ends the period (looks are a third of activeLockReacquisitionInterval apart); the silence of the backchannel is over by then",
   };
+}
+
+function readingMs({ ha }: Profile): number {
+  return Math.ceil(ha.activeLockReacquisitionInterval / HEARTBEAT_READINGS_PER_INTERVAL);
 }
 
 function bound(steps: readonly FailoverStep[]): FailoverBound {

@@ -1,8 +1,9 @@
 import { settingsThatMustAgree } from '../../../src/profile/agree.js';
-import { worstCaseFailover } from '../../../src/profile/failover.js';
+import { HEARTBEAT_READINGS_PER_INTERVAL, worstCaseFailover } from '../../../src/profile/failover.js';
 import { parseProfile } from '../../../src/profile/load.js';
 import type { Profile } from '../../../src/profile/profile.js';
 import { bundledPair, renderProfile } from '../../../src/profile/template.js';
+import { READINGS_PER_INTERVAL } from '../../../src/share/lease.js';
 
 function profile(change: (text: string) => string = (text) => text, role: 'primary' | 'secondary' = 'primary'): Profile {
   return parseProfile(change(renderProfile(bundledPair('haprofile1'), role)), '/x/lockstep.yaml').profile;
@@ -15,6 +16,8 @@ describe('the worst case', () => {
       expect(steps.length).toBeGreaterThan(1);
     }
   });
+
+  it('rests on how often the share keeper really looks', () => expect(HEARTBEAT_READINGS_PER_INTERVAL).toBe(READINGS_PER_INTERVAL));
 
   it('of a dead host does not add the lease to the silence', () => {
     const { deadHost } = worstCaseFailover(profile());
