@@ -1,6 +1,6 @@
 import { LockstepError } from '../errors.js';
 import type { LogRecord } from '../journal/envelope.js';
-import { ByteReader, ByteWriter, MalformedBytes } from '../wire/bytes.js';
+import { ByteReader, ByteWriter, decodeText, MalformedBytes } from '../wire/bytes.js';
 import type { ServerId } from '../identity.js';
 import type { Qos } from './effects.js';
 import { RecordType } from './operations.js';
@@ -97,8 +97,20 @@ export function encodeOperation(operation: Operation, writer: ByteWriter = new B
  */
 export function decodeOperation(record: LogRecord): Operation {
   if (record.version !== OPERATION_VERSION) throw unknownRecord(record, `record at position ${record.position}`);
+  switch (record.type) {
+    case RecordType.publish:
+      return decodePublish(record.payload);
+    case RecordType.acknowledge:
+      return decodeHandshake('acknowledge', record.payload);
+    case RecordType.received:
+      return decodeHandshake('received', record.payload);
+    case RecordType.release:
+      return decodeHandshake('release', record.payload);
+    case RecordType.complete:
+      return decodeHandshake('complete', record.payload);
+  }
   const reader = new ByteReader(record.payload);
-  const operation = decodeBody(record, reader);
+  const operation = decodeRare(record, reader);
   reader.end();
   return operation;
 }
@@ -124,18 +136,8 @@ export function unknownRecord(what: { readonly type: number; readonly version: n
   );
 }
 
-function decodeBody(record: LogRecord, reader: ByteReader): Operation {
+function decodeRare(record: LogRecord, reader: ByteReader): Operation {
   switch (record.type) {
-    case RecordType.publish:
-      return decodePublish(reader);
-    case RecordType.acknowledge:
-      return decodeHandshake('acknowledge', reader);
-    case RecordType.received:
-      return decodeHandshake('received', reader);
-    case RecordType.release:
-      return decodeHandshake('release', reader);
-    case RecordType.complete:
-      return decodeHandshake('complete', reader);
     case RecordType.connect:
       return decodeConnect(reader);
     case RecordType.disconnect:
@@ -174,24 +176,49 @@ function decodeConnect(reader: ByteReader): ConnectOperation {
   return { kind: 'connect', connection, clientId, clean: (flags & 1) !== 0, will, user };
 }
 
-function decodePublish(reader: ByteReader): PublishOperation {
-  const connection = reader.u64();
-  const packetId = reader.u16();
-  const flags = bits(reader, 7);
-  const topic = reader.text();
+/*
+ * Publications and the answers to them are most of all records. They are read without a ByteReader, which makes a DataView
+ * for each: that alone took a third of the time to apply them.
+ */
+
+const HANDSHAKE_BYTES = 10;
+const PUBLISH_HEAD_BYTES = 13;
+
+function decodePublish(payload: Uint8Array): PublishOperation {
+  if (payload.length < PUBLISH_HEAD_BYTES) throw new MalformedBytes(`a publication of ${payload.length} bytes`);
+  const flags = byteAt(payload, HANDSHAKE_BYTES);
+  if (flags > 7) throw new MalformedBytes(`flags ${flags} of a publication`);
+  const topicEnd = PUBLISH_HEAD_BYTES + pairAt(payload, HANDSHAKE_BYTES + 1);
+  if (payload.length < topicEnd) throw new MalformedBytes(`a topic that ends at ${topicEnd} of ${payload.length} bytes`);
   return {
     kind: 'publish',
-    connection,
-    packetId,
-    topic,
+    connection: connectionAt(payload),
+    packetId: pairAt(payload, 8),
+    topic: decodeText(payload.subarray(PUBLISH_HEAD_BYTES, topicEnd)),
     qos: qosOf(flags & 3),
     retain: (flags & 4) !== 0,
-    payload: reader.raw(reader.left),
+    payload: payload.subarray(topicEnd),
   };
 }
 
-function decodeHandshake(kind: HandshakeOperation['kind'], reader: ByteReader): HandshakeOperation {
-  return { kind, connection: reader.u64(), packetId: reader.u16() };
+function decodeHandshake(kind: HandshakeOperation['kind'], payload: Uint8Array): HandshakeOperation {
+  if (payload.length !== HANDSHAKE_BYTES) throw new MalformedBytes(`an answer of ${payload.length} bytes, ${HANDSHAKE_BYTES} wanted`);
+  return { kind, connection: connectionAt(payload), packetId: pairAt(payload, 8) };
+}
+
+function connectionAt(payload: Uint8Array): number {
+  const upper = pairAt(payload, 0) * 0x1_0000 + pairAt(payload, 2);
+  if (upper > 0x1f_ffff) throw new MalformedBytes('a number above 2^53');
+  return upper * 0x1_0000_0000 + pairAt(payload, 4) * 0x1_0000 + pairAt(payload, 6);
+}
+
+function pairAt(bytes: Uint8Array, at: number): number {
+  return (byteAt(bytes, at) << 8) | byteAt(bytes, at + 1);
+}
+
+/** Only within a length that was checked before. */
+function byteAt(bytes: Uint8Array, at: number): number {
+  return bytes[at] ?? 0;
 }
 
 function decodeSubscribe(reader: ByteReader): SubscribeOperation {
