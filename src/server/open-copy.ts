@@ -48,11 +48,17 @@ async function openOrPutAside(ports: Needs, config: BrokerConfig): Promise<{ jou
   }
 }
 
-async function putAside({ disk }: Needs): Promise<string> {
-  const names = new Set(await disk.list('.'));
+async function putAside({ disk, log }: Needs): Promise<string> {
   let count = 1;
-  while (names.has(`${ASIDE}-${count}`)) count += 1;
-  await disk.rename(JOURNAL_FOLDER, `${ASIDE}-${count}`);
-  await disk.syncFolder('.');
-  return `${ASIDE}-${count}`;
+  while ((await disk.list(`${ASIDE}-${count}`)).length > 0) count += 1;
+  const aside = `${ASIDE}-${count}`;
+  await disk.makeFolder(aside);
+  for (const name of await disk.list(JOURNAL_FOLDER)) {
+    await disk.rename(`${JOURNAL_FOLDER}/${name}`, `${aside}/${name}`).catch((error: unknown) => {
+      log.write('warn', `${JOURNAL_FOLDER}/${name} stays where it is: ${describe(error)}`);
+    });
+  }
+  await disk.syncFolder(aside);
+  await disk.syncFolder(JOURNAL_FOLDER);
+  return aside;
 }

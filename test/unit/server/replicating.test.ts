@@ -1,0 +1,157 @@
+import { Host, World, peerOf, startedPair, syncedPair } from './brokers.js';
+
+describe('one server serves', () => {
+  test('what is durable here is acknowledged while only this copy counts', async () => {
+    const world = new World();
+    const one = new Host(world, 'one');
+    await one.start();
+    one.serve(1);
+    const client = one.client();
+    expect(client.connect('a')).toEqual({ kind: 'accepted' });
+    client.publish('t', 'x');
+    expect(client.effects).toEqual([]);
+    await world.run(20);
+    expect(client.effects.map(({ kind }) => kind)).toEqual(['connack', 'puback']);
+    expect(one.status).toMatchObject({ role: 'serve', term: 1, clientPort: 'accepting', journal: { term: 1, position: 3, durable: 3 } });
+  });
+
+  test('an order that does not name this copy is refused, and said', async () => {
+    const world = new World();
+    const one = new Host(world, 'one');
+    await one.start();
+    one.serve(1, { inSync: [{ ...one.member, journal: 'other' as never }] });
+    expect(one.status).toMatchObject({ role: 'idle', trouble: expect.stringContaining('does not name this copy') });
+    expect(one.client().connect('a')).toMatchObject({ kind: 'refused', reason: 'not-serving' });
+  });
+
+  test('a restarted process does not serve in the term of its log (R1), but in a higher one with its state', async () => {
+    const world = new World();
+    const one = new Host(world, 'one');
+    await one.start();
+    one.serve(1);
+    const before = one.client();
+    before.connect('a');
+    before.subscribe('t');
+    await world.run(20);
+    one.kill();
+    await one.start();
+    expect(one.status).toMatchObject({ role: 'idle', sessions: 1, trouble: expect.stringContaining('did not serve in') });
+    one.serve(2);
+    const client = one.client();
+    client.connect('a');
+    client.publish('t', 'x');
+    await world.run(20);
+    expect(client.of('connack')).toMatchObject([{ sessionPresent: true }]);
+    expect(client.of('deliver')).toHaveLength(1);
+  });
+});
+
+describe('two servers', () => {
+  test('the follower has the same log and the same state', async () => {
+    const { world, one, two } = await startedPair();
+    const client = one.client();
+    client.connect('a');
+    client.subscribe('t/#');
+    for (let i = 0; i < 50; i++) client.publish(`t/${i}`, `message ${i}`);
+    await world.run(100);
+    expect(client.acknowledged).toBe(50);
+    expect(two.status.journal).toMatchObject({ term: 1, position: one.head, durable: one.head });
+    expect(two.status.sessions).toBe(1);
+    await world.run(2_000);
+    expect(two.status.diverged).toBeNull();
+    expect(one.status.replication).toMatchObject({ phase: 'in-step', peerDurable: one.head, peerJournal: two.journal, stalledMs: 0, lagRecords: 0 });
+  });
+
+  test('with both in the in-sync set nothing is acknowledged that the peer does not have', async () => {
+    const { world, one, two } = await syncedPair();
+    const client = one.client();
+    client.connect('a');
+    await world.run(50);
+    expect(client.of('connack')).toHaveLength(1);
+    world.net.cutBoth('one', 'two');
+    client.publish('t', 'x');
+    await world.run(1_500);
+    expect(client.acknowledged).toBe(0);
+    expect(one.status.journal.durable).toBe(one.head);
+    expect(one.status.replication?.stalledMs).toBeGreaterThan(1_000);
+    world.net.healBoth('one', 'two');
+    await world.until(() => client.acknowledged === 1, 'acknowledged after the link is back');
+    expect(two.head).toBe(one.head);
+  });
+
+  test('the link breaks and comes back within a term: the follower goes on where it was', async () => {
+    const { world, one, two } = await syncedPair();
+    const client = one.client();
+    client.connect('a');
+    await world.run(50);
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 20; i++) client.publish('t', `${round}/${i}`);
+      await world.run(3);
+      world.net.reset('one', 'two');
+      await world.until(() => client.acknowledged === (round + 1) * 20, `round ${round}`);
+    }
+    expect(two.head).toBe(one.head);
+    expect(two.log.lines.some(({ message }) => message.includes('moved to'))).toBe(false);
+  });
+
+  test('a follower that was away is served from the journal, then live', async () => {
+    const { world, one, two } = await startedPair();
+    two.kill();
+    await world.run(50);
+    one.serve(1, { peer: null });
+    const client = one.client();
+    client.connect('a');
+    for (let i = 0; i < 400; i++) {
+      client.publish('t', 'x'.repeat(200));
+      if (i % 50 === 0) await world.run(20);
+    }
+    await world.run(100);
+    await two.start();
+    one.serve(1, { peer: peerOf(two) });
+    two.follow(one, 1);
+    await world.until(() => one.status.replication?.phase === 'in-step', 'in step again');
+    expect(two.head).toBe(one.head);
+    client.publish('t', 'live');
+    await world.run(50);
+    expect(two.status.journal.durable).toBe(one.head);
+  });
+
+  test('only the expected peer is fed', async () => {
+    const { world, one, two } = await startedPair();
+    one.serve(1, { peer: { ...peerOf(two), brokerRun: 'another' as never } });
+    await world.run(500);
+    expect(one.status.replication?.phase).toBe('connecting');
+    expect(two.status.trouble).toContain('is expected');
+  });
+
+  test('switching the term in place: clients stay, the follower is told, records are of the new term', async () => {
+    const { world, one, two } = await startedPair();
+    const client = one.client();
+    client.connect('a');
+    client.publish('t', '1');
+    await world.run(50);
+    one.serve(1, { peer: peerOf(two), requirePeer: true });
+    expect(one.status.peerRequiredFrom).toBe(one.head + 1);
+    one.serve(2, { peer: peerOf(two), requirePeer: true, inSync: [one.member, two.member] });
+    client.publish('t', '2');
+    await world.run(50);
+    expect(client.closed).toBeNull();
+    expect(client.acknowledged).toBe(2);
+    expect(two.status).toMatchObject({ term: 2, journal: { term: 2, position: one.head } });
+    // The peer is lost: alone in term 3, what waited is let go without it.
+    two.kill();
+    client.publish('t', '3');
+    await world.run(200);
+    expect(client.acknowledged).toBe(2);
+    one.idle(true, 2);
+    expect(one.status).toMatchObject({ role: 'idle', fencedThrough: 2 });
+    await world.run(200);
+    expect(client.acknowledged).toBe(2);
+    one.order = { ...one.order };
+    one.serve(3);
+    await world.run(50);
+    expect(client.closed).toBeNull();
+    expect(client.acknowledged).toBe(3);
+    expect(one.status.journal.term).toBe(3);
+  });
+});
