@@ -1,0 +1,205 @@
+import { EventEmitter } from 'eventemitter3';
+import type { Endpoint } from '../core/control/broker.js';
+import type { Hello, PeerStatus } from '../core/control/peer.js';
+import { LockstepError } from '../core/errors.js';
+import type { Monotonic, ServerId } from '../core/identity.js';
+import { BackchannelKind } from '../core/wire/backchannel.js';
+import { encodeFrame } from '../core/wire/frame.js';
+import { encodePeerStatus } from '../core/wire/peer-status.js';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import type { Random } from '../ports/random.js';
+import type { Listener, Network, Stream } from '../ports/stream.js';
+import { BackchannelConnection, type ConnectionTimes, type ConnectionUser } from './backchannel-connection.js';
+import { PeerDialler } from './backchannel-dialler.js';
+import { PeerRuns, whyRefused } from './backchannel-handshake.js';
+import { printable, QuietLog } from './backchannel-log.js';
+
+/** Accepted connections that have not said a hello yet; the oldest goes when another comes. */
+export const STRANGERS_MAX = 8;
+/** Connections of the peer; the oldest goes when another comes. Two are usual: each server dials. */
+export const CONNECTIONS_MAX = 4;
+
+export interface BackchannelOptions {
+  readonly hello: Hello;
+  readonly expectedPeer: ServerId;
+  readonly listenAt: Endpoint;
+  readonly peerAt: Endpoint;
+  readonly pingIntervalMs: number;
+  /** So many ping intervals without a byte, and a connection is given up and dialled anew. */
+  readonly missLimit: number;
+  readonly handshakeTimeoutMs: number;
+}
+
+export interface BackchannelPorts {
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface BackchannelEvents {
+  /** A status newer than all before it, and when it came. */
+  status: (status: PeerStatus, receivedAt: Monotonic) => void;
+  /** A hello was accepted; again with each new connection. */
+  'peer-hello': (hello: Hello) => void;
+  /** Either side refuses the other; once per change of the reason. */
+  refused: (reason: string) => void;
+  /** Both sides have accepted each other: the first status came over the first connection. */
+  connected: () => void;
+  /** The last connection over which the peer had spoken is gone. It may be back in an instant: whether the peer is lost is judged by time. */
+  disconnected: (reason: string) => void;
+}
+
+/**
+ * The link to the peer's HA manager. Both servers listen and both dial, so that either direction of connecting is enough;
+ * every status goes out over each connection that passed the handshake, and of what comes in only news is passed on.
+ *
+ * Invariants
+ * - Statuses leave in (run, seq) order, whatever connection they came over; a run that was replaced is never heard again.
+ * - At most one status waits for each connection.
+ */
+export class Backchannel extends EventEmitter<BackchannelEvents> implements ConnectionUser {
+  private readonly connections = new Set<BackchannelConnection>();
+  private readonly runs = new PeerRuns();
+  private readonly quiet: QuietLog;
+  private readonly times: ConnectionTimes;
+  private readonly dialler: PeerDialler;
+  private listener: Listener | null = null;
+  private latest: Uint8Array | null = null;
+  private lastRefusal: string | null = null;
+  private lastRefusalOfPeer: string | null = null;
+  private up = false;
+  private stopped = false;
+
+  constructor(
+    private readonly options: BackchannelOptions,
+    private readonly ports: BackchannelPorts,
+  ) {
+    super();
+    this.quiet = new QuietLog(ports.log, ports.clock);
+    this.times = { handshakeTimeoutMs: options.handshakeTimeoutMs, silenceMs: options.pingIntervalMs * options.missLimit };
+    this.dialler = new PeerDialler(options.peerAt, options.handshakeTimeoutMs, ports, this.quiet, (stream) => this.open(stream, true));
+  }
+
+  /** Listens and begins to dial. @throws LockstepError LOCKSTEP_PORT_TAKEN, LOCKSTEP_PORT_REFUSED */
+  async start(): Promise<void> {
+    const listener = await this.ports.network.listen(this.options.listenAt, (stream) => this.accept(stream));
+    if (this.stopped) {
+      listener.close();
+      return;
+    }
+    this.listener = listener;
+    this.dialler.start();
+  }
+
+  /** Sends this status over every connection of the peer; one that has no room sends the newest once it has. */
+  send(status: PeerStatus): void {
+    if (this.stopped) return;
+    const frame = encodeFrame(BackchannelKind.status, encodePeerStatus(status));
+    this.latest = frame;
+    for (const connection of this.connections) connection.send(frame);
+  }
+
+  /** True while a connection stands over which the peer has spoken. */
+  get connected(): boolean {
+    return this.up;
+  }
+
+  /** Why the last conversation was refused, by either side; `null` once one has succeeded, or when none was. */
+  get refused(): string | null {
+    return this.lastRefusal ?? this.lastRefusalOfPeer;
+  }
+
+  /** The `status` event in the form that the HA manager takes. */
+  handle(handlers: { status(status: PeerStatus, receivedAt: Monotonic): void }): void {
+    this.on('status', (status, receivedAt) => handlers.status(status, receivedAt));
+  }
+
+  /** Says goodbye and closes everything. No event follows. */
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.removeAllListeners();
+    this.dialler.stop();
+    this.listener?.close();
+    for (const connection of this.connections) connection.end('bye', `server "${this.options.hello.server}" is stopping`);
+  }
+
+  judge(connection: BackchannelConnection, hello: Hello): string | null {
+    const refusal = whyRefused(this.options.hello, hello, this.options.expectedPeer) ?? this.whyReplaced(hello);
+    if (refusal !== null && refusal !== this.lastRefusal) {
+      this.lastRefusal = refusal;
+      this.ports.log.write('error', `refused ${connection.remote} on the backchannel: ${printable(refusal)}`);
+      this.emit('refused', refusal);
+    }
+    return refusal;
+  }
+
+  accepted(connection: BackchannelConnection, hello: Hello): void {
+    if (this.runs.enter(hello.run)) {
+      // The process at the other end of these is gone, or should be.
+      for (const other of [...this.connections]) if (other.hello !== null && other.hello.run !== hello.run) other.destroy(`server "${hello.server}" was started anew`);
+    }
+    this.evict(CONNECTIONS_MAX, (other) => other.hello !== null, 'newer connections stand');
+    this.emit('peer-hello', hello);
+    if (this.latest !== null) connection.send(this.latest);
+  }
+
+  status(connection: BackchannelConnection, status: PeerStatus): void {
+    connection.working = true;
+    if (connection.dialled) this.dialler.succeeded();
+    if (!this.up) {
+      this.up = true;
+      this.lastRefusal = null;
+      this.lastRefusalOfPeer = null;
+      this.emit('connected');
+    }
+    if (this.runs.isNews(status.run, status.seq)) this.emit('status', status, this.ports.clock.monotonic());
+  }
+
+  wasRefused(connection: BackchannelConnection, reason: string): void {
+    if (reason === this.lastRefusalOfPeer) return;
+    this.lastRefusalOfPeer = reason;
+    const line = `the server at ${connection.remote} refused us: ${printable(reason)}`;
+    this.ports.log.write('error', line);
+    this.emit('refused', line);
+  }
+
+  nonsense(connection: BackchannelConnection, error: LockstepError): void {
+    this.quiet.write('warn', error.code, `closed a backchannel connection with ${connection.remote}: ${error.message}`);
+  }
+
+  closed(connection: BackchannelConnection, reason: string): void {
+    this.connections.delete(connection);
+    if (connection.dialled) this.dialler.again();
+    if (!connection.working || !this.up) return;
+    for (const other of this.connections) if (other.working && !other.over) return;
+    this.up = false;
+    this.emit('disconnected', printable(reason));
+  }
+
+  private accept(stream: Stream): void {
+    this.evict(STRANGERS_MAX - 1, (other) => other.hello === null && !other.dialled, 'too many connections without a hello');
+    this.open(stream, false);
+  }
+
+  private open(stream: Stream, dialled: boolean): void {
+    if (this.stopped) stream.destroy('stopping');
+    else this.connections.add(new BackchannelConnection(stream, dialled, this.options.hello, this.times, this.ports.clock, this));
+  }
+
+  /** Keeps the newest `keep` connections of a sort. A Set gives them back oldest first. */
+  private evict(keep: number, ofSort: (connection: BackchannelConnection) => boolean, reason: string): void {
+    const some = [...this.connections].filter((connection) => !connection.over && ofSort(connection));
+    for (const connection of some.slice(0, Math.max(0, some.length - keep))) {
+      this.quiet.write('warn', reason, `closed a backchannel connection with ${connection.remote}: ${reason}`);
+      connection.destroy(reason);
+    }
+  }
+
+  private whyReplaced(hello: Hello): string | null {
+    if (!this.runs.isReplaced(hello.run)) return null;
+    return `another process of server "${hello.server}" has been started since (run ${String(this.runs.current)}); this one (run ${hello.run}) must be stopped`;
+  }
+}
