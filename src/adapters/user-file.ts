@@ -50,7 +50,6 @@ export function userNameProblem(name: string): string | null {
   if (name === '') return 'the name is empty';
   if (name.length > USER_NAME_CHARS_MAX) return `the name has ${name.length} characters; ${USER_NAME_CHARS_MAX} are allowed`;
   if (name !== name.trim() || name.startsWith('#')) return 'the name begins or ends with white space, or begins with #';
-  // eslint-disable-next-line no-control-regex -- these are what is looked for
   if (/[:\u0000-\u001f\u007f]/.test(name)) return 'the name holds a colon or a control character';
   return null;
 }

@@ -55,6 +55,8 @@ export class MqttConnection implements ClientHandler, Watched {
   private flushing = false;
   /** Set when the connection must be left as soon as the present turn has ended. */
   private leaving: Leave | null = null;
+  /** What the broker could not take for want of room on the disk. */
+  private refusedForNow: Operation | null = null;
   private heardAt: number;
   private silenceMs = Infinity;
   private endBy = Infinity;
@@ -169,6 +171,7 @@ export class MqttConnection implements ClientHandler, Watched {
 
   /** Takes packets for as long as it may, and tells the stream whether to go on reading. */
   private pump(): void {
+    this.retry();
     try {
       while (this.mayTake() && this.framer.next()) this.take();
     } catch (error) {
@@ -180,7 +183,7 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private mayTake(): boolean {
     if (this.stage === 'login') return this.login.mayTake;
-    if (this.stage !== 'open' || this.leaving !== null || this.shared.edge.congested) return false;
+    if (this.stage !== 'open' || this.leaving !== null || this.refusedForNow !== null || this.shared.edge.congested) return false;
     return this.outbox.waitingBytes <= this.shared.limits.outgoingBytesMax / 2;
   }
 
@@ -242,7 +245,18 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private submit(operation: Operation): void {
     const submitted = this.shared.edge.submit(operation, RecordOrigin.mqtt3);
-    if (submitted.kind === 'refused') this.refused(submitted);
+    if (submitted.kind === 'accepted') return;
+    // A full disk: the client waits, unacknowledged, until there is room; `resume` tells. One operation for each client at most.
+    if (submitted.reason === 'disk-full' && this.shared.edge.congested) this.refusedForNow = operation;
+    else this.refused(submitted);
+  }
+
+  /** Submits again what had to wait. */
+  private retry(): void {
+    const operation = this.refusedForNow;
+    if (operation === null || this.stage !== 'open' || this.shared.edge.congested) return;
+    this.refusedForNow = null;
+    this.submit(operation);
   }
 
   /** Nothing was appended and nothing may be acknowledged: a client that stays connected would wait for ever (MQTT-3.3.5-2 lets us close). */
@@ -342,6 +356,7 @@ export class MqttConnection implements ClientHandler, Watched {
     const current = this.leaving?.will !== 'none';
     this.connection = null;
     this.leaving = null;
+    this.refusedForNow = null;
     this.outbox.close();
     if (connection === null) return;
     // Refused when this server no longer serves: the next term's first record ends the connection instead.

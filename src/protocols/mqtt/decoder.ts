@@ -3,6 +3,7 @@ import type { IConnectPacket, ISubscribePacket, IUnsubscribePacket, Packet } fro
 import type { Qos } from '../../core/broker/effects.js';
 import type { Will } from '../../core/broker/operations.js';
 import { assert } from '../../core/errors.js';
+import { encodeText } from '../../core/wire/bytes.js';
 import { topicFilterFault } from '../../core/broker/topics.js';
 import { ProtocolFault } from './fault.js';
 import { FILTERS_PER_PACKET_MAX } from './limits.js';
@@ -59,7 +60,7 @@ export function decodeConnect(packet: PacketFramer, clientIdBytesMax: number): C
   if (connect.clientId === '' && (!clean || level === 3)) {
     return { code: ConnackCode.identifierRejected, why: 'its client id is empty, which needs a clean session and MQTT 3.1.1' };
   }
-  if (Buffer.byteLength(connect.clientId) > clientIdBytesMax) {
+  if (encodeText(connect.clientId).length > clientIdBytesMax) {
     return { code: ConnackCode.identifierRejected, why: `its client id is longer than ${clientIdBytesMax} bytes` };
   }
   return {
@@ -132,7 +133,7 @@ function walkPacketId(walk: BodyWalk, packet: string): number {
   return packetId;
 }
 
-function readPacketId(bytes: Buffer, at: number, packet: string): number {
+function readPacketId(bytes: Uint8Array, at: number, packet: string): number {
   const packetId = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
   if (packetId === 0) throw new ProtocolFault(`a ${packet} packet with packet id 0`, 'MQTT-2.3.1-1');
   return packetId;
@@ -147,7 +148,8 @@ function parseWhole(packet: PacketFramer): Packet {
   parser.on('error', (error: Error) => {
     failure = error.message;
   });
-  parser.parse(wholePacket(packet));
+  // Any Uint8Array is taken at run time; the types know Node's own only.
+  parser.parse(wholePacket(packet) as Buffer);
   if (failure !== null) throw new ProtocolFault(`a malformed packet: ${String(failure)}`, '§4.8');
   const only = parsed[0];
   if (only === undefined || parsed.length !== 1) throw new ProtocolFault('a packet whose length contradicts its fields', '§4.8');
@@ -155,7 +157,7 @@ function parseWhole(packet: PacketFramer): Packet {
 }
 
 /** The packet with a fixed header of the shortest form: the framer accepted the length, the parser need not count it its own way. */
-function wholePacket(packet: PacketFramer): Buffer {
+function wholePacket(packet: PacketFramer): Uint8Array {
   let length = packet.end - packet.start;
   const head = [packet.header];
   do {
@@ -163,5 +165,8 @@ function wholePacket(packet: PacketFramer): Buffer {
     length >>= 7;
     head.push(length > 0 ? byte | 0x80 : byte);
   } while (length > 0);
-  return Buffer.concat([Buffer.from(head), packet.bytes.subarray(packet.start, packet.end)]);
+  const whole = new Uint8Array(head.length + packet.end - packet.start);
+  whole.set(head);
+  whole.set(packet.bytes.subarray(packet.start, packet.end), head.length);
+  return whole;
 }

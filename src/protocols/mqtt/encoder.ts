@@ -1,5 +1,6 @@
 import type { Effect } from '../../core/broker/effects.js';
 import { assert } from '../../core/errors.js';
+import { encodeText } from '../../core/wire/bytes.js';
 import type { ConnackCode } from './packets.js';
 
 /** What is sent to a client: what was admitted, and the answer to a ping, which concerns nobody else. */
@@ -12,7 +13,7 @@ const ID_HEADERS = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70, un
 
 /** A refusal (§3.2.2.3), or the acceptance without a session. */
 export function encodeConnack(code: ConnackCode): Uint8Array {
-  return Buffer.from([0x20, 2, 0, code]);
+  return Uint8Array.of(0x20, 2, 0, code);
 }
 
 /**
@@ -21,7 +22,7 @@ export function encodeConnack(code: ConnackCode): Uint8Array {
  */
 export class PacketEncoder {
   private topic = '';
-  private topicBytes: Buffer = Buffer.alloc(0);
+  private topicBytes: Uint8Array = new Uint8Array(0);
 
   /** Bytes of the whole packet. */
   size(item: Outgoing): number {
@@ -42,7 +43,7 @@ export class PacketEncoder {
   }
 
   /** Writes the packet at `at` and returns where it ends. `payload` is that of a `deliver`. */
-  write(item: Outgoing, payload: Uint8Array | null, into: Buffer, at: number): number {
+  write(item: Outgoing, payload: Uint8Array | null, into: Uint8Array, at: number): number {
     switch (item.kind) {
       case 'deliver':
         assert(payload !== null && payload.length === item.message.size, `message ${item.message.id} comes with its whole payload`);
@@ -64,7 +65,7 @@ export class PacketEncoder {
     return 2 + this.bytesOf(item.message.topic).length + (item.qos === 0 ? 0 : 2) + item.message.size;
   }
 
-  private writePublish(item: Outgoing & { kind: 'deliver' }, payload: Uint8Array, into: Buffer, from: number): number {
+  private writePublish(item: Outgoing & { kind: 'deliver' }, payload: Uint8Array, into: Uint8Array, from: number): number {
     const topic = this.bytesOf(item.message.topic);
     into[from] = 0x30 | (item.dup ? 8 : 0) | (item.qos << 1) | (item.retain ? 1 : 0);
     let at = writeLength(into, from + 1, this.bodyOf(item));
@@ -80,16 +81,16 @@ export class PacketEncoder {
     return at + payload.length;
   }
 
-  private bytesOf(topic: string): Buffer {
+  private bytesOf(topic: string): Uint8Array {
     if (topic !== this.topic) {
       this.topic = topic;
-      this.topicBytes = Buffer.from(topic);
+      this.topicBytes = encodeText(topic);
     }
     return this.topicBytes;
   }
 }
 
-function writeSuback(item: Outgoing & { kind: 'suback' }, into: Buffer, from: number): number {
+function writeSuback(item: Outgoing & { kind: 'suback' }, into: Uint8Array, from: number): number {
   into[from] = 0x90;
   let at = writeLength(into, from + 1, 2 + item.granted.length);
   into[at++] = item.packetId >> 8;
@@ -98,7 +99,7 @@ function writeSuback(item: Outgoing & { kind: 'suback' }, into: Buffer, from: nu
   return at;
 }
 
-function writeFour(into: Buffer, at: number, header: number, third: number, fourth: number): number {
+function writeFour(into: Uint8Array, at: number, header: number, third: number, fourth: number): number {
   into[at] = header;
   into[at + 1] = 2;
   into[at + 2] = third;
@@ -111,7 +112,7 @@ function lengthBytes(length: number): number {
   return length < 128 ? 1 : length < 16_384 ? 2 : length < 2_097_152 ? 3 : 4;
 }
 
-function writeLength(into: Buffer, from: number, length: number): number {
+function writeLength(into: Uint8Array, from: number, length: number): number {
   let at = from;
   let left = length;
   while (left >= 128) {

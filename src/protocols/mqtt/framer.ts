@@ -43,7 +43,7 @@ const SERVER_ONLY: ReadonlySet<number> = new Set([
 ]);
 
 const HEADER_BYTES_MAX = 5;
-const EMPTY = Buffer.alloc(0);
+const EMPTY = new Uint8Array(0);
 
 /** Name of the packet that a first byte announces; for the log. */
 export function packetName(header: number): string {
@@ -60,14 +60,14 @@ export class PacketFramer {
   /** First byte of the present packet. */
   header = 0;
   /** The present packet's body is `bytes` from `start` to `end`. */
-  bytes: Buffer = EMPTY;
+  bytes: Uint8Array = EMPTY;
   start = 0;
   end = 0;
 
-  private chunk: Buffer = EMPTY;
+  private chunk: Uint8Array = EMPTY;
   private at = 0;
   /** The beginning of a packet whose rest has not come. */
-  private partial: Buffer | null = null;
+  private partial: Uint8Array | null = null;
   private partialLength = 0;
   /** Set by `readHeader`. */
   private headerBytes = 0;
@@ -82,12 +82,7 @@ export class PacketFramer {
   }
 
   push(bytes: Uint8Array): void {
-    const chunk = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (this.at >= this.chunk.length) {
-      this.chunk = chunk;
-    } else {
-      this.chunk = Buffer.concat([this.chunk.subarray(this.at), chunk]);
-    }
+    this.chunk = this.at >= this.chunk.length ? bytes : joined(this.chunk.subarray(this.at), bytes);
     this.at = 0;
   }
 
@@ -102,8 +97,9 @@ export class PacketFramer {
     }
     const known = this.readHeader(this.chunk, this.at, this.chunk.length);
     if (!known || left < this.packetBytes) {
-      this.partial = Buffer.allocUnsafe(Math.max(64, left));
-      this.partialLength = this.chunk.copy(this.partial, 0, this.at);
+      this.partial = new Uint8Array(Math.max(64, left));
+      this.partial.set(this.chunk.subarray(this.at));
+      this.partialLength = left;
       this.chunk = EMPTY;
       this.at = 0;
       return false;
@@ -114,7 +110,7 @@ export class PacketFramer {
   }
 
   /** Takes from the chunk what the packet under way lacks. */
-  private finishPartial(partial: Buffer): boolean {
+  private finishPartial(partial: Uint8Array): boolean {
     let bytes = partial;
     while (!this.readHeader(bytes, 0, this.partialLength)) {
       if (this.at >= this.chunk.length) return false;
@@ -129,22 +125,22 @@ export class PacketFramer {
     return true;
   }
 
-  private append(bytes: Buffer, count: number): Buffer {
+  private append(bytes: Uint8Array, count: number): Uint8Array {
     let room = bytes;
     const needed = this.partialLength + count;
     if (needed > room.length) {
       // Twice what has really come, never what the header merely announces.
-      room = Buffer.allocUnsafe(Math.max(needed, Math.min(room.length * 2, Math.max(this.packetBytes, HEADER_BYTES_MAX))));
-      bytes.copy(room, 0, 0, this.partialLength);
+      room = new Uint8Array(Math.max(needed, Math.min(room.length * 2, this.packetBytes)));
+      room.set(bytes.subarray(0, this.partialLength));
     }
-    this.chunk.copy(room, this.partialLength, this.at, this.at + count);
+    room.set(this.chunk.subarray(this.at, this.at + count), this.partialLength);
     this.at += count;
     this.partialLength = needed;
     this.partial = room;
     return room;
   }
 
-  private show(bytes: Buffer, from: number): void {
+  private show(bytes: Uint8Array, from: number): void {
     this.header = bytes[from] as number;
     this.bytes = bytes;
     this.start = from + this.headerBytes;
@@ -152,7 +148,7 @@ export class PacketFramer {
   }
 
   /** Reads the fixed header (§2.2) at `from`; false when it is not whole yet. */
-  private readHeader(bytes: Buffer, from: number, to: number): boolean {
+  private readHeader(bytes: Uint8Array, from: number, to: number): boolean {
     if (from >= to) return false;
     const header = bytes[from] as number;
     checkFirstByte(header);
@@ -196,4 +192,11 @@ function checkFirstByte(header: number): void {
   if (SERVER_ONLY.has(type)) throw new ProtocolFault(`a packet (${packetName(header)}) that no client may send`, '§2.2.1');
   const wanted = type === PacketType.pubrel || type === PacketType.subscribe || type === PacketType.unsubscribe ? 2 : 0;
   if (flags !== wanted) throw new ProtocolFault(`reserved flags ${flags} in a ${packetName(header)} packet`, 'MQTT-2.2.2-2');
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }

@@ -117,7 +117,7 @@ export class Outbox {
     const until = this.head + count;
     let bytes = 0;
     for (let i = this.head; i < until; i++) bytes += this.sizes[i] as number;
-    const buffer = Buffer.allocUnsafe(bytes);
+    const buffer = new Uint8Array(bytes);
     let at = 0;
     for (let i = this.head; i < until; i++) {
       const item = this.items[i] as Outgoing;

@@ -5,14 +5,10 @@ import { ProtocolFault } from './fault.js';
  * The text in `bytes` from `start` to `end`, which mqtt-packet would decode with replacements.
  * @throws ProtocolFault when it is not well-formed UTF-8 (MQTT-1.5.3-1) or has U+0000 in it (MQTT-1.5.3-2)
  */
-export function strictText(bytes: Buffer, start: number, end: number, what: string): string {
-  let plain = true;
+export function strictText(bytes: Uint8Array, start: number, end: number, what: string): string {
   for (let i = start; i < end; i++) {
-    const byte = bytes[i] as number;
-    if (byte === 0) throw new ProtocolFault(`U+0000 in the ${what}`, 'MQTT-1.5.3-2');
-    if (byte >= 0x80) plain = false;
+    if (bytes[i] === 0) throw new ProtocolFault(`U+0000 in the ${what}`, 'MQTT-1.5.3-2');
   }
-  if (plain) return bytes.toString('latin1', start, end);
   try {
     return decodeText(bytes.subarray(start, end));
   } catch {
@@ -23,7 +19,7 @@ export function strictText(bytes: Buffer, start: number, end: number, what: stri
 /** Walks over the fields of one packet's body and checks that each lies in it. */
 export class BodyWalk {
   constructor(
-    private readonly bytes: Buffer,
+    private readonly bytes: Uint8Array,
     private at: number,
     private readonly end: number,
     private readonly packet: string,
@@ -40,7 +36,7 @@ export class BodyWalk {
 
   u16(what: string): number {
     this.need(2, what);
-    const value = this.bytes.readUInt16BE(this.at);
+    const value = ((this.bytes[this.at] as number) << 8) | (this.bytes[this.at + 1] as number);
     this.at += 2;
     return value;
   }

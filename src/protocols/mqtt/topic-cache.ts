@@ -2,28 +2,29 @@ import { isReserved, topicNameFault } from '../../core/broker/topics.js';
 import { ProtocolFault } from './fault.js';
 import { strictText } from './text.js';
 
-const MISSING = Buffer.alloc(0);
+const MISSING = new Uint8Array(0);
 
 /**
  * Decodes and checks topic names of one connection's PUBLISH packets. Publishers repeat themselves: the last name is compared as bytes and
  * handed out again as the same string, whose hash the engine has computed already.
  */
 export class TopicCache {
-  private lastBytes: Buffer = MISSING;
+  private lastBytes: Uint8Array = MISSING;
   private last = '';
 
   /** @throws ProtocolFault when no client may publish to such a name */
-  read(bytes: Buffer, start: number, end: number): string {
+  read(bytes: Uint8Array, start: number, end: number): string {
     const length = end - start;
     if (length > 0 && length === this.lastBytes.length && this.same(bytes, start)) return this.last;
     const topic = strictText(bytes, start, end, 'topic name');
     checkTopicName(topic, 'topic name');
-    this.lastBytes = Buffer.from(bytes.subarray(start, end));
+    // A copy of its own: a view would keep all of the received bytes alive.
+    this.lastBytes = new Uint8Array(bytes.subarray(start, end));
     this.last = topic;
     return topic;
   }
 
-  private same(bytes: Buffer, start: number): boolean {
+  private same(bytes: Uint8Array, start: number): boolean {
     const last = this.lastBytes;
     // From the end: names of one publisher mostly differ there.
     for (let i = last.length - 1; i >= 0; i--) {

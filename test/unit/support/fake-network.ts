@@ -2,7 +2,7 @@ import type { Endpoint } from '../../../src/core/control/broker.js';
 import { LockstepError } from '../../../src/core/errors.js';
 import type { Clock } from '../../../src/ports/clock.js';
 import type { Listener, Network, Stream } from '../../../src/ports/stream.js';
-import { FakeStream, fakeStreamPair } from './fake-stream.js';
+import { fakeStreamPair, type FakeStream } from './fake-stream.js';
 
 /** A network in memory, of ports that listen. */
 export class FakeNetwork implements Network {

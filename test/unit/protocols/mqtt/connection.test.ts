@@ -212,6 +212,27 @@ describe('refused by the broker', () => {
     expect(rig.edge.handlers.size).toBe(0);
   });
 
+  test('a full disk: the client waits with what it sent, in order, until there is room', async () => {
+    const rig = new Rig();
+    const client = await rig.connected({ keepalive: 1 });
+    rig.edge.refuse = (operation) => {
+      if (operation === 'volatile' || operation.kind !== 'publish') return null;
+      rig.edge.congested = true;
+      return { kind: 'refused', reason: 'disk-full', detail: 'there is no room on the disk' };
+    };
+    client.send(publish(1), publish(2));
+    rig.clock.advance(60_000);
+    rig.edge.relieve();
+    expect(rig.edge.congested).toBe(true);
+    expect(rig.edge.kinds()).toEqual(['connect']);
+    expect(client.stream.closedBy).toBeNull();
+    rig.edge.refuse = null;
+    rig.edge.relieve();
+    expect(rig.edge.operations.slice(1)).toMatchObject([{ kind: 'publish', packetId: 1 }, { kind: 'publish', packetId: 2 }]);
+    rig.clock.turn();
+    expect(client.stream.paused).toBe(false);
+  });
+
   test('a QoS 0 message at a limit is lost, the connection stays', async () => {
     const rig = new Rig();
     const client = await rig.connected();
