@@ -1,0 +1,112 @@
+import { checksum } from '../adapters/checksum.js';
+import { createClock } from '../adapters/clock.js';
+import { NodeDisk } from '../adapters/disk.js';
+import { createPlainNetwork } from '../adapters/network.js';
+import { parentChannel } from '../adapters/parent-channel.js';
+import { createRandom } from '../adapters/random.js';
+import { readPairKey } from '../adapters/secret.js';
+import { createPskNetwork } from '../adapters/tls-psk.js';
+import { createTlsServer } from '../adapters/tls-server.js';
+import { UserFileAuthenticator } from '../adapters/user-file-authenticator.js';
+import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
+import { LockstepError } from '../core/errors.js';
+import type { Authenticator } from '../ports/authenticator.js';
+import type { Log } from '../ports/log.js';
+import type { Network } from '../ports/stream.js';
+import { AnonymousAuthenticator } from '../protocols/mqtt/anonymous.js';
+import { MqttProtocol } from '../protocols/mqtt/protocol.js';
+import { BrokerServer } from './broker-server.js';
+import { ClientListener, type ClientDoor } from './clients/client-listener.js';
+import type { BrokerProcessConfig } from './process-config.js';
+import { UnsyncedDisk } from './unsynced-disk.js';
+
+/*
+ * The broker process. Forked by the HA manager with its BrokerProcessConfig as JSON in the first argument; everything else
+ * comes and goes over the message channel. It ends when the manager is gone.
+ */
+
+/** So long a last message may take to reach the manager. */
+const FAREWELL_MS = 50;
+
+const channel = parentChannel<BrokerToManager, ManagerToBroker>();
+const log: Log = {
+  write: (level, message, fields) => channel.send({ kind: 'log', level, message, ...(fields === undefined ? {} : { fields }) }),
+};
+const clock = createClock();
+let server: BrokerServer | null = null;
+let leaving = false;
+
+/** With an operation hung in the file system not even process.exit returns, so only a clean end goes that way. */
+function leave(code: number): void {
+  if (leaving) return;
+  leaving = true;
+  setTimeout(() => (code === 0 ? process.exit(0) : process.kill(process.pid, 'SIGKILL')), FAREWELL_MS);
+}
+
+function broken(error: unknown): void {
+  const code = error instanceof LockstepError ? error.code : 'LOCKSTEP_BROKER_BROKEN';
+  const message = error instanceof LockstepError ? `${error.message}. ${error.remedy}` : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (server !== null) return server.fail(code, message);
+  channel.send({ kind: 'fatal', code, message });
+  leave(1);
+}
+
+async function doorsOf({ clients }: BrokerProcessConfig): Promise<ClientDoor[]> {
+  const plain = createPlainNetwork({ log, loopbackOnly: false });
+  const doors: ClientDoor[] = [{ name: 'mqtt', network: plain, endpoint: { host: clients.host, port: clients.port } }];
+  if (clients.tls !== null) {
+    const { listen } = await createTlsServer({ certFile: clients.tls.certFile, keyFile: clients.tls.keyFile, log });
+    doors.push({ name: 'mqtts', network: { listen, dial: plain.dial }, endpoint: { host: clients.host, port: clients.tls.port } });
+  }
+  return doors;
+}
+
+async function replicationOf({ secretFile, broker }: BrokerProcessConfig): Promise<Network> {
+  if (secretFile === null) return createPlainNetwork({ log, loopbackOnly: true });
+  return createPskNetwork({ key: await readPairKey(secretFile), cluster: broker.cluster, server: broker.server, log });
+}
+
+async function authenticatorOf({ clients }: BrokerProcessConfig): Promise<Authenticator> {
+  return clients.usersFile === null ? new AnonymousAuthenticator() : await UserFileAuthenticator.open(clients.usersFile, { clock, log });
+}
+
+async function run(config: BrokerProcessConfig): Promise<void> {
+  const random = createRandom();
+  const [doors, network, authenticator] = [await doorsOf(config), await replicationOf(config), await authenticatorOf(config)];
+  const disk = new NodeDisk(config.folder);
+  await disk.makeFolder('.');
+  server = new BrokerServer(
+    {
+      disk: config.durability === 'both' ? disk : new UnsyncedDisk(disk),
+      network,
+      clock,
+      random,
+      log,
+      checksum,
+      channel,
+      clients: (edge) => {
+        const mqtt = new MqttProtocol({ edge, clock, random, log, authenticator, limits: config.clients.mqtt });
+        return new ClientListener({ doors, limits: { connectionsMax: config.clients.connectionsMax }, start: (stream) => mqtt.start(stream), clock, log });
+      },
+      exit: leave,
+    },
+    config.broker,
+  );
+  await server.start();
+}
+
+// Ctrl-C at a terminal reaches every process of a server; the manager decides in which order they end.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+process.on('uncaughtException', broken);
+process.on('unhandledRejection', broken);
+// Also before there is a server that listens to the channel.
+process.on('disconnect', () => leave(1));
+
+const config = JSON.parse(process.argv[2] ?? 'null') as BrokerProcessConfig | null;
+if (config === null) {
+  process.stderr.write('This is a part of Lockstep that the HA manager starts by itself; run "lockstep start".\n');
+  process.exitCode = 2;
+} else {
+  run(config).catch(broken);
+}
