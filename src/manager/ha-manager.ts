@@ -1,5 +1,5 @@
 import { decide } from '../core/ha/decide.js';
-import { isServing, type Monotonic, type PeerState, type RunId } from '../core/identity.js';
+import { isServing, type Monotonic, type PeerState, type RunId, type Term } from '../core/identity.js';
 import { INITIAL_STATE, type HaState } from '../core/ha/state.js';
 import { brokerWish, keeperWish, wantsLock, type BrokerWish, type KeeperWish } from '../core/ha/orders.js';
 import type { BrokerStatus, BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
@@ -12,7 +12,8 @@ import type { KeptState, LocalState } from '../ports/local-state.js';
 import type { Log } from '../ports/log.js';
 import type { Spawner } from '../ports/process.js';
 import type { Random } from '../ports/random.js';
-import { Announcer } from './announcer.js';
+import { adviceFor } from './advice.js';
+import { Announcer, type Transition } from './announcer.js';
 import type { ManagerConfig } from './config.js';
 import { Keeping } from './keeping.js';
 import { peerStatusOf } from './own-status.js';
@@ -27,6 +28,32 @@ export interface PeerLink {
   send(status: PeerStatus): void;
   handle(handlers: { status(status: PeerStatus, receivedAt: Monotonic): void }): void;
   stop(): void;
+}
+
+/** What the backchannel can say of itself. */
+export interface PeerLinkState {
+  readonly connected: boolean;
+  /** Why a conversation was refused; `null` when none was. */
+  readonly refused: string | null;
+}
+
+export interface ManagerView {
+  readonly ha: HaState;
+  readonly situation: Situation | null;
+  readonly keeper: KeeperStatus | null;
+  readonly broker: BrokerStatus | null;
+  readonly brokerPid: number | null;
+  readonly brokerCrashes: number;
+  readonly keeperPid: number | null;
+  readonly kept: KeptState | null;
+  readonly history: readonly Transition[];
+  readonly peerState: PeerState;
+  readonly peerHeardMs: number | null;
+  readonly gatewayAnsweredMs: number | null;
+  readonly leaseLeftMs: number | null;
+  /** The term of a claim that was sent and has no answer yet. */
+  readonly inDoubt: Term | null;
+  readonly advice: string | null;
 }
 
 export interface ManagerPorts {
@@ -128,17 +155,27 @@ export class HaManager {
   }
 
   /** Everything that the status page shows, as the last cycle saw it. */
-  get view(): { ha: HaState; situation: Situation | null; keeper: KeeperStatus | null; broker: BrokerStatus | null; brokerPid: number | null; keeperPid: number | null; kept: KeptState | null; history: Announcer['history']; peerState: PeerState } {
+  get view(): ManagerView {
+    const now = this.ports.clock.monotonic();
+    const since = (at: Monotonic | null): number | null => (at === null ? null : Math.round(now - at));
+    const until = this.situation?.lock.until ?? null;
+    const task = this.ha.task;
     return {
       ha: this.ha,
       situation: this.situation,
       keeper: this.keeper.status,
       broker: this.broker.status,
       brokerPid: this.broker.pid,
+      brokerCrashes: this.broker.crashes,
       keeperPid: this.keeper.pid,
       kept: this.keeping?.state ?? null,
       history: this.announcer.history,
       peerState: this.announcer.peerStateSeen.state,
+      peerHeardMs: since(this.peer.knowledge().peerHeardAt),
+      gatewayAnsweredMs: since(this.gatewayAnsweredAt),
+      leaseLeftMs: until === null ? null : Math.max(0, Math.round(until - now)),
+      inDoubt: task !== null && task.kind !== 'accept' ? (task.claim?.term ?? null) : null,
+      advice: this.situation === null ? null : adviceFor(this.ha, this.situation),
     };
   }
 

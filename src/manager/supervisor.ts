@@ -41,6 +41,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   private startedAt = 0 as Monotonic;
   private seq = 0;
   private failures = 0;
+  private crashCount = 0;
   private restart: Cancel | null = null;
   private ended = false;
   private whenGone: (() => void) | null = null;
@@ -59,6 +60,11 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
 
   get pid(): number | null {
     return this.child?.pid ?? null;
+  }
+
+  /** Processes that ended without having been told to. */
+  get crashes(): number {
+    return this.crashCount;
   }
 
   /** The seq that the last order went out with. */
@@ -145,6 +151,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     if (!this.ended) {
       const delay = Math.min(this.options.restartDelayMs * 2 ** this.failures, this.options.restartDelayMaxMs);
       this.failures += 1;
+      this.crashCount += 1;
       this.log.write('warn', `The ${this.options.name} process ended (${reason}); a new one is started in ${delay} ms.`);
       this.restart = this.clock.after(delay, () => this.start());
     }

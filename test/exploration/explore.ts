@@ -52,26 +52,35 @@ export function explore(options: { flaw: Flaw; faults: number; statesMax: number
   return { states: seen.size, depth, finding: null, moves, seenServing };
 }
 
-/** The shortest way, without a fault, to a pair in which the primary is ACTIVE and the secondary PASSIVE, with one record on both. */
-export function pairInSync(faults: number, bounds: Bounds): World {
-  const seen = new Set<string>();
-  let queue: World[] = [newWorld(0)];
-  while (queue.length > 0) {
-    const next: World[] = [];
-    for (const world of queue) {
-      if (world.servers[0].ha.state === 'ACTIVE' && world.servers[1].ha.state === 'PASSIVE' && world.acked.length === 1 && world.servers[1].heard?.state === 'ACTIVE') {
-        return { ...world, faultsLeft: faults };
-      }
-      for (const step of steps(world, 'none', { ...bounds, logMax: 1 })) {
-        const key = keyOf(step.world);
-        if (seen.has(key)) continue;
-        seen.add(key);
-        next.push(step.world);
-      }
-    }
-    queue = next;
+const WALK_STEPS_MAX = 3_000;
+
+/**
+ * Goes on from a world without further faults, one event after the other as a seeded choice has it, until the goal fits.
+ * Fair in the long run, so a goal that is not reached points at a pair that got stuck.
+ * @throws when it is not reached within WALK_STEPS_MAX events
+ */
+export function reach(from: World, goal: (world: World) => boolean, bounds: Bounds, seed = 1): { world: World; path: readonly string[] } {
+  let world: World = { ...from, faultsLeft: 0 };
+  let state = seed;
+  const path: string[] = [];
+  for (let i = 0; i < WALK_STEPS_MAX; i += 1) {
+    if (goal(world)) return { world, path };
+    const choices = steps(world, 'none', bounds);
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    const step = choices[(state >>> 8) % choices.length];
+    if (step === undefined) break;
+    path.push(step.name);
+    world = step.world;
   }
-  throw new Error('the pair never comes into sync');
+  throw new Error(`the goal is not reached: ${states(world)} (${world.servers.map((s) => s.ha.reason).join('; ')}) after ${path.slice(-30).join(', ')}`);
+}
+
+export const states = (world: World): string => world.servers.map((s) => (s.up ? s.ha.state : 'DEAD')).join('+');
+
+/** The primary ACTIVE, the secondary PASSIVE, one acknowledged record on both. */
+export function pairInSync(faults: number, bounds: Bounds): World {
+  const isThere = (w: World): boolean => states(w) === 'ACTIVE+PASSIVE' && w.acked.length === 1 && w.servers[1].heard?.state === 'ACTIVE' && w.servers[0].heard?.state === 'PASSIVE';
+  return { ...reach(newWorld(0), isThere, { ...bounds, logMax: 1 }).world, faultsLeft: faults };
 }
 
 function noteMoves(before: World, after: World, moves: Set<string>, serving: Set<string>): void {
