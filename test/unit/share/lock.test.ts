@@ -202,6 +202,24 @@ describe('the lock', () => {
     expect(primary.status.lock.held).toBe(true);
   });
 
+  it('that changed hands after the last reading is not taken over for the silence of the one before', async () => {
+    const rig = new Rig();
+    const stranger = rig.share.client('stranger', () => undefined);
+    rig.share.take(stranger);
+    const primary = rig.keeper('primary');
+    let tries = 0;
+    primary.client.fate = (operation, path) => {
+      if (operation === 'lock.acquire' && path === 'look' && primary.status.lock.holderSilentMs !== null && primary.status.lock.holderSilentMs > 2000 && tries++ === 0) rig.share.take(stranger);
+      return { kind: 'normal' };
+    };
+    primary.order({ wantLock: true });
+    await rig.pass(PASSIVE_MS + ACTIVE_MS);
+    expect(tries).toBeGreaterThan(0);
+    expect(primary.status.lock.held).toBe(false);
+    await rig.pass(PASSIVE_MS + ACTIVE_MS);
+    expect(primary.status.lock.held).toBe(true);
+  });
+
   it('reports a hung share at the deadline of the operation, in the middle of it', async () => {
     const rig = new Rig();
     const primary = rig.keeper('primary');
