@@ -84,7 +84,7 @@ set +m
 
 tell_end() {
   local role="$1" pid="$2" code=0
-  wait "$pid" 2>/dev/null || code=$?
+  { wait "$pid" || code=$?; } 2>/dev/null
   say "pair      | The $role server (pid $pid) has ended, exit code $code. Start it again beside this script with: scripts/$role.sh $group"
 }
 

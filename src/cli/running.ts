@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadProfile } from '../profile/load.js';
 import { AdminClient } from './admin-client.js';
@@ -73,8 +74,17 @@ async function stillRuns(client: AdminClient, pid: number): Promise<boolean> {
   }
   try {
     process.kill(pid, 0);
-    return true;
   } catch {
     return false; // Gone, or on another host, where only the admin port can be seen.
+  }
+  return !isZombie(pid);
+}
+
+/** Ended, and only not yet fetched by its parent. Known on Linux only. */
+function isZombie(pid: number): boolean {
+  try {
+    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false; // Gone meanwhile, or no /proc: the next look tells.
   }
 }
