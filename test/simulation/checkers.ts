@@ -1,17 +1,18 @@
+import type { ServerState } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import type { HostName } from './faults.js';
 import type { Operation } from './history.js';
 import { reaches, type Ledger, type LogNode } from './ledger.js';
 import { isMove } from './moves.js';
-import type { BrokerView, ManagerView, ServerProbe, ShareProbe } from './probe.js';
+import type { BrokerView, Move, ServerProbe, ShareProbe } from './probe.js';
 import type { World } from './world.js';
 
 /** Digests are compared at every so many positions, and at the end. */
-const DIGEST_EVERY = 16;
+const DIGEST_EVERY = 4;
 
 interface Seen {
   managerRun: string | null;
-  state: ManagerView['state'];
+  state: ServerState;
   moves: number;
   brokerRun: string | null;
   fencedThrough: number;
@@ -29,7 +30,8 @@ export class Checkers {
   readonly servedBy = new Map<number, HostName>();
   readonly acknowledgedBy = new Map<number, string>();
   highest: TermRecord | null = null;
-  private recordCount = 0;
+  private shareVersion = -1;
+  private readonly judged = new Set<string>();
   private readonly seen = new Map<HostName, Seen>();
 
   constructor(
@@ -69,36 +71,29 @@ export class Checkers {
   }
 
   private check(): void {
-    const records = this.share.records();
-    if (records.size !== this.recordCount) this.newRecords(records);
+    if (this.share.version !== this.shareVersion) {
+      this.shareVersion = this.share.version;
+      this.lookAtRecords(this.share.records());
+    }
     for (const probe of this.probes) {
       const seen = this.seen.get(probe.name);
       if (seen === undefined) continue;
-      const manager = probe.manager();
-      if (manager !== null) this.checkManager(probe.name, manager, seen);
-      else seen.managerRun = null;
+      for (; seen.moves < probe.moves.length; seen.moves += 1) this.checkMove(probe.name, probe.moves[seen.moves] as Move, seen);
       const broker = probe.broker();
       if (broker !== null) this.checkBroker(probe.name, broker, seen);
       else seen.brokerRun = null;
     }
   }
 
-  private checkManager(name: HostName, manager: ManagerView, seen: Seen): void {
-    if (manager.run !== seen.managerRun) {
-      seen.managerRun = manager.run;
+  private checkMove(name: HostName, { run, from, to, term, reason }: Move, seen: Seen): void {
+    if (run !== seen.managerRun) {
+      seen.managerRun = run;
       seen.state = 'WAITING';
-      seen.moves = 0;
     }
-    if (manager.moves === seen.moves) return;
-    const from = manager.moves === seen.moves + 1 ? seen.state : manager.previous;
-    const move = `${from} ${manager.state}`;
-    if (from !== manager.state) {
-      this.moves.set(move, (this.moves.get(move) ?? 0) + 1);
-      this.world.transcript.line(name, `${from} -> ${manager.state} in term ${manager.term}: ${manager.reason}`);
-      if (!isMove(from, manager.state)) this.world.fail('table of moves', `${name} went from ${from} to ${manager.state}: ${manager.reason}`);
-    }
-    seen.state = manager.state;
-    seen.moves = manager.moves;
+    const move = `${from} ${to}`;
+    this.moves.set(move, (this.moves.get(move) ?? 0) + 1);
+    if (from !== seen.state || !isMove(from, to)) this.world.fail('table of moves', `${name}, ${seen.state}, said that it went from ${from} to ${to} in term ${term}: ${reason}`);
+    seen.state = to;
   }
 
   private checkBroker(name: HostName, broker: BrokerView, seen: Seen): void {
@@ -117,7 +112,7 @@ export class Checkers {
     if (broker.role !== 'serve') seen.servedTerm = 0;
     if (broker.head.position !== seen.headPosition) {
       seen.headPosition = broker.head.position;
-      if (broker.head.position % DIGEST_EVERY === 0) this.compareDigest(name, broker);
+      if (broker.head.position > 0 && broker.head.position % DIGEST_EVERY === 0) this.compareDigest(name, broker);
     }
   }
 
@@ -134,23 +129,28 @@ export class Checkers {
     if (!this.ledger.holdsAll(broker.head)) this.lost(name, broker, `begins to serve in term ${broker.term}`);
   }
 
-  /** A record was claimed: numbers follow each other, and whoever may serve next holds everything acknowledged. */
-  private newRecords(records: ReadonlyMap<number, TermRecord>): void {
-    this.recordCount = records.size;
-    for (const [term, record] of records) {
-      if (this.highest !== null && term <= this.highest.term) continue;
+  /** A record was claimed: whoever may serve next holds everything acknowledged. */
+  private lookAtRecords(records: ReadonlyMap<number, TermRecord>): void {
+    this.highest = null;
+    for (const record of [...records.values()].sort((a, b) => a.term - b.term)) {
       const before = this.highest;
       this.highest = record;
+      if (this.judged.has(record.nonce)) continue;
+      this.judged.add(record.nonce);
       const members = record.inSync.map((member) => member.server).join('+');
-      this.world.transcript.line('share', `term ${term}: ${record.server} with ${members} from position ${record.position}, ${record.cause}`);
+      this.world.transcript.line('share', `term ${record.term}: ${record.server} with ${members} from position ${record.position}, ${record.cause}`);
       if (before !== null && record.forced !== true && record.position < before.position) {
-        this.world.fail('positions never go back', `term ${term} begins at ${record.position}, term ${before.term} at ${before.position}`);
+        this.world.fail('positions never go back', `term ${record.term} begins at ${record.position}, term ${before.term} at ${before.position}`);
       }
-      for (const probe of this.probes) {
-        const broker = probe.broker();
-        if (broker === null || !isMember(record, probe.name, broker)) continue;
-        if (!this.ledger.holdsAll(broker.head)) this.lost(probe.name, broker, `is a member of term ${term}`);
-      }
+      this.judgeMembers(record);
+    }
+  }
+
+  private judgeMembers(record: TermRecord): void {
+    for (const probe of this.probes) {
+      const broker = probe.broker();
+      if (broker === null || !isMember(record, probe.name, broker)) continue;
+      if (!this.ledger.holdsAll(broker.head)) this.lost(probe.name, broker, `is a member of term ${record.term}`);
     }
   }
 
@@ -192,6 +192,7 @@ export class Checkers {
       return;
     }
     const value = broker.digest();
+    if (value === null) return;
     if (node.digest === null) node.digest = { server: name, value };
     else if (node.digest.value !== value) {
       this.world.fail('equal positions, equal digests', `position ${broker.head.position}: ${node.digest.value} at ${node.digest.server}, ${value} at ${name}`);

@@ -143,7 +143,9 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
 };
 
 /** Kinds that the simulator can make happen. */
-export const POSSIBLE_FAULTS: readonly FaultKind[] = Object.keys(ACTIONS) as FaultKind[];
+export function possibleFaults(ground: FaultGround): FaultKind[] {
+  return [...Object.keys(ACTIONS), ...Object.keys(ground.storage.actions)] as FaultKind[];
+}
 
 /** Carries out a plan, and undoes all of it when the trouble is over. */
 export class FaultRunner {

@@ -1,6 +1,7 @@
 import type { BrokerLimits } from '../../src/core/broker/limits.js';
 import type { Endpoint } from '../../src/core/control/broker.js';
-import type { ServerId } from '../../src/core/identity.js';
+import type { Hello } from '../../src/core/control/peer.js';
+import type { RunId, ServerId } from '../../src/core/identity.js';
 import type { ManagerConfig } from '../../src/manager/config.js';
 import { DEFAULT_BROKER_TUNING, type BrokerConfig } from '../../src/server/config.js';
 import type { KeeperConfig } from '../../src/share/config.js';
@@ -41,6 +42,10 @@ export function backchannelEndpoint(name: HostName): Endpoint {
 
 export function replicationEndpoint(name: HostName): Endpoint {
   return { host: name, port: PORTS[name].replication };
+}
+
+export function backchannelHello(name: HostName, run: RunId): Hello {
+  return { cluster: CLUSTER, server: name as ServerId & HostName, role: name, run, version: '0.0.0-simulated', settings: {} };
 }
 
 export function managerConfig(name: HostName): ManagerConfig {
@@ -99,6 +104,7 @@ export function brokerConfig(name: HostName): BrokerConfig {
       recentBytesMax: 16 * 1024,
       payloadCacheBytes: 32 * 1024,
       orphanGraceMs: 4_000,
+      journal: { segmentBytes: 24 * 1024, groupBytes: 4 * 1024, preallocate: false },
     },
   };
 }

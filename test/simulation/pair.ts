@@ -8,10 +8,11 @@ import { SimHost, type ClockShape } from './host.js';
 import { Ledger } from './ledger.js';
 import { SimLocalState } from './local-state.js';
 import { PLAIN_SHAPE, SimNetwork } from './network.js';
+import { clientEndpoint } from './pair-config.js';
 import type { SeedShape } from './seed-shape.js';
 import { SimServer } from './server.js';
 import { Storage } from './storage.js';
-import { CLIENT_PORTS, ServerWiring } from './wiring.js';
+import { ServerWiring } from './wiring.js';
 import { Workload } from './workload.js';
 import { World } from './world.js';
 
@@ -47,15 +48,16 @@ export class Pair {
 
   build(shape: SeedShape, history: History): void {
     const { world } = this;
-    const storage = new Storage(world);
-    const servers = { primary: this.makeServer('primary', shape, storage), secondary: this.makeServer('secondary', shape, storage) };
+    const hosts = { primary: new SimHost(world, 'primary', shape.clocks.primary), secondary: new SimHost(world, 'secondary', shape.clocks.secondary) };
+    const storage = new Storage(world, hosts);
+    const servers = { primary: this.makeServer('primary', hosts.primary, storage), secondary: this.makeServer('secondary', hosts.secondary, storage) };
     const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger);
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
     const clients = new SimHost(world, 'clients', PERFECT_CLOCK);
     const workload = new Workload(
       clients,
       (process) => this.network.attach('clients', process.schedule).network,
-      (['primary', 'secondary'] as const).map((name) => ({ name, endpoint: { host: name, port: CLIENT_PORTS[name] } })),
+      (['primary', 'secondary'] as const).map((name) => ({ name, endpoint: clientEndpoint(name) })),
       world.random.fork('clients'),
       shape.workload,
       history,
@@ -134,8 +136,7 @@ export class Pair {
     return this.parts;
   }
 
-  private makeServer(name: HostName, shape: SeedShape, storage: Storage): SimServer {
-    const host = new SimHost(this.world, name, shape.clocks[name]);
+  private makeServer(name: HostName, host: SimHost, storage: Storage): SimServer {
     host.onPower.push((on) => this.network.power(name, on));
     const nextPid = (): number => (this.pid += 1);
     const localState = new SimLocalState(host);

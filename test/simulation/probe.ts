@@ -5,10 +5,16 @@ import type { HostName } from './faults.js';
 
 /** A manager's decisions as a checker may look at them. */
 export interface ManagerView {
-  readonly run: RunId | string;
   readonly state: ServerState;
-  readonly previous: ServerState;
-  readonly moves: number;
+  readonly term: number;
+  readonly reason: string;
+}
+
+/** One move as the manager said it to its operator. */
+export interface Move {
+  readonly run: string;
+  readonly from: ServerState;
+  readonly to: ServerState;
   readonly term: number;
   readonly reason: string;
 }
@@ -25,8 +31,8 @@ export interface BrokerView {
   readonly damage: string | null;
   readonly head: LogPoint;
   readonly durable: number;
-  /** What the state amounts to at `head`. Dear. */
-  digest(): string;
+  /** What the state amounts to at `head`; `null` while it is being built. */
+  digest(): string | null;
 }
 
 /** One server as the checkers see it. Reading it changes nothing. */
@@ -34,12 +40,16 @@ export interface ServerProbe {
   readonly name: HostName;
   /** `null` while there is none. */
   manager(): ManagerView | null;
+  /** Every move of every run so far, oldest first. */
+  readonly moves: readonly Move[];
   /** `null` while there is none, or while it has not read its journal. */
   broker(): BrokerView | null;
 }
 
 /** The share as it really is, whatever the servers can see of it. */
 export interface ShareProbe {
+  /** Grows with every change of the records. */
+  readonly version: number;
   /** Every term record that stands there, by number. */
   records(): ReadonlyMap<number, TermRecord>;
 }

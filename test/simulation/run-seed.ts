@@ -1,4 +1,4 @@
-import { FaultRunner, POSSIBLE_FAULTS } from './fault-actions.js';
+import { FaultRunner, possibleFaults } from './fault-actions.js';
 import { describeFault, drawPlan, type Fault } from './faults.js';
 import { History, type WorkloadFigures } from './history.js';
 import { Pair } from './pair.js';
@@ -40,9 +40,9 @@ export async function runSeed(seed: number, options: RunOptions): Promise<SeedRe
   const { world } = pair;
   const random = world.random.fork('shape');
   const shape = drawShape(random, options.minutes);
-  const faults = options.faults ?? drawPlan(random.fork('plan'), shape.plan, POSSIBLE_FAULTS);
   const history = new History(world);
   pair.build(shape, history);
+  const faults = options.faults ?? drawPlan(random.fork('plan'), shape.plan, possibleFaults(pair.ground));
   const runner = new FaultRunner(pair.ground, faults);
   const rejected = (error: unknown): void => {
     world.fail('unhandled rejection', error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -1,19 +1,28 @@
-import type { BrokerToManager, ManagerToBroker } from '../../src/core/control/broker.js';
+import { crc32 } from 'node:zlib';
+import type { BrokerStatus, BrokerToManager, ManagerToBroker } from '../../src/core/control/broker.js';
 import type { KeeperToManager, ManagerToKeeper } from '../../src/core/control/keeper.js';
-import type { RunId } from '../../src/core/identity.js';
-import { HaManager } from '../../src/manager/ha-manager.js';
+import type { RunId, ServerState } from '../../src/core/identity.js';
+import { Backchannel } from '../../src/manager/backchannel.js';
+import { HaManager, type PeerLink } from '../../src/manager/ha-manager.js';
 import type { Log } from '../../src/ports/log.js';
 import type { Channel } from '../../src/ports/process.js';
+import { AnonymousAuthenticator } from '../../src/protocols/mqtt/anonymous.js';
+import { MqttProtocol } from '../../src/protocols/mqtt/protocol.js';
+import { BrokerServer } from '../../src/server/broker-server.js';
+import { ClientListener } from '../../src/server/clients/client-listener.js';
+import type { Copy } from '../../src/server/copy.js';
+import type { ClientEdge } from '../../src/server/edge.js';
 import { ShareKeeper } from '../../src/share/keeper.js';
 import { SimSpawner } from './channel.js';
 import type { HostName } from './faults.js';
 import type { SimGateway } from './gateway.js';
 import type { SimHost } from './host.js';
+import { tapJournal } from './journal-tap.js';
 import type { Ledger } from './ledger.js';
 import type { SimLocalState } from './local-state.js';
-import type { SimNetwork } from './network.js';
-import { keeperConfig, LOCK_FILE, managerConfig } from './pair-config.js';
-import type { BrokerView, ManagerView, ServerProbe } from './probe.js';
+import type { SimNetwork, SimNode } from './network.js';
+import { backchannelEndpoint, backchannelHello, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost } from './pair-config.js';
+import type { BrokerView, ManagerView, Move, ServerProbe } from './probe.js';
 import type { SimProcess } from './process.js';
 import type { SimServer } from './server.js';
 import type { Storage } from './storage.js';
@@ -32,7 +41,8 @@ export interface WiringParts {
 /** A server that could not start is tried again after this, as a service manager does. */
 const START_AGAIN_MS = 1_000;
 /** A process that says `fatal`, or that it has ended, is gone after so long. */
-const FAREWELL_MS = 50;
+const FAREWELL_MS = 20;
+const CLIENTS_MAX = 1_000;
 
 /**
  * Puts the production classes of one server into the simulated processes: the only file of the simulator that knows their
@@ -41,11 +51,13 @@ const FAREWELL_MS = 50;
 export class ServerWiring {
   readonly probe: ServerProbe;
   private managerView: (() => ManagerView) | null = null;
+  private readonly moves: Move[] = [];
   private brokerView: (() => BrokerView | null) | null = null;
 
   constructor(private readonly parts: WiringParts) {
     this.probe = {
       name: parts.name,
+      moves: this.moves,
       manager: () => this.managerView?.() ?? null,
       broker: () => this.brokerView?.() ?? null,
     };
@@ -55,11 +67,12 @@ export class ServerWiring {
     const { parts } = this;
     const { name } = parts;
     const run = process.random.id() as RunId;
+    const log = this.logOf(process, run);
     const manager = new HaManager(managerConfig(name), {
       clock: process.clock,
       random: process.random.fork('ids'),
-      log: logOf(process),
-      peerLink: this.peerLink(process, run),
+      log,
+      peerLink: this.peerLink(process, run, log),
       gateway: parts.gateway.probeFor(process),
       localState: parts.localState.forProcess(process),
       keeper: new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent)),
@@ -67,8 +80,8 @@ export class ServerWiring {
       run,
     });
     const view = (): ManagerView => {
-      const { state, previous, moves, term, reason } = manager.state;
-      return { run, state, previous, moves, term, reason };
+      const { state, term, reason } = manager.state;
+      return { state, term, reason };
     };
     this.managerView = view;
     process.onEnd.push(() => {
@@ -88,6 +101,90 @@ export class ServerWiring {
     });
   }
 
+  /** The manager's log: what an operator would read. A line about a move is held against the table of moves. */
+  private logOf(process: SimProcess, run: RunId): Log {
+    return {
+      write: (level, message, fields) => {
+        if (fields?.['event'] === 'state') {
+          const { previous, state, term, reason } = fields as { previous: ServerState; state: ServerState; term: number; reason: string };
+          this.moves.push({ run, from: previous, to: state, term, reason });
+        }
+        if (level === 'debug' || (fields?.['event'] === 'reason' && message.includes('waiting for the lock')) || fields?.['event'] === 'peer') process.host.world.transcript.detail(process.label, message);
+        else process.say(level === 'info' ? message : `${level}: ${message}`);
+      },
+    };
+  }
+
+  private peerLink(process: SimProcess, run: RunId, log: Log): PeerLink {
+    const { name } = this.parts;
+    const { network } = this.node(process);
+    const config = managerConfig(name);
+    const link = new Backchannel(
+      {
+        hello: backchannelHello(name, run),
+        expectedPeer: config.peerServer,
+        listenAt: backchannelEndpoint(name),
+        peerAt: backchannelEndpoint(otherHost(name)),
+        pingIntervalMs: config.pingIntervalMs,
+        missLimit: config.pingMissLimit,
+        handshakeTimeoutMs: 2_000,
+      },
+      { network, clock: process.clock, random: process.random.fork('backchannel'), log },
+    );
+    return {
+      start: () => link.start(),
+      send: (status) => link.send(status),
+      handle: ({ status }) => void link.on('status', status),
+      stop: () => link.stop(),
+    };
+  }
+
+  private bootBroker(process: SimProcess, channel: Channel<BrokerToManager, ManagerToBroker>): void {
+    const { name, storage, ledger } = this.parts;
+    const { clock } = process;
+    const log = logTo(channel);
+    const { network } = this.node(process);
+    const broker = new BrokerServer(
+      {
+        disk: storage.diskFor(process),
+        network,
+        clock,
+        random: process.random.fork('ids'),
+        log,
+        checksum: crc32,
+        channel,
+        clients: (edge) => {
+          const { copy } = insidesOf(edge);
+          tapJournal(copy.journal, ledger);
+          this.showBroker(process, broker, copy);
+          const protocol = new MqttProtocol({ edge, clock, random: process.random.fork('clients'), log, authenticator: new AnonymousAuthenticator() });
+          const doors = [{ name: 'mqtt', network, endpoint: clientEndpoint(name) }];
+          return new ClientListener({ doors, limits: { connectionsMax: CLIENTS_MAX }, start: (stream) => protocol.start(stream), clock, log });
+        },
+        exit: (code) => void process.schedule(FAREWELL_MS, () => process.end(`exit ${code}`)),
+      },
+      brokerConfig(name),
+    );
+    void broker.start();
+  }
+
+  private showBroker(process: SimProcess, broker: BrokerServer, copy: Copy): void {
+    const view = (): BrokerView | null => {
+      const { status } = broker;
+      return status === null ? null : viewOf(status, copy);
+    };
+    this.brokerView = view;
+    process.onEnd.push(() => {
+      if (this.brokerView === view) this.brokerView = null;
+    });
+  }
+
+  private node(process: SimProcess): SimNode {
+    const node = this.parts.network.attach(process.host.name, process.schedule);
+    process.onEnd.push((_, how) => node.end(how));
+    return node;
+  }
+
   private bootKeeper(process: SimProcess, channel: Channel<KeeperToManager, ManagerToKeeper>): void {
     const { name, storage } = this.parts;
     new ShareKeeper({
@@ -104,21 +201,32 @@ export class ServerWiring {
   }
 }
 
-/** The manager's log: what an operator would read. */
-function logOf(process: SimProcess): Log {
-  return {
-    write: (level, message) => {
-      if (level === 'debug') process.host.world.transcript.detail(process.label, message);
-      else process.say(level === 'info' ? message : `${level}: ${message}`);
-    },
-  };
-}
-
 /** A child's log goes by its manager. */
 function logTo(channel: Channel<KeeperToManager, ManagerToKeeper> | Channel<BrokerToManager, ManagerToBroker>): Log {
   return {
     write: (level, message, fields) => {
       channel.send({ kind: 'log', level, message, ...(fields === undefined ? {} : { fields }) });
     },
+  };
+}
+
+/** The copy behind the edge: private to the broker, and looked at by the checkers alone. */
+function insidesOf(edge: ClientEdge): { copy: Copy } {
+  const { copy } = (edge as unknown as { tools: { copy: Copy } }).tools;
+  return { copy };
+}
+
+function viewOf(status: BrokerStatus, copy: Copy): BrokerView {
+  const { run, role, term, fencedThrough, journal } = status;
+  return {
+    run,
+    role,
+    term,
+    fencedThrough,
+    journal: journal.id,
+    damage: journal.damage,
+    head: copy.head,
+    durable: journal.durable,
+    digest: () => (copy.ready && copy.replica.position === copy.head.position ? copy.replica.core.digest() : null),
   };
 }

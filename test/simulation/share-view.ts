@@ -1,0 +1,53 @@
+import { termOfName } from '../../src/core/terms/names.js';
+import type { TermRecord } from '../../src/core/terms/record.js';
+import type { ShareProbe } from './probe.js';
+import type { SimShare } from './share.js';
+
+const decoder = new TextDecoder();
+
+/** The share's term records as they really stand there. Looked up again only after something that can change them. */
+export class ShareView implements ShareProbe {
+  version = 0;
+  private readAt = -1;
+  private known: ReadonlyMap<number, TermRecord> = new Map();
+
+  constructor(
+    private readonly share: SimShare,
+    private readonly termsFolder: string,
+  ) {
+    const { tree } = share;
+    for (const step of ['link', 'rename'] as const) {
+      const original = tree[step].bind(tree);
+      tree[step] = (from: string, to: string): void => {
+        original(from, to);
+        this.changed();
+      };
+    }
+  }
+
+  /** The share's host restarted, or another share stands in its place. */
+  changed(): void {
+    this.version += 1;
+  }
+
+  records(): ReadonlyMap<number, TermRecord> {
+    if (this.readAt === this.version) return this.known;
+    this.readAt = this.version;
+    this.known = this.read();
+    return this.known;
+  }
+
+  private read(): Map<number, TermRecord> {
+    const { tree } = this.share;
+    const found = new Map<number, TermRecord>();
+    if (!tree.has(this.termsFolder)) return found;
+    for (const name of tree.list(this.termsFolder).sort()) {
+      const term = termOfName(name);
+      if (term === null) continue;
+      const path = `${this.termsFolder}/${name}`;
+      const record = JSON.parse(decoder.decode(tree.read(name.endsWith('.json') ? path : `${path}/record.json`))) as TermRecord;
+      found.set(term, record);
+    }
+    return found;
+  }
+}

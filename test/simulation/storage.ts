@@ -1,0 +1,144 @@
+import type { MountInspector } from '../../src/ports/mount.js';
+import type { LockPrimitive, ShareFiles } from '../../src/ports/share.js';
+import { DiskImage } from './disk-image.js';
+import { SimulatedDisk } from './disk.js';
+import type { FaultGround } from './fault-actions.js';
+import type { Fault, FaultKind, HostName } from './faults.js';
+import type { SimHost } from './host.js';
+import { LOCK_FILE } from './pair-config.js';
+import type { Prng } from './prng.js';
+import type { SimProcess } from './process.js';
+import { noFaults, SimShare, type ShareFaults, type SimShareClient } from './share.js';
+import { ShareView } from './share-view.js';
+import type { StorageFaults } from './storage-faults.js';
+import type { World } from './world.js';
+
+export interface SharePorts {
+  readonly files: ShareFiles;
+  readonly lock: LockPrimitive;
+  readonly mount: MountInspector;
+}
+
+type Undo = () => void;
+/** The share is reached by all in the same way, or one host has its trouble alone. */
+const ALONE_CHANCE = 0.5;
+const SLOW_LATENCY_MS = { low: 100, high: 3_500 };
+const SLOWEST_DISK_MS = 3_000;
+const FULL_DISK_LEFT_BYTES = 2_000;
+const NORMAL_LATENCY_MS = noFaults().latencyMs;
+
+/** The shared folder, the hosts' mounts of it, and what goes wrong with them. */
+export class Storage implements StorageFaults {
+  readonly shareProbe: ShareView;
+  readonly actions: StorageFaults['actions'];
+  /** Each host's disk, as it lies in the machine. */
+  readonly images: Readonly<Record<HostName, DiskImage>> = { primary: new DiskImage(), secondary: new DiskImage() };
+  private readonly diskRandom: Readonly<Record<HostName, Prng>>;
+  private readonly share: SimShare;
+  /** What a host's next keeper meets too. */
+  private readonly hostFaults: Record<HostName, ShareFaults> = { primary: noFaults(), secondary: noFaults() };
+  private readonly clients = new Set<{ readonly host: string; readonly client: SimShareClient }>();
+
+  constructor(world: World, hosts: Readonly<Record<HostName, SimHost>>) {
+    const random = world.random.fork('share');
+    this.diskRandom = { primary: world.random.fork('disk/primary'), secondary: world.random.fork('disk/secondary') };
+    for (const host of Object.values(hosts)) {
+      host.onPower.push((on) => {
+        const name = host.name as HostName;
+        if (!on) this.images[name].losePower(() => this.diskRandom[name].fraction());
+      });
+    }
+    this.share = new SimShare({
+      schedule: (delayMs, action) => world.schedule(delayMs, action),
+      now: () => world.now,
+      fraction: () => random.fraction(),
+      links: !random.chance(0.15),
+    });
+    this.shareProbe = new ShareView(this.share, `${LOCK_FILE}.terms`);
+    this.actions = this.shareActions();
+  }
+
+  /** The share as one process reaches it. */
+  shareFor(process: SimProcess): SharePorts {
+    const host = process.host.name as HostName;
+    const client = this.share.client(process.label, process.schedule);
+    Object.assign(client.faults, this.hostFaults[host]);
+    const entry = { host, client };
+    this.clients.add(entry);
+    process.onEnd.push(() => this.clients.delete(entry));
+    return { files: client.files, lock: client.lock, mount: { inspect: () => Promise.resolve(null) } };
+  }
+
+  /** The server's own disk as one process reaches it. */
+  diskFor(process: SimProcess): SimulatedDisk {
+    const host = process.host.name as HostName;
+    const disk = new SimulatedDisk({ image: this.images[host], schedule: (delayMs, action) => void process.schedule(delayMs, action), random: () => this.diskRandom[host].fraction() });
+    process.onEnd.push(() => disk.kill());
+    return disk;
+  }
+
+  shareGoneFor(host: HostName): Undo {
+    return this.change(host, { hung: true }, { hung: false });
+  }
+
+  heal(): void {
+    for (const host of ['primary', 'secondary'] as const) this.apply(host, noFaults());
+    this.apply(null, noFaults());
+    for (const image of Object.values(this.images)) {
+      image.capacityBytes = Infinity;
+      image.slownessMs = 0;
+    }
+  }
+
+  private shareActions(): Partial<Record<FaultKind, (ground: FaultGround, fault: Fault) => Undo | null>> {
+    const faulty =
+      (on: Partial<ShareFaults>, off: Partial<ShareFaults>) =>
+      (_: FaultGround, { host, amount }: Fault): Undo =>
+        this.change(amount < ALONE_CHANCE ? host : null, on, off);
+    return {
+      'share-slow': (_, { host, amount }) => {
+        const high = SLOW_LATENCY_MS.low * (SLOW_LATENCY_MS.high / SLOW_LATENCY_MS.low) ** ((amount * 2) % 1);
+        return this.change(amount < ALONE_CHANCE ? host : null, { latencyMs: { low: high / 5, high } }, { latencyMs: { ...NORMAL_LATENCY_MS } });
+      },
+      'share-hung': faulty({ hung: true }, { hung: false }),
+      'share-gone': faulty({ gone: true }, { gone: false }),
+      'share-read-only': faulty({ readOnly: true }, { readOnly: false }),
+      'share-full': faulty({ full: true }, { full: false }),
+      'share-replies-lost': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { replyLost: 0.05 + amount / 2 }, { replyLost: 0 }),
+      'share-lists-stale': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { staleMs: 200 * 100 ** amount }, { staleMs: 0 }),
+      'share-restarted': (_, { amount }) => {
+        this.share.restart(amount < ALONE_CHANCE);
+        this.shareProbe.changed();
+        return this.change(null, { hung: true }, { hung: false });
+      },
+      'disk-full': (_, { host }) => {
+        const image = this.images[host];
+        image.capacityBytes = image.usedBytes + FULL_DISK_LEFT_BYTES;
+        return () => {
+          image.capacityBytes = Infinity;
+        };
+      },
+      'disk-slow': (_, { host, amount }) => {
+        this.images[host].slownessMs = SLOWEST_DISK_MS ** amount;
+        return () => {
+          this.images[host].slownessMs = 0;
+        };
+      },
+      'lock-stolen': () => {
+        this.share.stealLock();
+        return null;
+      },
+    };
+  }
+
+  private change(host: HostName | null, on: Partial<ShareFaults>, off: Partial<ShareFaults>): Undo {
+    this.apply(host, on);
+    return () => this.apply(host, off);
+  }
+
+  private apply(host: HostName | null, faults: Partial<ShareFaults>): void {
+    const targets = host === null ? [this.share.faults] : [this.hostFaults[host], ...[...this.clients].filter((entry) => entry.host === host).map(({ client }) => client.faults)];
+    for (const target of targets) Object.assign(target, faults);
+    if (faults.hung === false) this.share.release();
+  }
+}
