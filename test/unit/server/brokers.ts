@@ -23,6 +23,7 @@ const TUNING: BrokerTuning = {
   payloadCacheBytes: 8 * 1024,
   unadmittedBytesMax: 64 * 1024,
   digestIntervalMs: 400,
+  journal: { segmentBytes: 32 * 1024, groupBytes: 8 * 1024, preallocate: false },
 };
 
 /** Two hosts in virtual time: brokers of production code, a simulated network and disks, orders made by hand. */
