@@ -219,11 +219,20 @@ class SimulatedFile implements DiskFile {
 
   sync(done: Done): void {
     const mark = this.inode.beginSync();
-    this.disk.begin('sync', this.path, (failure) => {
+    const settle = (failure: Error | null): void => {
       if (failure === null) this.inode.endSync(mark);
       else this.inode.failSync();
-      done(failure);
-    });
+    };
+    this.disk.begin(
+      'sync',
+      this.path,
+      (failure) => {
+        settle(failure);
+        done(failure);
+      },
+      // The system goes on with it after its process is gone, and nobody hears how it ended.
+      () => settle(this.disk.image.failure('sync', this.path)),
+    );
   }
 
   truncate(length: number): Promise<void> {

@@ -46,12 +46,13 @@ export class FileJournal implements Journal {
   ) {
     this.damage = damage;
     this.marks = found.epochs;
-    this.settled = found.head.position;
+    // What was found and could not be synced may stand in the system's cache only.
+    this.settled = active === null ? found.vouched : found.head.position;
     this.segments = new SegmentList(found.segments);
     this.roller = new Roller(context);
     this.reader = new JournalReader(context, this.segments, () => this.queue, (what) => this.fail(what));
     this.queue = new GroupQueue(found.head, context.codec, context.options);
-    if (active !== null) this.commitTo(active, found.tail?.scan.durable ?? found.head.position);
+    if (active !== null) this.commitTo(active, found.vouched);
   }
 
   get id(): JournalId {
@@ -272,7 +273,7 @@ export class FileJournal implements Journal {
     this.marks = found.epochs;
     this.settled = found.head.position;
     this.queue = new GroupQueue(found.head, this.context.codec, this.context.options);
-    this.commitTo(active, found.tail.scan.durable);
+    this.commitTo(active, found.vouched);
   }
 
   /** Lets go of every file, so that they can be moved. */

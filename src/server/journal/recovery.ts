@@ -18,6 +18,8 @@ export interface FoundLog {
   readonly epochs: Epoch[];
   /** The last record that is intact with all before it. */
   readonly head: LogPoint;
+  /** Up to here the segments themselves say that the log was durable. */
+  readonly vouched: Position;
   readonly damage: string | null;
   /** The end of the last segment, when it was found undamaged. */
   readonly tail: FoundTail | null;
@@ -111,6 +113,7 @@ class LogFinder {
   private readonly segments: Segment[];
   private readonly epochs: Epoch[];
   private point: LogPoint;
+  private vouched: Position;
   private tail: FoundTail | null = null;
   /** What stopped the reading of the segment before; it is damage when another segment follows. */
   private stopped: string | null = null;
@@ -123,10 +126,11 @@ class LogFinder {
     this.segments = [...(known?.segments ?? [])];
     this.epochs = [...(known?.epochs ?? [])];
     this.point = known?.end ?? meta.base;
+    this.vouched = this.point.position;
   }
 
   found(damage: string | null): FoundLog {
-    return { segments: this.segments, epochs: this.epochs, head: this.point, damage, tail: damage === null ? this.tail : null };
+    return { segments: this.segments, epochs: this.epochs, head: this.point, vouched: Math.min(this.vouched, this.point.position) as Position, damage, tail: damage === null ? this.tail : null };
   }
 
   /** @returns what is damaged; `null` when the log reaches to the end of this segment */
@@ -163,6 +167,7 @@ class LogFinder {
     segment.last = scan.point.position;
     this.segments.push(segment);
     this.point = scan.point;
+    this.vouched = scan.durable;
     this.stopped = scan.flaw === null ? null : `segment ${name}, offset ${scan.flaw.offset}: ${scan.flaw.what}`;
     if (!isLast) return null;
     if (scan.sealed) return `segment ${name} says that another one follows, and none is there`;
