@@ -47,7 +47,7 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/only-throw-error': 'error',
       'no-restricted-syntax': ['error', NO_ENUM, NO_BARREL],
-      eqeqeq: 'error',
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-var': 'error',
       'prefer-const': 'error',
       'no-fallthrough': 'error',
@@ -64,7 +64,7 @@ export default tseslint.config(
   walls(['src/core/**/*.ts'], [NODE, PACKAGES, outside(['ports', 'adapters', ...PROCESSES, ...OPERATORS], 'The core imports only the core.')], timeless),
   walls(['src/ports/**/*.ts'], [NODE, PACKAGES, outside(['adapters', ...PROCESSES, ...OPERATORS], 'Ports import types of the core only.')], timeless),
   ...['manager', 'share', 'server'].map((own) => ({
-    ...walls([`src/${own}/**/*.ts`], [NODE, outside(['adapters', ...others([own, 'protocols']), ...OPERATORS], 'Processes are written over core and ports, and meet in messages only.')], timeless),
+    ...walls([`src/${own}/**/*.ts`], [NODE, outside(['adapters', ...others([own]), ...OPERATORS], 'Processes are written over core and ports, and meet in messages only.')], timeless),
     ignores: ['**/main.ts'],
   })),
   walls(['src/protocols/**/*.ts'], [NODE, outside(['adapters', 'manager', 'share', ...OPERATORS], 'Protocols are written over core, ports and the edge.')], timeless),
