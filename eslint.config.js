@@ -65,7 +65,8 @@ export default tseslint.config(
   walls(['src/ports/**/*.ts'], [NODE, PACKAGES, outside(['adapters', ...PROCESSES, ...OPERATORS], 'Ports import types of the core only.')], timeless),
   ...['manager', 'share', 'server'].map((own) => ({
     ...walls([`src/${own}/**/*.ts`], [NODE, outside(['adapters', ...others([own]), ...OPERATORS], 'Processes are written over core and ports, and meet in messages only.')], timeless),
-    ignores: ['**/main.ts'],
+    // What wires a process: its main module, and what that is told.
+    ignores: ['**/main.ts', 'src/server/process-config.ts'],
   })),
   walls(['src/protocols/**/*.ts'], [NODE, outside(['adapters', 'manager', 'share', ...OPERATORS], 'Protocols are written over core, ports and the edge.')], timeless),
   walls(['src/adapters/**/*.ts'], [outside([...PROCESSES, ...OPERATORS], 'Adapters know core and ports only.')]),
