@@ -2,7 +2,7 @@ import { loadProfile } from '../profile/load.js';
 import { formatProblem } from '../profile/problem.js';
 import type { Console } from './console.js';
 
-const SERVER_MODULE: string = '../manager/main.js';
+const SERVER_MODULE: string = '../run/start-server.js';
 
 /** Runs the server of a profile until it is told to stop. A profile that cannot be used ends it before anything is begun. */
 export async function start(console: Console, path: string): Promise<void> {

@@ -1,5 +1,9 @@
+import path from 'node:path';
 import type { ManagerConfig } from '../manager/config.js';
 import type { Profile } from '../profile/profile.js';
+import { MQTT_LIMITS_DEFAULT } from '../protocols/mqtt/limits.js';
+import { DEFAULT_BROKER_TUNING } from '../server/config.js';
+import type { BrokerProcessConfig } from '../server/process-config.js';
 import type { KeeperConfig } from '../share/config.js';
 
 /**
@@ -58,5 +62,49 @@ export function keeperConfig(profile: Profile): KeeperConfig {
     passiveLockIntervalMs: ha.passiveLockAcquisitionInterval,
     operationDeadlineMs: shareDeadlineMs(profile),
     pulseLimitMs: pulseLimitMs(profile),
+  };
+}
+
+export function brokerConfig(profile: Profile): BrokerProcessConfig {
+  const { server, ha, data, limits, mqtt } = profile;
+  const { unadmittedBytesMax, ...brokerLimits } = limits;
+  return {
+    broker: {
+      cluster: server.cluster,
+      server: server.id,
+      replicationListen: { host: ha.host, port: ha.replicationPort },
+      replicationSecured: ha.secretFile !== null,
+      pulseIntervalMs: ha.pingInterval / 2,
+      pulseLimitMs: pulseLimitMs(profile),
+      limits: brokerLimits,
+      tuning: {
+        ...DEFAULT_BROKER_TUNING,
+        unadmittedBytesMax,
+        payloadCacheBytes: data.payloadCacheBytes,
+        snapshotEveryBytes: data.snapshotEveryBytes,
+        orphanGraceMs: mqtt.failoverGrace,
+        pingIntervalMs: ha.pingInterval,
+      },
+    },
+    folder: path.join(data.folder, 'broker'),
+    durability: data.durability,
+    secretFile: ha.secretFile,
+    clients: {
+      host: mqtt.host,
+      port: mqtt.port,
+      tls:
+        mqtt.tlsPort === null || mqtt.tlsCertificateFile === null || mqtt.tlsKeyFile === null
+          ? null
+          : { port: mqtt.tlsPort, certFile: mqtt.tlsCertificateFile, keyFile: mqtt.tlsKeyFile },
+      usersFile: mqtt.usersFile,
+      connectionsMax: mqtt.connectionsMax,
+      mqtt: {
+        ...MQTT_LIMITS_DEFAULT,
+        packetBytesMax: mqtt.packetBytesMax,
+        connectTimeoutMs: mqtt.connectTimeout,
+        outgoingBytesMax: mqtt.outgoingBytesPerClientMax,
+        stalledReaderMs: mqtt.stalledReaderLimit,
+      },
+    },
   };
 }

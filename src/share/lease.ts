@@ -121,7 +121,7 @@ export class Lease {
 
   /** One try to take the lock: only when it is free, or when the very lock that we watched has been silent for the whole period. */
   async acquire(order: KeeperOrder): Promise<void> {
-    const { lock, clock, log, config } = this.parts;
+    const { lock, clock, log } = this.parts;
     if (!this.pulseFresh(order)) {
       this.detail = "not asked for: the HA manager's pulse is too old";
       return;
@@ -147,7 +147,6 @@ export class Lease {
     this.hold = { token, counter: 1, until };
     this.seeFree();
     this.detail = null;
-    log.write('info', `Successfully acquired lock on: ${config.lockFile}`);
   }
 
   /** Shows a sign of life, if the lock is still ours and the manager alive. The deadline moves only when the share has confirmed it. */

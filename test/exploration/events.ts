@@ -71,7 +71,7 @@ function obey(world: World, side: Side, flaw: Flaw): World | null {
     fencedThrough,
     session: samePeer ? broker.session : null,
     peerDurable: samePeer ? broker.peerDurable : 0,
-    requiredFrom: required ? (wasRequired ? broker.requiredFrom : broker.log.length) : null,
+    requiredFrom: required ? (wasRequired ? broker.requiredFrom : broker.log.length + 1) : null,
   };
   return setBroker(world, side, next);
 }
@@ -95,7 +95,8 @@ function hear(world: World, side: Side, flaw: Flaw): World | null {
   if (!world.linkUp || !listener.up) return null;
   const status = tell(world, side, flaw);
   const record = status.record;
-  const learns = record !== null && !isReplaced(world, listener) && !status.shareReplaced && (listener.kept?.term ?? 0) < record.term;
+  // Also on a share that was replaced: the peer's fresh record is how this server comes to know the new one.
+  const learns = record !== null && !status.shareReplaced && (listener.kept?.term ?? 0) < record.term;
   const next: Server = { ...listener, heard: status, silent: false, kept: learns ? record : listener.kept };
   if (!listener.silent && !learns && JSON.stringify(listener.heard) === JSON.stringify(status)) return null;
   return put(world, to, next);

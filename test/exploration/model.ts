@@ -32,7 +32,7 @@ export interface Broker {
   readonly peerDurable: number;
   /** Leader: the session with the follower's run and term, or null. */
   readonly session: { readonly run: number; readonly term: number; readonly journal: number } | null;
-  /** Leader: records acknowledged in the present term are counted from here on as needing the peer. */
+  /** Leader: records from this position on are acknowledged only when the peer has them. */
   readonly requiredFrom: number | null;
   readonly diverged: boolean;
 }

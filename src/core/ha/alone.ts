@@ -104,7 +104,9 @@ function become(ha: HaState, s: Situation, task: AloneTask, record: TermRecord):
     switchover: '',
     promotion: 'promoted by the operator, accepting loss',
   };
-  const ready = { term: record.term, record, leader: null, partner: null, brokerRun: s.broker.run };
+  const peerBroker = task.to === 'ACTIVE_SYNC' ? (s.peer?.broker ?? null) : null;
+  const partner = peerBroker === null ? null : { server: s.peerServer, brokerRun: peerBroker.run };
+  const ready = { term: record.term, record, leader: null, partner, brokerRun: s.broker.run };
   if (ha.state === task.to) return { ...ha, ...ready, task: null, reason: words[task.cause] };
   return move(ha, task.to, words[task.cause], ready);
 }

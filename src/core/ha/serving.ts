@@ -1,4 +1,5 @@
 import { assert } from '../errors.js';
+import type { Position } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
 import { beginAlone, pursueAlone } from './alone.js';
 import { newClaim, outcomeOf, ownMember } from './claims.js';
@@ -78,11 +79,13 @@ function admit(ha: HaState, s: Situation, task: AdmitTask): HaState {
   if (!inStep || broker === null) return task.requirePeer ? { ...ha, task: { ...task, requirePeer: false } } : keepTask(ha, task);
   if (s.wishes.stop) return keepTask(ha, task);
   if (!task.requirePeer) return { ...ha, task: { ...task, requirePeer: true } };
-  const from = broker.peerRequiredFrom;
   const me = ownMember(s);
-  if (from === null || link.peerDurable < from || broker.journal.durable < from || link.peerJournal === null || me === null) return ha;
+  if (broker.peerRequiredFrom === null || link.peerJournal === null || me === null) return ha;
+  // What was acknowledged without the peer ends here; the peer must have all of it before it counts.
+  const position = (broker.peerRequiredFrom - 1) as Position;
+  if (link.peerDurable < position || broker.journal.durable < position) return ha;
   const peer = { server: s.peerServer, journal: link.peerJournal };
-  const claim = newClaim(s, { term: nextTerm(s, false), server: s.server, inSync: [me, peer], position: from, cause: 'admission' });
+  const claim = newClaim(s, { term: nextTerm(s, false), server: s.server, inSync: [me, peer], position, cause: 'admission' });
   return { ...ha, task: { ...task, claim } };
 }
 

@@ -1,0 +1,194 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createPlainNetwork } from '../adapters/network.js';
+import { createClock } from '../adapters/clock.js';
+import { createGatewayProbe } from '../adapters/gateway.js';
+import { createLocalState } from '../adapters/local-state.js';
+import { createRandom } from '../adapters/random.js';
+import { createSpawner } from '../adapters/child-process.js';
+import { createPskNetwork } from '../adapters/tls-psk.js';
+import { readPairKey } from '../adapters/secret.js';
+import { createAdmin, type AdminServer } from '../admin/server.js';
+import type { Command, CommandResult } from '../admin/commands.js';
+import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
+import type { KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
+import type { RunId } from '../core/identity.js';
+import { createLog, type ProcessLog } from '../log/log.js';
+import { Backchannel } from '../manager/backchannel.js';
+import { HaManager } from '../manager/ha-manager.js';
+import type { Network } from '../ports/stream.js';
+import type { Log } from '../ports/log.js';
+import { settingsThatMustAgree } from '../profile/agree.js';
+import { loadProfile } from '../profile/load.js';
+import type { Profile } from '../profile/profile.js';
+import { brokerConfig, clientEndpoints, keeperConfig, managerConfig } from './configs.js';
+import { serverStatus, type Standing } from './server-status.js';
+import { PidFile } from './pid-file.js';
+
+/*
+ * The HA manager process: the one place where a server is put together from its profile.
+ */
+
+/** A stop that takes longer than this is cut short. Milliseconds. */
+const STOP_MS_MAX = 30_000;
+
+/**
+ * Runs the server of a profile until it is told to stop (SIGINT, SIGTERM, POST /stop); resolves when it has stopped.
+ * @throws LockstepError for whatever keeps it from starting (rejects); nothing is left running then
+ */
+export async function startServer(profilePath: string): Promise<void> {
+  const profile = loadProfile(profilePath);
+  await mkdir(profile.data.folder, { recursive: true });
+  const log = createLog({
+    server: profile.server.id,
+    folder: profile.log.folder,
+    console: 'text',
+    level: profile.log.level,
+    fileBytesMax: profile.log.fileBytesMax,
+    files: profile.log.files,
+  });
+  const pidFile = PidFile.take(path.join(profile.data.folder, 'manager.pid'));
+  try {
+    await new RunningServer(profile, log).run();
+  } finally {
+    pidFile.remove();
+    await log.flush();
+  }
+}
+
+class RunningServer {
+  private readonly clock = createClock();
+  private readonly random = createRandom();
+  private readonly run_ = this.random.id() as RunId;
+  private readonly version = packageVersion();
+  private end: () => void = () => undefined;
+  private readonly ended = new Promise<void>((resolve) => (this.end = resolve));
+  private stopping = false;
+  private manager: HaManager | null = null;
+  private admin: AdminServer | null = null;
+
+  constructor(
+    private readonly profile: Profile,
+    private readonly log: ProcessLog,
+  ) {}
+
+  async run(): Promise<void> {
+    const { profile, log } = this;
+    this.announce();
+    const network = await pairNetwork(profile, log);
+    const link = this.backchannel(network);
+    const gateway = createGatewayProbe({ gateway: { host: profile.ha.gatewayServerIpAddress, port: profile.ha.gatewayServerPort }, log });
+    const manager = new HaManager(managerConfig(profile, this.version), {
+      clock: this.clock,
+      random: this.random,
+      log,
+      peerLink: link,
+      gateway,
+      localState: createLocalState(profile.data.folder),
+      keeper: createSpawner<ManagerToKeeper, KeeperToManager>({ name: 'share keeper', module: moduleAt('../share/main.js'), args: [JSON.stringify(keeperConfig(profile))], output: 'log', log }),
+      broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], output: 'log', log }),
+      run: this.run_,
+    });
+    this.manager = manager;
+    const standing: Standing = { profile, version: this.version, run: this.run_, startedAtWall: this.clock.wall() };
+    this.admin = await createAdmin({
+      host: profile.admin.host,
+      port: profile.admin.port,
+      token: readToken(profile),
+      status: () => serverStatus(standing, manager, link, this.clock.wall()),
+      command: (command) => Promise.resolve(this.obey(command)),
+      log,
+    });
+    const onSignal = (): void => void this.stop('a signal');
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
+    try {
+      await manager.start();
+      await this.ended;
+    } finally {
+      await this.admin.close();
+      gateway.close();
+      process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
+    }
+  }
+
+  private backchannel(network: Network): Backchannel {
+    const { profile, log } = this;
+    const link = new Backchannel(
+      {
+        hello: {
+          cluster: profile.server.cluster,
+          server: profile.server.id,
+          role: profile.server.role,
+          run: this.run_,
+          version: this.version,
+          settings: settingsThatMustAgree(profile),
+        },
+        expectedPeer: profile.server.peerId,
+        listenAt: { host: profile.ha.host, port: profile.ha.port },
+        peerAt: { host: profile.peer.backupHaIpAddress, port: profile.peer.backupHaPort },
+        pingIntervalMs: profile.ha.pingInterval,
+        missLimit: profile.ha.pingMissLimit,
+        handshakeTimeoutMs: 5_000,
+      },
+      { network, clock: this.clock, random: this.random, log },
+    );
+    link.on('peer-hello', (hello) => {
+      if (hello.version !== this.version) log.write('warn', `the ${hello.server} server runs version ${hello.version}, this one ${this.version}: bring both to the same version soon`);
+    });
+    return link;
+  }
+
+  private announce(): void {
+    const { profile, log } = this;
+    const name = profile.server.role === 'primary' ? 'Primary' : 'Secondary';
+    log.write('info', `${name} Server of ${profile.server.cluster} starts: Lockstep ${this.version}, profile ${profile.path}`, { event: 'start', pid: process.pid });
+    log.write('info', `Clients connect to ${clientEndpoints(profile).join(' or ')}, and next to ${profile.peer.backupServerIp}:${profile.peer.backupServerPort}; status at http://${profile.admin.host}:${profile.admin.port}/status`);
+  }
+
+  private obey(command: Command): CommandResult {
+    if (command.name === 'stop') {
+      void this.stop('an operator');
+      return { kind: 'done', message: `the ${this.profile.server.id} server is stopping` };
+    }
+    const answer = this.manager?.wish(command.name) ?? { kind: 'refused' as const, why: 'the server is still starting' };
+    if (answer.kind === 'accepted') return { kind: 'done', message: `the ${command.name} is under way; "lockstep status" shows how it goes` };
+    return { kind: 'refused', code: 'LOCKSTEP_COMMAND_REFUSED', message: answer.why, remedy: 'See "lockstep status" for the state of both servers, and ask again when it fits.' };
+  }
+
+  private async stop(who: string): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    this.log.write('info', `Asked to stop by ${who}.`);
+    const tooLate = setTimeout(() => {
+      this.log.write('error', `The server did not stop within ${STOP_MS_MAX / 1000} s; its processes are ended now. Nothing that was acknowledged is lost.`);
+      this.end();
+    }, STOP_MS_MAX);
+    await this.manager?.stop();
+    clearTimeout(tooLate);
+    this.log.write('info', 'Stopped.');
+    this.end();
+  }
+}
+
+/** The network of the backchannel: with the shared secret where there is one; the profile has made sure that there is beyond loopback. */
+async function pairNetwork(profile: Profile, log: Log): Promise<Network> {
+  if (profile.ha.secretFile === null) return createPlainNetwork({ log, loopbackOnly: true });
+  return createPskNetwork({ key: await readPairKey(profile.ha.secretFile), cluster: profile.server.cluster, server: profile.server.id, log });
+}
+
+function readToken(profile: Profile): string | null {
+  return profile.admin.tokenFile === null ? null : readFileSync(profile.admin.tokenFile, 'utf8').trim();
+}
+
+function moduleAt(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}
+
+function packageVersion(): string {
+  let folder = path.dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(path.join(folder, 'package.json'))) folder = path.dirname(folder);
+  const { version } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
