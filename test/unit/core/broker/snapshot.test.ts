@@ -4,7 +4,7 @@ import { SNAPSHOT_LIST_BYTES, SnapshotEntryType, encodeMessageEntry } from '../.
 import type { EncodedEntry } from '../../../../src/core/broker/snapshot.js';
 import { AssertionFailure } from '../../../../src/core/errors.js';
 import { MalformedBytes } from '../../../../src/core/wire/bytes.js';
-import { encodedSnapshot, LIMITS, recordOf, restoredFrom, Rig } from './rig.js';
+import { encodedSnapshot, line, LIMITS, recordOf, restoredFrom, Rig } from './rig.js';
 
 function fullRig(): Rig {
   const rig = new Rig({ inflightMessagesMax: 2 });
@@ -73,6 +73,18 @@ describe('a snapshot', () => {
     }
     expect(restoredFrom(entries).digest()).toBe(core.digest());
   });
+});
+
+test('a core that is restored under a larger in-flight window keeps the order', () => {
+  const rig = new Rig({ inflightMessagesMax: 1 });
+  rig.connect('c');
+  rig.subscribe('c', 't:1');
+  for (const text of ['1', '2']) rig.publish('c', `t=${text}`);
+  const core = restoredFrom(encodedSnapshot(rig.core), { ...LIMITS, inflightMessagesMax: 2 });
+  const lines: string[] = [];
+  core.apply(recordOf(rig.publishOperation('c', 't=3', 1, 3), 100), (effect) => void lines.push(line(effect)));
+  core.apply(recordOf({ kind: 'acknowledge', connection: 1, packetId: 1 }, 101), (effect) => void lines.push(line(effect)));
+  expect(lines).toEqual(['1 puback #3', '1 publish t=2 q1 #2', '1 publish t=3 q1 #3']);
 });
 
 describe('a broken snapshot is refused', () => {
