@@ -55,6 +55,7 @@ export class Feed {
   private over = false;
   private reading = false;
   private caughtUp = false;
+  private goal: Position | null = null;
   private heardAt: Monotonic;
   private timer: Cancel;
   private roomWaiters: (() => void)[] = [];
@@ -135,7 +136,8 @@ export class Feed {
         continue;
       }
       if (next > tools.copy.durable) {
-        if (!this.caughtUp && session.sent >= tools.recent.last && session.inFlightBytes <= tools.tuning.inFlightBytesMax / 2) this.reachStep();
+        if (session.sent >= tools.recent.last) this.goal ??= session.sent;
+        this.reachStep();
         this.sendMark();
         return;
       }
@@ -176,6 +178,7 @@ export class Feed {
         return this.onReady();
       case 'progress':
         this.progressOf?.records(this.session.durable - this.startedAt, 0);
+        this.reachStep();
         this.listener.progress(this);
         return this.pump();
       case 'over':
@@ -252,7 +255,9 @@ export class Feed {
     this.pump();
   }
 
+  /** In step: everything that there was when nothing was left to send is durable there, and what came since comes from memory. */
   private reachStep(): void {
+    if (this.caughtUp || this.goal === null || this.session.durable < this.goal) return;
     this.caughtUp = true;
     this.tools.log.write('info', `${this.tools.identity.peer.server} is in step at position ${this.session.sent}`, { position: this.session.sent });
     this.listener.progress(this);
@@ -261,6 +266,7 @@ export class Feed {
   private readFrom(next: Position): void {
     const { copy, tuning } = this.tools;
     this.reading = true;
+    this.goal = null;
     if (this.caughtUp) {
       this.caughtUp = false;
       this.listener.progress(this);

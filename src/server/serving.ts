@@ -321,6 +321,7 @@ export class Serving implements ClientEdge {
 
   /** Clients may be read again when half of the backlog is gone. */
   private relax(): void {
+    if (this.tools.copy.journal.full) this.paused = true;
     if (!this.paused || !this.serving || this.tools.copy.journal.full) return;
     if (this.backlog.bytes > this.tools.config.tuning.unadmittedBytesMax / 2) return;
     this.paused = false;
