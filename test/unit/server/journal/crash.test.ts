@@ -1,7 +1,8 @@
 import type { Position, Term } from '../../../../src/core/identity.js';
-import type { LogPoint } from '../../../../src/core/journal/envelope.js';
+import { EMPTY_LOG, type LogPoint } from '../../../../src/core/journal/envelope.js';
 import type { Journal } from '../../../../src/server/journal/api.js';
-import { append, at, labels, Rig } from './rig.js';
+import { readSegments } from '../../../../src/server/journal/inspect.js';
+import { append, at, checksum, fill, FOLDER, labelOf, labels, range, Rig } from './rig.js';
 
 /*
  * Lives of a journal on a disk that loses power again and again, at any moment: within a commit, a roll, a truncation, a
@@ -165,5 +166,38 @@ test('a sync that failed unseen: what the system shows and the disk lacks is not
     rig.crash();
     const last = await rig.open();
     expect(`seed ${seed}: ${last.damage !== null || last.durable >= promised}`).toBe(`seed ${seed}: true`);
+  }
+});
+
+async function kept(rig: Rig): Promise<Set<string>> {
+  const found = new Set<string>();
+  const quarantined = (await rig.run(rig.disk.list(`${FOLDER}/quarantine`))).map((name) => `${FOLDER}/quarantine/${name}`);
+  const collect = async (folder: string): Promise<void> => {
+    for await (const piece of readSegments(rig.disk, folder, checksum)) {
+      if (piece.kind === 'records') for (const { payload } of piece.records) found.add(labelOf(payload));
+    }
+  };
+  for (const folder of [FOLDER, ...quarantined]) await rig.run(collect(folder));
+  return found;
+}
+
+test.each([
+  ['restart at the same base', (journal: Journal) => journal.restart(EMPTY_LOG, true)],
+  ['restart elsewhere', (journal: Journal) => journal.restart({ term: 3 as Term, position: at(500), chain: 5 }, false)],
+  ['truncateAfter', (journal: Journal) => journal.truncateAfter(at(3))],
+])('%s: whenever the power fails, each record is in the log or in quarantine', async (_, change) => {
+  for (let moment = 0; moment < 60; moment++) {
+    const rig = new Rig(undefined, moment + 1);
+    const journal = await rig.open({ preallocate: false });
+    await fill(rig, journal, 1, 20);
+    change(journal).catch(() => undefined);
+    await rig.pass(moment / 4);
+    rig.crash();
+    const again = await rig.open({ preallocate: false });
+    // And once more while that opening's own work is fresh.
+    rig.crash();
+    expect([moment, again.damage]).toEqual([moment, null]);
+    const found = await kept(rig);
+    expect([moment, range(1, 20).filter((label) => !found.has(label))]).toEqual([moment, []]);
   }
 });
