@@ -8,6 +8,8 @@ type Segment = { readonly kind: 'open' } | { readonly kind: 'bytes'; readonly by
 const LINGER_MS = 2000;
 /** So often what has come is handed over in two pieces, so that nobody counts on how bytes were cut. */
 const SPLIT_CHANCE = 0.25;
+/** The writer hears of room for this part of the window at a time. */
+const CREDIT_PARTS = 4;
 
 /** Makes both ends of a connection. The accepting end exists at once, the dialling one when the answer has come. */
 export function connect(net: SimNetwork, dialler: SimNode, acceptor: SimNode, told: { accepted(stream: Stream): void; opened(stream: Stream): void }): void {
@@ -61,6 +63,8 @@ export class SimStream implements Stream {
   private queue: Uint8Array[] = [];
   private queued = 0;
   private credit: number;
+  /** Taken from the reader's side of the window and not yet told to the writer. */
+  private taken = 0;
   private full = false;
   private readonly received: Uint8Array[] = [];
   private finished = false;
@@ -208,9 +212,13 @@ export class SimStream implements Stream {
     return all.subarray(0, at);
   }
 
-  /** The reader has taken bytes: the writer may send as many more, once it hears of it. */
+  /** The reader has taken bytes: the writer may send as many more, once it hears of it; which it does when it is worth a segment. */
   private giveCredit(bytes: number): void {
-    this.net.path(this.machine, this.otherMachine).carry(() => this.peer?.gotCredit(bytes), 'again');
+    this.taken += bytes;
+    const { taken } = this;
+    if (taken < this.net.shape.windowBytes / CREDIT_PARTS) return;
+    this.taken = 0;
+    this.net.path(this.machine, this.otherMachine).carry(() => this.peer?.gotCredit(taken), 'again');
   }
 
   private gotCredit(bytes: number): void {
