@@ -1,7 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
 import type { Endpoint } from '../core/control/broker.js';
 import type { Hello, PeerStatus } from '../core/control/peer.js';
-import { LockstepError } from '../core/errors.js';
+import type { LockstepError } from '../core/errors.js';
 import type { Monotonic, ServerId } from '../core/identity.js';
 import { BackchannelKind } from '../core/wire/backchannel.js';
 import { encodeFrame } from '../core/wire/frame.js';
