@@ -13,7 +13,7 @@ if errorlevel 1 (
 )
 if not exist node_modules\.package-lock.json (
   echo Installing packages ...
-  call npm ci --no-audit --no-fund --loglevel=error
+  call npm ci --no-audit --no-fund --no-progress --loglevel=error
   if errorlevel 1 exit /b 1
 )
 echo Building ...

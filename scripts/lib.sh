@@ -18,7 +18,7 @@ require_node() {
 install_packages() {
   if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     say "Installing packages …"
-    npm ci --no-audit --no-fund --loglevel=error
+    npm ci --no-audit --no-fund --no-progress --loglevel=error
     touch node_modules/.package-lock.json
   fi
 }
