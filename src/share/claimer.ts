@@ -11,11 +11,14 @@ import type { TermShelf } from './term-shelf.js';
 
 /*
  * Claims terms (arbitration.md, section 2). Invariants:
+ * - `won` and `lost` are said only of the share that was looked at: its identity is read again before.
  * - `won` is said only after a record equal to ours in every field was read under its number, and the folder was synced since.
  * - `lost` is said only with another record in hand, of that number or a higher one.
  * - `failed` is said only when nothing was sent that could still create the record, by this process or by one before it.
  * - Whatever is neither is `in-doubt`, and stays so until some record bears the number.
  */
+
+const OTHER_SHARE = 'another share stands in the place of the one that was looked at';
 
 interface Attempt {
   readonly record: TermRecord;
@@ -41,6 +44,8 @@ export interface ClaimParts {
   readonly log: Log;
   /** Why no claim may be made now; `null` when it may. Asked again right before the record is published. */
   readonly refusal: () => string | null;
+  /** The share that was looked at is still the one that stands there. Asked before the record is published, and before `won` is said. */
+  readonly shareStands: () => Promise<boolean>;
   /** The outcome changed. */
   readonly changed: () => void;
 }
@@ -95,6 +100,7 @@ export class Claimer {
       const refusal = this.parts.refusal();
       if (refusal !== null) return this.fail(attempt, refusal);
       await this.prepare(attempt);
+      if (!(await this.parts.shareStands())) return this.fail(attempt, OTHER_SHARE);
       // Preparing may have taken long: the lock and the pulse must hold when the step is sent, not when we began.
       const refusalNow = this.parts.refusal();
       if (refusalNow !== null) return this.fail(attempt, refusalNow);
@@ -152,6 +158,8 @@ export class Claimer {
         found = await shelf.at(record.term);
       }
       if (found === null) return this.doubt(attempt, answer);
+      // A share put in the other's place since our look has other numbers in use: a victory there proves nothing.
+      if (!(await this.parts.shareStands())) return this.doubt(attempt, OTHER_SHARE);
       this.settle(attempt, sameRecord(found, record) ? { kind: 'won', nonce, record } : { kind: 'lost', nonce, record: found });
     } catch (error) {
       this.doubt(attempt, textOf(error)); // Unknown is not lost: the peer must be taken to have the stronger right.

@@ -85,7 +85,7 @@ export class ShareKeeper {
     this.lease = new Lease({ config, files, lock: timedLock(parts.lock, deadline), paths, clock, random, log });
     this.shelf = new TermShelf(files, paths);
     this.opening = new Opening({ config, files, paths, mount, clock, random, log });
-    this.claimer = new Claimer({ server: config.server, run: parts.run, files, paths, shelf: this.shelf, log, refusal: () => this.refusal(), changed: () => this.claimChanged() });
+    this.claimer = new Claimer({ server: config.server, run: parts.run, files, paths, shelf: this.shelf, log, refusal: () => this.refusal(), shareStands: () => this.shareStands(), changed: () => this.claimChanged() });
   }
 
   /** Begins to listen. Nothing is done on the share before the first order says what is known of it. */
@@ -102,7 +102,7 @@ export class ShareKeeper {
     this.order = order;
     this.claimer.order(order.claim, before === null);
     if (before !== null && before.shareId !== order.shareId) this.dueLook = 0;
-    if (before?.wantLock !== order.wantLock) this.dueTry = 0;
+    if (before?.wantLock !== order.wantLock || (order.peerReleasedLock && before?.peerReleasedLock !== true)) this.dueTry = 0;
     if (before !== null && adopts(order) !== adopts(before)) this.dueLook = 0;
     this.report();
     const urgent = before === null || this.claimer.fresh || order.shutdown || this.dueTry === 0 || this.dueLook === 0 || (!order.wantLock && this.lease.standsMaybe);
@@ -277,6 +277,10 @@ export class ShareKeeper {
     if (!lease.pulseFresh(order)) return "the HA manager's pulse is too old";
     if (look !== null && look.condition !== 'full' && look.condition !== 'read-only') return look.detail;
     return this.lookedAt === null ? 'the share has not been looked at yet' : null;
+  }
+
+  private async shareStands(): Promise<boolean> {
+    return this.shareId !== null && (await this.opening.stands(this.shareId));
   }
 
   /** The share is known, right and tried: a lock on it means something. */

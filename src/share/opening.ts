@@ -96,6 +96,11 @@ export class Opening {
     return identity;
   }
 
+  /** True while the lockfile names this share. Rejects when it cannot be read. */
+  async stands(share: string): Promise<boolean> {
+    return (await this.read())?.share === share;
+  }
+
   /** The folder of the term records, on a share that is adopted without it. */
   async makeTerms(): Promise<void> {
     await tolerate('EEXIST', () => this.parts.files.makeFolder(this.parts.paths.terms));

@@ -12,6 +12,8 @@ export interface KeeperOrder {
   /** The keeper renews the lock only while this is younger than the pulse limit. */
   readonly pulseAt: Monotonic;
   readonly wantLock: boolean;
+  /** The peer says that it gave the lock up: when this turns true, a try is worth making at once. */
+  readonly peerReleasedLock: boolean;
   /** The record to claim, or `null`. The same nonce is one attempt, however often it is ordered. */
   readonly claim: TermRecord | null;
   /** The highest record this server has kept on its own disk: where to look for it and for higher ones. */

@@ -53,7 +53,7 @@ function isFenced(ha: HaState, s: Situation): boolean {
   return ha.task?.kind === 'alone' && (ha.task.claim !== null || ha.fence >= (s.kept?.term ?? ha.fence));
 }
 
-export type KeeperWish = Pick<KeeperOrder, 'wantLock' | 'claim' | 'kept' | 'shareId'>;
+export type KeeperWish = Pick<KeeperOrder, 'wantLock' | 'peerReleasedLock' | 'claim' | 'kept' | 'shareId'>;
 
 /**
  * What the share keeper shall do. A fresh claim (R9) is made on the share as it is now, whatever was known of the one before it.
@@ -63,6 +63,7 @@ export function keeperWish(ha: HaState, s: Situation, knownShareId: string | nul
   const claim = ha.task !== null && ha.task.kind !== 'accept' ? ha.task.claim : null;
   return {
     wantLock: wantsLock(ha),
+    peerReleasedLock: s.peer?.releasedLock === true,
     claim,
     kept: adopts ? null : s.kept,
     shareId: adopts ? s.share.id : knownShareId,

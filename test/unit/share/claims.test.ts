@@ -1,4 +1,4 @@
-import { encodeTermRecord } from '../../../src/core/terms/codec.js';
+import { decodeShareIdentity, encodeShareIdentity, encodeTermRecord } from '../../../src/core/terms/codec.js';
 import { encodeText } from '../../../src/core/wire/bytes.js';
 import type { Fate, Operation } from '../../simulation/share.js';
 import { ACTIVE_MS, LOCK_FILE, others, PASSIVE_MS, record, Rig, type RigKeeper } from './rig.js';
@@ -57,6 +57,26 @@ describe.each([{ links: true }, { links: false }])('claims on a share with links
       expect(kinds).toEqual(['lost', 'won']);
       const standing = rig.share.records(LOCK_FILE).get(1);
       for (const keeper of [primary, secondary]) expect(keeper.status.claim).toMatchObject({ record: standing });
+    }
+  });
+
+  it('are never won on a share that was put in the place of the one that was looked at', async () => {
+    for (const operation of ['createSynced', publish] as const) {
+      const rig = new Rig({ links });
+      const primary = await holder(rig);
+      let done = false;
+      primary.client.fate = (asked, on) => {
+        if (!done && asked === operation && on.includes(TERMS)) {
+          done = true;
+          const identity = decodeShareIdentity(rig.share.tree.read(LOCK_FILE), LOCK_FILE);
+          rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ ...identity, share: 'another' }), false);
+        }
+        return { kind: 'normal' };
+      };
+      primary.order({ claim: record(1, 'n1') });
+      await rig.pass(200);
+      expect(done).toBe(true);
+      expect(['failed', 'in-doubt']).toContain(primary.status.claim?.kind);
     }
   });
 

@@ -82,7 +82,7 @@ export class RigKeeper {
   mountReport: MountReport | null = null;
   endedBecause: string | null = null;
   private seq = 0;
-  private wish: Omit<KeeperOrder, 'seq' | 'pulseAt'> = { wantLock: false, claim: null, kept: null, shareId: null, shutdown: false };
+  private wish: Omit<KeeperOrder, 'seq' | 'pulseAt'> = { wantLock: false, peerReleasedLock: false, claim: null, kept: null, shareId: null, shutdown: false };
   private handlers: { message(message: ManagerToKeeper): void; closed(reason: string): void } | null = null;
   private pulsing = true;
 
