@@ -7,13 +7,13 @@ import type { Log } from '../../ports/log.js';
 import type { Random } from '../../ports/random.js';
 import type { Journal } from './api.js';
 import type { JournalContext } from './context.js';
-import { reasonOf } from './files.js';
+import { isNoRoom, reasonOf } from './files.js';
 import { FileJournal } from './journal.js';
 import { META_SCHEMA, readMeta, writeMeta, type JournalMeta } from './meta.js';
 import { completeOptions, type JournalOptions } from './options.js';
 import { findLog, mendTail, segmentNames, tidy, type FoundLog } from './recovery.js';
 import type { ActiveSegment } from './roller.js';
-import { metaMissing } from './troubles.js';
+import { diskFull, metaMissing } from './troubles.js';
 
 export interface JournalSetup {
   readonly disk: Disk;
@@ -32,7 +32,7 @@ export interface JournalSetup {
  * quarantine. With damage beyond that it resolves all the same, with `damage` set: such a journal can be read up to the
  * damage and begun anew by `restart`, and takes no records.
  * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER, LOCKSTEP_JOURNAL_META_MISSING,
- * LOCKSTEP_JOURNAL_META_DAMAGED; or an Error of the disk
+ * LOCKSTEP_JOURNAL_META_DAMAGED, LOCKSTEP_DISK_FULL (opening needs a little room; try again later); or an Error of the disk
  */
 export async function openJournal(setup: JournalSetup): Promise<Journal> {
   const context: JournalContext = {
@@ -44,6 +44,14 @@ export async function openJournal(setup: JournalSetup): Promise<Journal> {
     log: setup.log ?? { write: () => undefined },
     options: completeOptions(setup.options),
   };
+  try {
+    return await openIn(context);
+  } catch (error) {
+    throw isNoRoom(error) ? diskFull(context.folder, 0) : error;
+  }
+}
+
+async function openIn(context: JournalContext): Promise<Journal> {
   const meta = await tidy(context, (await readMeta(context)) ?? (await createMeta(context)));
   const found = await findLog(context, meta);
   const { damage, active } = await makeReady(context, meta, found);
@@ -67,6 +75,8 @@ async function makeReady(context: JournalContext, meta: JournalMeta, found: Foun
   try {
     return { damage: null, active: await mendTail(context, meta, found.tail) };
   } catch (error) {
+    // A full disk has not lost anything: this copy must not cease to count for it.
+    if (isNoRoom(error)) throw error;
     return { damage: `segment ${found.tail.segment.name} could not be made ready: ${reasonOf(error)}`, active: null };
   }
 }

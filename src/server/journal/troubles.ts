@@ -44,7 +44,7 @@ export function damaged(what: string): LockstepError {
 export function diskFull(folder: string, pendingBytes: number): LockstepError {
   return new LockstepError(
     'LOCKSTEP_DISK_FULL',
-    `no room on the disk of ${folder}, and ${pendingBytes} bytes wait in memory for it already`,
+    `no room on the disk of ${folder}; ${pendingBytes} bytes wait in memory for it`,
     'Make room on that disk; the journal goes on by itself.',
   );
 }

@@ -322,6 +322,21 @@ describe('trouble with the disk', () => {
     await expect(rig.run(journal.close())).rejects.toMatchObject({ code: 'LOCKSTEP_DISK_FULL' });
   });
 
+  test('no room to mend a torn tail: opening is refused, and nothing is held to be damaged', async () => {
+    const rig = new Rig();
+    const journal = await rig.open({ preallocate: false });
+    await fill(rig, journal, 1, 5);
+    rig.kill();
+    const path = rig.image.paths().find((name) => name.endsWith('.segment')) ?? '';
+    rig.image.put(path, rig.image.content(path).slice(0, -10));
+    rig.image.capacityBytes = rig.image.usedBytes;
+    await expect(rig.open()).rejects.toMatchObject({ code: 'LOCKSTEP_DISK_FULL' });
+    rig.image.capacityBytes = Infinity;
+    const again = await rig.open();
+    expect(again.damage).toBeNull();
+    expect(await labels(rig, again)).toEqual(range(1, 4));
+  });
+
   test('no room for the next segment', async () => {
     const rig = new Rig();
     const journal = await rig.open({ preallocate: false });

@@ -73,8 +73,9 @@ async function yielded(image: DiskImage): Promise<number | null> {
   }
   const found = await labels(rig, journal);
   expect(found).toEqual(range(1, found.length));
-  expect(journal.head.position).toBe(found.length);
-  if (journal.damage !== null) {
+  if (journal.damage === null) expect(journal.head.position).toBe(found.length);
+  else {
+    expect(journal.head.position).toBeGreaterThanOrEqual(found.length);
     expect(journal.damage).toMatch(/segment \d{16}\.segment|no segment/);
     return null;
   }
