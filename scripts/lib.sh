@@ -5,11 +5,11 @@ complain() { printf '%s\n' "$*" >&2; }
 
 require_node() {
   if ! command -v node >/dev/null 2>&1; then
-    complain "Node.js is not installed; Lockstep needs version 20.11 or later (https://nodejs.org)."
+    complain "Node.js is not installed; Lockstep needs version 20.15 or later (https://nodejs.org)."
     exit 1
   fi
-  if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 11) ? 0 : 1)'; then
-    complain "Node.js $(node --version) is too old; Lockstep needs version 20.11 or later."
+  if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 15) ? 0 : 1)'; then
+    complain "Node.js $(node --version) is too old; Lockstep needs version 20.15 or later."
     exit 1
   fi
 }
