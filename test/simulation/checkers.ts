@@ -46,6 +46,15 @@ export class Checkers {
     world.afterEach.push(() => this.check());
   }
 
+  /** Both brokers run, and both copies count in the highest term. */
+  get bothAreMembers(): boolean {
+    const { highest } = this;
+    return highest !== null && this.probes.every((probe) => {
+      const broker = probe.broker();
+      return broker !== null && isMember(highest, probe.name, broker);
+    });
+  }
+
   /** A client got an acknowledgement that `server` sent. */
   acknowledged(operation: Operation, server: string): void {
     const nodes = this.ledger.ofOperation(operation.id);
@@ -126,7 +135,8 @@ export class Checkers {
     if (record === undefined || record.server !== name) {
       this.world.fail('a term for serving', `${name} serves in term ${broker.term}, whose record ${record === undefined ? 'does not exist' : `names ${record.server}`}`);
     }
-    if (!this.ledger.holdsAll(broker.head)) this.lost(name, broker, `begins to serve in term ${broker.term}`);
+    // In an older term it has lost its right: it needs the peer for every operation, and the peer has fenced that term.
+    if (broker.term === this.highest?.term && !this.ledger.holdsAll(broker.head)) this.lost(name, broker, `begins to serve in term ${broker.term}`);
   }
 
   /** A record was claimed: whoever may serve next holds everything acknowledged. */

@@ -1,4 +1,4 @@
-import { describeFault, type Fault, type FaultKind, type HostName } from './faults.js';
+import { DAMAGING, describeFault, type Fault, type FaultKind, type HostName } from './faults.js';
 import type { SimGateway } from './gateway.js';
 import type { SimNetwork } from './network.js';
 import type { ProcessKind } from './process.js';
@@ -13,6 +13,8 @@ export interface FaultGround {
   readonly network: SimNetwork;
   readonly gateway: SimGateway;
   readonly storage: StorageFaults;
+  /** ACTIVE and PASSIVE, and both copies count. */
+  readonly bothCount: () => boolean;
 }
 
 type Undo = () => void;
@@ -122,6 +124,28 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
       mendShare();
     };
   },
+  'links-reset': ({ network }) => {
+    network.reset('primary', 'secondary');
+    return null;
+  },
+  'clients-reset': ({ network }, { host }) => {
+    network.reset('clients', host);
+    return null;
+  },
+  'disk-bit-flipped': (ground, { host, amount }) => {
+    const server = ground.server(host);
+    // Found at the next start: a flaw that nobody has met yet, and then the loss of the other copy, is more than is promised.
+    server.killAll('SIGKILL');
+    ground.storage.flipBit(host, amount);
+    return () => server.start();
+  },
+  'disk-wiped': (ground, { host }) => {
+    const server = ground.server(host);
+    const restore = losesPower(server);
+    ground.storage.wipe(host);
+    server.localState.wipe();
+    return restore;
+  },
   'clients-cut': (ground, { host }) => {
     ground.network.cutBoth('clients', host);
     return () => ground.network.healBoth('clients', host);
@@ -147,9 +171,15 @@ export function possibleFaults(ground: FaultGround): FaultKind[] {
   return [...Object.keys(ACTIONS), ...Object.keys(ground.storage.actions)] as FaultKind[];
 }
 
+/** Before a copy is destroyed nothing else may have gone wrong for so long. */
+const CALM_MS = 3_000;
+const LOOK_AGAIN_MS = 500;
+
 /** Carries out a plan, and undoes all of it when the trouble is over. */
 export class FaultRunner {
   private readonly undos = new Set<Undo>();
+  private lastTroubleAt = 0;
+  private healed = false;
 
   constructor(
     private readonly ground: FaultGround,
@@ -162,21 +192,34 @@ export class FaultRunner {
 
   /** Everything works again from now on. */
   heal(): void {
+    this.healed = true;
     for (const undo of [...this.undos]) undo();
   }
 
   private begin(fault: Fault): void {
     const { world } = this.ground;
+    if (this.healed) return;
+    if (DAMAGING.has(fault.kind) && !this.calm) {
+      world.schedule(LOOK_AGAIN_MS, () => this.begin(fault));
+      return;
+    }
+    this.lastTroubleAt = world.now;
     world.transcript.line('FAULT', describeFault(fault));
     const action = ACTIONS[fault.kind] ?? this.ground.storage.actions[fault.kind];
     const undo = action?.(this.ground, fault) ?? null;
     if (undo === null) return;
     const once = (): void => {
       if (!this.undos.delete(once)) return;
+      this.lastTroubleAt = world.now;
       world.transcript.line('MENDED', describeFault(fault));
       undo();
     };
     this.undos.add(once);
     world.schedule(fault.forMs, once);
+  }
+
+  /** Nothing is wrong, nothing was for a while, and either copy would be enough. */
+  private get calm(): boolean {
+    return this.undos.size === 0 && this.ground.world.now - this.lastTroubleAt > CALM_MS && this.ground.bothCount();
   }
 }

@@ -48,12 +48,21 @@ export const FAULT_KINDS = {
   'disk-slow': { low: 500, high: 10_000 },
   'disk-bit-flipped': { low: 1_000, high: 10_000 },
   'disk-wiped': { low: 500, high: 10_000 },
+  'share-replaced': { low: 1, high: 1 },
+  'links-reset': { low: 1, high: 1 },
+  'clients-reset': { low: 1, high: 1 },
   'clients-cut': { low: 50, high: 10_000 },
   switchover: { low: 1, high: 1 },
   'server-stopped': { low: 1_000, high: 20_000 },
 } as const satisfies Readonly<Record<string, { low: number; high: number }>>;
 
 export type FaultKind = keyof typeof FAULT_KINDS;
+
+/**
+ * Kinds that destroy a copy. They wait until the other copy is whole and counts: corruption of one copy together with the loss of the
+ * other is not promised to be survived (arbitration, section 6).
+ */
+export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-wiped']);
 
 /** Half of the kinds are out in each seed, so that the others meet in combinations that a mixture of all would drown. */
 const KIND_CHANCE = 0.5;

@@ -78,7 +78,7 @@ export class Pair {
   }
 
   get ground(): FaultGround {
-    return { world: this.world, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage };
+    return { world: this.world, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers };
   }
 
   /** Every server runs again, on a machine that works. */

@@ -9,6 +9,7 @@ const decoder = new TextDecoder();
 export class ShareView implements ShareProbe {
   version = 0;
   private readAt = -1;
+  private before: ReadonlyMap<number, TermRecord> = new Map();
   private known: ReadonlyMap<number, TermRecord> = new Map();
 
   constructor(
@@ -25,9 +26,15 @@ export class ShareView implements ShareProbe {
     }
   }
 
-  /** The share's host restarted, or another share stands in its place. */
+  /** Something else than a claim may have changed the records. */
   changed(): void {
     this.version += 1;
+  }
+
+  /** An empty share stands in the place of this one. What was claimed on the old one still says who serves, until a record stands on the new one. */
+  replaced(): void {
+    this.before = new Map(this.records());
+    this.changed();
   }
 
   records(): ReadonlyMap<number, TermRecord> {
@@ -39,7 +46,7 @@ export class ShareView implements ShareProbe {
 
   private read(): Map<number, TermRecord> {
     const { tree } = this.share;
-    const found = new Map<number, TermRecord>();
+    const found = new Map<number, TermRecord>(this.before);
     if (!tree.has(this.termsFolder)) return found;
     for (const name of tree.list(this.termsFolder).sort()) {
       const term = termOfName(name);

@@ -39,7 +39,10 @@ export class Storage implements StorageFaults {
   private readonly hostFaults: Record<HostName, ShareFaults> = { primary: noFaults(), secondary: noFaults() };
   private readonly clients = new Set<{ readonly host: string; readonly client: SimShareClient }>();
 
-  constructor(world: World, hosts: Readonly<Record<HostName, SimHost>>) {
+  constructor(
+    private readonly world: World,
+    hosts: Readonly<Record<HostName, SimHost>>,
+  ) {
     const random = world.random.fork('share');
     this.diskRandom = { primary: world.random.fork('disk/primary'), secondary: world.random.fork('disk/secondary') };
     for (const host of Object.values(hosts)) {
@@ -81,6 +84,24 @@ export class Storage implements StorageFaults {
     return this.change(host, { hung: true }, { hung: false });
   }
 
+  flipBit(host: HostName, where: number): void {
+    const image = this.images[host];
+    const files = image.paths().map((path) => ({ path, bytes: image.content(path).length }));
+    let left = Math.floor(where * files.reduce((sum, { bytes }) => sum + bytes, 0));
+    for (const { path, bytes } of files) {
+      if (left < bytes) {
+        this.world.transcript.line(host, `bit ${left % 8} of byte ${left} of ${path} turns`);
+        image.flipBit(path, left, left % 8);
+        return;
+      }
+      left -= bytes;
+    }
+  }
+
+  wipe(host: HostName): void {
+    this.images[host].wipe();
+  }
+
   heal(): void {
     for (const host of ['primary', 'secondary'] as const) this.apply(host, noFaults());
     this.apply(null, noFaults());
@@ -110,6 +131,16 @@ export class Storage implements StorageFaults {
         this.share.restart(amount < ALONE_CHANCE);
         this.shareProbe.changed();
         return this.change(null, { hung: true }, { hung: false });
+      },
+      'share-replaced': () => {
+        this.shareProbe.replaced();
+        this.share.replace();
+        this.shareProbe.changed();
+        return null;
+      },
+      'disk-sync-fails': (_, { host }) => {
+        this.images[host].failNext('sync', 'EIO', 1, 'journal/');
+        return null;
       },
       'disk-full': (_, { host }) => {
         const image = this.images[host];
