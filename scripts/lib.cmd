@@ -6,7 +6,7 @@ if errorlevel 1 (
   echo Node.js is not installed; Lockstep needs version 20.15 or later ^(https://nodejs.org^). 1>&2
   exit /b 1
 )
-node -e "const [a, b] = process.versions.node.split('.').map(Number); process.exit(a > 20 || (a === 20 && b >= 11) ? 0 : 1)"
+node -e "const [a, b] = process.versions.node.split('.').map(Number); process.exit(a > 20 || (a === 20 && b >= 15) ? 0 : 1)"
 if errorlevel 1 (
   echo This Node.js is too old; Lockstep needs version 20.15 or later. 1>&2
   exit /b 1
