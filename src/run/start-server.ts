@@ -88,7 +88,7 @@ class RunningServer {
       gateway,
       localState: createLocalState(profile.data.folder),
       keeper: createSpawner<ManagerToKeeper, KeeperToManager>({ name: 'share keeper', module: moduleAt('../share/main.js'), args: [JSON.stringify(keeperConfig(profile))], output: 'log', log }),
-      broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], output: 'log', log }),
+      broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], nodeOptions: brokerNodeOptions(), output: 'log', log }),
       run: this.run_,
     });
     this.manager = manager;
@@ -180,6 +180,11 @@ async function pairNetwork(profile: Profile, log: Log): Promise<Network> {
 
 function readToken(profile: Profile): string | null {
   return profile.admin.tokenFile === null ? null : readFileSync(profile.admin.tokenFile, 'utf8').trim();
+}
+
+/** For measuring: options of Node.js for the broker process alone, separated by spaces (`--cpu-prof`). */
+function brokerNodeOptions(): string[] {
+  return (process.env['LOCKSTEP_BROKER_NODE_OPTIONS'] ?? '').split(' ').filter((option) => option !== '');
 }
 
 function moduleAt(relative: string): string {
