@@ -285,8 +285,14 @@ describe('refusals', () => {
     expect(rig.core.digest()).toBe(digest);
     return refusal;
   }
-  const offline = (rig: Rig, qos = 1, clean = false): void => {
-    rig.connect('off', { clean });
+  const orphan = (rig: Rig, clean: boolean): void => {
+    rig.connect('lost', { clean });
+    rig.subscribe('lost', 't:1');
+    rig.termStart();
+    rig.connect('c');
+  };
+  const offline = (rig: Rig, qos = 1): void => {
+    rig.connect('off');
     rig.subscribe('off', `t:${qos}`);
     rig.disconnect('off');
   };
@@ -326,7 +332,8 @@ describe('refusals', () => {
     expect(refused(limit, (rig) => (offline(rig), rig.publishOperation('c', 't=1234')))).toBeNull();
     expect(refused(limit, (rig) => (offline(rig), rig.publishOperation('c', 't=12345')))).toMatchObject({ detail: expect.stringContaining('storedBytesMax') });
     expect(refused(limit, (rig) => (offline(rig), rig.publishOperation('c', 'unheard=12345')))).toBeNull();
-    expect(refused(limit, (rig) => (offline(rig, 1, true), rig.publishOperation('c', 't=12345')))).toBeNull();
+    expect(refused(limit, (rig) => (orphan(rig, true), rig.publishOperation('c', 't=12345')))).toBeNull();
+    expect(refused(limit, (rig) => (orphan(rig, false), rig.publishOperation('c', 't=12345')))).not.toBeNull();
     expect(refused(limit, (rig) => rig.publishOperation('c', 't!=12345', 0, 0))).toMatchObject({ detail: expect.stringContaining('storedBytesMax') });
   });
 
