@@ -153,6 +153,37 @@ describe('logs that differ (R7)', () => {
     expect(one.status).toMatchObject({ role: 'serve', term: 4 });
   });
 
+  test('what was admitted under a position that was cut away admits nothing in a later term', async () => {
+    const world = new World();
+    const one = new Host(world, 'one');
+    const two = new Host(world, 'two');
+    await one.start();
+    await two.start();
+    one.serve(1);
+    const client = one.client();
+    client.connect('a');
+    await fill(world, client, 40, 10);
+    expect(client.acknowledged).toBe(40);
+    // The operator promotes the other, accepting loss.
+    two.serve(2, { peer: peerOf(one) });
+    one.idle(false);
+    one.follow(two, 2);
+    await world.until(() => two.status.replication?.phase === 'in-step', 'in step');
+    expect(one.head).toBeLessThan(5);
+    one.idle(false, 2);
+    one.serve(3);
+    await world.run(50);
+    one.image.hang();
+    const again = one.client();
+    again.connect('b');
+    again.publish('t', 'not durable');
+    await world.run(300);
+    expect(again.effects).toEqual([]);
+    one.image.release();
+    await world.run(100);
+    expect(again.acknowledged).toBe(1);
+  });
+
   test('the same position with another checksum is not acknowledged: the copy is taken anew, under a new id', async () => {
     const { world, one, two } = await startedPair();
     const client = one.client();
