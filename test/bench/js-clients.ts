@@ -34,7 +34,8 @@ export async function startJsClients(servers: readonly { host: string; port: num
   };
   const consumer = open('consumer');
   consumer.on('message', (_topic, payload) => tally.receive(Number(payload.toString())));
-  await consumer.subscribeAsync(topic, { qos: 1 });
+  // The address that does not serve may end a connection while the subscription waits in it: MQTT.js gives it up then.
+  await until(SETTLE_MS_MAX, () => 'MQTT.js to subscribe', () => consumer.subscribeAsync(topic, { qos: 1 }).then(() => true, () => null));
   const publisher = open('publisher');
   let next = 0;
   let unacknowledged = 0;
