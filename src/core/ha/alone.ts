@@ -56,7 +56,7 @@ function missingForTask(s: Situation, task: AloneTask): Missing {
   if (!task.forced && task.to === 'ACTIVE_SYNC') {
     // Both servers agreed on who comes first; the agreement must last until the claim is sent (R9 asks that both be connected).
     if (!peerConnected(s)) return 'the peer went away before the first claim';
-    const first = whoComesFirst(s);
+    const first = whoComesFirst(s, task.fresh);
     if (first.who !== 'me' || first.fresh !== task.fresh) return first.who === 'nobody' ? first.why : 'the peer comes first';
   } else if (!task.forced) {
     const missing = missingRight(s);
@@ -96,7 +96,7 @@ function isOwnEarlierAdmission(ha: HaState, s: Situation, found: TermRecord): bo
 function become(ha: HaState, s: Situation, task: AloneTask, record: TermRecord): HaState {
   assert(s.broker !== null && s.broker.fencedThrough >= record.term - 1, 'a solo term begins only behind a confirmed fence');
   const words: Record<AloneTask['cause'], string> = {
-    start: 'first start of the pair',
+    start: 'both were waiting and this server comes first',
     takeover: 'the peer is lost',
     alone: 'the peer did not come',
     'peer-lost': 'the peer is lost',

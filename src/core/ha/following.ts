@@ -1,4 +1,4 @@
-import { isServing } from '../identity.js';
+import { isServing, NO_TERM } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
 import { beginAlone, isUntouched, pursueAlone } from './alone.js';
 import { move, moveToWaiting, stay } from './moves.js';
@@ -78,6 +78,7 @@ function pursueAccept(ha: HaState, s: Situation, task: AcceptTask): HaState {
 /** Why the serving peer counts as lost, or `null`. */
 function whyPeerIsLost(ha: HaState, s: Situation): string | null {
   const { peer } = s;
+  if (isHandedOver(ha, s)) return null;
   if (peer === null || s.peerSilent) return 'the peer is silent';
   if (peer.brokerDown) return "the peer's broker died";
   if (peer.broker?.run !== ha.leader?.brokerRun) return "the peer's broker was restarted";
@@ -85,4 +86,17 @@ function whyPeerIsLost(ha: HaState, s: Situation): string | null {
   // After a switchover the peer needs a moment to begin.
   if (peer.state === 'PASSIVE' && !s.settled) return null;
   return `the peer serves no more (${peer.state}: ${peer.reason})`;
+}
+
+/**
+ * R10: the peer has said that this server serves from now on, and the record is on its way to our own disk (the manager keeps it from
+ * the same message). To take over meanwhile would be to claim the very number that is ours already, and to lose it to ourselves.
+ * That the peer stops right after its handover, or is lost, changes nothing: until that record is kept, no other claim can be won either.
+ */
+function isHandedOver(ha: HaState, s: Situation): boolean {
+  const { peer } = s;
+  const record = peer?.record ?? null;
+  if (peer === null || record === null || record.server !== s.server || record.cause !== 'switchover') return false;
+  if (record.term !== ha.term + 1 || record.term <= (s.kept?.term ?? NO_TERM)) return false;
+  return peer.shareId !== null && peer.shareId === s.share.id && !peer.shareReplaced;
 }

@@ -3,7 +3,7 @@ import type { Position } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
 import { beginAlone, pursueAlone } from './alone.js';
 import { newClaim, outcomeOf, ownMember } from './claims.js';
-import { move, moveToWaiting, stay } from './moves.js';
+import { move, moveToWaiting } from './moves.js';
 import { nextTerm, ownDurable } from './rights.js';
 import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
 import type { AdmitTask, HaState, HandoverTask } from './state.js';
@@ -34,8 +34,7 @@ export function decideStandalone(ha: HaState, s: Situation): HaState {
   if (stop !== null) return moveToWaiting(ha, stop);
   if (!s.lock.held) return moveToWaiting(ha, `the lock was lost while alone (${s.lock.detail ?? 'its deadline passed'})`);
   if (ha.task?.kind === 'alone') return pursueAlone(ha, s, ha.task);
-  if (s.wishes.stop) return stay(ha, 'stopping');
-  if (!mayAdmit(s)) return ha;
+  if (s.wishes.stop || !mayAdmit(s)) return ha;
   // A peer that once fenced this term (a promotion that came to nothing) follows only a newer one.
   if ((s.peer?.broker?.fencedThrough ?? 0) >= ha.term) return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: 'the peer needs a newer term' });
   return move(ha, 'ACTIVE_SYNC', 'the peer is back', { partner: partnerOf(s) });

@@ -7,7 +7,7 @@ import type { HaState, Leader } from './state.js';
 
 /** WAITING: serves nobody, follows nobody. */
 export function decideWaiting(ha: HaState, s: Situation): HaState {
-  if (s.broker === null) return stay(ha.task === null ? ha : { ...ha, task: null, brokerRun: null }, 'the broker is not running yet');
+  if (s.broker === null) return stay(ha.task === null ? ha : { ...ha, task: null, brokerRun: null }, s.wishes.stop ? 'stopping' : 'the broker is not running yet');
   if (ha.task?.kind === 'alone') {
     const comes = ha.task.to === 'STANDALONE' && !ha.task.forced && ha.task.claim === null && peerConnected(s);
     return comes ? stay({ ...ha, task: null, brokerRun: null }, 'the peer has come') : pursueAlone(ha, s, ha.task);

@@ -1,0 +1,81 @@
+import { decide } from '../../../../src/core/ha/decide.js';
+import { INITIAL_STATE, type HaState } from '../../../../src/core/ha/state.js';
+import type { Situation } from '../../../../src/core/ha/situation.js';
+import type { BrokerStatus } from '../../../../src/core/control/broker.js';
+import type { PeerStatus } from '../../../../src/core/control/peer.js';
+import type { JournalId, Monotonic, Position, RunId, ServerId, Term } from '../../../../src/core/identity.js';
+import type { TermRecord } from '../../../../src/core/terms/record.js';
+
+const PRIMARY = 'primary' as ServerId;
+const SECONDARY = 'secondary' as ServerId;
+const BOTH = [
+  { server: PRIMARY, journal: 'jp' as JournalId },
+  { server: SECONDARY, journal: 'js' as JournalId },
+];
+
+function record(term: number, server: ServerId, cause: TermRecord['cause']): TermRecord {
+  return { schema: 1, term: term as Term, server, inSync: BOTH, position: 5 as Position, cause, at: '2026-01-01T00:00:00.000Z', nonce: `n${term}` };
+}
+
+const SERVED = record(2, PRIMARY, 'admission');
+const HANDED_OVER = record(3, SECONDARY, 'switchover');
+
+const broker: BrokerStatus = {
+  run: 'broker-s' as RunId, orderSeq: 1, fencedThrough: 0 as Term, clientPort: 'closed', clientPortError: null, role: 'follow', term: 2 as Term, peerRequiredFrom: null, drained: false,
+  journal: { id: 'js' as JournalId, term: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null },
+  replication: null, diverged: null, trouble: null, clients: 0, sessions: 0, queued: 0,
+};
+
+const peer: PeerStatus = {
+  server: PRIMARY, run: 'manager-p' as RunId, seq: 9, heard: null, state: 'ACTIVE', previous: 'ACTIVE_SYNC', moves: 2, reason: '', term: 2 as Term, record: SERVED, inDoubt: null,
+  shareId: 'share', shareEmpty: false, shareReplaced: false, brokerDown: false,
+  broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step' },
+  holdsLock: true, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: true, clientEndpoints: [],
+};
+
+const situation: Situation = {
+  server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
+  share: { usable: true, replaced: false, empty: false, id: 'share', highestTerm: 2 as Term, detail: null },
+  lock: { held: false, until: null as Monotonic | null, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, taskOverdue: false,
+  wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' },
+};
+
+const PASSIVE: HaState = {
+  ...INITIAL_STATE, state: 'PASSIVE', previous: 'PASSIVE_SYNC', moves: 2, reason: 'this copy is in sync', term: 2 as Term,
+  leader: { server: PRIMARY, brokerRun: 'broker-p' as RunId, endpoint: { host: '127.0.0.1', port: 1 } }, brokerRun: broker.run,
+};
+
+/** The ACTIVE server that stops has handed over; its broker is gone already. */
+const stoppingPeer: PeerStatus = { ...peer, state: 'WAITING', previous: 'PASSIVE', moves: 4, reason: 'stopping', term: 0 as Term, record: HANDED_OVER, brokerDown: true, broker: null, holdsLock: false, releasedLock: true };
+
+describe('the PASSIVE server, between the word that it serves now and the record on its own disk', () => {
+  test.each<[string, Partial<Situation>]>([
+    ['the peer is PASSIVE already', { peer: { ...stoppingPeer, state: 'PASSIVE', previous: 'ACTIVE', brokerDown: false, broker: peer.broker } }],
+    ['the peer has stopped its broker', { peer: stoppingPeer }],
+    ['the peer is gone', { peer: stoppingPeer, peerSilent: true, peerHearsUs: false }],
+  ])('does not take over from %s: it would lose the claim to its own record', (_name, change) => {
+    expect(decide(PASSIVE, { ...situation, ...change })).toBe(PASSIVE);
+  });
+
+  test('accepts as soon as the record is kept, though the peer is gone', () => {
+    const next = decide(PASSIVE, { ...situation, peer: stoppingPeer, peerSilent: true, peerHearsUs: false, kept: HANDED_OVER });
+    expect(next.task).toEqual({ kind: 'accept', record: HANDED_OVER });
+  });
+
+  test.each<[string, Partial<PeerStatus>]>([
+    ['the record is of another share', { shareId: 'another' }],
+    ['the peer saw the share replaced', { shareReplaced: true }],
+    ['the record names the peer', { record: { ...HANDED_OVER, server: PRIMARY } }],
+    ['the record is of another cause', { record: { ...HANDED_OVER, cause: 'takeover' } }],
+  ])('takes over all the same when %s', (_name, change) => {
+    expect(decide(PASSIVE, { ...situation, peer: { ...stoppingPeer, ...change } }).task).toMatchObject({ kind: 'alone', to: 'STANDALONE', cause: 'takeover' });
+  });
+});
+
+test('a server that stops says so as its reason for WAITING, and keeps the reason for having become STANDALONE', () => {
+  const stopping = { ...situation, wishes: { ...situation.wishes, stop: true } };
+  expect(decide({ ...INITIAL_STATE, reason: 'x' }, { ...stopping, broker: null }).reason).toBe('stopping');
+  const alone: HaState = { ...PASSIVE, state: 'STANDALONE', reason: 'the peer is lost', term: 3 as Term, record: record(3, SECONDARY, 'takeover'), leader: null };
+  const held = { ...stopping, lock: { held: true, until: 1_000 as Monotonic, detail: null }, kept: alone.record, peer: null, peerSilent: true };
+  expect(decide(alone, held)).toBe(alone);
+});
