@@ -59,8 +59,9 @@ export type First =
 /**
  * Both servers are connected and neither serves: who comes first? Both compute it from the same two statuses and come to opposite
  * answers; where a status is behind, the answer is `nobody` for a cycle.
+ * @param adopting this server has begun to take a replaced share as its own (R9): its keeper then no longer says that it was replaced
  */
-export function whoComesFirst(s: Situation): First {
+export function whoComesFirst(s: Situation, adopting = false): First {
   const mine = ownCopy(s);
   const theirs = peerCopy(s);
   if (s.peer === null || theirs === null || s.peer.brokerDown) return nobody("the peer's broker is not ready");
@@ -69,8 +70,8 @@ export function whoComesFirst(s: Situation): First {
   if (s.peer.state === 'PASSIVE') return nobody('the peer is about to take over');
   if (s.share.id === null || s.peer.shareId === null) return nobody('not both servers have seen the share yet');
   if (s.share.id !== s.peer.shareId) return nobody(`the servers see different shares (${s.share.id} here, ${s.peer.shareId} at the peer); mount the same one`);
-  if (s.share.usable && s.kept !== null && !s.peer.shareReplaced) return firstByRecord(s, s.kept, mine, theirs);
-  const freshHere = s.share.replaced || (s.share.empty && s.kept === null);
+  if (!adopting && s.share.usable && s.kept !== null && !s.peer.shareReplaced) return firstByRecord(s, s.kept, mine, theirs);
+  const freshHere = adopting || s.share.replaced || (s.share.empty && s.kept === null);
   const freshThere = s.peer.shareReplaced || (s.peer.shareEmpty && s.peer.record === null);
   if (freshHere && freshThere) return firstWithoutRecord(s, mine, theirs);
   return nobody(freshHere === freshThere ? 'the share has not been looked at yet' : 'the servers do not see the same term records yet');
