@@ -42,9 +42,11 @@ export class Consumer {
     this.link = new MqttLink(process, network, random, options, {
       connected: (sessionPresent, server) => this.connected(sessionPresent, server),
       packet: (packet) => this.packet(packet),
-      lost: (asked) => {
+      asked: () => {
+        if (options.will !== null) history.willDue(options.will.topic);
+      },
+      lost: () => {
         this.pingAskedAt = null;
-        if (asked && options.will !== null) history.willDue(options.will.topic);
       },
     });
   }
@@ -80,6 +82,7 @@ export class Consumer {
       this.held.clear();
       this.subscribed = false;
       this.inbox.subscribedAt = null;
+      this.inbox.retained.clear();
     } else {
       if (this.hadSession && !sessionPresent) this.history.sessionLost(this.options.clientId, server);
       this.hadSession = true;

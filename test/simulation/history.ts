@@ -25,6 +25,8 @@ export interface Inbox {
   /** True time of the SUBACK after which everything must come; `null` before. */
   subscribedAt: number | null;
   readonly counts: Map<string, number>;
+  /** Number of the retained message that came for each topic at the last subscription. */
+  readonly retained: Map<string, number>;
   /** Highest number got from each publisher and QoS: first deliveries come in order. */
   readonly highest: Map<string, number>;
 }
@@ -48,7 +50,7 @@ export class History {
   readonly operations = new Map<string, Operation>();
   readonly inboxes: Inbox[] = [];
   readonly figures: WorkloadFigures = { published: 0, acked: 0, delivered: 0, duplicates: 0, connects: 0, takeovers: 0, wills: 0 };
-  /** Ended connections of clients with a will, by will topic: so many wills may be seen. */
+  /** Connections of clients with a will, by will topic: each may bring one will, also one that the client believes to stand. */
   readonly willsDue = new Map<string, number>();
   readonly willsSeen = new Map<string, Map<string, number>>();
   /** Told of each acknowledgement, with the server that sent it. */
@@ -72,7 +74,7 @@ export class History {
   }
 
   inbox(consumer: string, persistent: boolean, qos: Qos, wants: (topic: string) => boolean): Inbox {
-    const inbox: Inbox = { consumer, persistent, qos, wants, subscribedAt: null, counts: new Map(), highest: new Map() };
+    const inbox: Inbox = { consumer, persistent, qos, wants, subscribedAt: null, counts: new Map(), retained: new Map(), highest: new Map() };
     this.inboxes.push(inbox);
     return inbox;
   }
@@ -86,7 +88,10 @@ export class History {
       this.world.fail('unknown message', `${inbox.consumer} got "${payload}" on ${topic}, which nobody sent`);
       return;
     }
-    if (retained) return;
+    if (retained) {
+      inbox.retained.set(topic, operation.number);
+      return;
+    }
     const count = (inbox.counts.get(payload) ?? 0) + 1;
     inbox.counts.set(payload, count);
     if (count > 1) {
@@ -104,11 +109,11 @@ export class History {
     seen.set(topic, count);
     this.figures.wills += 1;
     if (count > (this.willsDue.get(topic) ?? 0)) {
-      this.world.fail('will without cause', `${consumer} got the will ${topic} ${count} times; its client's connections ended ${this.willsDue.get(topic) ?? 0} times`);
+      this.world.fail('will without cause', `${consumer} got the will ${topic} ${count} times; its client connected ${this.willsDue.get(topic) ?? 0} times`);
     }
   }
 
-  /** A connection of a client with a will ended. */
+  /** A client with a will connects. */
   willDue(topic: string): void {
     this.willsDue.set(topic, (this.willsDue.get(topic) ?? 0) + 1);
   }
@@ -116,6 +121,16 @@ export class History {
   /** A client with a persistent session was told that the broker does not know it. */
   sessionLost(client: string, server: string): void {
     this.world.fail('session lost', `${server} does not know the persistent session of ${client}, which was acknowledged before`);
+  }
+
+  /** The retained messages that a new subscription got are the last ones of their topics. To be asked when all is acknowledged and quiet. */
+  checkRetained(inbox: Inbox): void {
+    const last = new Map<string, Operation>();
+    for (const operation of this.operations.values()) if (operation.retain && operation.qos > 0) last.set(operation.topic, operation);
+    for (const [topic, operation] of last) {
+      const got = inbox.retained.get(topic);
+      if (got !== operation.number) this.world.fail('retained message', `${inbox.consumer} subscribed to ${topic} and got ${got === undefined ? 'none' : `${operation.publisher}.${got}`}; the last one is ${operation.id}`);
+    }
   }
 
   /** Acknowledged messages that a persistent consumer does not have (or, with `all`, any that was sent). */

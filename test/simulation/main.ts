@@ -1,7 +1,7 @@
 import { runSeed, type SeedResult } from './run-seed.js';
 import { shrink } from './shrink.js';
 
-const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--minutes M] [--verbose] [--twice] [--keep-going] [--shrink]
+const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--minutes M] [--verbose] [--twice] [--keep-going] [--shrink] [--without KIND,KIND]
 
   --seeds N     run N seeds, one after the other (default 100; 1 with --seed)
   --seed S      the first seed (default 1)
@@ -9,6 +9,7 @@ const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--minutes M] [--verbo
   --verbose     print each seed's transcript as it happens
   --twice       run every seed twice and compare (otherwise one in 50)
   --keep-going  do not stop at the first failure
+  --without K,… leave kinds of faults out (share-replaced, disk-wiped …)
   --shrink      drop faults from the first failing seed while it fails in the same way
 
 Exit code: 0 every seed held, 1 a seed failed, 2 wrong arguments.`;
@@ -25,10 +26,11 @@ interface Options {
   twice: boolean;
   keepGoing: boolean;
   shrink: boolean;
+  without: readonly string[];
 }
 
 function parse(args: readonly string[]): Options | null {
-  const options: Options = { seeds: 0, seed: 1, minutes: 2, verbose: false, twice: false, keepGoing: false, shrink: false };
+  const options: Options = { seeds: 0, seed: 1, minutes: 2, verbose: false, twice: false, keepGoing: false, shrink: false, without: [] };
   let single = false;
   for (let i = 0; i < args.length; i += 1) {
     const name = args[i];
@@ -36,6 +38,7 @@ function parse(args: readonly string[]): Options | null {
     else if (name === '--twice') options.twice = true;
     else if (name === '--keep-going') options.keepGoing = true;
     else if (name === '--shrink') options.shrink = true;
+    else if (name === '--without') options.without = (args[(i += 1)] ?? '').split(',');
     else {
       const value = Number(args[(i += 1)]);
       if (!Number.isFinite(value) || value <= 0) return null;
@@ -69,10 +72,10 @@ function describe(result: SeedResult, minutes: number): void {
 /** Runs a seed, and again to compare when asked. On a failure the second run collects the details of the transcript. */
 async function proveSeed(seed: number, options: Options): Promise<SeedResult> {
   const live = options.verbose ? print : null;
-  const result = await runSeed(seed, { minutes: options.minutes, detailed: options.verbose, live, faults: null });
+  const result = await runSeed(seed, { minutes: options.minutes, detailed: options.verbose, live, faults: null, without: options.without });
   const twice = options.twice || seed % TWICE_EVERY === 0 || result.violation !== null;
   if (!twice) return result;
-  const again = await runSeed(seed, { minutes: options.minutes, detailed: result.violation !== null, live: null, faults: null });
+  const again = await runSeed(seed, { minutes: options.minutes, detailed: result.violation !== null, live: null, faults: null, without: options.without });
   if (again.hash !== result.hash) {
     const violation = result.violation ?? { check: 'determinism', detail: `transcripts ${result.hash} and ${again.hash}`, atMs: 0 };
     return { ...again, violation };

@@ -21,19 +21,16 @@ export interface LinkOptions {
 export interface LinkHandlers {
   connected(sessionPresent: boolean, server: string): void;
   packet(packet: Packet, server: string): void;
-  /**
-   * The connection ended; the link tries the next server by itself. `asked`: its CONNECT may have reached a broker, so its will may be
-   * published, even after a DISCONNECT: that may be lost with the server.
-   */
-  lost(asked: boolean): void;
+  /** A CONNECT was sent: whatever becomes of the connection, its will may be published, once. */
+  asked(): void;
+  /** The connection ended; the link tries the next server by itself. */
+  lost(): void;
 }
 
 /** One connection of a client to one server, from dialling to its end. */
 interface Attempt {
   readonly server: string;
   stream: Stream | null;
-  /** CONNECT was written. */
-  asked: boolean;
   up: boolean;
   over: boolean;
 }
@@ -77,7 +74,7 @@ export class MqttLink {
     attempt.over = true;
     attempt.up = false;
     this.attempt = null;
-    this.handlers.lost(true);
+    this.handlers.lost();
     this.connect();
   }
 
@@ -110,7 +107,7 @@ export class MqttLink {
     const target = this.options.servers[this.next % this.options.servers.length];
     if (target === undefined) return;
     this.next += 1;
-    const attempt: Attempt = { server: target.name, stream: null, asked: false, up: false, over: false };
+    const attempt: Attempt = { server: target.name, stream: null, up: false, over: false };
     this.attempt = attempt;
     this.network.dial(target.endpoint, DIAL_TIMEOUT_MS).then(
       (stream) => this.dialled(attempt, stream),
@@ -137,7 +134,7 @@ export class MqttLink {
       close: () => this.over(attempt),
     });
     const { clientId, clean, keepaliveSeconds, will } = this.options;
-    attempt.asked = true;
+    this.handlers.asked();
     stream.write(
       generate({
         cmd: 'connect',
@@ -180,7 +177,7 @@ export class MqttLink {
     attempt.up = false;
     if (this.attempt !== attempt) return;
     this.attempt = null;
-    this.handlers.lost(attempt.asked);
+    this.handlers.lost();
     if (!this.wanted) return;
     this.process.clock.after(this.random.between(RETRY_MS.low, RETRY_MS.high), () => {
       if (this.wanted && this.attempt === null) this.connect();

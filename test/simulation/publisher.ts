@@ -49,9 +49,10 @@ export class Publisher {
     this.link = new MqttLink(process, network, random, options, {
       connected: (sessionPresent, server) => this.connected(sessionPresent, server),
       packet: (packet, server) => this.packet(packet, server),
-      lost: (asked) => {
-        if (asked && options.will !== null) history.willDue(options.will.topic);
+      asked: () => {
+        if (options.will !== null) history.willDue(options.will.topic);
       },
+      lost: () => undefined,
     });
   }
 

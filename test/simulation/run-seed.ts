@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly live: ((line: string) => void) | null;
   /** In place of the faults that the seed draws: for shortening a failure. */
   readonly faults: readonly Fault[] | null;
+  /** Kinds of faults that are left out. */
+  readonly without?: readonly string[];
 }
 
 export interface SeedResult {
@@ -31,6 +33,8 @@ export interface SeedResult {
 }
 
 const LOOK_EVERY_MS = 100;
+/** After the mending the clients go on publishing for so long. */
+const LAST_WORK_MS = 2_000;
 /** ACTIVE and PASSIVE with everyone caught up must stay so for this long. */
 const STEADY_MS = 1_500;
 
@@ -42,7 +46,7 @@ export async function runSeed(seed: number, options: RunOptions): Promise<SeedRe
   const shape = drawShape(random, options.minutes);
   const history = new History(world);
   pair.build(shape, history);
-  const faults = options.faults ?? drawPlan(random.fork('plan'), shape.plan, possibleFaults(pair.ground));
+  const faults = options.faults ?? drawPlan(random.fork('plan'), shape.plan, possibleFaults(pair.ground).filter((kind) => options.without?.includes(kind) !== true));
   const runner = new FaultRunner(pair.ground, faults);
   const rejected = (error: unknown): void => {
     world.fail('unhandled rejection', error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -56,6 +60,7 @@ export async function runSeed(seed: number, options: RunOptions): Promise<SeedRe
     const healedAfterMs = world.violation === null ? await heal(world, pair, runner, shape) : null;
     if (world.violation === null) await world.run(shape.untilMs);
     if (world.violation === null) pair.judgeEnd();
+    if (world.violation === null) pair.workload.judgeRetained();
     return {
       seed,
       violation: world.violation,
@@ -83,10 +88,11 @@ async function heal(world: World, pair: Pair, runner: FaultRunner, shape: SeedSh
   let wholeSince: number | null = null;
   let done = false;
   const look = (): void => {
-    if (world.now - from > LOOK_EVERY_MS * 20) pair.workload.finish();
-    const whole = pair.whole && pair.workload.caughtUp;
+    const finishing = world.now - from > LAST_WORK_MS;
+    if (finishing) pair.workload.finish();
+    const whole = finishing && pair.whole && pair.workload.caughtUp;
     if (!whole) wholeSince = null;
-    else wholeSince ??= world.now;
+    else if (pair.workload.sendAuditor()) wholeSince ??= world.now;
     done = wholeSince !== null && world.now - wholeSince >= STEADY_MS;
     if (!done) world.schedule(LOOK_EVERY_MS, look);
   };

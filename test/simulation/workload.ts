@@ -37,6 +37,7 @@ export class Workload {
   readonly consumers: Consumer[] = [];
   private readonly chaos: SimProcess;
   private readonly wills: string[] = [];
+  private auditor: Consumer | null = null;
   private healing = false;
   private pid = CLIENT_PID_FIRST;
 
@@ -67,7 +68,23 @@ export class Workload {
 
   /** Everything published was acknowledged, and every persistent consumer has all of it. */
   get caughtUp(): boolean {
+    if (this.auditor !== null && this.auditor.inbox.subscribedAt === null) return false;
     return this.publishers.every((publisher) => publisher.idle) && this.consumers.every((consumer) => consumer.inbox.subscribedAt !== null && this.history.missing(consumer.inbox).length === 0);
+  }
+
+  /** Sends in a consumer that was never there before, when nobody publishes any more: it finds what is retained. True when it was there already. */
+  sendAuditor(): boolean {
+    if (this.auditor !== null) return true;
+    const { process, link } = this.client('auditor', true, false);
+    const shape = { qos: 1 as const, filters: ['t/#', 'r/#'], wants: () => true, thinkMs: 1 };
+    this.auditor = new Consumer(process, this.networkFor(process), process.random.fork('link'), link, shape, this.history);
+    this.auditor.start();
+    return false;
+  }
+
+  /** To be asked in the end, when everything is quiet. */
+  judgeRetained(): void {
+    if (this.auditor !== null) this.history.checkRetained(this.auditor.inbox);
   }
 
   /** What is still missing, for the message of a failure. */
