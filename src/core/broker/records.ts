@@ -54,7 +54,7 @@ const TYPE_OF = {
 
 /**
  * An operation as a record's type, version and payload.
- * @param writer give the same one again on a hot path: it keeps its buffer. Must be empty.
+ * @param writer give the same one again on a hot path: it keeps its buffer, in which the payload is a view until the next use. Must be empty.
  * @throws MalformedBytes when a text is longer than 65,535 bytes of UTF-8
  */
 export function encodeOperation(operation: Operation, writer: ByteWriter = new ByteWriter()): RecordDraft {
@@ -87,7 +87,7 @@ export function encodeOperation(operation: Operation, writer: ByteWriter = new B
     default:
       writer.u64(operation.connection).u16(operation.packetId);
   }
-  return { type: TYPE_OF[operation.kind], version: OPERATION_VERSION, payload: writer.take() };
+  return { type: TYPE_OF[operation.kind], version: OPERATION_VERSION, payload: writer.lend() };
 }
 
 /**
