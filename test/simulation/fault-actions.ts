@@ -1,6 +1,7 @@
 import { DAMAGING, describeFault, type Fault, type FaultKind, type HostName } from './faults.js';
 import type { SimGateway } from './gateway.js';
-import type { SimNetwork } from './network.js';
+import type { SimNetwork, Span } from './network.js';
+import { backchannelHost } from './pair-config.js';
 import type { ProcessKind } from './process.js';
 import type { SimServer } from './server.js';
 import type { StorageFaults } from './storage-faults.js';
@@ -52,10 +53,33 @@ function losesPower(server: SimServer): Undo {
   };
 }
 
-function cutsBoth(ground: FaultGround): Undo {
-  ground.network.cutBoth('primary', 'secondary');
-  return () => ground.network.healBoth('primary', 'secondary');
+/** The ways between the two servers: the brokers' and the managers'. */
+const REPLICATION = ['primary', 'secondary'] as const;
+const BACKCHANNEL = [backchannelHost('primary'), backchannelHost('secondary')] as const;
+export const LINKS: readonly (readonly [string, string])[] = [REPLICATION, BACKCHANNEL];
+
+/** Cuts each of `links`, in both directions. */
+function cuts(links: typeof LINKS): (ground: FaultGround) => Undo {
+  return ({ network }) => {
+    for (const [one, another] of links) network.cutBoth(one, another);
+    return () => {
+      for (const [one, another] of links) network.healBoth(one, another);
+    };
+  };
 }
+
+/** What `host` sends does not arrive; what it is sent does. */
+function cutsOneWay(links: typeof LINKS): Action {
+  return ({ network }, { host }) => {
+    const directions = links.map(([one, another]) => (host === 'primary' ? ([one, another] as const) : ([another, one] as const)));
+    for (const [from, to] of directions) network.cut(from, to);
+    return () => {
+      for (const [from, to] of directions) network.heal(from, to);
+    };
+  };
+}
+
+const cutsBoth = cuts(LINKS);
 
 const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
   'broker-killed': killed('broker'),
@@ -95,14 +119,17 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     return null;
   },
   'link-cut': cutsBoth,
-  'link-cut-one-way': (ground, { host }) => {
-    ground.network.cut(host, other(host));
-    return () => ground.network.heal(host, other(host));
-  },
-  'link-slow': (ground, { host, amount }) => {
+  'link-cut-one-way': cutsOneWay(LINKS),
+  'backchannel-cut': cuts([BACKCHANNEL]),
+  'backchannel-cut-one-way': cutsOneWay([BACKCHANNEL]),
+  'replication-cut': cuts([REPLICATION]),
+  'link-slow': ({ network }, { host, amount }) => {
     const worst = SLOWEST_LINK_MS ** amount;
-    ground.network.setDelay(host, other(host), { min: worst / 4, max: worst });
-    return () => ground.network.setDelay(host, other(host), NORMAL_DELAY);
+    const set = (delay: Span): void => {
+      for (const [one, another] of LINKS) network.setDelay(host === 'primary' ? one : another, host === 'primary' ? another : one, delay);
+    };
+    set({ min: worst / 4, max: worst });
+    return () => set(NORMAL_DELAY);
   },
   'gateway-cut': (ground, { host }) => {
     ground.gateway.cut(host);
@@ -125,7 +152,7 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     };
   },
   'links-reset': ({ network }) => {
-    network.reset('primary', 'secondary');
+    for (const [one, another] of LINKS) network.reset(one, another);
     return null;
   },
   'clients-reset': ({ network }, { host }) => {

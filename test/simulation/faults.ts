@@ -30,6 +30,9 @@ export const FAULT_KINDS = {
   'wall-stepped': { low: 1, high: 1 },
   'link-cut': { low: 50, high: 30_000 },
   'link-cut-one-way': { low: 50, high: 30_000 },
+  'backchannel-cut': { low: 50, high: 30_000 },
+  'backchannel-cut-one-way': { low: 50, high: 30_000 },
+  'replication-cut': { low: 50, high: 30_000 },
   'link-slow': { low: 500, high: 20_000 },
   'gateway-cut': { low: 500, high: 30_000 },
   'gateway-gone': { low: 500, high: 20_000 },
@@ -64,6 +67,12 @@ export type FaultKind = keyof typeof FAULT_KINDS;
  */
 export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-wiped']);
 
+/** What takes a whole server away, and how long the second of two such faults lasts. */
+const OUTAGES: readonly FaultKind[] = ['host-lost-power', 'server-killed', 'manager-killed', 'host-frozen', 'host-suspended', 'link-cut', 'server-stopped'];
+const SECOND_OUTAGE_MS = { low: 4_000, high: 45_000 };
+/** So often a fault is answered by the outage of the other server, about when the first one is over: the loss that membership is for. */
+const ANSWER_CHANCE = 0.35;
+
 /** Half of the kinds are out in each seed, so that the others meet in combinations that a mixture of all would drown. */
 const KIND_CHANCE = 0.5;
 /** Faults come in bursts: so often a fault is close behind the one before. */
@@ -91,9 +100,21 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
     last = atMs;
     const kind = random.pick(kinds);
     const { low, high } = FAULT_KINDS[kind];
-    faults.push({ kind, atMs, forMs: random.logBetween(low, high), host: random.pick(['primary', 'secondary'] as const), amount: random.fraction() });
+    const fault: Fault = { kind, atMs, forMs: random.logBetween(low, high), host: random.pick(['primary', 'secondary'] as const), amount: random.fraction() };
+    faults.push(fault);
+    if (random.chance(ANSWER_CHANCE)) faults.push(answer(random, fault, allowed));
   }
-  return faults.sort((a, b) => a.atMs - b.atMs);
+  return faults.filter(({ atMs }) => atMs <= shape.untilMs).sort((a, b) => a.atMs - b.atMs);
+}
+
+function answer(random: Prng, { atMs, forMs, host }: Fault, allowed: readonly FaultKind[]): Fault {
+  return {
+    kind: random.pick(allowed.filter((kind) => OUTAGES.includes(kind))),
+    atMs: atMs + forMs * random.between(0.5, 1.15) + random.logBetween(1, 3_000),
+    forMs: random.logBetween(SECOND_OUTAGE_MS.low, SECOND_OUTAGE_MS.high),
+    host: host === 'primary' ? 'secondary' : 'primary',
+    amount: random.fraction(),
+  };
 }
 
 export function describeFault(fault: Fault): string {

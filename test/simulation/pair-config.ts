@@ -36,8 +36,13 @@ export function clientEndpoint(name: HostName): Endpoint {
   return { host: name, port: PORTS[name].client };
 }
 
+/** A host's name on the network for its backchannel: a way of its own, so that it can be cut while the replication link stands. */
+export function backchannelHost(name: HostName): string {
+  return `${name}-ha`;
+}
+
 export function backchannelEndpoint(name: HostName): Endpoint {
-  return { host: name, port: PORTS[name].backchannel };
+  return { host: backchannelHost(name), port: PORTS[name].backchannel };
 }
 
 export function replicationEndpoint(name: HostName): Endpoint {

@@ -1,6 +1,6 @@
 import type { ServerState } from '../../src/core/identity.js';
 import { Checkers } from './checkers.js';
-import type { FaultGround } from './fault-actions.js';
+import { LINKS, type FaultGround } from './fault-actions.js';
 import type { HostName } from './faults.js';
 import { SimGateway } from './gateway.js';
 import type { History } from './history.js';
@@ -8,7 +8,7 @@ import { SimHost, type ClockShape } from './host.js';
 import { Ledger } from './ledger.js';
 import { SimLocalState } from './local-state.js';
 import { PLAIN_SHAPE, SimNetwork } from './network.js';
-import { clientEndpoint } from './pair-config.js';
+import { backchannelHost, clientEndpoint } from './pair-config.js';
 import type { SeedShape } from './seed-shape.js';
 import { SimServer } from './server.js';
 import { Storage } from './storage.js';
@@ -91,7 +91,7 @@ export class Pair {
       server.start();
       this.gateway.mend(server.name);
     }
-    this.network.healBoth('primary', 'secondary');
+    for (const [one, other] of LINKS) this.network.healBoth(one, other);
     this.built.storage.heal();
   }
 
@@ -137,7 +137,9 @@ export class Pair {
   }
 
   private makeServer(name: HostName, host: SimHost, storage: Storage): SimServer {
-    host.onPower.push((on) => this.network.power(name, on));
+    host.onPower.push((on) => {
+      for (const machine of [name, backchannelHost(name)]) this.network.power(machine, on);
+    });
     const nextPid = (): number => (this.pid += 1);
     const localState = new SimLocalState(host);
     const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, nextPid });

@@ -21,7 +21,7 @@ import { tapJournal } from './journal-tap.js';
 import type { Ledger } from './ledger.js';
 import type { SimLocalState } from './local-state.js';
 import type { SimNetwork, SimNode } from './network.js';
-import { backchannelEndpoint, backchannelHello, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost } from './pair-config.js';
+import { backchannelEndpoint, backchannelHello, backchannelHost, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost } from './pair-config.js';
 import type { BrokerView, ManagerView, Move, ServerProbe } from './probe.js';
 import type { SimProcess } from './process.js';
 import type { SimServer } from './server.js';
@@ -117,7 +117,7 @@ export class ServerWiring {
 
   private peerLink(process: SimProcess, run: RunId, log: Log): PeerLink {
     const { name } = this.parts;
-    const { network } = this.node(process);
+    const { network } = this.node(process, backchannelHost(name));
     const config = managerConfig(name);
     const link = new Backchannel(
       {
@@ -143,7 +143,7 @@ export class ServerWiring {
     const { name, storage, ledger } = this.parts;
     const { clock } = process;
     const log = logTo(channel);
-    const { network } = this.node(process);
+    const { network } = this.node(process, name);
     const broker = new BrokerServer(
       {
         disk: storage.diskFor(process),
@@ -179,8 +179,8 @@ export class ServerWiring {
     });
   }
 
-  private node(process: SimProcess): SimNode {
-    const node = this.parts.network.attach(process.host.name, process.schedule);
+  private node(process: SimProcess, machine: string): SimNode {
+    const node = this.parts.network.attach(machine, process.schedule);
     process.onEnd.push((_, how) => node.end(how));
     return node;
   }
