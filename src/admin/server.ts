@@ -84,7 +84,7 @@ function answerQuestions(app: FastifyInstance, options: AdminOptions): void {
 
 function takeCommands(app: FastifyInstance, options: AdminOptions): void {
   const run = async (reply: FastifyReply, command: Command): Promise<FastifyReply> => {
-    options.log.write('info', `The operator asks for ${command.name}`, { command: command.name });
+    options.log.write('info', `Asked for ${command.name} by an operator`, { command: command.name });
     const result = await options.command(command);
     if (result.kind === 'done') return reply.status(200).send({ message: result.message });
     const { code, message, remedy } = result;

@@ -6,10 +6,30 @@ export interface Console {
   err(line: string): void;
   /** The screen is a terminal that can be cleared. */
   readonly terminal: boolean;
+  /** Nobody reads the result any more (`| head`): a command that would go on writing ends; one that does something goes on silently. */
+  readonly closed: boolean;
 }
 
-export const systemConsole: Console = {
-  out: (line) => void process.stdout.write(`${line}\n`),
-  err: (line) => void process.stderr.write(`${line}\n`),
-  terminal: process.stdout.isTTY === true,
-};
+class SystemConsole implements Console {
+  readonly terminal = process.stdout.isTTY === true;
+  private gone = false;
+
+  constructor() {
+    process.stdout.on('error', () => (this.gone = true));
+    process.stderr.on('error', () => undefined);
+  }
+
+  get closed(): boolean {
+    return this.gone;
+  }
+
+  out(line: string): void {
+    if (!this.gone) process.stdout.write(`${line}\n`);
+  }
+
+  err(line: string): void {
+    process.stderr.write(`${line}\n`);
+  }
+}
+
+export const systemConsole: Console = new SystemConsole();

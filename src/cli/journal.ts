@@ -24,6 +24,7 @@ export async function inspect(console: Console, folder: string, options: { reado
     summary = null;
   };
   for await (const piece of pieces(folder)) {
+    if (console.closed) return;
     if (piece.kind === 'segment') {
       endSegment();
       seen.segments += 1;
@@ -52,6 +53,7 @@ export async function exportRecords(console: Console, folder: string, options: {
   const to = positionOption('--to', options.to, Number.MAX_SAFE_INTEGER);
   let troubles = 0;
   for await (const piece of pieces(folder)) {
+    if (console.closed) return;
     if (piece.kind === 'trouble') {
       troubles += 1;
       console.err(`${piece.segment} at byte ${piece.offset}: ${piece.what}`);

@@ -25,7 +25,7 @@ export async function status(console: Console, path: string, options: { readonly
     else for (const text of renderStatus(now)) console.out(text);
   };
   if (options.watch !== true) return show();
-  for (;;) {
+  while (!console.closed) {
     await show().catch((error: unknown) => {
       if (!(error instanceof CommandFailure) || error.exitCode !== ExitCode.notRunning) throw error;
       console.err(error.message);

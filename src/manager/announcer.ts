@@ -59,11 +59,13 @@ export class Announcer {
     return { state: this.peerState, reason: this.peerReason };
   }
 
-  lock(held: boolean, detail: string | null): void {
+  /** `givenUp`: on purpose, so that the loss is nothing to look into. */
+  lock(held: boolean, givenUp: boolean, detail: string | null): void {
     if (held === this.lockHeld) return;
     this.lockHeld = held;
     if (held) this.log.write('info', `Successfully acquired lock on: ${this.config.lockFile}`, { event: 'lock', held });
-    else this.log.write('info', `Lock given up or lost on: ${this.config.lockFile}${detail === null ? '' : ` (${detail})`}`, { event: 'lock', held, detail });
+    else if (givenUp) this.log.write('info', `Released lock on: ${this.config.lockFile}`, { event: 'lock', held, detail });
+    else this.log.write('warn', `Lost lock on: ${this.config.lockFile}${detail === null ? '' : ` (${detail})`}`, { event: 'lock', held, detail });
   }
 }
 

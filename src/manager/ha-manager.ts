@@ -14,7 +14,7 @@ import type { Spawner } from '../ports/process.js';
 import type { Random } from '../ports/random.js';
 import { adviceFor } from './advice.js';
 import { Announcer, type Transition } from './announcer.js';
-import type { ManagerConfig } from './config.js';
+import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Keeping } from './keeping.js';
 import { peerStatusOf } from './own-status.js';
 import { PeerView } from './peer-view.js';
@@ -194,7 +194,6 @@ export class HaManager {
    * children are gone.
    */
   async stop(): Promise<void> {
-    if (!this.stopping) this.ports.log.write('info', 'Stopping.');
     this.stopping = true;
     this.cycle();
     await this.handedOver();
@@ -293,8 +292,8 @@ export class HaManager {
     }
     const s = this.situation;
     if (s === null) return;
-    this.announcer.lock(s.lock.held, s.lock.detail);
-    this.announcer.peer(s.peer === null || s.peerSilent ? 'DEAD' : s.peer.state, s.peerSilent ? '' : (s.peer?.reason ?? ''));
+    this.announcer.lock(s.lock.held, !wantsLock(this.ha), s.lock.detail);
+    this.announcer.peer(s.peer === null || s.peerSilent ? 'DEAD' : s.peer.state, s.peer === null ? '' : s.peerSilent ? whySilent(s.peer, this.config) : s.peer.reason);
     this.peer.judge(s);
     this.orderBroker();
     this.orderKeeper(false);
@@ -382,6 +381,10 @@ export class HaManager {
   private wallTime(): string {
     return new Date(this.ports.clock.wall()).toISOString();
   }
+}
+
+function whySilent(last: PeerStatus, config: ManagerConfig): string {
+  return last.stopping ? 'it was stopped' : `nothing was heard of it for ${silenceLimitMs(config)} ms`;
 }
 
 function claimNonce(ha: HaState): string | null {

@@ -1,8 +1,14 @@
 import path from 'node:path';
+import type { Endpoint } from '../core/control/broker.js';
+import type { RunId } from '../core/identity.js';
+import type { LogOptions } from '../log/log.js';
+import type { BackchannelOptions } from '../manager/backchannel.js';
 import type { ManagerConfig } from '../manager/config.js';
+import { settingsThatMustAgree } from '../profile/agree.js';
 import type { Profile } from '../profile/profile.js';
 import { MQTT_LIMITS_DEFAULT } from '../protocols/mqtt/limits.js';
 import { DEFAULT_BROKER_TUNING } from '../server/config.js';
+import { JOURNAL_DEFAULTS } from '../server/journal/options.js';
 import type { BrokerProcessConfig } from '../server/process-config.js';
 import type { KeeperConfig } from '../share/config.js';
 
@@ -65,6 +71,37 @@ export function keeperConfig(profile: Profile): KeeperConfig {
   };
 }
 
+/** Where clients go next. */
+export function nextServer({ peer }: Profile): string {
+  return `${peer.backupServerIp}:${peer.backupServerPort}`;
+}
+
+export function backchannelOptions(profile: Profile, version: string, run: RunId): BackchannelOptions {
+  const { ha, peer, server } = profile;
+  return {
+    hello: { cluster: server.cluster, server: server.id, role: server.role, run, version, settings: settingsThatMustAgree(profile) },
+    expectedPeer: server.peerId,
+    listenAt: { host: ha.host, port: ha.port },
+    peerAt: { host: peer.backupHaIpAddress, port: peer.backupHaPort },
+    pingIntervalMs: ha.pingInterval,
+    missLimit: ha.pingMissLimit,
+    handshakeTimeoutMs: 5_000,
+  };
+}
+
+export function gatewayEndpoint({ ha }: Profile): Endpoint {
+  return { host: ha.gatewayServerIpAddress, port: ha.gatewayServerPort };
+}
+
+export function logOptions({ server, log }: Profile): LogOptions {
+  return { server: server.id, folder: log.folder, console: 'text', level: log.level, fileBytesMax: log.fileBytesMax, files: log.files };
+}
+
+/** Clients are stopped by `limits.unadmittedBytesMax`; the journal's own limit must lie beyond what they can have sent by then. */
+function pendingBytesMax({ limits }: Profile): number {
+  return Math.max(JOURNAL_DEFAULTS.pendingBytesMax, 2 * limits.unadmittedBytesMax);
+}
+
 export function brokerConfig(profile: Profile): BrokerProcessConfig {
   const { server, ha, data, limits, mqtt } = profile;
   const { unadmittedBytesMax, ...brokerLimits } = limits;
@@ -84,6 +121,7 @@ export function brokerConfig(profile: Profile): BrokerProcessConfig {
         snapshotEveryBytes: data.snapshotEveryBytes,
         orphanGraceMs: mqtt.failoverGrace,
         pingIntervalMs: ha.pingInterval,
+        journal: { segmentBytes: data.segmentBytes, pendingBytesMax: pendingBytesMax(profile) },
       },
     },
     folder: path.join(data.folder, 'broker'),

@@ -6,7 +6,7 @@ import type { RunId } from '../core/identity.js';
 import type { BrokerStatus } from '../core/control/broker.js';
 import type { Profile } from '../profile/profile.js';
 import { worstCaseFailover } from '../profile/failover.js';
-import { clientEndpoints } from './configs.js';
+import { clientEndpoints, gatewayEndpoint, nextServer } from './configs.js';
 
 /** What does not change while the server runs. */
 export interface Standing {
@@ -55,7 +55,7 @@ export function serverStatus(standing: Standing, manager: HaManager, link: PeerL
       refused: link.refused,
     },
     gateway: {
-      endpoint: { host: profile.ha.gatewayServerIpAddress, port: profile.ha.gatewayServerPort },
+      endpoint: gatewayEndpoint(profile),
       answers: situation?.gatewayAnswers ?? false,
       answeredMs: view.gatewayAnsweredMs,
     },
@@ -66,7 +66,7 @@ export function serverStatus(standing: Standing, manager: HaManager, link: PeerL
     sessions: broker?.sessions ?? 0,
     queued: broker?.queued ?? 0,
     clientEndpoints: clientEndpoints(profile),
-    backupServer: `${profile.peer.backupServerIp}:${profile.peer.backupServerPort}`,
+    backupServer: nextServer(profile),
     worstCaseFailoverMs: { crashedProcess: bounds.crashedProcess.ms, deadHost: bounds.deadHost.ms, cutLink: bounds.cutLink.ms },
     history: view.history,
   };

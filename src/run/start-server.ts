@@ -20,10 +20,9 @@ import { Backchannel } from '../manager/backchannel.js';
 import { HaManager } from '../manager/ha-manager.js';
 import type { Network } from '../ports/stream.js';
 import type { Log } from '../ports/log.js';
-import { settingsThatMustAgree } from '../profile/agree.js';
 import { loadProfile } from '../profile/load.js';
 import type { Profile } from '../profile/profile.js';
-import { brokerConfig, clientEndpoints, keeperConfig, managerConfig } from './configs.js';
+import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer } from './configs.js';
 import { serverStatus, type Standing } from './server-status.js';
 import { PidFile } from './pid-file.js';
 
@@ -41,14 +40,7 @@ const STOP_MS_MAX = 30_000;
 export async function startServer(profilePath: string): Promise<void> {
   const profile = loadProfile(profilePath);
   await mkdir(profile.data.folder, { recursive: true });
-  const log = createLog({
-    server: profile.server.id,
-    folder: profile.log.folder,
-    console: 'text',
-    level: profile.log.level,
-    fileBytesMax: profile.log.fileBytesMax,
-    files: profile.log.files,
-  });
+  const log = createLog(logOptions(profile));
   const pidFile = PidFile.take(path.join(profile.data.folder, 'manager.pid'));
   try {
     await new RunningServer(profile, log).run();
@@ -79,7 +71,7 @@ class RunningServer {
     this.announce();
     const network = await pairNetwork(profile, log);
     const link = this.backchannel(network);
-    const gateway = createGatewayProbe({ gateway: { host: profile.ha.gatewayServerIpAddress, port: profile.ha.gatewayServerPort }, log });
+    const gateway = createGatewayProbe({ gateway: gatewayEndpoint(profile), log });
     const manager = new HaManager(managerConfig(profile, this.version), {
       clock: this.clock,
       random: this.random,
@@ -101,7 +93,7 @@ class RunningServer {
       command: (command) => Promise.resolve(this.obey(command)),
       log,
     });
-    const onSignal = (): void => void this.stop('a signal');
+    const onSignal = (signal: NodeJS.Signals): void => void this.stop(signal);
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
     try {
       await manager.start();
@@ -115,41 +107,26 @@ class RunningServer {
 
   private backchannel(network: Network): Backchannel {
     const { profile, log } = this;
-    const link = new Backchannel(
-      {
-        hello: {
-          cluster: profile.server.cluster,
-          server: profile.server.id,
-          role: profile.server.role,
-          run: this.run_,
-          version: this.version,
-          settings: settingsThatMustAgree(profile),
-        },
-        expectedPeer: profile.server.peerId,
-        listenAt: { host: profile.ha.host, port: profile.ha.port },
-        peerAt: { host: profile.peer.backupHaIpAddress, port: profile.peer.backupHaPort },
-        pingIntervalMs: profile.ha.pingInterval,
-        missLimit: profile.ha.pingMissLimit,
-        handshakeTimeoutMs: 5_000,
-      },
-      { network, clock: this.clock, random: this.random, log },
-    );
+    const link = new Backchannel(backchannelOptions(profile, this.version, this.run_), { network, clock: this.clock, random: this.random, log });
     link.on('peer-hello', (hello) => {
       if (hello.version !== this.version) log.write('warn', `the ${hello.server} server runs version ${hello.version}, this one ${this.version}: bring both to the same version soon`);
     });
     return link;
   }
 
+  private get name(): string {
+    return this.profile.server.role === 'primary' ? 'Primary' : 'Secondary';
+  }
+
   private announce(): void {
     const { profile, log } = this;
-    const name = profile.server.role === 'primary' ? 'Primary' : 'Secondary';
-    log.write('info', `${name} Server of ${profile.server.cluster} starts: Lockstep ${this.version}, profile ${profile.path}`, { event: 'start', pid: process.pid });
-    log.write('info', `Clients connect to ${clientEndpoints(profile).join(' or ')}, and next to ${profile.peer.backupServerIp}:${profile.peer.backupServerPort}; status at http://${profile.admin.host}:${profile.admin.port}/status`);
+    log.write('info', `${this.name} Server of ${profile.server.cluster} starts: Lockstep ${this.version}, profile ${profile.path}`, { event: 'start', pid: process.pid });
+    log.write('info', `Clients connect to ${clientEndpoints(profile).join(' or ')}, and next to ${nextServer(profile)}; status at http://${profile.admin.host}:${profile.admin.port}/status`);
   }
 
   private obey(command: Command): CommandResult {
     if (command.name === 'stop') {
-      void this.stop('an operator');
+      void this.stop(null);
       return { kind: 'done', message: `the ${this.profile.server.id} server is stopping` };
     }
     const answer = this.manager?.wish(command.name) ?? { kind: 'refused' as const, why: 'the server is still starting' };
@@ -157,17 +134,18 @@ class RunningServer {
     return { kind: 'refused', code: 'LOCKSTEP_COMMAND_REFUSED', message: answer.why, remedy: 'See "lockstep status" for the state of both servers, and ask again when it fits.' };
   }
 
-  private async stop(who: string): Promise<void> {
+  /** @param signal `null`: an operator asked for it, which is said already */
+  private async stop(signal: NodeJS.Signals | null): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
-    this.log.write('info', `Asked to stop by ${who}.`);
+    if (signal !== null) this.log.write('info', `Asked to stop (${signal})`);
     const tooLate = setTimeout(() => {
       this.log.write('error', `The server did not stop within ${STOP_MS_MAX / 1000} s; its processes are ended now. Nothing that was acknowledged is lost.`);
       this.end();
     }, STOP_MS_MAX);
     await this.manager?.stop();
     clearTimeout(tooLate);
-    this.log.write('info', 'Stopped.');
+    this.log.write('info', `${this.name} Server has stopped`, { event: 'stop' });
     this.end();
   }
 }

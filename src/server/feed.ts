@@ -48,6 +48,7 @@ export interface FeedListener {
 /** Records of one frame, when they are many. */
 const RECORD_FRAME_BYTES = 1024 * 1024;
 const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
+const RECORDS_WORTH_A_LINE = 1_000;
 
 export class Feed {
   private readonly session: LeaderSession;
@@ -215,7 +216,9 @@ export class Feed {
     this.offeredTerm = offer.term;
     this.startedAt = point.position;
     this.progressOf = new Progress(clock, log, `Copying to ${identity.peer.server}`, tuning.progressIntervalMs, records, snapshotBytes + logBytes);
-    log.write('info', `Offered ${identity.peer.server} ${whatIs(mode, point)}; ${records} records to go`, { mode, position: point.position, records });
+    // What a moment copies is no news: that the peer is in step says it all.
+    const level = mode === 'shared' && records < RECORDS_WORTH_A_LINE ? 'debug' : 'info';
+    log.write(level, `Copying to ${identity.peer.server}: ${whatIs(mode, point)}, ${records} records`, { mode, position: point.position, records });
     this.session.offer(offer);
     this.wire.send(offer);
   }
@@ -350,6 +353,6 @@ export class Feed {
 }
 
 function whatIs(mode: OfferFrame['mode'], point: LogPoint): string {
-  if (mode === 'shared') return `to go on behind the shared record ${point.position}`;
-  return mode === 'anew' ? 'the whole log' : `a snapshot of position ${point.position}`;
+  if (mode === 'shared') return `what it lacks behind the shared record ${point.position}`;
+  return mode === 'anew' ? 'the whole log' : `a snapshot of position ${point.position} and what follows`;
 }

@@ -243,7 +243,7 @@ export class Following {
         if (copy.diverged !== null) changed();
         return;
       case 'term':
-        this.tools.log.write('info', `${this.role.leader.server} goes on in term ${event.term}`, { term: event.term });
+        this.tools.log.write('debug', `${this.role.leader.server} goes on in term ${event.term}`, { term: event.term });
         return changed();
       case 'compare':
         return this.attempt(link, this.compare(link, event.offer));

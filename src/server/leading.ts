@@ -182,7 +182,7 @@ export class Leading {
     this.current = feed;
     // The follower dials again only when its old connection is dead to it.
     before?.stop('the follower has connected anew', null);
-    this.tools.log.write('info', `${this.peer?.server ?? 'The peer'} connected from ${feed.remote}`);
+    this.tools.log.write('debug', `${this.peer?.server ?? 'The peer'} connected from ${feed.remote}`);
     this.listener.changed();
   }
 

@@ -9,6 +9,8 @@ export class Progress {
   private bytesDone = 0;
   private readonly begun: Monotonic;
   private saidAt: Monotonic;
+  private told = false;
+  private over = false;
 
   constructor(
     private readonly clock: Clock,
@@ -32,7 +34,9 @@ export class Progress {
     this.bytes(bytes);
   }
 
-  get value(): CopyProgress {
+  /** `null` once everything that was there at the beginning is copied: what comes since is ordinary traffic. */
+  get value(): CopyProgress | null {
+    if (this.over) return null;
     return {
       recordsDone: Math.min(this.recordsDone, this.recordsTotal),
       recordsTotal: this.recordsTotal,
@@ -43,13 +47,20 @@ export class Progress {
   }
 
   private say(): void {
+    const { value, recordsTotal, title } = this;
+    if (value === null) return;
     const now = this.clock.monotonic();
+    // The bytes of the records are an estimate; their count is not.
+    this.over = recordsTotal > 0 ? this.recordsDone >= recordsTotal : this.bytesDone >= this.bytesTotal;
+    if (this.over) {
+      if (this.told) this.log.write('info', `${title}: all ${recordsTotal} records after ${Math.round(value.elapsedMs / 1000)} s`, { records: recordsTotal, elapsedMs: value.elapsedMs });
+      return;
+    }
     if (now - this.saidAt < this.intervalMs) return;
     this.saidAt = now;
-    const { value } = this;
-    const share = value.bytesTotal > 0 ? value.bytesDone / value.bytesTotal : 1;
-    const leftS = share > 0 ? Math.round((value.elapsedMs * (1 - share)) / share / 1000) : 0;
-    const percent = Math.floor(share * 100);
-    this.log.write('info', `${this.title}: ${value.recordsDone} of ${value.recordsTotal} records, ${value.bytesDone} of ${value.bytesTotal} bytes (${percent} %), about ${leftS} s left`, { ...value });
+    this.told = true;
+    const share = value.bytesTotal > 0 ? value.bytesDone / value.bytesTotal : value.recordsDone / value.recordsTotal;
+    const left = share > 0 ? `, about ${Math.round((value.elapsedMs * (1 - share)) / share / 1000)} s left` : '';
+    this.log.write('info', `${title}: ${value.recordsDone} of ${value.recordsTotal} records, ${value.bytesDone} of ${value.bytesTotal} bytes (${Math.floor(share * 100)} %)${left}`, { ...value });
   }
 }

@@ -274,7 +274,7 @@ export class Serving implements ClientEdge {
     this.connections.beginTerm(role.term);
     const record = copy.journal.append(LogMark.termContinued, LOG_MARK_VERSION, RecordOrigin.lockstep, role.term, NO_BYTES);
     copy.replica.apply(record, (effect) => this.window.hold(record.position, effect));
-    log.write('info', `Goes on in term ${role.term} from record ${first} on`, { term: role.term, position: first });
+    log.write('debug', `Goes on in term ${role.term} from record ${first} on`, { term: role.term, position: first });
     return null;
   }
 

@@ -195,7 +195,7 @@ export class Lease {
 
   /** From now on we do not rely on it. Giving up needs nothing of the share (R12). */
   lose(reason: string): void {
-    if (this.hold !== null) this.parts.log.write('warn', `lost the lock on ${this.parts.config.lockFile}: ${reason}`);
+    if (this.hold !== null) this.parts.log.write('debug', `lost the lock on ${this.parts.config.lockFile}: ${reason}`); // The HA manager says it aloud.
     this.hold = null;
     this.detail = reason;
   }

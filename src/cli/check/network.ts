@@ -33,7 +33,23 @@ export async function peerFindings(profile: Profile): Promise<Finding[]> {
     else if (outcome === 'refused') findings.push({ area: 'peer', level: 'ok', text: `${name} is reached and closed: the other server does not run` });
     else findings.push({ area: 'peer', level: 'warning', text: `${name} cannot be reached (${outcome}): the other host is down, or the way there is cut` });
   }
+  findings.push(await adminFinding(profile));
   return findings;
+}
+
+/** What the other server says of itself. Its admin port is on its own loopback unless its profile says otherwise, so that silence is no fault. */
+async function adminFinding({ peer, server }: Profile): Promise<Finding> {
+  const at = `${peer.backupHaIpAddress}:${peer.backupAdminPort}`;
+  const name = `backupAdminPort ${at}`;
+  try {
+    const host = peer.backupHaIpAddress.includes(':') ? `[${peer.backupHaIpAddress}]` : peer.backupHaIpAddress;
+    const answer = await fetch(`http://${host}:${peer.backupAdminPort}/serving`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'error' });
+    const said = (await answer.json()) as { server?: unknown; state?: unknown };
+    if (said.server === server.peerId) return { area: 'peer', level: 'ok', text: `${name} answers: the ${server.peerId} server is ${String(said.state)}` };
+    return { area: 'peer', level: 'warning', text: `${name} answers, but not as the ${server.peerId} server` };
+  } catch {
+    return { area: 'peer', level: 'ok', text: `${name} does not answer here: the other server does not run, or its admin port is for its own machine only` };
+  }
 }
 
 function reach(host: string, port: number): Promise<string> {

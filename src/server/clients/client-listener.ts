@@ -96,6 +96,7 @@ export class ClientListener {
   accept(): void {
     if (this.current !== 'bound') return;
     this.current = 'accepting';
+    this.log.always('info', `Clients are accepted on ${this.ports.map(({ name, port }) => `port ${port} (${name})`).join(' and ')}`, { ports: this.ports });
     for (const stream of this.held) this.startOn(stream);
   }
 
@@ -133,7 +134,7 @@ export class ClientListener {
     }
     this.listeners = bound;
     this.current = 'bound';
-    for (const { name, listener } of bound) this.log.always('info', `client port ${listener.port} (${name}) is bound`, { port: listener.port, door: name });
+    for (const { name, listener } of bound) this.log.always('debug', `client port ${listener.port} (${name}) is bound`, { port: listener.port, door: name });
   }
 
   private fail(error: unknown, generation: number): void {
@@ -141,7 +142,7 @@ export class ClientListener {
     if (generation !== this.generation) return;
     this.current = 'failed';
     this.failure = error instanceof LockstepError ? `${error.message}. ${error.remedy}` : String(error);
-    this.log.write('bind', 'error', `clients cannot connect: ${this.failure}`, { code: error instanceof LockstepError ? error.code : undefined });
+    this.log.write('bind', 'error', `Clients cannot connect: ${this.failure}`, { code: error instanceof LockstepError ? error.code : undefined });
   }
 
   private admit(stream: Stream, generation: number): void {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 /** Names of the form that are no error codes. */
 const NO_CODES = new Set([
   'LOCKSTEP_DEBUG', // an environment variable
+  'LOCKSTEP_BROKER_NODE_OPTIONS', // another one
   'LOCKSTEP_AREA_WHAT', // the form itself
 ]);
 

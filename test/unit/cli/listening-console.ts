@@ -10,7 +10,7 @@ export interface Heard {
 /** A console that remembers. */
 export function listeningConsole(): Console & { readonly lines: { readonly out: string[]; readonly err: string[] } } {
   const lines = { out: [] as string[], err: [] as string[] };
-  return { lines, out: (line) => void lines.out.push(line), err: (line) => void lines.err.push(line), terminal: false };
+  return { lines, out: (line) => void lines.out.push(line), err: (line) => void lines.err.push(line), terminal: false, closed: false };
 }
 
 /** Runs one command line in this process. */

@@ -112,7 +112,7 @@ describe('the lock', () => {
     primary.order({});
     expect(primary.status.lock.held).toBe(false);
     await rig.pass(1500);
-    expect(primary.log.from('warn').join()).toContain('suspended');
+    expect(primary.log.from('debug').join()).toContain('suspended');
     expect(primary.status.lock.held).toBe(true);
   });
 
@@ -185,7 +185,7 @@ describe('the lock', () => {
       await rig.pass(500);
       steal(rig);
       await rig.pass(1050);
-      expect(primary.log.from('warn').join()).toContain('lost the lock');
+      expect(primary.log.from('debug').join()).toContain('lost the lock');
       expect(primary.statuses.some((status, index) => index > 5 && !status.lock.held)).toBe(true);
     }
   });

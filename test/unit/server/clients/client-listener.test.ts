@@ -122,7 +122,7 @@ describe('ClientListener', () => {
     expect(rig.listener.state).toBe('failed');
     expect(rig.listener.error).toBe('port 8883 is taken. Choose another one.');
     expect([...rig.network.bound.keys()]).toEqual([8883]);
-    expect(rig.log.from('error')).toEqual(['clients cannot connect: port 8883 is taken. Choose another one.']);
+    expect(rig.log.from('error')).toEqual(['Clients cannot connect: port 8883 is taken. Choose another one.']);
     rig.network.bound.delete(8883);
     await rig.listener.bind();
     expect(rig.listener.state).toBe('bound');
