@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Latencies, round, type Spread } from './latencies.js';
 import { LoadPublisher, LoadSubscriber } from './load-client.js';
 import { pause, until } from './waiting.js';
@@ -18,6 +19,8 @@ export interface LoadResult extends Level {
   readonly seconds: number;
   /** Acknowledged while it was measured. */
   readonly perSecond: number;
+  /** Processor time of each broker process for one message, microseconds: steadier than the throughput on a busy machine. Empty where it is not told. */
+  readonly cpuMicros: readonly number[];
   /** From the send of a message to its PUBACK, milliseconds. */
   readonly ackMs: Spread;
   readonly acknowledged: number;
@@ -26,8 +29,8 @@ export interface LoadResult extends Level {
   readonly duplicates: number;
 }
 
-/** One level of load on one broker: warm-up, measured time, and then until everything has arrived. */
-export async function runLevel(port: number, level: Level, seconds: number): Promise<LoadResult> {
+/** One level of load on one broker: warm-up, measured time, and then until everything has arrived. `brokers`: their process ids. */
+export async function runLevel(port: number, level: Level, seconds: number, brokers: readonly number[]): Promise<LoadResult> {
   const publishers: LoadPublisher[] = [];
   const subscriber = await LoadSubscriber.open(port, 'bench/load/+', level.subscriberQos, level.connections);
   try {
@@ -40,9 +43,9 @@ export async function runLevel(port: number, level: Level, seconds: number): Pro
     for (const one of publishers) one.pump();
     await pause(Math.min(1_000, seconds * 250));
     for (const one of publishers) one.latencies = new Latencies();
-    const before = { at: performance.now(), count: acknowledged() };
+    const before = { at: performance.now(), count: acknowledged(), cpu: brokers.map(cpuMicrosOf) };
     await pause(seconds * 1_000);
-    const after = { at: performance.now(), count: acknowledged() };
+    const after = { at: performance.now(), count: acknowledged(), cpu: brokers.map(cpuMicrosOf) };
     const latencies = new Latencies();
     for (const one of publishers) latencies.addAll(one.latencies);
     for (const one of publishers) one.running = false;
@@ -56,6 +59,7 @@ export async function runLevel(port: number, level: Level, seconds: number): Pro
       ...level,
       seconds: round(elapsed),
       perSecond: Math.round((after.count - before.count) / elapsed),
+      cpuMicros: after.cpu.map((cpu, index) => round((cpu - (before.cpu[index] ?? 0)) / Math.max(1, after.count - before.count))).filter(Number.isFinite),
       ackMs: latencies.spread(),
       acknowledged: acknowledged(),
       received: subscriber.count,
@@ -65,6 +69,19 @@ export async function runLevel(port: number, level: Level, seconds: number): Pro
   } finally {
     for (const one of publishers) one.close();
     subscriber.close();
+  }
+}
+
+const MICROS_PER_TICK = 10_000;
+
+/** Processor time of a process so far; NaN where the system does not tell it as Linux does. */
+function cpuMicrosOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * MICROS_PER_TICK;
+  } catch {
+    return NaN;
   }
 }
 

@@ -17,6 +17,7 @@ interface Options {
   readonly repeat?: number;
   readonly seconds?: number;
   readonly only?: 'throughput' | 'failover';
+  readonly level?: number;
   readonly json?: string;
 }
 
@@ -59,6 +60,8 @@ class Run {
   }
 
   private get levels(): readonly Level[] {
+    const { level } = this.options;
+    if (level !== undefined) return LEVELS.slice(level - 1, level);
     return this.options.quick ? LEVELS.filter((level) => QUICK_LEVELS.includes(level.name)) : LEVELS;
   }
 
@@ -78,22 +81,22 @@ class Run {
       this.skipped.push('Mosquitto: it is not installed');
       return [];
     }
-    const port = await startMosquitto(this.started, program, this.folder);
-    return this.loads('mosquitto', port);
+    const { port, pid } = await startMosquitto(this.started, program, this.folder);
+    return this.loads('mosquitto', port, [pid]);
   }
 
   private async throughput(pair: Pair): Promise<LoadResult[]> {
     const role = await pair.ready();
     const address = pair.addresses[role === 'primary' ? 0 : 1];
     if (address === undefined) throw new Error('the serving server has no address');
-    return this.loads('the pair', address.port);
+    return this.loads('the pair', address.port, await pair.brokers());
   }
 
-  private async loads(whose: string, port: number): Promise<LoadResult[]> {
+  private async loads(whose: string, port: number, brokers: readonly number[]): Promise<LoadResult[]> {
     const results: LoadResult[] = [];
     for (const level of this.levels) {
       say(`${whose}: ${level.name}`);
-      results.push(await runLevel(port, level, this.seconds));
+      results.push(await runLevel(port, level, this.seconds, brokers));
     }
     return results;
   }
@@ -137,6 +140,7 @@ const options = new Command('bench')
   .option('--only <part>', 'throughput or failover', part)
   .option('--repeat <count>', 'times that each failover is repeated (3)', whole)
   .option('--seconds <count>', 'of each level of load (5)', whole)
+  .option('--level <number>', `one level of load only, 1 to ${LEVELS.length}`, whole)
   .option('--json <file>', 'also writes the JSON to a file')
   .option('--keep', 'leaves the folder of the run, with the logs, where it is', false)
   .parse()

@@ -75,6 +75,13 @@ export class Pair {
     });
   }
 
+  /** Process ids of the brokers, the serving one first. */
+  async brokers(): Promise<number[]> {
+    const all = await Promise.all(ROLES.map((role) => this.status(role)));
+    const first = [...all].sort((a, b) => Number(b?.serving ?? false) - Number(a?.serving ?? false));
+    return first.map((status) => status?.broker?.pid).filter((pid) => pid !== undefined);
+  }
+
   /** SIGKILL to the broker process of a server. */
   async killBroker(role: Role): Promise<void> {
     const pid = (await this.status(role))?.broker?.pid;

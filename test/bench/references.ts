@@ -51,17 +51,18 @@ export function findProgram(name: string): string | null {
   return null;
 }
 
-/** Starts Mosquitto, in memory only and without limits on queues, so that it drops nothing. @returns its port */
-export async function startMosquitto(started: Started, program: string, folder: string): Promise<number> {
+/** Starts Mosquitto, in memory only and without limits on queues, so that it drops nothing. */
+export async function startMosquitto(started: Started, program: string, folder: string): Promise<{ port: number; pid: number }> {
   const [port] = (await freePorts(1)) as [number];
   const home = path.join(folder, 'mosquitto');
   mkdirSync(home, { recursive: true });
   const settings = ['allow_anonymous true', 'persistence false', 'set_tcp_nodelay true', 'max_inflight_messages 0', 'max_queued_messages 0', 'log_dest none'];
   const file = path.join(home, 'mosquitto.conf');
   writeFileSync(file, [`listener ${port} 127.0.0.1`, ...settings, ''].join('\n'));
-  started.run(program, ['-c', file], { stdio: 'ignore' });
+  const { pid } = started.run(program, ['-c', file], { stdio: 'ignore' });
   await until(5_000, () => 'mosquitto to listen', () => listens(port));
-  return port;
+  if (pid === undefined) throw new Error('mosquitto could not be started');
+  return { port, pid };
 }
 
 function listens(port: number): Promise<true | null> {

@@ -41,9 +41,9 @@ export function tables(report: Report): string {
   const parts = [`Node.js ${machine.node}, ${machine.platform}, ${machine.cores} cores (${machine.cpu}), load at the start ${machine.loadAtStart}`];
   if (disk.length > 0) parts.push(table(['append + fdatasync', 'per second', 'p50 ms', 'p99 ms', 'max ms'], disk.map((one) => [`${one.bytes} bytes`, one.syncsPerSecond, one.ms.p50, one.ms.p99, one.ms.max])));
   const rows = (system: string, results: readonly LoadResult[]): (string | number)[][] =>
-    results.map((one) => [system, one.name, one.perSecond, one.ackMs.p50, one.ackMs.p99, one.ackMs.p999, one.ackMs.max, one.lost, one.duplicates]);
+    results.map((one) => [system, one.name, one.perSecond, one.ackMs.p50, one.ackMs.p99, one.ackMs.p999, one.ackMs.max, one.cpuMicros.join(' + '), one.lost, one.duplicates]);
   const loads = [...rows('pair', throughput), ...rows('mosquitto', mosquitto)];
-  if (loads.length > 0) parts.push(table(['QoS 1, 256 bytes', 'load', 'per second', 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'lost', 'duplicates'], loads));
+  if (loads.length > 0) parts.push(table(['QoS 1, 256 bytes', 'load', 'per second', 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'µs CPU', 'lost', 'duplicates'], loads));
   if (report.ratios.length > 0) parts.push(table(['the pair, as a multiple of', 'ratio'], report.ratios.map((one) => [one.what, one.ratio])));
   const outages = failover.map((one) => [
     one.event,
