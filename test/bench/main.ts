@@ -18,6 +18,7 @@ interface Options {
   readonly seconds?: number;
   readonly only?: 'throughput' | 'failover';
   readonly level?: number;
+  readonly inflight?: number;
   readonly json?: string;
 }
 
@@ -50,7 +51,7 @@ class Run {
     const disk = only === 'failover' ? [] : this.disk();
     const mosquitto = only === 'failover' ? [] : await this.mosquitto();
     say('starting the pair');
-    this.pair = await Pair.start(this.started, path.join(ROOT, 'dist', 'cli', 'main.js'), this.folder);
+    this.pair = await Pair.start(this.started, path.join(ROOT, 'dist', 'cli', 'main.js'), this.folder, this.options.inflight ?? null);
     const throughput = only === 'failover' ? [] : await this.throughput(this.pair);
     const failover = only === 'throughput' ? [] : summarise(await this.failover(this.pair));
     await this.pair.stop();
@@ -141,6 +142,7 @@ const options = new Command('bench')
   .option('--repeat <count>', 'times that each failover is repeated (3)', whole)
   .option('--seconds <count>', 'of each level of load (5)', whole)
   .option('--level <number>', `one level of load only, 1 to ${LEVELS.length}`, whole)
+  .option('--inflight <count>', 'limits.inflightMessagesMax of the pair, instead of the bundled one', whole)
   .option('--json <file>', 'also writes the JSON to a file')
   .option('--keep', 'leaves the folder of the run, with the logs, where it is', false)
   .parse()

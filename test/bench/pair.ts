@@ -29,8 +29,8 @@ export class Pair {
     private readonly template: TemplatePair,
   ) {}
 
-  /** Makes the profiles in `folder` and starts both servers. `command`: the built `cli/main.js`. */
-  static async start(started: Started, command: string, folder: string): Promise<Pair> {
+  /** Makes the profiles in `folder` and starts both servers. `command`: the built `cli/main.js`; `null`: as bundled. */
+  static async start(started: Started, command: string, folder: string, inflightMessagesMax: number | null): Promise<Pair> {
     const ports = await freePorts(8);
     const server = (first: number): TemplatePair['primary'] => ({
       host: '127.0.0.1',
@@ -53,7 +53,9 @@ export class Pair {
     mkdirSync(path.join(folder, 'share'), { recursive: true });
     const pair = new Pair(started, command, folder, template);
     for (const role of ROLES) {
-      writeFileSync(path.join(folder, `${role}.yaml`), renderProfile(template, role));
+      const profile = renderProfile(template, role);
+      const line = /^ *# inflightMessagesMax: .*$/m;
+      writeFileSync(path.join(folder, `${role}.yaml`), inflightMessagesMax === null ? profile : profile.replace(line, `  inflightMessagesMax: ${inflightMessagesMax}`));
       pair.startServer(role);
     }
     return pair;
