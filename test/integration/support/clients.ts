@@ -71,6 +71,8 @@ export class Publisher {
 
 /** Receives everything under a filter into the history, over a session that stays when the client is away. */
 export class Consumer {
+  /** The client's half of the QoS 2 handshake. It belongs to the session: what PUBREC was said for is the client's to remember. */
+  private readonly incomingStore = new mqtt.Store({ clean: false });
   private client: MqttClient | null = null;
 
   constructor(
@@ -82,7 +84,7 @@ export class Consumer {
 
   /** Resolves when the subscription is granted. */
   async open(): Promise<void> {
-    const client = connect(this.addresses, this.name);
+    const client = connect(this.addresses, this.name, { incomingStore: this.incomingStore });
     this.client = client;
     client.on('message', (_topic, payload) => this.history.received(payload.toString()));
     await client.subscribeAsync(this.filter, { qos: 2 });

@@ -1,0 +1,76 @@
+import { lockstep } from './support/cli.js';
+import { pairTest } from './support/pair.js';
+import { corruptJournal, newestQuarantine, wipeBroker } from './support/damage.js';
+
+describe("a server's copy is gone or damaged", () => {
+  for (const role of ['PASSIVE', 'ACTIVE'] as const) {
+    pairTest(`the journal of the ${role} server is wiped while it is down: a new one, copied from the other`, async (pair) => {
+      const { active, passive } = await pair.start();
+      const traffic = await pair.traffic();
+      await traffic.flows(100);
+      const [wiped, whole] = role === 'PASSIVE' ? [passive, active] : [active, passive];
+      const before = (await wiped.status())?.journal?.id;
+      await wiped.killWhole();
+      await wipeBroker(wiped);
+      await whole.reachesState('STANDALONE');
+      wiped.start();
+      const now = await pair.inStep();
+      expect(now.active).toBe(whole);
+      const status = await wiped.status();
+      expect(status?.journal?.id).not.toBe(before);
+      expect(status?.inSync.map(({ journal }) => journal)).toContain(status?.journal?.id);
+      await pair.switchOver(whole);
+      await traffic.flows();
+      await traffic.settle();
+    });
+  }
+
+  pairTest('a journal is wiped while both are down: it does not serve, the other one does', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    await Promise.all(pair.servers.map((server) => server.killWhole()));
+    await wipeBroker(active);
+    active.start();
+    const alone = await active.reaches('alone, and may not serve', ({ reason }) => reason.includes('may not serve'));
+    expect(alone.reason).toContain('is gone from this server');
+    passive.start();
+    const now = await pair.inStep();
+    expect(now.active).toBe(passive);
+    await traffic.settle();
+  });
+
+  pairTest('a byte in the journal of the PASSIVE server is wrong: named, quarantined, and the copy made anew', async (pair) => {
+    const { passive, active } = await pair.start();
+    const traffic = await pair.traffic();
+    await traffic.flows(100);
+    await passive.killWhole();
+    await active.reachesState('STANDALONE');
+    const at = await corruptJournal(passive);
+    const before = passive.console.length;
+    passive.start();
+    const line = await passive.says(/damage/i, before);
+    expect(line).toContain(at.segment);
+    const now = await pair.inStep();
+    expect(now.active).toBe(active);
+    expect((await passive.status())?.journal?.damage).toBeNull();
+    const quarantined = await lockstep('journal', 'inspect', await newestQuarantine(passive));
+    expect(quarantined.out).toMatch(/\d+ records/);
+    expect(quarantined.err).toContain(at.segment);
+    await pair.switchOver(active);
+    await traffic.flows();
+    await traffic.settle();
+  });
+
+  pairTest('both copies are needed, and the one is damaged: the other serves', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    await traffic.flows(100);
+    await Promise.all(pair.servers.map((server) => server.killWhole()));
+    await corruptJournal(active);
+    pair.primary.start();
+    pair.secondary.start();
+    const now = await pair.inStep();
+    expect(now.active).toBe(passive);
+    await traffic.settle();
+  });
+});

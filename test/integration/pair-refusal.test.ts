@@ -1,0 +1,63 @@
+import { rename, mkdir } from 'node:fs/promises';
+import { pairTest } from './support/pair.js';
+import { writeProfile } from './support/profiles.js';
+import { stays } from './support/until.js';
+
+describe('servers that do not belong together', () => {
+  pairTest('settings that differ are refused by name on both sides, and agree after the profile is corrected', async (pair) => {
+    await writeProfile(pair.layout, 'secondary', { limits: { inflightMessagesMax: 7 }, ha: { stallLimit: 1_700 } });
+    for (const server of pair.servers) server.start();
+    for (const server of pair.servers) {
+      const status = await server.reaches('a refusal by name', ({ backchannel }) => backchannel.refused?.includes('settings differ') ?? false);
+      expect(status.backchannel.refused).toContain('limits.inflightMessagesMax is');
+      expect(status.backchannel.refused).toContain('ha.stallLimit is');
+      await server.says(/refused .*limits\.inflightMessagesMax is/);
+    }
+    await pair.secondary.stop();
+    await writeProfile(pair.layout, 'secondary');
+    pair.secondary.start();
+    await pair.inStep();
+    for (const server of pair.servers) expect((await server.status())?.backchannel.refused).toBeNull();
+  });
+
+  pairTest('another cluster is refused by name, and on the share too', async (pair) => {
+    pair.primary.start();
+    await pair.primary.reaches('a good share', ({ lock }) => lock.share === 'ok');
+    await writeProfile(pair.layout, 'secondary', { server: { cluster: 'stranger', role: 'secondary' } });
+    pair.secondary.start();
+    for (const server of pair.servers) await server.reaches('a refusal', ({ backchannel }) => backchannel.refused?.includes('wrong cluster') ?? false);
+    const status = await pair.secondary.reaches('the share is refused', ({ lock }) => lock.share === 'refused');
+    expect(status.lock.detail).toContain('belongs to the cluster "tested", this server to "stranger"');
+    for (const server of pair.servers) expect((await server.status())?.state).toBe('WAITING');
+  });
+});
+
+describe('the share', () => {
+  pairTest('is replaced by an empty folder while both run: both stop, agree, and serve on the new one without a loss', async (pair) => {
+    const { active } = await pair.start();
+    const traffic = await pair.traffic();
+    const before = (await active.status())?.lock.shareId;
+    const { term } = (await active.status()) ?? { term: 0 };
+    await rename(pair.layout.share, `${pair.layout.share}-away`);
+    await mkdir(pair.layout.share);
+    const now = await pair.inNewTerm(term);
+    expect((await now.active.status())?.lock.shareId).not.toBe(before);
+    await traffic.flows();
+    await traffic.settle();
+  });
+
+  pairTest('goes away while both run: they go on serving; when it is back, failover works again', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    await rename(pair.layout.share, `${pair.layout.share}-away`);
+    await active.reaches('the share is not there', ({ lock }) => lock.share === 'absent' && !lock.held);
+    await stays('ACTIVE without the lock', async () => (await active.status())?.state === 'ACTIVE', 500);
+    await traffic.flows();
+    await rename(`${pair.layout.share}-away`, pair.layout.share);
+    for (const server of pair.servers) await server.reaches('a good share', ({ lock }) => lock.share === 'ok');
+    await active.killWhole();
+    await passive.reachesState('STANDALONE');
+    await traffic.flows();
+    await traffic.settle();
+  });
+});
