@@ -118,7 +118,7 @@ export class HaManager {
     const { clock, log } = ports;
     this.startedAt = clock.monotonic();
     this.movedAt = this.startedAt;
-    this.announcer = new Announcer(config, log, () => this.wallTime());
+    this.announcer = new Announcer(config, log, () => this.wallTime(), () => clock.monotonic());
     this.peer = new PeerView(config, ports.run, clock);
     const changed = (): void => this.cycle();
     this.broker = new Supervisor(ports.broker, clock, log, {
@@ -207,16 +207,26 @@ export class HaManager {
     this.ports.peerLink.stop();
   }
 
+  /**
+   * Resolves when there is nothing to hand over, or the peer serves and has the lock: until then it needs this server, whose loss
+   * would leave it in a term of both copies without the lock, and so in WAITING.
+   */
   private handedOver(): Promise<void> {
     const deadline = this.ports.clock.monotonic() + this.config.stopLimitMs;
+    const wasActive = this.ha.state === 'ACTIVE';
     return new Promise((resolve) => {
       const look = (): void => {
-        const worthWaiting = this.ha.state === 'ACTIVE' && this.ports.clock.monotonic() < deadline;
-        if (!worthWaiting) resolve();
+        const underWay = this.ha.state === 'ACTIVE' || (wasActive && this.ha.state === 'PASSIVE' && !this.peerHasTakenOver());
+        if (!underWay || this.ports.clock.monotonic() >= deadline) resolve();
         else this.ports.clock.after(this.config.pingIntervalMs / 10, look);
       };
       look();
     });
+  }
+
+  private peerHasTakenOver(): boolean {
+    const peer = this.situation?.peer ?? null;
+    return peer !== null && isServing(peer.state) && peer.term >= this.ha.term && peer.holdsLock;
   }
 
   private whyNoSwitchover(): string | null {
@@ -401,7 +411,7 @@ function textOfChange(status: Omit<PeerStatus, 'seq'>): string {
 }
 
 /** What makes the broker's answers to earlier orders meaningless: another role, term, partner, or another process. */
-function roleKey(wish: BrokerWish, run: RunId | null): string {
+export function roleKey(wish: BrokerWish, run: RunId | null): string {
   const role = wish.role;
   if (role.kind === 'serve') return JSON.stringify([run, 'serve', role.peer, role.requirePeer, role.drain]);
   if (role.kind === 'follow') return JSON.stringify([run, 'follow', role.leader, role.resync]);

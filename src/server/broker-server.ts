@@ -30,7 +30,12 @@ import { Serving } from './serving.js';
  *   after that.
  * - This server serves or follows, never both, and neither before its copy is whole.
  * - What cannot be carried out yet (the state is being built, the disk is full) is tried again at every change and every pulse.
+ * - A manager that gives no pulse for MANAGER_LOST_PULSES pulse limits cannot say any more who serves: its clients are sent away, so
+ *   that they find the server that may have taken over. Acknowledgements have ended long before (the gate).
  */
+/** So many pulse limits without an order, and clients are not kept. */
+export const MANAGER_LOST_PULSES = 2;
+
 export interface BrokerPorts {
   readonly disk: Disk;
   /** For the replication link. */
@@ -55,6 +60,7 @@ export class BrokerServer {
   private statusDue = false;
   private ending = false;
   private pulse: Cancel | null = null;
+  private beatsWithoutManager = 0;
   private begun = false;
 
   constructor(
@@ -138,6 +144,7 @@ export class BrokerServer {
   private receive(order: BrokerOrder): void {
     if (this.ending || (this.order !== null && order.seq < this.order.seq)) return;
     this.order = order;
+    if (!this.orderIsOld()) this.beatsWithoutManager = 0;
     this.fence = Math.max(this.fence, order.fenceThrough) as Term;
     if (this.parts === null) {
       if (order.shutdown) void this.shutDown();
@@ -153,6 +160,7 @@ export class BrokerServer {
     if (parts === null || order === null || this.ending) return;
     this.applyFence(parts);
     if (order.shutdown) return void this.shutDown();
+    if (this.managerIsLost && order.role.kind !== 'follow') return this.sendClientsAway(parts);
     const { role } = order;
     this.refused = null;
     if (role.kind !== 'follow') this.stopFollowing(parts, 'this server does not follow any more');
@@ -170,6 +178,24 @@ export class BrokerServer {
     if (parts.following !== null && parts.following.term <= this.fence) this.stopFollowing(parts, `terms up to ${this.fence} are fenced`);
     const { term } = parts.serving;
     if (term !== null && term <= this.fence) parts.serving.suspend();
+  }
+
+  /** In two beats: had this process itself been held up, the orders that came meanwhile are read between the two. */
+  private get managerIsLost(): boolean {
+    return this.beatsWithoutManager >= 2;
+  }
+
+  private orderIsOld(): boolean {
+    return this.order !== null && this.ports.clock.monotonic() - this.order.pulseAt > MANAGER_LOST_PULSES * this.config.pulseLimitMs;
+  }
+
+  private sendClientsAway(parts: Parts): void {
+    const reason = `the HA manager has given no sign of life for ${MANAGER_LOST_PULSES * this.config.pulseLimitMs} ms`;
+    if (this.refused !== reason) this.ports.log.write('warn', `No client is served: ${reason}`);
+    this.refused = reason;
+    this.stopFollowing(parts, reason);
+    parts.serving.end(reason);
+    parts.clientPort.want('closed');
   }
 
   private follow(parts: Parts, role: FollowRole): void {
@@ -213,6 +239,7 @@ export class BrokerServer {
     this.pulse = this.ports.clock.after(this.config.pulseIntervalMs, () => this.beat());
     const { parts } = this;
     if (parts === null) return;
+    this.beatsWithoutManager = this.orderIsOld() ? this.beatsWithoutManager + 1 : 0;
     this.carryOut();
     this.sendStatus();
     const { copy, serving } = parts;

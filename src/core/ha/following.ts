@@ -56,11 +56,25 @@ function atNewerTerm(ha: HaState, s: Situation, kept: TermRecord): HaState {
   if (kept.server === s.server && kept.cause === 'switchover' && kept.term === ha.term + 1 && mine === null && s.broker?.diverged === null) {
     return { ...ha, task: { kind: 'accept', record: kept }, reason: 'the peer hands over' };
   }
+  if (isNotYetDurable(ha, s, kept)) return stay(ha, "the peer hands over; this copy's last records are being confirmed");
   const needsCopy = s.broker?.diverged !== null || s.broker.journal.damage !== null;
   if (needsCopy && peerConnected(s) && s.peer !== null && isServing(s.peer.state) && s.peer.term === kept.term) {
     return move(ha, 'PASSIVE_SYNC', `own copy must be made anew (${s.broker?.diverged ?? s.broker?.journal.damage ?? ''})`, { term: kept.term, leader: leaderOf(s) });
   }
   return moveToWaiting(ha, kept.server === s.server ? 'a term of ours that this run did not accept' : `the peer now serves in term ${kept.term} without this server`);
+}
+
+/**
+ * The peer drained until it knew our last record to be durable, and its word was quicker than our own broker's. Bounded by the peer: it
+ * claims the next number when we do not serve within the stall limit, and its silence ends the wait, too.
+ */
+function isNotYetDurable(ha: HaState, s: Situation, kept: TermRecord): boolean {
+  const { broker, peer } = s;
+  if (kept.server !== s.server || kept.cause !== 'switchover' || kept.term !== ha.term + 1) return false;
+  if (broker === null || broker.diverged !== null || peer === null || s.peerSilent) return false;
+  const { journal } = broker;
+  const asItWillBe = { ...journal, server: s.server, journal: journal.id, logTerm: journal.term, durable: kept.position };
+  return journal.durable < kept.position && missingMembership(kept, asItWillBe) === null;
 }
 
 /** R10, the accepting side. The fence and the port come first; then the term is ours, once. */

@@ -87,7 +87,8 @@ export class Consumer {
     const client = connect(this.addresses, this.name, { incomingStore: this.incomingStore });
     this.client = client;
     client.on('message', (_topic, payload) => this.history.received(payload.toString()));
-    await client.subscribeAsync(this.filter, { qos: 2 });
+    // The library fails what it had queued when a connection closes, also that to a server which was not there.
+    await until('the subscription is granted', async () => await client.subscribeAsync(this.filter, { qos: 2 }).then(() => true, () => false));
   }
 
   /** Takes nothing any more; what comes waits in its session. */

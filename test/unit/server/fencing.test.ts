@@ -96,6 +96,41 @@ describe('the gate', () => {
     expect(client.acknowledged).toBe(1);
   });
 
+  test('without a pulse for long, clients are sent away, and the port is closed; both are back with the next pulse, in the same term', async () => {
+    const { world, one, two } = await syncedPair();
+    const client = one.client();
+    client.connect('a');
+    await world.run(50);
+    one.pulsing = false;
+    await world.run(1_900);
+    expect(client.closed).toBeNull();
+    await world.run(500);
+    expect(client.closed).toContain('the HA manager has given no sign of life for 2000 ms');
+    expect(one.status).toMatchObject({ role: 'idle', clientPort: 'closed' });
+    expect(one.client().connect('b')).toMatchObject({ kind: 'refused' });
+    one.pulsing = true;
+    await world.run(300);
+    expect(one.status).toMatchObject({ role: 'serve', term: 2, clientPort: 'accepting' });
+    const again = one.client();
+    again.connect('a');
+    again.publish('t', 'x');
+    await world.run(1_000);
+    expect(again.acknowledged).toBe(1);
+    expect(two.status.journal.durable).toBe(one.head);
+  });
+
+  test('a follower goes on following without a pulse: what it confirms needs no authority', async () => {
+    const { world, one, two } = await syncedPair();
+    two.pulsing = false;
+    await world.run(5_000);
+    expect(two.status.role).toBe('follow');
+    const client = one.client();
+    client.connect('a');
+    client.publish('t', 'x');
+    await world.run(100);
+    expect(client.acknowledged).toBe(1);
+  });
+
   test('alone, nothing is said after the lease; a renewed one opens the gate again', async () => {
     const world = new World();
     const one = new Host(world, 'one');

@@ -62,6 +62,17 @@ describe('the PASSIVE server, between the word that it serves now and the record
     expect(next.task).toEqual({ kind: 'accept', record: HANDED_OVER });
   });
 
+  test('waits for its own broker to confirm the last records, which the peer knows to be durable already', () => {
+    const behind = { ...broker, journal: { ...broker.journal, durable: 4 as Position } };
+    const told = { ...situation, peer: { ...stoppingPeer, brokerDown: false, broker: peer.broker }, kept: HANDED_OVER };
+    const waiting = decide(PASSIVE, { ...told, broker: behind });
+    expect(waiting).toMatchObject({ state: 'PASSIVE', task: null });
+    expect(decide(waiting, { ...told, broker: behind })).toBe(waiting);
+    expect(decide(waiting, told).task).toEqual({ kind: 'accept', record: HANDED_OVER });
+    expect(decide(waiting, { ...told, broker: behind, peerSilent: true }).state).toBe('WAITING');
+    expect(decide(PASSIVE, { ...told, broker: { ...behind, journal: { ...behind.journal, id: 'another' as JournalId } } }).state).toBe('WAITING');
+  });
+
   test.each<[string, Partial<PeerStatus>]>([
     ['the record is of another share', { shareId: 'another' }],
     ['the peer saw the share replaced', { shareReplaced: true }],
