@@ -53,12 +53,19 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
     await app.close();
-    const text = error instanceof Error ? error.message : String(error);
-    throw new LockstepError('LOCKSTEP_ADMIN_PORT', `admin HTTP cannot listen on ${options.host}:${options.port}: ${text}`, 'Stop what uses that port, or set another admin.port (and backupAdminPort at the other server).', { cause: error });
+    throw new LockstepError('LOCKSTEP_ADMIN_PORT', `admin.port: the admin HTTP cannot listen on ${options.host}:${options.port}: ${whyNot(error)}`, 'Stop what uses that port, or set another admin.port (and backupAdminPort at the other server).', { cause: error });
   }
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
   return { port, close: () => app.close() };
+}
+
+function whyNot(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
+  if (code === 'EADDRINUSE') return 'the port is taken by another program';
+  if (code === 'EADDRNOTAVAIL') return 'that address is not one of this machine';
+  if (code === 'EACCES') return 'the operating system does not permit it';
+  return error instanceof Error ? error.message : String(error);
 }
 
 function protect(app: FastifyInstance, settings: { readonly loopback: boolean; readonly token: string | null }): void {

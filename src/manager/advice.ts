@@ -9,6 +9,7 @@ export function adviceFor(ha: HaState, s: Situation): string | null {
   if (s.broker.journal.damage !== null) return `this server's copy is damaged and needs the peer's: start the ${s.peerServer} server`;
   if (!s.peerSilent) return null;
   if (s.share.replaced) return promotion('the share was replaced', s);
+  if (s.kept !== null && !s.gatewayAnswers && s.peerHadItsWait) return `the gateway does not answer, and without it this server does not serve alone: look at that machine and at the way to it, or start the ${s.peerServer} server`;
   if (s.kept === null) return s.peerHadItsWait ? `a new pair starts with both servers: start the ${s.peerServer} server` : null;
   const { journal } = s.broker;
   const missing = missingMembership(s.kept, { ...journal, server: s.server, journal: journal.id, logTerm: journal.term });

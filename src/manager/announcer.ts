@@ -1,5 +1,5 @@
 import type { HaState } from '../core/ha/state.js';
-import type { PeerState, ServerState, Term } from '../core/identity.js';
+import type { Monotonic, PeerState, ServerState, Term } from '../core/identity.js';
 import type { Log } from '../ports/log.js';
 import type { ManagerConfig } from './config.js';
 
@@ -12,10 +12,16 @@ export interface Transition {
   readonly term: Term;
 }
 
+/** So long a reason is not said again while the state stays. */
+const REASON_AGAIN_MS = 30_000;
+const REASONS_MAX = 64;
+
 /** Says in the reference's words what changes: to the console, the log and the history of the status page. */
 export class Announcer {
   readonly history: Transition[] = [];
   private lastReason = '';
+  /** When each was last said, since the last move. */
+  private readonly saidReasons = new Map<string, Monotonic>();
   private lockHeld = false;
   private peerState: PeerState = 'DEAD';
   private peerReason = '';
@@ -24,6 +30,7 @@ export class Announcer {
     private readonly config: ManagerConfig,
     private readonly log: Log,
     private readonly wallTime: () => string,
+    private readonly now: () => Monotonic,
   ) {}
 
   state(before: HaState, after: HaState): void {
@@ -40,16 +47,29 @@ export class Announcer {
         term: after.term,
         critical: true,
       });
-    } else if (after.reason !== this.lastReason) {
+      this.saidReasons.clear();
+    } else if (after.reason !== this.lastReason && this.isNews(after.reason)) {
       this.log.write('info', `${title(this.config.role)} Server is ${after.state}: ${after.reason}`, { event: 'reason', state: after.state, reason: after.reason });
     }
     this.lastReason = after.reason;
   }
 
+  /** A reason that comes and goes, or differs in a number only, is not said again and again. */
+  private isNews(reason: string): boolean {
+    const kind = reason.replace(/\d+/g, '#');
+    const now = this.now();
+    const said = this.saidReasons.get(kind);
+    if (said !== undefined && now - said < REASON_AGAIN_MS) return false;
+    if (this.saidReasons.size >= REASONS_MAX) this.saidReasons.clear();
+    this.saidReasons.set(kind, now);
+    return true;
+  }
+
   peer(state: PeerState, reason: string): void {
     if (state === this.peerState) return;
     const name = this.config.role === 'primary' ? 'Secondary' : 'Primary';
-    const why = reason === '' ? '' : ` (${reason})`;
+    // The words of the other server: what it calls "the peer" is this one.
+    const why = reason === '' ? '' : state === 'DEAD' ? ` (${reason})` : ` (its reason: ${reason})`;
     this.log.write('info', `${name} Server switched to ${state}${why}`, { event: 'peer', state, previous: this.peerState, reason });
     this.peerState = state;
     this.peerReason = reason;

@@ -13,6 +13,7 @@ import { readPairKey } from '../adapters/secret.js';
 import { createAdmin, type AdminServer } from '../admin/server.js';
 import type { Command, CommandResult } from '../admin/commands.js';
 import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
+import { LockstepError } from '../core/errors.js';
 import type { KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
 import type { RunId } from '../core/identity.js';
 import { createLog, type ProcessLog } from '../log/log.js';
@@ -24,6 +25,7 @@ import { loadProfile } from '../profile/load.js';
 import type { Profile } from '../profile/profile.js';
 import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer } from './configs.js';
 import { serverStatus, type Standing } from './server-status.js';
+import { watchedGateway } from './gateway-watch.js';
 import { PidFile } from './pid-file.js';
 
 /*
@@ -39,14 +41,16 @@ const STOP_MS_MAX = 30_000;
  */
 export async function startServer(profilePath: string): Promise<void> {
   const profile = loadProfile(profilePath);
-  await mkdir(profile.data.folder, { recursive: true });
-  const log = createLog(logOptions(profile));
-  const pidFile = PidFile.take(path.join(profile.data.folder, 'manager.pid'));
+  const pidFile = await takeDataFolder(profile.data.folder);
   try {
-    await new RunningServer(profile, log).run();
+    const log = createLog(logOptions(profile));
+    try {
+      await new RunningServer(profile, log).run();
+    } finally {
+      await log.flush();
+    }
   } finally {
     pidFile.remove();
-    await log.flush();
   }
 }
 
@@ -77,7 +81,7 @@ class RunningServer {
       random: this.random,
       log,
       peerLink: link,
-      gateway,
+      gateway: watchedGateway(gateway, showGateway(profile), profile.ha.pingMissLimit, log),
       localState: createLocalState(profile.data.folder),
       keeper: createSpawner<ManagerToKeeper, KeeperToManager>({ name: 'share keeper', module: moduleAt('../share/main.js'), args: [JSON.stringify(keeperConfig(profile))], output: 'log', log }),
       broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], nodeOptions: brokerNodeOptions(), output: 'log', log }),
@@ -96,7 +100,9 @@ class RunningServer {
     const onSignal = (signal: NodeJS.Signals): void => void this.stop(signal);
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
     try {
-      await manager.start();
+      await manager.start().catch((error: unknown) => {
+        throw namingKey('ha.port', error);
+      });
       await this.ended;
     } finally {
       await this.admin.close();
@@ -150,6 +156,18 @@ class RunningServer {
   }
 }
 
+/** Makes the data folder where it is not there yet, and makes sure that no other process runs in it. */
+async function takeDataFolder(folder: string): Promise<PidFile> {
+  try {
+    await mkdir(folder, { recursive: true });
+    return PidFile.take(path.join(folder, 'manager.pid'));
+  } catch (error) {
+    if (error instanceof LockstepError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LockstepError('LOCKSTEP_DATA_FOLDER_REFUSED', `the data folder ${folder} cannot be written: ${reason}`, 'Name a folder on this server\'s own disk (data.folder) that this user may write to, and that is not full.', { cause: error });
+  }
+}
+
 /** The network of the backchannel: with the shared secret where there is one; the profile has made sure that there is beyond loopback. */
 async function pairNetwork(profile: Profile, log: Log): Promise<Network> {
   if (profile.ha.secretFile === null) return createPlainNetwork({ log, loopbackOnly: true });
@@ -163,6 +181,17 @@ function readToken(profile: Profile): string | null {
 /** For measuring: options of Node.js for the broker process alone, separated by spaces (`--cpu-prof`). */
 function brokerNodeOptions(): string[] {
   return (process.env['LOCKSTEP_BROKER_NODE_OPTIONS'] ?? '').split(' ').filter((option) => option !== '');
+}
+
+function showGateway(profile: Profile): string {
+  const { host, port } = gatewayEndpoint(profile);
+  return `${host}:${port}`;
+}
+
+/** A port is known to the operator by its key. */
+function namingKey(key: string, error: unknown): unknown {
+  if (!(error instanceof LockstepError) || (error.code !== 'LOCKSTEP_PORT_TAKEN' && error.code !== 'LOCKSTEP_PORT_REFUSED')) return error;
+  return new LockstepError(error.code, `${key}: ${error.message}`, error.remedy, { cause: error });
 }
 
 function moduleAt(relative: string): string {

@@ -57,11 +57,12 @@ export class Leading {
       (port) => {
         if (this.closed) return port.close();
         this.port = port;
+        if (this.portError !== null) this.tools.log.write('info', `The replication port ${port.port} is bound now`);
         this.portError = null;
         this.listener.changed();
       },
       (error: unknown) => {
-        if (this.portError === null) this.tools.log.write('error', `The replication port cannot be bound: ${describe(error)}`);
+        if (this.portError === null) this.tools.log.write('error', `ha.replicationPort: the replication port cannot be bound: ${describe(error)}`);
         this.portError = describe(error);
         this.listener.changed();
         if (!this.closed) this.tools.clock.after(RELISTEN_MS, () => this.closed || this.open());

@@ -95,7 +95,8 @@ async function run(config: BrokerProcessConfig): Promise<void> {
   await server.start();
 }
 
-// Ctrl-C at a terminal reaches every process of a server; the manager decides in which order they end.
+// Ctrl-C at a terminal, and its closing, reach every process of a server; the manager decides in which order they end.
+process.on('SIGHUP', () => undefined);
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('uncaughtException', broken);

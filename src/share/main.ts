@@ -35,7 +35,8 @@ function fatal(error: unknown): void {
   leave(message, 'hung');
 }
 
-// Ctrl-C at a terminal reaches every process of a server; the manager decides in which order they end.
+// Ctrl-C at a terminal, and its closing, reach every process of a server; the manager decides in which order they end.
+process.on('SIGHUP', () => undefined);
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('uncaughtException', fatal);

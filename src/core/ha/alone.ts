@@ -27,12 +27,21 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   const term = nextTerm(s, task.fresh);
   const fence = Math.max(ha.fence, term - 1) as Term;
   if (fence > ha.fence) return { ...ha, fence };
-  if (s.broker.clientPort === 'failed') return moveOut(ha, `the client port cannot be opened (${s.broker.clientPortError ?? 'no reason given'})`);
+  if (s.broker.clientPort === 'failed') return withoutPort(ha, s.broker.clientPortError);
   if (s.broker.fencedThrough < fence || s.broker.clientPort === 'closed' || s.broker.role !== 'idle') return ha;
   const me = ownMember(s);
   assert(me !== null, 'a claim needs a broker');
   const claim = newClaim(s, { term, server: s.server, inSync: [me], position: ownDurable(s), cause: task.cause, forced: task.forced });
   return { ...ha, task: { ...task, claim } };
+}
+
+/**
+ * The broker goes on trying. In WAITING the task stands meanwhile: dropped, it would be begun again at once, for ever. A PASSIVE server lets it go,
+ * so that a peer that comes back can serve.
+ */
+function withoutPort(ha: HaState, error: string | null): HaState {
+  const reason = `the client port cannot be opened (${error ?? 'no reason given'})`;
+  return ha.state === 'WAITING' ? stay(ha, reason) : moveOut(ha, reason);
 }
 
 /** True while the task can still be dropped as if it had never been: nothing was fenced for it. */

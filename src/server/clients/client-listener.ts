@@ -50,6 +50,8 @@ export class ClientListener {
   private attempt: { readonly generation: number; readonly ended: Promise<void> } | null = null;
   /** Grows with every `close`: a port that gets bound after it is closed again. */
   private generation = 0;
+  /** The one in which it was last said that clients are accepted: a pause of a moment, between two terms, is no news. */
+  private toldGeneration = -1;
 
   constructor(private readonly world: ClientListenerWorld) {
     this.log = new ThrottledLog(world.log, world.clock);
@@ -96,7 +98,8 @@ export class ClientListener {
   accept(): void {
     if (this.current !== 'bound') return;
     this.current = 'accepting';
-    this.log.always('info', `Clients are accepted on ${this.ports.map(({ name, port }) => `port ${port} (${name})`).join(' and ')}`, { ports: this.ports });
+    if (this.toldGeneration !== this.generation) this.log.always('info', `Clients are accepted on ${this.ports.map(({ name, port }) => `port ${port} (${name})`).join(' and ')}`, { ports: this.ports });
+    this.toldGeneration = this.generation;
     for (const stream of this.held) this.startOn(stream);
   }
 
