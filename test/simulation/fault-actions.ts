@@ -201,11 +201,14 @@ export function possibleFaults(ground: FaultGround): FaultKind[] {
 /** Before a copy is destroyed nothing else may have gone wrong for so long. */
 const CALM_MS = 3_000;
 const LOOK_AGAIN_MS = 500;
+/** … and nothing else goes wrong until the damage has been met: a failing sync waits for the next write. */
+const DAMAGE_MET_MS = 2_500;
 
 /** Carries out a plan, and undoes all of it when the trouble is over. */
 export class FaultRunner {
   private readonly undos = new Set<Undo>();
   private lastTroubleAt = 0;
+  private lastDamageAt = -Infinity;
   private healed = false;
 
   constructor(
@@ -226,10 +229,12 @@ export class FaultRunner {
   private begin(fault: Fault): void {
     const { world } = this.ground;
     if (this.healed) return;
-    if (DAMAGING.has(fault.kind) && !this.calm) {
+    const damaging = DAMAGING.has(fault.kind);
+    if ((damaging && !this.calm) || world.now - this.lastDamageAt < DAMAGE_MET_MS) {
       world.schedule(LOOK_AGAIN_MS, () => this.begin(fault));
       return;
     }
+    if (damaging) this.lastDamageAt = world.now;
     this.lastTroubleAt = world.now;
     world.transcript.line('FAULT', describeFault(fault));
     const action = ACTIONS[fault.kind] ?? this.ground.storage.actions[fault.kind];

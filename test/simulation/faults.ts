@@ -45,6 +45,7 @@ export const FAULT_KINDS = {
   'share-replies-lost': { low: 500, high: 20_000 },
   'share-lists-stale': { low: 1_000, high: 30_000 },
   'share-restarted': { low: 100, high: 5_000 },
+  'lock-broken': { low: 3_000, high: 80_000 },
   'lock-stolen': { low: 1, high: 1 },
   'disk-sync-fails': { low: 1, high: 1 },
   'disk-full': { low: 500, high: 15_000 },

@@ -105,6 +105,7 @@ export class Storage implements StorageFaults {
   heal(): void {
     for (const host of ['primary', 'secondary'] as const) this.apply(host, noFaults());
     this.apply(null, noFaults());
+    this.share.lockBroken = false;
     for (const image of Object.values(this.images)) {
       image.capacityBytes = Infinity;
       image.slownessMs = 0;
@@ -153,6 +154,13 @@ export class Storage implements StorageFaults {
         this.images[host].slownessMs = SLOWEST_DISK_MS ** amount;
         return () => {
           this.images[host].slownessMs = 0;
+        };
+      },
+      // Nothing acknowledged may be lost when everybody gets the lock (arbitration, section 1).
+      'lock-broken': () => {
+        this.share.lockBroken = true;
+        return () => {
+          this.share.lockBroken = false;
         };
       },
       'lock-stolen': () => {
