@@ -151,16 +151,19 @@ const options = new Command('bench')
 const folder = path.join(ROOT, 'runtime', `bench-${process.pid}`);
 const started = new Started();
 let interrupted = false;
-const interrupt = (): void => {
+/** Ends the run from outside of it: whatever fails because of that is no news. */
+const interrupt = (why: string, exitCode: number): void => {
   if (interrupted) return;
   interrupted = true;
-  say('interrupted; stopping what was started');
+  say(`${why}; stopping what was started`);
   void started.stopAll().finally(() => {
     if (!options.keep) rmSync(folder, { recursive: true, force: true });
-    process.exit(130);
+    process.exit(exitCode);
   });
 };
-process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt('interrupted', 130));
+const broken = (error: unknown): void => interrupt(error instanceof Error ? (error.stack ?? error.message) : String(error), 1);
+process.on('uncaughtException', broken).on('unhandledRejection', broken);
 
 mkdirSync(folder, { recursive: true });
 try {
