@@ -63,7 +63,7 @@ export const DEFAULT_BROKER_TUNING: BrokerTuning = {
   chunkBytes: 1024 * 1024,
   payloadCacheBytes: 256 * 1024 * 1024,
   snapshotEveryBytes: 512 * 1024 * 1024,
-  snapshotEveryRecords: 2_000_000,
+  snapshotEveryRecords: 500_000,
   orphanGraceMs: 10_000,
   pingIntervalMs: 500,
   linkSilenceMs: 5_000,
