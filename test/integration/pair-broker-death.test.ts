@@ -42,6 +42,22 @@ describe('the broker process dies', () => {
   });
 });
 
+describe('the broker process dies again and again', () => {
+  const rounds = process.env['LOCKSTEP_LONG'] === '1' ? 20 : 3;
+  pairTest(`on whichever server serves, ${rounds} times (3; with LOCKSTEP_LONG=1: 20)`, async (pair) => {
+    await pair.start();
+    const traffic = await pair.traffic();
+    for (let round = 0; round < rounds; round += 1) {
+      const { active, passive } = await pair.inStep();
+      active.send('broker', 'SIGKILL');
+      await passive.reachesState('STANDALONE', 'ACTIVE_SYNC', 'ACTIVE');
+      await traffic.flows();
+    }
+    await pair.inStep();
+    await traffic.settle();
+  });
+});
+
 describe('the broker process hangs', () => {
   pairTest('on the ACTIVE server: its manager kills it, and the other takes over', async (pair) => {
     const { active, passive } = await pair.start();

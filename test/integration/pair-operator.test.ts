@@ -22,6 +22,19 @@ describe('switchover', () => {
     expect(moves).toEqual(['PASSIVE', 'ACTIVE']);
   });
 
+  const rounds = process.env['LOCKSTEP_LONG'] === '1' ? 40 : 4;
+  pairTest(`to and fro ${rounds} times (4; with LOCKSTEP_LONG=1: 40), with traffic: never a failover`, async (pair) => {
+    let { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    for (let round = 0; round < rounds; round += 1) {
+      await pair.switchOver(active);
+      [active, passive] = [passive, active];
+      await traffic.flows();
+    }
+    await traffic.settle();
+    for (const server of pair.servers) expect((await server.status())?.history.slice(-rounds).map(({ to }) => to).filter((state) => state !== 'ACTIVE' && state !== 'PASSIVE')).toEqual([]);
+  });
+
   pairTest('refused where it makes no sense, with the reason', async (pair) => {
     const { active, passive } = await pair.start();
     await passive.killWhole();

@@ -1,6 +1,7 @@
 import { rename, mkdir } from 'node:fs/promises';
+import { lockstep } from './support/cli.js';
 import { pairTest } from './support/pair.js';
-import { writeProfile } from './support/profiles.js';
+import { TIMES, writeProfile } from './support/profiles.js';
 import { stays } from './support/until.js';
 
 describe('servers that do not belong together', () => {
@@ -42,6 +43,24 @@ describe('the share', () => {
     await mkdir(pair.layout.share);
     const now = await pair.inNewTerm(term);
     expect((await now.active.status())?.lock.shareId).not.toBe(before);
+    await traffic.flows();
+    await traffic.settle();
+  });
+
+  pairTest('is replaced while only one server is left: it stops, says that nothing is lost by a promotion, and serves again by one', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    await passive.killWhole();
+    const { term } = await active.reachesState('STANDALONE');
+    await rename(pair.layout.share, `${pair.layout.share}-away`);
+    await mkdir(pair.layout.share);
+    const waiting = await active.reaches('WAITING, with advice', ({ state, advice }) => state === 'WAITING' && advice !== null && advice.includes('nothing is lost'));
+    expect(waiting.advice).toContain('lockstep promote --accept-data-loss');
+    await stays('WAITING', async () => (await active.status())?.state === 'WAITING', TIMES.peerWait);
+    expect((await lockstep('promote', '--accept-data-loss', active.profile)).code).toBe(0);
+    expect((await active.reachesState('STANDALONE')).term).toBeGreaterThan(term);
+    passive.start();
+    await pair.inStep();
     await traffic.flows();
     await traffic.settle();
   });

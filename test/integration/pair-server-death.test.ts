@@ -115,6 +115,23 @@ describe('the manager process is paused for longer than the lock is good for', (
   });
 });
 
+describe('a whole server is paused for longer than the lock is good for', () => {
+  pairTest('the ACTIVE one: all of it comes back without authority', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    const parts = ['manager', 'keeper', 'broker'] as const;
+    for (const part of parts) active.send(part, 'SIGSTOP');
+    await passive.reachesState('STANDALONE');
+    await traffic.flows();
+    const before = active.console.length;
+    for (const part of parts) active.send(part, 'SIGCONT');
+    await active.says(/switched to WAITING/, before);
+    const now = await pair.inStep();
+    expect(now.active).toBe(passive);
+    await traffic.settle();
+  });
+});
+
 describe('the share keeper process', () => {
   pairTest('killed on the ACTIVE server: it goes on serving, and takes the lock again', async (pair) => {
     const { active } = await pair.start();
@@ -146,6 +163,20 @@ describe('the share keeper process', () => {
     await active.reachesState('STANDALONE');
     const pid = active.send('keeper', 'SIGKILL');
     await active.reaches('STANDALONE with another keeper', ({ state, lock }) => state === 'STANDALONE' && lock.held && active.pid('keeper') !== pid);
+    await traffic.flows();
+    await traffic.settle();
+  });
+
+  pairTest('stopped on a STANDALONE server: it stops serving before the lock is anybody else\'s, and serves again with another keeper', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    await passive.killWhole();
+    const { term } = await active.reachesState('STANDALONE');
+    const before = active.console.length;
+    active.send('keeper', 'SIGSTOP');
+    await active.says(/switched to WAITING \(from STANDALONE: the lock was lost while alone/, before);
+    const again = await active.reachesState('STANDALONE');
+    expect(again.term).toBeGreaterThan(term);
     await traffic.flows();
     await traffic.settle();
   });
