@@ -1,5 +1,5 @@
 import type { Hello } from '../core/control/peer.js';
-import type { RunId, ServerId } from '../core/identity.js';
+import type { Monotonic, RunId, ServerId } from '../core/identity.js';
 
 /**
  * Why the server that said `theirs` cannot be our peer, in words for both operators; `null` when it can. Both sides ask
@@ -28,25 +28,32 @@ function show(hello: Hello, key: string): string {
 const REPLACED_MAX = 256;
 
 /**
- * Which run of the peer counts, and which of its statuses is news. A run that was never seen replaces the one before for good:
- * its ids are random, so the order in which they are first seen is the only order there is.
+ * Which run of the peer counts, and which of its statuses is news. A run that was never seen replaces the one before: their ids are
+ * random, so the order in which they are first seen is all there is to go by. That order can be wrong (this host slept while the
+ * peer was started twice, and met the two hellos the other way round); so a replaced run that calls again counts
+ * again once the one that replaced it has been silent for `silenceMs`.
  */
 export class PeerRuns {
   private run: RunId | null = null;
   private seq = -1;
+  private heardAt = -Infinity;
   private readonly replaced = new Set<RunId>();
+
+  constructor(private readonly silenceMs: number) {}
 
   get current(): RunId | null {
     return this.run;
   }
 
-  isReplaced(run: RunId): boolean {
-    return this.replaced.has(run);
+  isReplaced(run: RunId, now: Monotonic): boolean {
+    return this.replaced.has(run) && now - this.heardAt <= this.silenceMs;
   }
 
   /** A hello of `run` was accepted. True when it replaces another run. */
-  enter(run: RunId): boolean {
+  enter(run: RunId, now: Monotonic): boolean {
     if (run === this.run) return false;
+    this.replaced.delete(run);
+    this.heardAt = now;
     const before = this.run;
     if (before !== null) {
       this.replaced.add(before);
@@ -59,8 +66,10 @@ export class PeerRuns {
   }
 
   /** True when this status is newer than all seen of the run that counts. */
-  isNews(run: RunId, seq: number): boolean {
-    if (run !== this.run || seq <= this.seq) return false;
+  isNews(run: RunId, seq: number, now: Monotonic): boolean {
+    if (run !== this.run) return false;
+    this.heardAt = now;
+    if (seq <= this.seq) return false;
     this.seq = seq;
     return true;
   }

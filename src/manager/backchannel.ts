@@ -56,12 +56,12 @@ export interface BackchannelEvents {
  * every status goes out over each connection that passed the handshake, and of what comes in only news is passed on.
  *
  * Invariants
- * - Statuses leave in (run, seq) order, whatever connection they came over; a run that was replaced is never heard again.
+ * - Statuses leave in (run, seq) order, whatever connection they came over; a run that was replaced is not heard while the newer one speaks.
  * - At most one status waits for each connection.
  */
 export class Backchannel extends EventEmitter<BackchannelEvents> implements ConnectionUser {
   private readonly connections = new Set<BackchannelConnection>();
-  private readonly runs = new PeerRuns();
+  private readonly runs: PeerRuns;
   private readonly quiet: QuietLog;
   private readonly times: ConnectionTimes;
   private readonly dialler: PeerDialler;
@@ -78,6 +78,7 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
   ) {
     super();
     this.quiet = new QuietLog(ports.log, ports.clock);
+    this.runs = new PeerRuns(options.pingIntervalMs * options.missLimit);
     this.times = { handshakeTimeoutMs: options.handshakeTimeoutMs, silenceMs: options.pingIntervalMs * options.missLimit };
     this.dialler = new PeerDialler(options.peerAt, options.handshakeTimeoutMs, ports, this.quiet, (stream) => this.open(stream, true));
   }
@@ -137,7 +138,7 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
   }
 
   accepted(connection: BackchannelConnection, hello: Hello): void {
-    if (this.runs.enter(hello.run)) {
+    if (this.runs.enter(hello.run, this.ports.clock.monotonic())) {
       // The process at the other end of these is gone, or should be.
       for (const other of [...this.connections]) if (other.hello !== null && other.hello.run !== hello.run) other.destroy(`server "${hello.server}" was started anew`);
     }
@@ -155,7 +156,8 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
       this.lastRefusalOfPeer = null;
       this.emit('connected');
     }
-    if (this.runs.isNews(status.run, status.seq)) this.emit('status', status, this.ports.clock.monotonic());
+    const now = this.ports.clock.monotonic();
+    if (this.runs.isNews(status.run, status.seq, now)) this.emit('status', status, now);
   }
 
   wasRefused(connection: BackchannelConnection, reason: string): void {
@@ -199,7 +201,7 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
   }
 
   private whyReplaced(hello: Hello): string | null {
-    if (!this.runs.isReplaced(hello.run)) return null;
+    if (!this.runs.isReplaced(hello.run, this.ports.clock.monotonic())) return null;
     return `another process of server "${hello.server}" has been started since (run ${String(this.runs.current)}); this one (run ${hello.run}) must be stopped`;
   }
 }

@@ -11,13 +11,12 @@ const SENT_TIMES_MAX = 512;
 
 /**
  * What this manager has heard of its peer, and what the peer is known to have heard of it. A status that was overtaken by
- * a newer one, or comes from a run that was replaced, is dropped.
+ * a newer one of its run is dropped; which run counts, the backchannel decides.
  */
 export class PeerView {
   private latest: PeerStatus | null = null;
   private heardAt: Monotonic | null = null;
   private connectedAt: Monotonic | null = null;
-  private readonly goneRuns = new Set<RunId>();
   private readonly sentAt = new Map<number, Monotonic>();
   private seq = 0;
 
@@ -28,9 +27,8 @@ export class PeerView {
   ) {}
 
   hear(status: PeerStatus, receivedAt: Monotonic): void {
-    if (status.server !== this.config.peerServer || this.goneRuns.has(status.run)) return;
+    if (status.server !== this.config.peerServer ) return;
     if (this.latest !== null && this.latest.run === status.run && status.seq <= this.latest.seq) return;
-    if (this.latest !== null && this.latest.run !== status.run) this.goneRuns.add(this.latest.run);
     this.latest = status;
     this.heardAt = receivedAt;
   }

@@ -233,6 +233,24 @@ describe('by hand', () => {
     expect(one.last).toMatchObject({ run: 's2', seq: 1 });
   });
 
+  it('a run that was met in the wrong order counts again once the other is silent (simulator seed 5579)', async () => {
+    const { all, one, call } = await alone();
+    const living = await call();
+    living.hello(peer);
+    await all.run(20);
+    const dead = await call();
+    dead.hello(helloOf('secondary', 'started before, met later'));
+    await all.run(20);
+    let seq = 10;
+    for (let tries = 0; tries < 60 && one.last?.run !== peer.run; tries += 1) {
+      const again = await call();
+      again.hello(peer);
+      again.status(peer, (seq += 1));
+      await all.run(100);
+    }
+    expect(one.last).toMatchObject({ run: peer.run });
+  });
+
   it('older statuses and the same one twice are dropped, over whatever connection', async () => {
     const { all, one, call } = await alone();
     const first = await call();
