@@ -63,6 +63,17 @@ describe('stop', () => {
     expect((await lockstep('stop', active.profile)).code).toBe(3);
   });
 
+  pairTest('by Ctrl-C, which reaches every process of the server: it hands over and ends with code 0 all the same', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    for (const part of ['broker', 'keeper', 'manager'] as const) active.send(part, 'SIGINT');
+    expect(await active.ended()).toBe(0);
+    const status = await passive.reachesState('STANDALONE');
+    expect(status.history.map(({ to }) => to).slice(-2)).toEqual(['ACTIVE', 'STANDALONE']);
+    await traffic.flows();
+    await traffic.settle();
+  });
+
   pairTest('of the PASSIVE server, then of the other: both end with code 0', async (pair) => {
     const { active, passive } = await pair.start();
     expect((await lockstep('stop', passive.profile)).code).toBe(0);
