@@ -39,6 +39,9 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   private latest: Status | null = null;
   private heardAt = 0 as Monotonic;
   private startedAt = 0 as Monotonic;
+  private checkedAt: Monotonic | null = null;
+  /** A child's silence before this was our own deafness. */
+  private listeningSince = 0 as Monotonic;
   private seq = 0;
   private failures = 0;
   private crashCount = 0;
@@ -90,11 +93,16 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     this.child.send({ kind: 'order', order: { ...order, seq: this.seq, pulseAt: this.clock.monotonic() } });
   }
 
-  /** To be called at every tick: kills a child that has not answered within its limit. */
+  /**
+   * To be called at every tick: kills a child that has not answered within its limit. Where ticks were missing for long, this process
+   * itself was paused: what the child said meanwhile is still to be read, and its limit begins anew.
+   */
   check(): void {
-    if (this.child === null || this.child === this.dying) return;
     const now = this.clock.monotonic();
-    const silent = this.latest === null ? now - this.startedAt : now - this.heardAt;
+    if (this.checkedAt !== null && now - this.checkedAt > this.options.answerLimitMs / 2) this.listeningSince = now;
+    this.checkedAt = now;
+    if (this.child === null || this.child === this.dying) return;
+    const silent = now - Math.max(this.latest === null ? this.startedAt : this.heardAt, this.listeningSince);
     const limit = this.latest === null ? this.options.startLimitMs : this.options.answerLimitMs;
     if (silent > limit) this.kill(`gave no answer for ${Math.round(silent)} ms`);
   }

@@ -1,5 +1,8 @@
 import { pairTest } from './support/pair.js';
-import { until } from './support/until.js';
+import { stays, until } from './support/until.js';
+
+/** What a manager gives its broker to answer, as these profiles have it. */
+const BROKER_ANSWER_MS = 3_000;
 
 describe('a whole server is lost', () => {
   pairTest('the ACTIVE one: the other takes over; started again, it follows', async (pair) => {
@@ -120,14 +123,17 @@ describe('a whole server is paused for longer than the lock is good for', () => 
     const { active, passive } = await pair.start();
     const traffic = await pair.traffic();
     const parts = ['manager', 'keeper', 'broker'] as const;
-    for (const part of parts) active.send(part, 'SIGSTOP');
+    const pids = parts.map((part) => active.send(part, 'SIGSTOP'));
     await passive.reachesState('STANDALONE');
     await traffic.flows();
+    await stays('away for longer than the manager gives a child to answer', () => true, BROKER_ANSWER_MS);
     const before = active.console.length;
     for (const part of parts) active.send(part, 'SIGCONT');
     await active.says(/switched to WAITING/, before);
     const now = await pair.inStep();
     expect(now.active).toBe(passive);
+    // It was its manager that was away: no child is to be killed for it.
+    expect(parts.map((part) => active.pid(part))).toEqual(pids);
     await traffic.settle();
   });
 });

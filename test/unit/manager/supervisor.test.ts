@@ -1,0 +1,85 @@
+import { Supervisor } from '../../../src/manager/supervisor.js';
+import type { Child, Spawner } from '../../../src/ports/process.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { FakeLog } from '../support/fake-log.js';
+
+interface Status {
+  readonly run: string;
+  readonly orderSeq: number;
+}
+type Message = { readonly kind: 'status'; readonly status: Status };
+
+class FakeChild implements Child<unknown, Message> {
+  killed = false;
+  handlers: { message(message: Message): void; closed(reason: string): void } | null = null;
+
+  constructor(readonly pid: number) {}
+  send(): void {}
+  handle(handlers: { message(message: Message): void; closed(reason: string): void }): void {
+    this.handlers = handlers;
+  }
+  kill(): void {
+    this.killed = true;
+  }
+  answer(): void {
+    this.handlers?.message({ kind: 'status', status: { run: `run-${this.pid}`, orderSeq: 1 } });
+  }
+}
+
+const TICK_MS = 250;
+
+function watched(): { clock: FakeClock; children: FakeChild[]; supervisor: Supervisor<object, Status>; ticks: (count: number) => void } {
+  const clock = new FakeClock();
+  const children: FakeChild[] = [];
+  const spawner: Spawner<unknown, Message> = {
+    start: () => {
+      const child = new FakeChild(children.length + 1);
+      children.push(child);
+      return child;
+    },
+  };
+  const options = { name: 'broker', startLimitMs: 60_000, answerLimitMs: 3_000, restartDelayMs: 100, restartDelayMaxMs: 5_000, abandonsKilled: false };
+  const supervisor = new Supervisor<object, Status>(spawner, clock, new FakeLog(), options, () => undefined);
+  supervisor.start();
+  const ticks = (count: number): void => {
+    for (let tick = 0; tick < count; tick += 1) {
+      clock.advance(TICK_MS);
+      supervisor.check();
+    }
+  };
+  return { clock, children, supervisor, ticks };
+}
+
+test('a child that gives no answer for its limit is killed, and another is started when it is gone', () => {
+  const { clock, children, supervisor, ticks } = watched();
+  children[0]?.answer();
+  ticks(12);
+  expect(children[0]?.killed).toBe(false);
+  ticks(1);
+  expect(children[0]?.killed).toBe(true);
+  expect(supervisor.status).toBeNull();
+  expect(children).toHaveLength(1);
+  children[0]?.handlers?.closed('was ended by SIGKILL');
+  clock.advance(100);
+  expect(children).toHaveLength(2);
+});
+
+test('a manager that was paused itself gives its child the whole limit anew', () => {
+  const { clock, children, supervisor, ticks } = watched();
+  children[0]?.answer();
+  ticks(1);
+  clock.advance(60_000);
+  supervisor.check();
+  expect(children[0]?.killed).toBe(false);
+  ticks(4);
+  children[0]?.answer();
+  ticks(12);
+  expect(children[0]?.killed).toBe(false);
+  // A child that hangs as well is killed all the same, by the limit counted from the pause.
+  clock.advance(60_000);
+  supervisor.check();
+  ticks(12);
+  expect(children[0]?.killed).toBe(false);
+  ticks(1);
+  expect(children[0]?.killed).toBe(true);
+});
