@@ -52,6 +52,9 @@ export class MqttConnection implements ClientHandler, Watched {
   private readonly outbox: Outbox;
   private readonly topics = new TopicCache();
   private reading = true;
+  /** CONNACK has been said, or is about to be. */
+  private greeted = false;
+  private pingsOwed = 0;
   private flushing = false;
   /** Set when the connection must be left as soon as the present turn has ended. */
   private leaving: Leave | null = null;
@@ -102,6 +105,7 @@ export class MqttConnection implements ClientHandler, Watched {
   effect(effect: Effect): void {
     if (this.stage !== 'open' || this.leaving !== null) return;
     if (effect.kind === 'close') this.closedByBroker(effect.reason);
+    else if (effect.kind === 'connack') this.greet(effect);
     else this.send(effect);
   }
 
@@ -223,12 +227,24 @@ export class MqttConnection implements ClientHandler, Watched {
       case PacketType.unsubscribe:
         return this.submit({ kind: 'unsubscribe', connection, ...decodeUnsubscribe(this.framer) });
       case PacketType.pingreq:
-        return this.send(PINGRESP);
+        return this.takePing();
       case PacketType.disconnect:
         return this.leave({ reason: 'the client disconnected', will: 'dropped', politely: true });
       default:
         throw new ProtocolFault('a second CONNECT', 'MQTT-3.1.0-2');
     }
+  }
+
+  private takePing(): void {
+    if (this.greeted) this.send(PINGRESP);
+    else this.pingsOwed += 1;
+  }
+
+  /** CONNACK goes first (MQTT-3.2.0-1), then the answers to the pings of a client that did not wait for it. */
+  private greet(connack: Outgoing): void {
+    this.greeted = true;
+    this.send(connack);
+    for (; this.pingsOwed > 0 && this.leaving === null; this.pingsOwed -= 1) this.send(PINGRESP);
   }
 
   private takePublish(connection: ConnectionId): void {

@@ -121,6 +121,17 @@ describe('from effects to packets', () => {
     expect(rig.edge.kinds()).toEqual(['connect']);
   });
 
+  test('a PINGREQ behind CONNECT is answered behind CONNACK (MQTT-3.2.0-1)', async () => {
+    const rig = new Rig();
+    const client = rig.raw();
+    await client.connect();
+    client.send({ cmd: 'pingreq' }, { cmd: 'pingreq' });
+    expect(client.received()).toEqual([]);
+    client.effect({ kind: 'connack', sessionPresent: false });
+    rig.clock.turn();
+    expect(client.received().map(({ cmd }) => cmd)).toEqual(['connack', 'pingresp', 'pingresp']);
+  });
+
   test('nothing overtakes a message whose payload is being loaded', async () => {
     const rig = new Rig();
     const client = await rig.connected();
