@@ -1,3 +1,4 @@
+import type { ShareCondition } from '../core/control/keeper.js';
 import type { HaState } from '../core/ha/state.js';
 import type { Monotonic, PeerState, ServerState, Term } from '../core/identity.js';
 import type { Log } from '../ports/log.js';
@@ -23,6 +24,7 @@ export class Announcer {
   /** When each was last said, since the last move. */
   private readonly saidReasons = new Map<string, Monotonic>();
   private lockHeld = false;
+  private shareCondition: ShareCondition | null = null;
   private peerState: PeerState = 'DEAD';
   private peerReason = '';
 
@@ -75,6 +77,16 @@ export class Announcer {
     this.peerReason = reason;
   }
 
+  /** `unknown`, which a new keeper says before it has looked, is no news. */
+  share(condition: ShareCondition, detail: string | null): void {
+    if (condition === 'unknown' || condition === this.shareCondition) return;
+    const isFirst = this.shareCondition === null;
+    this.shareCondition = condition;
+    const fields = { event: 'share', condition, detail };
+    if (condition !== 'ok') this.log.write('warn', `The share is ${IN_TROUBLE[condition]}: ${detail ?? 'no reason given'}`, fields);
+    else if (!isFirst) this.log.write('info', `The share is well again: ${this.config.lockFile}`, fields);
+  }
+
   get peerStateSeen(): { state: PeerState; reason: string } {
     return { state: this.peerState, reason: this.peerReason };
   }
@@ -88,6 +100,16 @@ export class Announcer {
     else this.log.write('warn', `Lost lock on: ${this.config.lockFile}${detail === null ? '' : ` (${detail})`}`, { event: 'lock', held, detail });
   }
 }
+
+const IN_TROUBLE: Readonly<Record<Exclude<ShareCondition, 'ok' | 'unknown'>, string>> = {
+  absent: 'absent',
+  'read-only': 'read-only',
+  full: 'full',
+  hung: 'hung',
+  replaced: 'another one',
+  refused: 'refused',
+  failed: 'in trouble',
+};
 
 function title(role: string): string {
   return role === 'primary' ? 'Primary' : 'Secondary';

@@ -302,6 +302,7 @@ export class HaManager {
     }
     const s = this.situation;
     if (s === null) return;
+    if (this.keeper.status !== null) this.announcer.share(this.keeper.status.condition, this.keeper.status.detail);
     this.announcer.lock(s.lock.held, !wantsLock(this.ha), s.lock.detail);
     this.announcer.peer(s.peer === null || s.peerSilent ? 'DEAD' : s.peer.state, s.peer === null ? '' : s.peerSilent ? whySilent(s.peer, this.config) : s.peer.reason);
     this.peer.judge(s);

@@ -88,7 +88,7 @@ export class Lease {
       until: this.until,
       holder: watching ? this.holder : null,
       holderSilentMs: watching && this.view !== null ? silentMs(this.view) : null,
-      detail: held ? null : this.detail,
+      detail: held ? null : (this.detail ?? (this.hold === null ? null : 'its deadline passed before it could be renewed')),
     };
   }
 

@@ -4,7 +4,7 @@ import { termOfName } from '../core/terms/names.js';
 import type { PublishMethod, ShareIdentity } from '../core/terms/record.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
-import type { MountInspector } from '../ports/mount.js';
+import type { MountInspector, MountReport } from '../ports/mount.js';
 import type { Random } from '../ports/random.js';
 import type { ShareFiles } from '../ports/share.js';
 import type { KeeperConfig } from './config.js';
@@ -43,14 +43,18 @@ export class Opening {
     this.methods = null;
   }
 
-  /** @throws ShareTrouble when the share is mounted so that a read may be stale */
+  /** @throws ShareTrouble when the share is not there, or is mounted so that a read may be stale */
   async checkMount(): Promise<void> {
-    const report = await this.parts.mount.inspect();
-    if (report === null) return;
+    let report: MountReport | null = null;
+    await this.folder(async () => (report = await this.parts.mount.inspect()));
+    if (report !== null) this.judge(report);
+  }
+
+  private judge(report: MountReport): void {
     const told = `${report.mountPoint} ${report.verdict} ${report.findings.join(' ')}`;
     const where = `${report.fsType} from ${report.source} on ${report.mountPoint}`;
     if (told !== this.toldMount && report.findings.length > 0) {
-      this.parts.log.write(report.verdict === 'good' ? 'info' : 'warn', `the share (${where}): ${report.findings.join(' ')}`);
+      this.parts.log.write(report.verdict === 'good' ? 'info' : 'warn', `The share (${where}): ${report.findings.join(' ')}`);
     }
     this.toldMount = told;
     if (report.verdict === 'refuse') throw trouble('refused', `the share (${where}) cannot be relied on: ${report.findings.join(' ')}`);
