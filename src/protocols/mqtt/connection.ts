@@ -10,7 +10,7 @@ import { PINGRESP, encodeConnack } from './encoder.js';
 import type { Outgoing } from './encoder.js';
 import { ProtocolFault } from './fault.js';
 import { PacketFramer, PacketType } from './framer.js';
-import { CONNECT_BYTES_MAX } from './limits.js';
+import { CONNECT_BYTES_MAX, KEEP_ALIVE_PROGRESS_BYTES } from './limits.js';
 import { Login, quoted } from './login.js';
 import { Outbox } from './outbox.js';
 import { ConnackCode } from './packets.js';
@@ -61,6 +61,8 @@ export class MqttConnection implements ClientHandler, Watched {
   /** What the broker could not take for want of room on the disk. */
   private refusedForNow: Operation | null = null;
   private heardAt: number;
+  /** What came since `heardAt`, of a packet that is not whole. */
+  private unheardBytes = 0;
   private silenceMs = Infinity;
   private endBy = Infinity;
   /** What waited in a stream that takes nothing, and since when. */
@@ -124,7 +126,7 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private received(bytes: Uint8Array): void {
     if (this.stage === 'ending' || this.stage === 'closed') return;
-    this.heardAt = this.shared.clock.monotonic();
+    this.unheardBytes += bytes.length;
     this.framer.push(bytes);
     this.pump();
   }
@@ -176,13 +178,23 @@ export class MqttConnection implements ClientHandler, Watched {
   /** Takes packets for as long as it may, and tells the stream whether to go on reading. */
   private pump(): void {
     this.retry();
+    let heard = this.unheardBytes >= KEEP_ALIVE_PROGRESS_BYTES;
     try {
-      while (this.mayTake() && this.framer.next()) this.take();
+      while (this.mayTake() && this.framer.next()) {
+        heard = true;
+        this.take();
+      }
     } catch (error) {
       if (!(error instanceof ProtocolFault)) throw error;
       this.fault(error);
     }
+    if (heard) this.hear();
     this.steer();
+  }
+
+  private hear(): void {
+    this.heardAt = this.shared.clock.monotonic();
+    this.unheardBytes = 0;
   }
 
   private mayTake(): boolean {

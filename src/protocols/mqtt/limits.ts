@@ -41,3 +41,9 @@ export const WRITE_BYTES_MAX = 256 * 1024;
 
 /** Topic filters in one SUBSCRIBE or UNSUBSCRIBE; a packet with more is refused by closing the connection. */
 export const FILTERS_PER_PACKET_MAX = 10_000;
+
+/**
+ * What counts as a sign of life for the keep-alive is a whole packet (MQTT-3.1.2-24), or so many further bytes of a long one: a large message on
+ * a slow line must not end its connection, and single bytes that never become a packet must not keep one.
+ */
+export const KEEP_ALIVE_PROGRESS_BYTES = 1_024;

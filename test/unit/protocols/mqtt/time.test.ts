@@ -1,4 +1,5 @@
 import mqttPacket from 'mqtt-packet';
+import { KEEP_ALIVE_PROGRESS_BYTES } from '../../../../src/protocols/mqtt/limits.js';
 import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
 import { Rig } from './rig.js';
 
@@ -14,7 +15,7 @@ describe('keep-alive', () => {
     expect(rig.log.from('info')).toEqual([expect.stringContaining('silent for more than 15000 ms')]);
   });
 
-  test('any packet counts, and half a one too', async () => {
+  test('any whole packet counts', async () => {
     const rig = new Rig();
     const client = await rig.connected({ keepalive: 10 });
     for (let i = 0; i < 5; i++) {
@@ -22,7 +23,29 @@ describe('keep-alive', () => {
       client.send({ cmd: 'pingreq' });
     }
     rig.clock.advance(14_000);
-    client.sendBytes(Buffer.from([0x30]));
+    expect(client.stream.closedBy).toBeNull();
+  });
+
+  test('single bytes of a packet that is not whole do not count (MQTT-3.1.2-24)', async () => {
+    const rig = new Rig();
+    const client = await rig.connected({ keepalive: 10 });
+    client.sendBytes(Buffer.from([0x30, 100]));
+    for (let i = 0; i < 2; i++) {
+      rig.clock.advance(7_000);
+      client.sendBytes(Buffer.from([0x61]));
+    }
+    rig.clock.advance(2_000);
+    expect(client.stream.closedBy).toBe('keep-alive timeout');
+  });
+
+  test('KEEP_ALIVE_PROGRESS_BYTES of a long packet count', async () => {
+    const rig = new Rig();
+    const client = await rig.connected({ keepalive: 10 });
+    client.sendBytes(Buffer.from([0x30, 0xff, 0x7f]));
+    for (let i = 0; i < 10; i++) {
+      rig.clock.advance(14_000);
+      client.sendBytes(Buffer.alloc(KEEP_ALIVE_PROGRESS_BYTES, 0x61));
+    }
     rig.clock.advance(14_000);
     expect(client.stream.closedBy).toBeNull();
   });
