@@ -16,7 +16,7 @@ export class QuietLog {
   ) {}
 
   /** `topic`: what makes two lines the same, whatever their details. */
-  write(level: LogLevel, topic: string, message: string): void {
+  write(level: LogLevel, topic: string, message: string, fields?: Readonly<Record<string, unknown>>): void {
     const now = this.clock.monotonic();
     const known = this.said.get(topic);
     if (known !== undefined && now - known.at < REPEAT_MS) {
@@ -26,7 +26,7 @@ export class QuietLog {
     if (this.said.size >= LINES_MAX) this.said.clear();
     this.said.set(topic, { at: now, leftOut: 0 });
     const leftOut = known === undefined || known.leftOut === 0 ? '' : ` (${known.leftOut} more since the last such line)`;
-    this.log.write(level, `${printable(message)}${leftOut}`);
+    this.log.write(level, `${printable(message)}${leftOut}`, fields);
   }
 
   /** The next line of this topic is said at once: what it is about has changed. */

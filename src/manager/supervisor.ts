@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../ports/clock.js';
+import { QuietLog } from './backchannel-log.js';
 import type { Log } from '../ports/log.js';
 import type { Child, Spawner } from '../ports/process.js';
 import type { Monotonic } from '../core/identity.js';
@@ -36,6 +37,7 @@ export interface SupervisorOptions {
 export class Supervisor<Order extends object, Status extends AnyStatus> {
   private child: Child<{ kind: 'order'; order: Order & { seq: number; pulseAt: Monotonic } }, FromChild<Status>> | null = null;
   private dying: unknown = null;
+  private readonly quiet: QuietLog;
   private latest: Status | null = null;
   private heardAt = 0 as Monotonic;
   private startedAt = 0 as Monotonic;
@@ -55,7 +57,9 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     private readonly log: Log,
     private readonly options: SupervisorOptions,
     private readonly changed: () => void,
-  ) {}
+  ) {
+    this.quiet = new QuietLog(log, clock);
+  }
 
   get status(): Status | null {
     return this.latest;
@@ -110,7 +114,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   /** SIGKILL, now. From this moment the process counts as gone for every decision; a new one is started when it really is. */
   kill(reason: string): void {
     if (this.child === null || this.child === this.dying) return;
-    this.log.write('error', `The ${this.options.name} ${reason}; it is killed and started anew.`, { pid: this.child.pid });
+    this.quiet.write('error', `kill ${reason.replace(/\d+/g, '#')}`, `The ${this.options.name} ${reason}; it is killed and started anew.`, { pid: this.child.pid });
     const child = this.child;
     child.kill();
     this.dying = child;
@@ -145,7 +149,9 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
       if (this.heardAt - this.startedAt > this.options.restartDelayMaxMs) this.failures = 0;
       this.changed();
     } else if (message.kind === 'log') {
-      this.log.write(message.level, message.message, message.fields);
+      // A share that hangs for minutes has one keeper after the other killed, and each says the same of it.
+      if (this.options.abandonsKilled) this.quiet.write(message.level, message.message, message.message, message.fields);
+      else this.log.write(message.level, message.message, message.fields);
     } else {
       this.log.write('error', `The ${this.options.name} cannot go on: ${message.message}`, { code: message.code });
     }
@@ -160,7 +166,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
       const delay = Math.min(this.options.restartDelayMs * 2 ** this.failures, this.options.restartDelayMaxMs);
       this.failures += 1;
       this.crashCount += 1;
-      this.log.write('warn', `The ${this.options.name} process ended (${reason}); a new one is started in ${delay} ms.`);
+      if (child !== this.dying) this.quiet.write('warn', `ended ${reason}`, `The ${this.options.name} process ended (${reason}); a new one is started in ${delay} ms.`);
       this.restart = this.clock.after(delay, () => this.start());
     }
     this.changed();

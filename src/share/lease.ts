@@ -134,7 +134,7 @@ export class Lease {
       this.detail = this.holder === null ? 'somebody else took the lock first' : (this.detail ?? `held by ${this.holder}`);
       return;
     }
-    if (overdue) log.write('warn', `the lock of ${this.holder ?? 'an unknown holder'} was taken over: its heartbeat stood still for ${this.rules.stalenessMs} ms`);
+    if (overdue) log.write('warn', `The lock of ${this.holder ?? 'an unknown holder'} was taken over: its heartbeat stood still for ${this.rules.stalenessMs} ms`);
     const token = this.parts.random.id();
     const until = await this.beat(token, 1, 'held').catch(async (error: unknown) => {
       // Without a heartbeat the other server would take it for abandoned while we rely on it.
