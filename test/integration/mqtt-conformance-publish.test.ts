@@ -312,7 +312,7 @@ describe('retained messages', () => {
     expect(await retained()).toMatchObject([{ text: 'kept' }]);
   });
 
-  test('MQTT-3.1.2.7, MQTT-3.1.2-7: they stay when the publisher and its session have gone', async () => {
+  test('MQTT-3.1.2.7: they stay when the publisher and its session have gone', async () => {
     const other = await client({ clientId: `${topic}-gone` });
     await other.publish(topic, 'kept', 1, true);
     await other.disconnect();

@@ -364,6 +364,21 @@ describe('wills', () => {
   });
 });
 
+describe('all at once', () => {
+  test('CONNECT, a message and DISCONNECT in one write: the message is published, the will is not', async () => {
+    await other.subscribe(`${name}/#`);
+    for (const qos of ALL) {
+      const one = await RawClient.open(stack.port);
+      open.push(one);
+      const will = { topic: `${name}/will`, payload: Buffer.from('gone'), qos: 1 as const, retain: false };
+      one.send({ cmd: 'connect', clientId: name, clean: true, keepalive: 0, protocolId: 'MQTT', protocolVersion: 4, will }, publish(`${name}/${qos}`, 'x', qos, qos === 0 ? undefined : 1), { cmd: 'disconnect' });
+      await one.closed();
+    }
+    expect((await other.messages(3)).map(({ topic }) => topic)).toEqual(ALL.map((qos) => `${name}/${qos}`));
+    expect(await other.before()).toEqual([]);
+  });
+});
+
 describe('keep-alive', () => {
   /** Limits are looked at twice a second; the rest is for a busy machine. */
   const LATE_MS = 3_000;
