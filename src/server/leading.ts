@@ -5,6 +5,7 @@ import type { Listener, Network, Stream } from '../ports/stream.js';
 import { describe } from './disk-io.js';
 import { Feed, type FeedTools } from './feed.js';
 import type { RecordRun } from './journal/api.js';
+import { ThrottledLog } from './clients/throttled-log.js';
 import type { BrokerConfig } from './config.js';
 
 /*
@@ -26,12 +27,14 @@ type Peer = NonNullable<ServeRole['peer']>;
 
 /** Wait before the port is tried again when it could not be bound. */
 const RELISTEN_MS = 1_000;
+const CROWDED = 'too many connections that have not said who they are';
 
 export class Leading {
   private term: Term | null = null;
   private peer: Peer | null = null;
   private current: Feed | null = null;
   private readonly strangers = new Set<Feed>();
+  private readonly strangerLog: ThrottledLog;
   private port: Listener | null = null;
   private closed = false;
   private missingSince: Monotonic;
@@ -49,6 +52,7 @@ export class Leading {
     private readonly listener: LeadingListener,
   ) {
     this.missingSince = tools.clock.monotonic();
+    this.strangerLog = new ThrottledLog(tools.log, tools.clock);
   }
 
   /** Binds the port, and goes on trying. */
@@ -159,7 +163,9 @@ export class Leading {
     const { config, tools } = this;
     const refusal = this.refusal(stream);
     if (refusal !== null) {
-      tools.log.write('debug', `A connection to the replication port from ${stream.remote} was refused: ${refusal}`);
+      // That one side is not ready yet is an ordinary state of a pair.
+      if (refusal === CROWDED) this.strangerLog.write('crowded', 'warn', `A connection to the replication port from ${stream.remote} was refused: ${refusal}`);
+      else tools.log.write('debug', `A connection to the replication port from ${stream.remote} was refused: ${refusal}`);
       return refuse(stream, refusal);
     }
     if (this.term === null || this.peer === null) return;
@@ -173,7 +179,7 @@ export class Leading {
     if (this.term === null) return 'this server does not serve';
     if (this.peer === null) return 'nobody is expected here';
     if (!this.tools.copy.ready) return 'this server is not ready';
-    if (this.strangers.size >= this.config.tuning.strangersMax) return 'too many connections that have not said who they are';
+    if (this.strangers.size >= this.config.tuning.strangersMax) return CROWDED;
     return null;
   }
 
@@ -207,7 +213,7 @@ export class Leading {
   private onEnded(feed: Feed, reason: string): void {
     this.strangers.delete(feed);
     if (feed !== this.current) {
-      this.tools.log.write('debug', `A connection to the replication port from ${feed.remote} ended: ${reason}`);
+      this.strangerLog.write('stranger', 'warn', `A connection to the replication port from ${feed.remote} ended before it said who it is: ${reason}`);
       return;
     }
     this.current = null;

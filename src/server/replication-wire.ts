@@ -19,6 +19,8 @@ export interface WireHandlers {
  */
 export class ReplicationWire {
   private open = true;
+  /** What came that is no frame: why the stream was closed, whatever it says itself. */
+  private nonsense: string | null = null;
   private roomy = true;
 
   constructor(
@@ -36,7 +38,7 @@ export class ReplicationWire {
       },
       close: (reason) => {
         this.open = false;
-        this.handlers.closed(reason);
+        this.handlers.closed(this.nonsense ?? reason);
       },
     });
   }
@@ -90,7 +92,8 @@ export class ReplicationWire {
       reader.push(bytes);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
-      this.finish(describe(error), describe(error));
+      this.nonsense = describe(error);
+      this.finish(this.nonsense, this.nonsense);
     }
   }
 }
