@@ -153,7 +153,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
       if (this.options.abandonsKilled) this.quiet.write(message.level, message.message, message.message, message.fields);
       else this.log.write(message.level, message.message, message.fields);
     } else {
-      this.log.write('error', `The ${this.options.name} cannot go on: ${message.message}`, { code: message.code });
+      this.quiet.write('error', message.code, `The ${this.options.name} cannot go on: ${message.message}`, { code: message.code });
     }
   }
 
