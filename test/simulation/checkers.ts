@@ -5,7 +5,9 @@ import type { Operation } from './history.js';
 import { reaches, type Ledger, type LogNode } from './ledger.js';
 import { isMove } from './moves.js';
 import type { BrokerView, Move, ServerProbe, ShareProbe } from './probe.js';
-import type { World } from './world.js';
+import { RightsChecker } from './rights-checker.js';
+import { SimProcess } from './process.js';
+import type { Owner, World } from './world.js';
 
 /** Digests are compared at every so many positions, and at the end. */
 const DIGEST_EVERY = 4;
@@ -16,6 +18,8 @@ interface Seen {
   moves: number;
   brokerRun: string | null;
   fencedThrough: number;
+  role: BrokerView['role'];
+  term: number;
   servedTerm: number;
   headPosition: number;
 }
@@ -27,10 +31,9 @@ interface Seen {
 export class Checkers {
   /** Moves seen, `FROM TO`, with counts: the workload must reach every row of the table. */
   readonly moves = new Map<string, number>();
-  readonly servedBy = new Map<number, HostName>();
-  readonly acknowledgedBy = new Map<number, string>();
   highest: TermRecord | null = null;
   private shareVersion = -1;
+  private readonly rights: RightsChecker;
   private readonly judged = new Set<string>();
   private readonly seen = new Map<HostName, Seen>();
 
@@ -41,9 +44,10 @@ export class Checkers {
     private readonly ledger: Ledger,
   ) {
     for (const probe of probes) {
-      this.seen.set(probe.name, { managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, servedTerm: 0, headPosition: 0 });
+      this.seen.set(probe.name, { managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, servedTerm: 0, headPosition: 0 });
     }
-    world.afterEach.push(() => this.check());
+    this.rights = new RightsChecker(world, probes, share);
+    world.afterEach.push((owner) => this.check(owner));
   }
 
   /** Both brokers run, and both copies count in the highest term. */
@@ -79,12 +83,16 @@ export class Checkers {
     else if (one.digest() !== other.digest()) this.world.fail('equal positions, equal digests', `position ${one.head.position}: ${one.digest()} and ${other.digest()}`);
   }
 
-  private check(): void {
+  /** A process can change nothing that is looked at here but its own server; the world's own events (power, the network, the share) can change all. */
+  private check(owner: Owner | null): void {
+    if (owner instanceof SimProcess && owner.kind === 'client') return;
+    const changed = owner instanceof SimProcess ? owner.host.name : null;
     if (this.share.version !== this.shareVersion) {
       this.shareVersion = this.share.version;
       this.lookAtRecords(this.share.records());
     }
     for (const probe of this.probes) {
+      if (changed !== null && probe.name !== changed) continue;
       const seen = this.seen.get(probe.name);
       if (seen === undefined) continue;
       for (; seen.moves < probe.moves.length; seen.moves += 1) this.checkMove(probe.name, probe.moves[seen.moves] as Move, seen);
@@ -92,6 +100,7 @@ export class Checkers {
       if (broker !== null) this.checkBroker(probe.name, broker, seen);
       else seen.brokerRun = null;
     }
+    this.rights.check(changed);
   }
 
   private checkMove(name: HostName, { run, from, to, term, reason }: Move, seen: Seen): void {
@@ -109,6 +118,8 @@ export class Checkers {
     if (broker.run !== seen.brokerRun) {
       seen.brokerRun = broker.run;
       seen.fencedThrough = 0;
+      seen.role = 'idle';
+      seen.term = 0;
       seen.servedTerm = 0;
       seen.headPosition = -1;
       if (this.highest !== null && isMember(this.highest, name, broker) && !this.ledger.holdsAll(broker.head)) {
@@ -117,18 +128,23 @@ export class Checkers {
     }
     if (broker.fencedThrough < seen.fencedThrough) this.world.fail('fences hold', `${name} was fenced through ${seen.fencedThrough}, now ${broker.fencedThrough}`);
     seen.fencedThrough = broker.fencedThrough;
-    if (broker.role === 'serve' && broker.term !== seen.servedTerm) this.beginsToServe(name, broker, seen);
-    if (broker.role !== 'serve') seen.servedTerm = 0;
+    if (broker.role !== seen.role || broker.term !== seen.term) {
+      seen.role = broker.role;
+      seen.term = broker.term;
+      this.rights.checkRole(name, broker);
+      if (broker.role === 'serve') this.beginsToServe(name, broker, seen);
+      else seen.servedTerm = 0;
+    }
     if (broker.head.position !== seen.headPosition) {
+      // What a member gives up of its log was never acknowledged, at any moment.
+      const cut = broker.head.position < seen.headPosition && this.highest !== null && isMember(this.highest, name, broker);
       seen.headPosition = broker.head.position;
+      if (cut && !this.ledger.holdsAll(broker.head)) this.lost(name, broker, `cut its log as a member of term ${this.highest?.term ?? 0}`);
       if (broker.head.position > 0 && broker.head.position % DIGEST_EVERY === 0) this.compareDigest(name, broker);
     }
   }
 
   private beginsToServe(name: HostName, broker: BrokerView, seen: Seen): void {
-    const before = this.servedBy.get(broker.term);
-    if (before !== undefined && before !== name) this.world.fail('one server a term', `${name} serves in term ${broker.term}, in which ${before} served`);
-    this.servedBy.set(broker.term, name);
     if (broker.term < seen.servedTerm) this.world.fail('terms never go back', `${name} serves in term ${broker.term} after ${seen.servedTerm}`);
     seen.servedTerm = broker.term;
     const record = this.share.records().get(broker.term);
@@ -152,8 +168,10 @@ export class Checkers {
       if (before !== null && record.forced !== true && record.position < before.position) {
         this.world.fail('positions never go back', `term ${record.term} begins at ${record.position}, term ${before.term} at ${before.position}`);
       }
+      this.rights.judgeRecord(record, before);
       this.judgeMembers(record);
     }
+    this.rights.checkWon(records);
   }
 
   private judgeMembers(record: TermRecord): void {

@@ -24,6 +24,7 @@ export class Consumer {
   private hadSession = false;
   private subscribed = false;
   private subscribeId = 0;
+  private wandered = false;
   /** Packet ids received at QoS 2 and not yet released. */
   private readonly held = new Set<number>();
   private pingAskedAt: number | null = null;
@@ -75,6 +76,16 @@ export class Consumer {
     this.link.takeOver();
   }
 
+  /** Takes a subscription that brings nothing, or gives it up. */
+  wander(): void {
+    if (!this.link.up || !this.subscribed) return;
+    const topic = `nothing/${this.options.clientId}`;
+    this.wandered = !this.wandered;
+    this.subscribeId = (this.subscribeId % 65_535) + 1;
+    if (this.wandered) this.link.send({ cmd: 'subscribe', messageId: this.subscribeId, subscriptions: [{ topic, qos: 1 }] });
+    else this.link.send({ cmd: 'unsubscribe', messageId: this.subscribeId, unsubscriptions: [topic] });
+  }
+
   private connected(sessionPresent: boolean, server: string): void {
     this.history.figures.connects += 1;
     this.connection += 1;
@@ -100,7 +111,7 @@ export class Consumer {
   private packet(packet: Packet): void {
     switch (packet.cmd) {
       case 'suback':
-        if (packet.messageId === this.subscribeId) {
+        if (packet.messageId === this.subscribeId && !this.subscribed) {
           this.subscribed = true;
           this.inbox.subscribedAt = this.process.host.world.now;
         }

@@ -23,7 +23,7 @@ export function tapJournal(journal: Journal, ledger: Ledger): Journal {
   const { append, appendEncoded } = journal;
   const note = (before: LogPoint, record: LogRecord): LogPoint => {
     const point = { term: record.term, position: record.position, chain: record.chain };
-    if (ledger.find(point) === null) ledger.appended(before, point, operationOf(record));
+    if (ledger.find(point) === null) ledger.appended(before, point, operationOf(record), record.type);
     return point;
   };
   journal.append = (type: number, version: number, origin: number, term: Term, payload: Uint8Array): LogRecord => {

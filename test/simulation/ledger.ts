@@ -17,6 +17,8 @@ export interface LogNode {
  * path, the *trunk*; a server holds everything acknowledged exactly when the trunk's end is at or before its own head.
  */
 export class Ledger {
+  /** How many records of each type were appended. */
+  readonly types = new Map<number, number>();
   private readonly byPosition = new Map<number, LogNode[]>();
   private readonly byOperation = new Map<string, LogNode[]>();
   private trunkEnd: LogNode | null = null;
@@ -27,9 +29,10 @@ export class Ledger {
   }
 
   /** Notes that a record was appended after `before`. Gives the node that stands for it, whoever appended it first. */
-  appended(before: LogPoint, record: LogPoint, operation: string | null): LogNode {
+  appended(before: LogPoint, record: LogPoint, operation: string | null, type = 0): LogNode {
     const known = this.find(record);
     if (known !== null) return known;
+    this.types.set(type, (this.types.get(type) ?? 0) + 1);
     const node: LogNode = { term: record.term, position: record.position, chain: record.chain, before: this.find(before), operation, digest: null };
     const there = this.byPosition.get(record.position);
     if (there === undefined) this.byPosition.set(record.position, [node]);

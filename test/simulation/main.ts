@@ -1,27 +1,34 @@
-import { runSeed, type SeedResult } from './run-seed.js';
+import { availableParallelism } from 'node:os';
+import { runSeeds } from './pool.js';
+import { proveSeed, TWICE_EVERY, type ProofOptions } from './prove-seed.js';
+import type { SeedResult } from './run-seed.js';
 import { shrink } from './shrink.js';
+import { COVERED_IN_SEEDS, Tally } from './tally.js';
 
-const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--minutes M] [--verbose] [--twice] [--keep-going] [--shrink] [--without KIND,KIND]
+const USAGE = `npm run simulate -- [--seeds N] [--seed S] [--minutes M] [--workers N] [--verbose] [--twice] [--keep-going] [--shrink] [--without KIND,KIND]
 
-  --seeds N     run N seeds, one after the other (default 100; 1 with --seed)
+  --seeds N     run N seeds (default 100; 1 with --seed)
   --seed S      the first seed (default 1)
   --minutes M   virtual minutes a seed lasts at least (default 2)
-  --verbose     print each seed's transcript as it happens
-  --twice       run every seed twice and compare (otherwise one in 50)
+  --workers N   threads that run seeds (default: the processors of this machine)
+  --verbose     print each seed's transcript as it happens, on one thread
+  --twice       run every seed twice and compare (otherwise one in ${TWICE_EVERY})
   --keep-going  do not stop at the first failure
   --without K,… leave kinds of faults out (share-replaced, disk-wiped …)
   --shrink      drop faults from the first failing seed while it fails in the same way
 
-Exit code: 0 every seed held, 1 a seed failed, 2 wrong arguments.`;
+Every ${COVERED_IN_SEEDS} seeds must see every row of the table of moves and every type of record.
 
-/** One seed in so many is run twice: its transcript must be the same. */
-const TWICE_EVERY = 50;
+Exit code: 0 every seed held, 1 a seed failed or too little was seen, 2 wrong arguments.`;
+
 const TRANSCRIPT_LINES_SHOWN = 200;
+const FIGURES_EVERY_MS = 5_000;
 
 interface Options {
   seeds: number;
   seed: number;
   minutes: number;
+  workers: number;
   verbose: boolean;
   twice: boolean;
   keepGoing: boolean;
@@ -30,7 +37,7 @@ interface Options {
 }
 
 function parse(args: readonly string[]): Options | null {
-  const options: Options = { seeds: 0, seed: 1, minutes: 2, verbose: false, twice: false, keepGoing: false, shrink: false, without: [] };
+  const options: Options = { seeds: 0, seed: 1, minutes: 2, workers: availableParallelism(), verbose: false, twice: false, keepGoing: false, shrink: false, without: [] };
   let single = false;
   for (let i = 0; i < args.length; i += 1) {
     const name = args[i];
@@ -43,6 +50,7 @@ function parse(args: readonly string[]): Options | null {
       const value = Number(args[(i += 1)]);
       if (!Number.isFinite(value) || value <= 0) return null;
       if (name === '--seeds') options.seeds = value;
+      else if (name === '--workers') options.workers = value;
       else if (name === '--seed') {
         options.seed = value;
         single = true;
@@ -59,7 +67,7 @@ function print(text: string): void {
 }
 
 function describe(result: SeedResult, minutes: number): void {
-  print(`\nseed ${result.seed} failed: ${result.violation?.check ?? 'not the same twice'}`);
+  print(`\nseed ${result.seed} failed: ${result.violation?.check ?? 'nothing'}`);
   print(`  ${result.violation?.detail ?? ''}`);
   print(`  at ${(result.violation?.atMs ?? 0).toFixed(3)} ms of virtual time`);
   print('\nfaults of this seed:');
@@ -69,24 +77,12 @@ function describe(result: SeedResult, minutes: number): void {
   print(`\nrepeat: npm run simulate -- --seed ${result.seed} --minutes ${minutes} --verbose`);
 }
 
-/** Runs a seed, and again to compare when asked. On a failure the second run collects the details of the transcript. */
-async function proveSeed(seed: number, options: Options): Promise<SeedResult> {
-  const live = options.verbose ? print : null;
-  const result = await runSeed(seed, { minutes: options.minutes, detailed: options.verbose, live, faults: null, without: options.without });
-  const twice = options.twice || seed % TWICE_EVERY === 0 || result.violation !== null;
-  if (!twice) return result;
-  const again = await runSeed(seed, { minutes: options.minutes, detailed: result.violation !== null, live: null, faults: null, without: options.without });
-  if (again.hash !== result.hash) {
-    const violation = result.violation ?? { check: 'determinism', detail: `transcripts ${result.hash} and ${again.hash}`, atMs: 0 };
-    return { ...again, violation };
-  }
-  return result.violation === null ? result : again;
-}
-
-function figures(done: number, failed: number, virtualMs: number, events: number, startedMs: number): string {
-  const minutes = (performance.now() - startedMs) / 60_000;
-  const perMinute = (value: number): string => (value / minutes).toFixed(0);
-  return `${done} seeds, ${failed} failed; ${perMinute(done)} seeds/min, ${(virtualMs / 3_600_000 / minutes).toFixed(1)} virtual hours/min, ${perMinute(events)} events/min`;
+/** Tells `told` of each seed in order, until it answers false. */
+async function prove(options: Options, told: (result: SeedResult) => boolean): Promise<void> {
+  const { seed, seeds, minutes, twice, without, workers } = options;
+  const proof: ProofOptions = { minutes, twice, without };
+  if (!options.verbose) return runSeeds({ first: seed, count: seeds, workers, proof, worker: new URL('./seed-worker.js', import.meta.url) }, told);
+  for (let i = 0; i < seeds; i += 1) if (!told(await proveSeed(seed + i, proof, print))) return;
 }
 
 async function main(): Promise<number> {
@@ -96,34 +92,30 @@ async function main(): Promise<number> {
     return 2;
   }
   const started = performance.now();
+  const minutes = (): number => (performance.now() - started) / 60_000;
   let shown = started;
-  let virtualMs = 0;
-  let events = 0;
-  let failed = 0;
-  const moves = new Map<string, number>();
-  const checks = new Map<string, number[]>();
-  for (let i = 0; i < options.seeds; i += 1) {
-    const result = await proveSeed(options.seed + i, options);
-    virtualMs += result.virtualMs;
-    events += result.events;
-    for (const [move, count] of result.moves) moves.set(move, (moves.get(move) ?? 0) + count);
+  const failures: SeedResult[] = [];
+  const tally = new Tally();
+  await prove(options, (result) => {
+    tally.add(result);
     if (result.violation !== null) {
-      failed += 1;
-      const seeds = checks.get(result.violation.check) ?? [];
-      seeds.push(result.seed);
-      checks.set(result.violation.check, seeds);
-      if (failed === 1 || !options.keepGoing) describe(options.shrink && failed === 1 ? await shrink(result, options.minutes) : result, options.minutes);
-      if (!options.keepGoing) break;
+      if (failures.length === 0) failures.push(result);
+      print(`seed ${result.seed} failed: ${result.violation.check}: ${result.violation.detail}`);
     }
-    if (performance.now() - shown > 5_000) {
+    if (performance.now() - shown > FIGURES_EVERY_MS) {
       shown = performance.now();
-      print(figures(i + 1, failed, virtualMs, events, started));
+      print(tally.figures(minutes()));
     }
-  }
-  print(`\n${figures(options.seeds, failed, virtualMs, events, started)}`);
-  print(`moves seen: ${[...moves].map(([move, count]) => `${move.replace(' ', ' -> ')} ${count}`).join(', ')}`);
-  for (const [check, seeds] of checks) print(`${check}: ${seeds.length} seeds, ${seeds.slice(0, 12).join(' ')}`);
-  return failed > 0 ? 1 : 0;
+    return result.violation === null || options.keepGoing;
+  });
+  const took = minutes();
+  const failure = failures[0];
+  if (failure !== undefined) describe(options.shrink ? await shrink(failure, options.minutes) : failure, options.minutes);
+  print(`\n${tally.figures(took)}`);
+  const { user, system } = process.cpuUsage();
+  print(`processor time of a seed: ${((user + system) / 1e6 / Math.max(1, tally.seeds)).toFixed(3)} s`);
+  for (const line of tally.report()) print(line);
+  return tally.failed > 0 || tally.missing.length > 0 ? 1 : 0;
 }
 
 // An unhandled rejection is a violation of the run under way; the world hears of it in run-seed.ts.

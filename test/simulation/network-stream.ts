@@ -180,15 +180,24 @@ export class SimStream implements Stream {
         else this.received.push(segment.bytes);
     }
     if (this.state === 'ending' && this.finished) this.finish('closed by this side');
-    else this.deliverSoon();
+    else if (this.mayDeliver) {
+      this.delivering = true;
+      this.node.arrive(this.delivers);
+    }
+  }
+
+  private get mayDeliver(): boolean {
+    if (this.delivering || this.paused || this.handlers === null || this.state !== 'open') return false;
+    return this.received.length > 0 || this.finished;
   }
 
   private deliverSoon(): void {
-    if (this.delivering || this.paused || this.handlers === null || this.state !== 'open') return;
-    if (this.received.length === 0 && !this.finished) return;
+    if (!this.mayDeliver) return;
     this.delivering = true;
-    this.node.schedule(0, () => this.deliver());
+    this.node.schedule(0, this.delivers);
   }
+
+  private readonly delivers = (): void => this.deliver();
 
   private deliver(): void {
     this.delivering = false;
@@ -204,7 +213,9 @@ export class SimStream implements Stream {
   }
 
   private takeReceived(): Uint8Array {
-    const all = Buffer.concat(this.received.splice(0));
+    const [first] = this.received;
+    const all = this.received.length === 1 && first !== undefined ? first : Buffer.concat(this.received);
+    this.received.length = 0;
     const { random } = this.net.shape;
     if (all.length < 2 || random.fraction() >= SPLIT_CHANCE) return all;
     const at = 1 + Math.floor(random.fraction() * (all.length - 1));

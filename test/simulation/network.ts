@@ -110,6 +110,8 @@ export class SimNode {
     private readonly net: SimNetwork,
     readonly machine: SimMachine,
     readonly schedule: Schedule,
+    /** For what comes in an event of the network's own. */
+    readonly arrive: (action: () => void) => void = (action) => void schedule(0, action),
   ) {
     machine.nodes.add(this);
     this.network = {
@@ -193,8 +195,8 @@ export class SimNetwork {
   constructor(readonly shape: NetworkShape) {}
 
   /** A process joins the network. `schedule` runs what it hears. */
-  attach(host: string, schedule: Schedule): SimNode {
-    return new SimNode(this, this.machine(host), schedule);
+  attach(host: string, schedule: Schedule, arrive?: (action: () => void) => void): SimNode {
+    return new SimNode(this, this.machine(host), schedule, arrive);
   }
 
   /** Another name or address of a host. Loopback addresses need none. */

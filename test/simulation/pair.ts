@@ -56,7 +56,7 @@ export class Pair {
     const clients = new SimHost(world, 'clients', PERFECT_CLOCK);
     const workload = new Workload(
       clients,
-      (process) => this.network.attach('clients', process.schedule).network,
+      (process) => this.network.attach('clients', process.schedule, process.arrive).network,
       (['primary', 'secondary'] as const).map((name) => ({ name, endpoint: clientEndpoint(name) })),
       world.random.fork('clients'),
       shape.workload,

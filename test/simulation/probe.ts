@@ -1,3 +1,4 @@
+import type { ClaimOutcome, LockStatus } from '../../src/core/control/keeper.js';
 import type { RunId, ServerState } from '../../src/core/identity.js';
 import type { LogPoint } from '../../src/core/journal/envelope.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
@@ -35,6 +36,20 @@ export interface BrokerView {
   digest(): string | null;
 }
 
+/** What a share keeper has said about a claim. */
+export interface ClaimWord {
+  /** The number that the claim was for. */
+  readonly term: number;
+  readonly outcome: ClaimOutcome;
+}
+
+/** What a share keeper last said about its lock. */
+export interface LockWord {
+  readonly lock: LockStatus;
+  /** Whether that server may still rely on it: by its own clock, and its keeper lives. */
+  relied(): boolean;
+}
+
 /** One server as the checkers see it. Reading it changes nothing. */
 export interface ServerProbe {
   readonly name: HostName;
@@ -42,6 +57,9 @@ export interface ServerProbe {
   manager(): ManagerView | null;
   /** Every move of every run so far, oldest first. */
   readonly moves: readonly Move[];
+  /** Every outcome of a claim that its keepers said, oldest first. */
+  readonly claims: readonly ClaimWord[];
+  lock(): LockWord | null;
   /** `null` while there is none, or while it has not read its journal. */
   broker(): BrokerView | null;
 }
@@ -52,4 +70,6 @@ export interface ShareProbe {
   readonly version: number;
   /** Every term record that stands there, by number. */
   records(): ReadonlyMap<number, TermRecord>;
+  /** Servers whose lock was taken over as abandoned since the last call. */
+  takenOver(): readonly HostName[];
 }

@@ -47,6 +47,12 @@ export class SimProcess implements Owner {
   /** For simulated ports: completes something after `delayMs` of true time, if the process is there to hear of it. */
   readonly schedule = (delayMs: number, action: () => void): Cancel => this.host.world.schedule(delayMs, action, this);
 
+  /** For simulated ports, in an event of the world: what comes for the process is handled in that event if it can run now, and later if not. */
+  readonly arrive = (action: () => void): void => {
+    if (this.living && !this.paused) this.host.world.continueAs(this, action);
+    else this.schedule(0, action);
+  };
+
   admit(event: WorldEvent): 'run' | 'drop' | 'hold' | number {
     if (!this.living) return 'drop';
     if (this.paused) {

@@ -27,6 +27,8 @@ export interface SeedResult {
   readonly virtualMs: number;
   readonly events: number;
   readonly moves: ReadonlyMap<string, number>;
+  /** Log records appended by a serving server, by their type. */
+  readonly records: ReadonlyMap<number, number>;
   readonly figures: WorkloadFigures;
   /** From the mending of the last fault to ACTIVE and PASSIVE with everyone caught up; `null` when it was not reached. */
   readonly healedAfterMs: number | null;
@@ -71,6 +73,7 @@ export async function runSeed(seed: number, options: RunOptions): Promise<SeedRe
       virtualMs: world.now,
       events: world.executed,
       moves: pair.checkers.moves,
+      records: pair.ledger.types,
       figures: history.figures,
       healedAfterMs,
     };

@@ -18,7 +18,12 @@ export interface FolderNode {
 
 /** A failure with the system's code, as a real file system gives it. */
 export function failure(code: string, path: string): Error {
-  return Object.assign(new Error(`${code}: ${path}`), { code });
+  // Made by the thousand, and told apart by its code: where it came from is of no use to anybody.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new Error(`${code}: ${path}`);
+  Error.stackTraceLimit = stackTraceLimit;
+  return Object.assign(error, { code });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { termOfName } from '../../src/core/terms/names.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
+import type { HostName } from './faults.js';
 import type { ShareProbe } from './probe.js';
 import type { SimShare } from './share.js';
 
@@ -8,6 +9,7 @@ const decoder = new TextDecoder();
 /** The share's term records as they really stand there. Looked up again only after something that can change them. */
 export class ShareView implements ShareProbe {
   version = 0;
+  private robbed: HostName[] = [];
   private readAt = -1;
   private before: ReadonlyMap<number, TermRecord> = new Map();
   private known: ReadonlyMap<number, TermRecord> = new Map();
@@ -17,6 +19,9 @@ export class ShareView implements ShareProbe {
     private readonly termsFolder: string,
   ) {
     const { tree } = share;
+    share.onTakeOver = (from) => {
+      this.robbed.push(from.split('/')[0] as HostName);
+    };
     for (const step of ['link', 'rename'] as const) {
       const original = tree[step].bind(tree);
       tree[step] = (from: string, to: string): void => {
@@ -35,6 +40,12 @@ export class ShareView implements ShareProbe {
   replaced(): void {
     this.before = new Map(this.records());
     this.changed();
+  }
+
+  takenOver(): readonly HostName[] {
+    const { robbed } = this;
+    if (robbed.length > 0) this.robbed = [];
+    return robbed;
   }
 
   records(): ReadonlyMap<number, TermRecord> {

@@ -62,6 +62,8 @@ export class SimShare {
   lockBroken = false;
   /** Who holds the lock; a number that no other lock had. */
   lock: { readonly number: number; readonly client: SimShareClient } | null = null;
+  /** Told whose lock was taken over as abandoned, while the lock works. */
+  onTakeOver: (from: string) => void = () => undefined;
   private locks = 0;
   private waiting: (() => void)[] = [];
 
@@ -181,6 +183,7 @@ export class SimShareClient {
     if (!mayTakeOver(`lock ${seen}`)) return 'held';
     return this.ask('lock.acquire', 'take over', () => {
       if (share.lock?.number !== seen) return 'held';
+      if (!share.lockBroken) share.onTakeOver(share.lock.client.name);
       this.mine = share.take(this);
       return 'taken';
     });

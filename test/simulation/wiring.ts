@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { BrokerStatus, BrokerToManager, ManagerToBroker } from '../../src/core/control/broker.js';
-import type { KeeperToManager, ManagerToKeeper } from '../../src/core/control/keeper.js';
+import type { ClaimOutcome, KeeperToManager, ManagerToKeeper } from '../../src/core/control/keeper.js';
 import type { RunId, ServerState } from '../../src/core/identity.js';
 import { Backchannel } from '../../src/manager/backchannel.js';
 import { HaManager, type PeerLink } from '../../src/manager/ha-manager.js';
@@ -22,7 +22,7 @@ import type { Ledger } from './ledger.js';
 import type { SimLocalState } from './local-state.js';
 import type { SimNetwork, SimNode } from './network.js';
 import { backchannelEndpoint, backchannelHello, backchannelHost, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost } from './pair-config.js';
-import type { BrokerView, ManagerView, Move, ServerProbe } from './probe.js';
+import type { BrokerView, ClaimWord, LockWord, ManagerView, Move, ServerProbe } from './probe.js';
 import type { SimProcess } from './process.js';
 import type { SimServer } from './server.js';
 import type { Storage } from './storage.js';
@@ -43,6 +43,8 @@ const START_AGAIN_MS = 1_000;
 /** A process that says `fatal`, or that it has ended, is gone after so long. */
 const FAREWELL_MS = 20;
 const CLIENTS_MAX = 1_000;
+/** A host whose two clocks part by more has slept, and relies on no lock. */
+const BOOT_TOLERANCE_MS = 500;
 
 /**
  * Puts the production classes of one server into the simulated processes: the only file of the simulator that knows their
@@ -52,12 +54,16 @@ export class ServerWiring {
   readonly probe: ServerProbe;
   private managerView: (() => ManagerView) | null = null;
   private readonly moves: Move[] = [];
+  private readonly claims: ClaimWord[] = [];
+  private lock: LockWord | null = null;
   private brokerView: (() => BrokerView | null) | null = null;
 
   constructor(private readonly parts: WiringParts) {
     this.probe = {
       name: parts.name,
       moves: this.moves,
+      claims: this.claims,
+      lock: () => this.lock,
       manager: () => this.managerView?.() ?? null,
       broker: () => this.brokerView?.() ?? null,
     };
@@ -168,6 +174,35 @@ export class ServerWiring {
     void broker.start();
   }
 
+  /** Notes what the keeper says of claims and of the lock; nothing is changed. */
+  private tapKeeper(process: SimProcess, channel: Channel<KeeperToManager, ManagerToKeeper>): Channel<KeeperToManager, ManagerToKeeper> {
+    let ordered = 0;
+    let said: ClaimOutcome | null = null;
+    return {
+      send: (message) => {
+        channel.send(message);
+        if (message.kind !== 'status') return;
+        const { claim, lock } = message.status;
+        const { clock } = process;
+        const bootAhead = clock.sinceBoot() - clock.monotonic();
+        const slept = (): boolean => clock.sinceBoot() - clock.monotonic() - bootAhead > BOOT_TOLERANCE_MS;
+        this.lock = { lock, relied: () => process.alive && lock.until !== null && clock.monotonic() < lock.until && !slept() };
+        if (claim === null || (claim.nonce === said?.nonce && claim.kind === said.kind)) return;
+        said = claim;
+        this.claims.push({ term: ordered, outcome: claim });
+      },
+      handle: ({ message, closed }) => {
+        channel.handle({
+          message: (told) => {
+            ordered = told.order.claim?.term ?? ordered;
+            message(told);
+          },
+          closed,
+        });
+      },
+    };
+  }
+
   private showBroker(process: SimProcess, broker: BrokerServer, copy: Copy): void {
     const view = (): BrokerView | null => {
       const { status } = broker;
@@ -180,7 +215,7 @@ export class ServerWiring {
   }
 
   private node(process: SimProcess, machine: string): SimNode {
-    const node = this.parts.network.attach(machine, process.schedule);
+    const node = this.parts.network.attach(machine, process.schedule, process.arrive);
     process.onEnd.push((_, how) => node.end(how));
     return node;
   }
@@ -195,7 +230,7 @@ export class ServerWiring {
       clock: process.clock,
       random: process.random.fork('ids'),
       log: logTo(channel),
-      channel,
+      channel: this.tapKeeper(process, channel),
       ended: (reason) => void process.schedule(FAREWELL_MS, () => process.end(`exit: ${reason}`)),
     }).start();
   }

@@ -26,6 +26,7 @@ interface Client {
   crash(awayMs: number): void;
   leave(awayMs: number): void;
   takeOver(): void;
+  wander?(): void;
 }
 
 /**
@@ -157,10 +158,11 @@ export class Workload {
       if (this.healing) return;
       const client = random.pick(clients);
       const away = random.logBetween(AWAY_MS.low, AWAY_MS.high);
-      const kind = random.below(3);
+      const kind = random.below(4);
       if (kind === 0) client.crash(away);
       else if (kind === 1) client.leave(away);
-      else client.takeOver();
+      else if (kind === 2) client.takeOver();
+      else client.wander?.();
       this.incident(clients, random);
     });
   }

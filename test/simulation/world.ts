@@ -49,8 +49,8 @@ export class World {
   readonly transcript: Transcript;
   /** Messages between processes are copied as the operating system would: dear, so only in one seed of sixteen. */
   readonly copiesMessages: boolean;
-  /** Asked after every event; the first violation stops the run. */
-  readonly afterEach: (() => void)[] = [];
+  /** Told after every event whose it was (`null`: the world's own); the first violation stops the run. */
+  readonly afterEach: ((owner: Owner | null) => void)[] = [];
   /** Number of events executed. */
   executed = 0;
   private time = 0;
@@ -165,8 +165,18 @@ export class World {
   }
 
   private settle(): void {
+    const { executing } = this;
     this.executing = null;
-    for (const check of this.afterEach) check();
+    for (const check of this.afterEach) check(executing);
+  }
+
+  /**
+   * Goes on in the event under way, which is the world's own, as one of `owner`: it could be the next event at this very time anyway.
+   * Not for an owner whose `admit` would not answer `run`.
+   */
+  continueAs(owner: Owner, action: () => void): void {
+    this.transcript.mix(owner.number);
+    this.attempt(owner, action);
   }
 
   /** Takes the next event and runs it, if there is one before `untilMs` and its owner lets it. */
@@ -197,6 +207,10 @@ export class World {
   private execute(owner: Owner | null, action: () => void): void {
     this.executed += 1;
     this.transcript.mix(Math.floor(this.time * 1000) ^ (owner?.number ?? 0));
+    this.attempt(owner, action);
+  }
+
+  private attempt(owner: Owner | null, action: () => void): void {
     this.executing = owner;
     try {
       action();

@@ -1,0 +1,177 @@
+/** One place in the source that a flaw changes: `find` stands there exactly once, and `put` takes its place. */
+export interface Edit {
+  /** Relative to the repository. */
+  readonly file: string;
+  readonly find: string;
+  readonly put: string;
+}
+
+/** A mistake that somebody could make. The ordinary workload, faults and checkers find it; nothing here is made for one of them. */
+export interface Flaw {
+  readonly name: string;
+  /** The rule of arbitration.md, or the habit, that is broken. */
+  readonly rule: string;
+  readonly edits: readonly Edit[];
+}
+
+const ALONE = 'src/core/ha/alone.ts';
+const BROKER = 'src/server/broker-server.ts';
+const CLAIMER = 'src/share/claimer.ts';
+const ORDERS = 'src/core/ha/orders.ts';
+const RIGHTS = 'src/core/ha/rights.ts';
+const SERVING = 'src/server/serving.ts';
+const RULES_OF_SERVING = 'src/core/ha/serving.ts';
+
+const FENCE_CONFIRMED = "if (s.broker.fencedThrough < fence || s.broker.clientPort === 'closed' || s.broker.role !== 'idle') return ha;";
+const FENCE_RAISED = 'if (fence > ha.fence) return { ...ha, fence };';
+const ASSERTED = "assert(s.broker !== null && s.broker.fencedThrough >= record.term - 1, 'a solo term begins only behind a confirmed fence');";
+/** The broker's own belt and braces, which hold a manager's mistake up; with it left in, some of the flaws below change nothing. */
+const NARROWED = "if (peer === null && this.member !== null) log.write('error', `The order leaves out a copy that counts in term ${role.term}; it goes on counting`, { code: 'LOCKSTEP_ORDER_NARROWS' });\n    else this.member = peer;";
+const OWN_TERM = 'if (head > role.term || (head === role.term && this.lastTerm !== role.term)) return `the log has records of term ${head} already, which this run did not serve in`;';
+const RESOLVED = "answer = textOf(error); // Says nothing for sure, not even EEXIST: a repeated request meets its own success.";
+
+/** What the broker makes of a fence: nothing, though it says that it is confirmed. */
+const FENCE_IGNORED: readonly Edit[] = [
+  { file: BROKER, find: 'if (parts.following !== null && parts.following.term <= this.fence) this.stopFollowing(parts, `terms up to ${this.fence} are fenced`);', put: '' },
+  // It goes on until it is told to serve itself.
+  { file: BROKER, find: "if (role.kind !== 'follow') this.stopFollowing(parts,", put: "if (role.kind === 'serve') this.stopFollowing(parts," },
+  { file: BROKER, find: "role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',", put: "role: serving.on ? 'serve' : following !== null && (following.term as number) > this.fence ? 'follow' : 'idle'," },
+  { file: 'src/core/replication/follower-session.ts', find: 'if (this.sessionTerm <= fencedThrough) return', put: 'if (false) return' },
+  { file: 'src/server/following.ts', find: 'if (link.session.term <= this.tools.fencedThrough()) return;', put: '' },
+];
+
+export const FLAWS: readonly Flaw[] = [
+  {
+    name: 'no-membership',
+    rule: 'R3: any copy may claim, whether the record names it or not',
+    edits: [{ file: RIGHTS, find: 'if (member === undefined) {', put: 'if (member === undefined || member.journal !== copy.journal) {\n    if (copy.damage === null) return null;' }],
+  },
+  {
+    name: 'solo-without-claim',
+    rule: 'R5: serves alone at once, without a claim',
+    edits: [
+      { file: RULES_OF_SERVING, find: "return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: lost });\n  }\n  if (s.wishes.switchover", put: "return move(ha, 'STANDALONE', lost, { partner: null, record: ha.record === null ? null : { ...ha.record, inSync: ha.record.inSync.filter((member) => member.server === s.server) } });\n  }\n  if (s.wishes.switchover" },
+      { file: SERVING, find: NARROWED, put: 'this.member = peer;' },
+    ],
+  },
+  {
+    name: 'no-record-is-defeat',
+    rule: 'section 2: no record there is taken for a claim that was never made',
+    edits: [{ file: CLAIMER, find: 'if (found === null) return this.doubt(attempt, answer);', put: "if (found === null) return this.settle(attempt, { kind: 'failed', nonce, detail: answer });" }],
+  },
+  {
+    name: 'no-fence',
+    rule: 'R4: claims with no fence at all; the broker goes on in its old term until the claim is won',
+    edits: [
+      { file: ALONE, find: FENCE_RAISED, put: '' },
+      { file: ALONE, find: FENCE_CONFIRMED, put: '' },
+      { file: ALONE, find: ASSERTED, put: '' },
+      { file: ORDERS, find: "return ha.task?.kind === 'alone' && (ha.task.claim !== null || ha.fence >= (s.kept?.term ?? ha.fence));", put: 'return false;' },
+    ],
+  },
+  {
+    name: 'fence-not-awaited',
+    rule: 'R4: orders the fence and claims at once, before the broker has confirmed it',
+    edits: [
+      { file: ALONE, find: FENCE_CONFIRMED, put: '' },
+      { file: ALONE, find: ASSERTED, put: '' },
+    ],
+  },
+  { name: 'broker-ignores-fence', rule: 'R4: the broker says that the fence stands, and goes on acknowledging to the old leader', edits: FENCE_IGNORED },
+  {
+    name: 'no-drain',
+    rule: 'R10: hands over while operations are under way',
+    edits: [{ file: RULES_OF_SERVING, find: '!s.broker.drained || ha.record', put: 'ha.record' }],
+  },
+  {
+    name: 'admission-without-requirement',
+    rule: 'R6: operations do not need the peer while its admission may land',
+    edits: [
+      { file: ORDERS, find: "requirePeer: both || (ha.task?.kind === 'admit' && ha.task.requirePeer),", put: 'requirePeer: both,' },
+      { file: RULES_OF_SERVING, find: 'if (broker.peerRequiredFrom === null || link.peerJournal', put: 'if (link.peerJournal' },
+      { file: RULES_OF_SERVING, find: 'const position = (broker.peerRequiredFrom - 1) as Position;', put: 'const position = link.peerDurable as Position;' },
+    ],
+  },
+  {
+    name: 'resume-own-term',
+    rule: 'R1: a restarted server goes on in its own term',
+    edits: [
+      { file: 'src/core/ha/waiting.ts', find: "  return beginAlone(ha, s, 'STANDALONE', 'alone',", put: "  if (s.kept?.server === s.server && s.kept.inSync.length === 1 && s.lock.held) return move(ha, 'STANDALONE', 'resumed', { term: s.kept.term, record: s.kept, brokerRun: s.broker?.run ?? null });\n  return beginAlone(ha, s, 'STANDALONE', 'alone'," },
+      { file: ORDERS, find: "return isServing(ha.state) || ha.task?.kind === 'alone'", put: "return isServing(ha.state) || ha.state === 'WAITING' || ha.task?.kind === 'alone'" },
+      { file: SERVING, find: OWN_TERM, put: '' },
+    ],
+  },
+  {
+    name: 'ack-before-own-sync',
+    rule: 'R2: acknowledges before the own disk has synced',
+    edits: [{ file: SERVING, find: 'own: copy.durable,\n', put: 'own: copy.head.position,\n' }],
+  },
+  {
+    name: 'ack-before-peer',
+    rule: 'R2: acknowledges before the peer has it',
+    edits: [{ file: SERVING, find: 'peerIsMember: this.member !== null,', put: 'peerIsMember: false,' }, { file: SERVING, find: 'peerRequiredFrom: this.requiredFrom,\n    });', put: 'peerRequiredFrom: null,\n    });' }],
+  },
+  {
+    name: 'follower-acks-unsynced',
+    rule: 'R2: the follower acknowledges what it has received and not synced',
+    edits: [{ file: 'src/server/following.ts', find: '    link.progress?.bytes(bytes.length);\n  }\n\n  /** R7', put: "    link.progress?.bytes(bytes.length);\n    link.said = link.session.received;\n    link.wire.send({ kind: 'durable', position: link.said });\n  }\n\n  /** R7" }],
+  },
+  {
+    name: 'lease-from-answer',
+    rule: 'section 4: the lease is counted from the answer to the renewal',
+    edits: [{ file: 'src/share/lease.ts', find: 'return leaseUntil(sent, config.passiveLockIntervalMs);', put: 'return leaseUntil(clock.monotonic() + 0 * sent as Monotonic, config.passiveLockIntervalMs);' }],
+  },
+  {
+    name: 'eexist-is-defeat',
+    rule: 'section 2: EEXIST, also after a lost reply, is taken for defeat',
+    edits: [{ file: CLAIMER, find: RESOLVED, put: "answer = textOf(error);\n      if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTEMPTY') {\n        const winner = await shelf.at(term).catch(() => null);\n        if (winner !== null) return this.settle(attempt, { kind: 'lost', nonce: attempt.record.nonce, record: winner });\n      }" }],
+  },
+  {
+    name: 'eexist-is-victory',
+    rule: 'section 2: EEXIST is taken for the own success of a repeated request',
+    edits: [{ file: CLAIMER, find: RESOLVED, put: "answer = textOf(error);\n      if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTEMPTY') return this.settle(attempt, { kind: 'won', nonce: attempt.record.nonce, record: attempt.record });" }],
+  },
+  {
+    name: 'stale-term-accepted',
+    rule: 'R4, R7: a follower takes frames of a term that is older than the ordered one, or fenced',
+    edits: [
+      ...FENCE_IGNORED,
+      { file: 'src/core/replication/follower-session.ts', find: 'if (offer.term < term || offer.term <= fencedThrough) return', put: 'if (false) return' },
+      { file: 'src/core/replication/leader-session.ts', find: 'if (hello.term > this.term) return', put: 'if (false) return' },
+      { file: 'src/core/replication/follower-session.ts', find: 'if (this.rule !== null && place.position >= this.rule.first', put: 'if (false && this.rule !== null && place.position >= this.rule.first' },
+    ],
+  },
+  {
+    name: 'follower-truncates',
+    rule: 'R7: a follower that connects anew gives up acknowledged records, and counts meanwhile',
+    edits: [{ file: 'src/server/feed.ts', find: 'const point = await copy.journal.pointAt(shared);', put: 'const point = await copy.journal.pointAt(Math.max(hello.floor, copy.journal.base.position, shared - 16) as Position);' }],
+  },
+  {
+    name: 'no-folder-sync',
+    rule: 'a new segment whose name is not synced',
+    edits: [{ file: 'src/server/journal/roller.ts', find: 'await context.disk.syncFolder(context.folder);', put: '' }],
+  },
+  {
+    name: 'retained-out-of-order',
+    rule: 'a retained message is kept one operation late',
+    edits: [
+      { file: 'src/core/broker/routing.ts', find: 'export class Routing {', put: 'export class Routing {\n  private late: StoredMessage | null = null;' },
+      { file: 'src/core/broker/routing.ts', find: '    if (kept) this.state.retain(message);\n    const { sessions } = targets;\n    for (let at = 0; at < sessions.length; at++) {\n      const session = sessions[at];\n      if (session !== undefined)', put: '    if (this.late !== null) this.state.retain(this.late);\n    this.late = kept ? message : null;\n    const { sessions } = targets;\n    for (let at = 0; at < sessions.length; at++) {\n      const session = sessions[at];\n      if (session !== undefined)' },
+    ],
+  },
+  {
+    name: 'packet-id-not-replicated',
+    rule: 'the next packet id of a session is not part of the state that is copied',
+    edits: [{ file: 'src/core/broker/restore.ts', find: 'session.nextPacketId = reader.u16();', put: 'reader.u16();' }],
+  },
+  {
+    name: 'wiped-journal-keeps-membership',
+    rule: 'R3: a journal that was made anew has the id of the one before',
+    edits: [{ file: 'src/server/journal/open.ts', find: 'const id = context.random.id() as JournalId;', put: "const id = 'the-journal-of-this-server' as JournalId;" }],
+  },
+  {
+    name: 'old-status-counts',
+    rule: 'a status that is older than the order is taken for an answer to it',
+    edits: [{ file: 'src/manager/situate.ts', find: 'if (broker === null || broker.orderSeq >= roleSeq) return broker;', put: 'if (roleSeq >= 0) return broker;' }],
+  },
+];

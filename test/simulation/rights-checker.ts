@@ -1,0 +1,134 @@
+import type { TermRecord } from '../../src/core/terms/record.js';
+import type { HostName } from './faults.js';
+import type { BrokerView, ClaimWord, ServerProbe, ShareProbe } from './probe.js';
+import type { World } from './world.js';
+
+/**
+ * Who has which right, judged from outside (design: arbitration): by the records as they really stand, by what each broker really is,
+ * and by what each keeper says of its claims. A right that was taken without being there is a violation, also where luck kept
+ * everything acknowledged.
+ */
+export class RightsChecker {
+  /** The newest solo term of each server, and the highest that it fenced by claiming it. */
+  private readonly soloTerms = new Map<HostName, number>();
+  /** The broker run that serves in a term (R1). */
+  private readonly runs = new Map<number, { readonly name: HostName; readonly run: string }>();
+  private readonly claimsSeen = new Map<HostName, number>();
+  /** Nonces of claims of which it was said that they were never sent. */
+  private readonly disowned = new Map<string, HostName>();
+  private readonly won = new Map<number, { readonly nonce: string; readonly name: HostName }>();
+
+  constructor(
+    private readonly world: World,
+    private readonly probes: readonly ServerProbe[],
+    private readonly share: ShareProbe,
+  ) {}
+
+  /** After every event. `changed`: the server whose event it was; `null` when it may concern both. */
+  check(changed: string | null): void {
+    for (const probe of this.probes) {
+      const { claims, name } = probe;
+      if (changed !== null && name !== changed) continue;
+      const seen = this.claimsSeen.get(name) ?? 0;
+      if (claims.length === seen) continue;
+      for (const word of claims.slice(seen)) this.hearClaim(name, word);
+      this.claimsSeen.set(name, claims.length);
+    }
+    for (const name of this.share.takenOver()) this.checkTakeOver(name);
+  }
+
+  /** A broker shows another role or term than before. */
+  checkRole(name: HostName, broker: BrokerView): void {
+    if (broker.role === 'idle') return;
+    const solo = this.soloTerms.get(name) ?? 0;
+    // R4: "Every claim of {me, [me]}, by whatever path, first ends the replication session and waits until the broker has confirmed."
+    if (broker.term < solo) this.world.fail('R4: the fence before the claim', `${name} has claimed term ${solo} for itself alone, and its broker still ${broker.role === 'serve' ? 'serves' : 'follows'} in term ${broker.term}`);
+    if (broker.role !== 'serve') return;
+    // R1: "A server serves only in a term that this run of its process claimed, or accepted once by R10."
+    const before = this.runs.get(broker.term);
+    if (before === undefined) this.runs.set(broker.term, { name, run: broker.run });
+    else if (before.name !== name) this.world.fail('one server a term', `${name} serves in term ${broker.term}, in which ${before.name} served`);
+    else if (before.run !== broker.run) this.world.fail('R1: one run a term', `${name} serves in term ${broker.term} again after its broker was restarted`);
+  }
+
+  /** A new record stands on the share; `before` is the highest one below it. */
+  judgeRecord(record: TermRecord, before: TermRecord | null): void {
+    const disowner = this.disowned.get(record.nonce);
+    if (disowner !== undefined) this.world.fail('claims are told truly', `${disowner} said that its claim of term ${record.term} could not have been sent; its record stands there now`);
+    if (record.forced === true) return;
+    const claimant = record.cause === 'switchover' ? otherMember(record) : record.server;
+    if (before !== null && before.forced !== true) this.judgeClaimant(record, before, claimant);
+    if (record.cause === 'switchover') this.judgeHandover(record);
+    if (record.inSync.length === 1) this.judgeSolo(record);
+  }
+
+  /** What was won stands: a number that a restart of the share forgets could be used twice. */
+  checkWon(records: ReadonlyMap<number, TermRecord>): void {
+    for (const [term, { nonce, name }] of this.won) {
+      if (records.get(term)?.nonce !== nonce) this.world.fail('a won term stays won', `${name} was told that it had won term ${term}; ${records.has(term) ? 'another record' : 'no record'} stands there now`);
+    }
+  }
+
+  /** R3: "it is in inSync(T) with its present journal id". */
+  private judgeClaimant(record: TermRecord, before: TermRecord, claimant: string): void {
+    const member = before.inSync.find(({ server }) => server === claimant);
+    const now = record.inSync.find(({ server }) => server === claimant);
+    if (member === undefined) this.world.fail('R3: only a member claims', `${claimant} claimed term ${record.term}, and is no member of term ${before.term}`);
+    else if (now?.journal !== member.journal) this.world.fail('R3: only a member claims', `${claimant} claimed term ${record.term} with journal ${now?.journal ?? '-'}; term ${before.term} counts on its journal ${member.journal}`);
+  }
+
+  /** R10: "drains until both logs are equal, and claims". Who has left that term meanwhile, since the claim landed late, is past caring. */
+  private judgeHandover(record: TermRecord): void {
+    for (const { name, broker } of this.views()) {
+      if (broker.role === 'idle' || broker.term !== record.term - 1) continue;
+      if (broker.head.position !== record.position || broker.durable < record.position) {
+        this.world.fail('R10: drained before the claim', `term ${record.term} was handed over at position ${record.position}, and ${name} has its log durable to ${broker.durable} of ${broker.head.position}`);
+      }
+    }
+  }
+
+  private judgeSolo(record: TermRecord): void {
+    const name = record.server as string as HostName;
+    this.soloTerms.set(name, Math.max(this.soloTerms.get(name) ?? 0, record.term));
+    for (const view of this.views()) if (view.name === name) this.checkRole(name, view.broker);
+  }
+
+  /** Section 2: who has won is the record that stands there; without one nothing is known, and what was not sent cannot land. */
+  private hearClaim(name: HostName, { term, outcome }: ClaimWord): void {
+    const { nonce } = outcome;
+    const stands = this.share.records().get(term);
+    const wrong = (what: string): void => this.world.fail('claims are told truly', `${name} was told that its claim of term ${term} is ${what}`);
+    if (outcome.kind === 'won') {
+      if (stands?.nonce !== nonce) wrong(`won; ${stands === undefined ? 'no record' : `${stands.server}'s`} stands there`);
+      else this.won.set(term, { nonce, name });
+    }
+    if (outcome.kind === 'lost' && outcome.record.nonce === nonce) wrong('lost to itself');
+    if (outcome.kind === 'lost' && outcome.record.term < term) wrong(`lost to term ${outcome.record.term}`);
+    if (outcome.kind === 'failed') {
+      this.disowned.set(nonce, name);
+      if (stands?.nonce === nonce) wrong('failed, as if it had never been sent; its record stands there');
+    }
+  }
+
+  /**
+   * Section 4: "A lock is stale when this server has seen that counter unchanged for the whole staleness period", and the holder's deadline
+   * is before that: nobody takes over from a server that may still rely on its lock.
+   */
+  private checkTakeOver(from: HostName): void {
+    const lock = this.probes.find(({ name }) => name === from)?.lock() ?? null;
+    if (lock !== null && lock.lock.held && lock.relied()) {
+      this.world.fail('one holder of the lock', `the lock of ${from} was taken over as abandoned, and ${from} may rely on it until ${Math.round(lock.lock.until ?? 0)} ms of its clock`);
+    }
+  }
+
+  private *views(): Generator<{ name: HostName; broker: BrokerView }> {
+    for (const { name, broker } of this.probes) {
+      const view = broker();
+      if (view !== null) yield { name, broker: view };
+    }
+  }
+}
+
+function otherMember(record: TermRecord): string {
+  return record.inSync.find(({ server }) => server !== record.server)?.server ?? record.server;
+}
