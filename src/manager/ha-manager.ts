@@ -1,5 +1,6 @@
 import { decide } from '../core/ha/decide.js';
 import { isServing, type Monotonic, type PeerState, type RunId, type Term } from '../core/identity.js';
+import { recordToKeep } from '../core/ha/learning.js';
 import { INITIAL_STATE, type HaState } from '../core/ha/state.js';
 import { brokerWish, keeperWish, wantsLock, type BrokerWish, type KeeperWish } from '../core/ha/orders.js';
 import type { BrokerStatus, BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
@@ -18,6 +19,7 @@ import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Keeping } from './keeping.js';
 import { peerStatusOf } from './own-status.js';
 import { PeerView } from './peer-view.js';
+import { sameValue } from './same.js';
 import { situate } from './situate.js';
 import { Supervisor } from './supervisor.js';
 
@@ -97,11 +99,14 @@ export class HaManager {
   private taskSince: Monotonic | null = null;
   private gatewayAnsweredAt: Monotonic | null = null;
   private probing = false;
-  private brokerText = '';
-  private keeperText = '';
+  /** What each was last told; `null`: to be told again. */
+  private brokerTold: BrokerPart | null = null;
+  private keeperTold: KeeperPart | null = null;
+  private peerTold: Omit<PeerStatus, 'seq'> | null = null;
   private brokerRoleText = '';
   private brokerRoleSeq = 0;
-  private peerText = '';
+  /** Of the next claim: drawn when the one before was used. */
+  private nonce: string;
   private switchoverWished = false;
   private promoteWished = false;
   private stopping = false;
@@ -116,6 +121,7 @@ export class HaManager {
     private readonly ports: ManagerPorts,
   ) {
     const { clock, log } = ports;
+    this.nonce = ports.random.id();
     this.startedAt = clock.monotonic();
     this.movedAt = this.startedAt;
     this.announcer = new Announcer(config, log, () => this.wallTime(), () => clock.monotonic());
@@ -252,11 +258,11 @@ export class HaManager {
     this.keeping?.retry();
     if (this.ticks % 2 === 1) {
       this.probeGateway();
-      this.peerText = '';
+      this.peerTold = null;
     }
     // The pulse: the order is sent again even when nothing changed.
-    this.brokerText = '';
-    this.keeperText = '';
+    this.brokerTold = null;
+    this.keeperTold = null;
     this.cycle();
   }
 
@@ -274,7 +280,8 @@ export class HaManager {
   private hearPeer(status: PeerStatus, receivedAt: Monotonic): void {
     this.peer.hear(status, receivedAt);
     const shareId = this.keeper.status?.shareId ?? this.keeping?.state.shareId ?? null;
-    if (status.record !== null && shareId !== null && status.shareId === shareId && !status.shareReplaced) this.keeping?.see(status.record, shareId);
+    const record = recordToKeep(this.ha, status, shareId);
+    if (record !== null) this.keeping?.see(record, shareId);
     this.cycle();
   }
 
@@ -328,6 +335,7 @@ export class HaManager {
       if (next.state === 'PASSIVE' || !isServing(next.state)) this.switchoverWished = false;
       if (isServing(next.state)) this.promoteWished = false;
     }
+    if (claimNonce(next) === this.nonce) this.nonce = this.ports.random.id();
     if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before)) {
       this.taskSince = next.task === null ? null : this.ports.clock.monotonic();
     }
@@ -350,16 +358,15 @@ export class HaManager {
       movedAt: this.movedAt,
       taskSince: this.taskSince,
       wishes: { switchover: this.switchoverWished, stop: this.stopping, promote: this.promoteWished },
-      fresh: { nonce: this.ports.random.id(), at: this.wallTime() },
+      fresh: this.freshWords(),
     });
   }
 
   private orderBroker(): void {
     if (this.situation === null) return;
     const wish: BrokerPart = { ...brokerWish(this.ha, this.situation), shutdown: this.brokerEnded };
-    const text = JSON.stringify(wish);
-    if (text === this.brokerText) return;
-    this.brokerText = text;
+    if (this.brokerTold !== null && sameValue(wish, this.brokerTold)) return;
+    this.brokerTold = wish;
     this.broker.order(wish);
     const role = roleKey(wish, this.situation.broker?.run ?? null);
     if (role !== this.brokerRoleText) this.brokerRoleSeq = this.broker.lastSeq;
@@ -369,9 +376,8 @@ export class HaManager {
   private orderKeeper(shutdown: boolean): void {
     if (this.situation === null) return;
     const wish: KeeperPart = { ...keeperWish(this.ha, this.situation, this.keeping?.state.shareId ?? null), shutdown };
-    const text = JSON.stringify(wish);
-    if (text === this.keeperText) return;
-    this.keeperText = text;
+    if (this.keeperTold !== null && sameValue(wish, this.keeperTold)) return;
+    this.keeperTold = wish;
     this.keeper.order(wish);
   }
 
@@ -383,10 +389,20 @@ export class HaManager {
       brokerDown: s.broker === null || this.brokerEnded,
       wantsLock: wantsLock(this.ha),
     });
-    const text = textOfChange(status);
-    if (text === this.peerText) return;
-    this.peerText = text;
+    if (this.peerTold !== null && sayTheSame(status, this.peerTold)) return;
+    this.peerTold = status;
     this.ports.peerLink.send(this.peer.number(status));
+  }
+
+  /** The time is asked for only when a claim is made. */
+  private freshWords(): Situation['fresh'] {
+    const wallTime = (): string => this.wallTime();
+    return {
+      nonce: this.nonce,
+      get at() {
+        return wallTime();
+      },
+    };
   }
 
   private wallTime(): string {
@@ -406,9 +422,13 @@ function claimNonce(ha: HaState): string | null {
  * What the peer is told of at once when it changes. What changes with every message (positions, what was heard) goes with
  * the next heartbeat: otherwise each answer would call for another.
  */
-function textOfChange(status: Omit<PeerStatus, 'seq'>): string {
-  const broker = status.broker === null ? null : { ...status.broker, position: 0, durable: 0, logTerm: 0 };
-  return JSON.stringify({ ...status, heard: status.heard?.run ?? null, broker });
+function sayTheSame(status: Omit<PeerStatus, 'seq'>, told: Omit<PeerStatus, 'seq'>): boolean {
+  const { heard, broker, ...rest } = status;
+  if (heard?.run !== told.heard?.run || (broker === null) !== (told.broker === null)) return false;
+  if (!sameValue({ ...rest, heard: null, broker: null }, { ...told, heard: null, broker: null })) return false;
+  if (broker === null || told.broker === null) return true;
+  const { position, durable, logTerm } = told.broker;
+  return sameValue({ ...broker, position, durable, logTerm }, told.broker);
 }
 
 /** What makes the broker's answers to earlier orders meaningless: another role, term, partner, or another process. */

@@ -21,6 +21,7 @@ export interface Knowledge {
   readonly peerHeardOurs: Monotonic | null;
   /** When the peer was last there in both directions. */
   readonly peerConnectedAt: Monotonic | null;
+  /** When the newest probe that the gateway answered was sent. */
   readonly gatewayAnsweredAt: Monotonic | null;
   readonly kept: KeptState;
   readonly movedAt: Monotonic;
@@ -40,7 +41,7 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     role: config.role,
     peerServer: config.peerServer,
     peerReplication: config.peerReplication,
-    broker: presentBroker(k),
+    broker: presentBroker(k.broker, k.brokerRoleSeq),
     stalled: k.broker?.replication != null && k.broker.replication.stalledMs > config.stallLimitMs,
     peer: k.peer,
     peerSilent,
@@ -49,7 +50,7 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     share: shareOf(config, k),
     lock: lockOf(k),
     claim: claimOf(k),
-    gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs),
+    gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs) && isNewerThanSilence(config, k, peerSilent),
     peerHadItsWait: ha.state === 'WAITING' && k.now - waitingSince >= config.peerWaitMs,
     settled: k.now - k.movedAt > config.stallLimitMs,
     taskOverdue: k.taskSince !== null && k.now - k.taskSince > config.taskLimitMs,
@@ -58,10 +59,22 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
   };
 }
 
-/** The broker's status, without what it says of a role that it had before. */
-function presentBroker(k: Knowledge): BrokerStatus | null {
-  if (k.broker === null || k.broker.orderSeq >= k.brokerRoleSeq) return k.broker;
-  return { ...k.broker, drained: false, peerRequiredFrom: null, replication: null };
+/**
+ * While the peer is silent, an answer of the gateway counts only if it was asked for after the first heartbeat that did not come:
+ * a host that was cut off from both at once must not go by an answer from before the cut.
+ */
+function isNewerThanSilence(config: ManagerConfig, k: Knowledge, peerSilent: boolean): boolean {
+  if (!peerSilent || k.peerHeardAt === null) return true;
+  return k.gatewayAnsweredAt !== null && k.gatewayAnsweredAt >= k.peerHeardAt + config.pingIntervalMs;
+}
+
+/**
+ * The broker's status, without what it says of a role that it had before. Its word that the client port is bound goes too: with
+ * it go claims, and a status that is older than the order to be idle may speak of an idleness before the last role (R4).
+ */
+export function presentBroker(broker: BrokerStatus | null, roleSeq: number): BrokerStatus | null {
+  if (broker === null || broker.orderSeq >= roleSeq) return broker;
+  return { ...broker, drained: false, peerRequiredFrom: null, replication: null, clientPort: 'closed' };
 }
 
 function shareOf(config: ManagerConfig, k: Knowledge): Situation['share'] {

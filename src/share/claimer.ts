@@ -1,5 +1,5 @@
 import type { ClaimOutcome } from '../core/control/keeper.js';
-import type { RunId, ServerId } from '../core/identity.js';
+import type { RunId, ServerId, Term } from '../core/identity.js';
 import { encodeTermRecord } from '../core/terms/codec.js';
 import { sameRecord } from '../core/terms/compare.js';
 import type { TermRecord } from '../core/terms/record.js';
@@ -29,6 +29,8 @@ interface Attempt {
   stage: 'waiting' | 'preparing' | 'sent' | 'settled';
   /** An earlier keeper may have sent it: we were started with it. */
   readonly inherited: boolean;
+  /** Numbers used when it was asked for, as far as was seen; what is used since then, the manager may not have known. `null`: nothing was seen. */
+  readonly usedThrough: Term | null;
   /** Its temporary exists, as far as we know. */
   prepared: boolean;
   outcome: ClaimOutcome;
@@ -74,7 +76,7 @@ export class Claimer {
     if (record === null) this.attempt = null;
     else if (this.attempt === null || this.attempt.record.nonce !== record.nonce) {
       const { nonce } = record;
-      this.attempt = { record, stage: 'waiting', inherited, prepared: false, outcome: { kind: 'pending', nonce } };
+      this.attempt = { record, stage: 'waiting', inherited, usedThrough: this.parts.shelf.seen?.usedThrough ?? null, prepared: false, outcome: { kind: 'pending', nonce } };
     }
   }
 
@@ -121,11 +123,16 @@ export class Claimer {
     await this.resolve(attempt, answer);
   }
 
-  /** True when the number, or a higher one, is used: then the outcome is set. */
+  /** True when the number or a higher one is used, or one that nobody reckoned with: then the outcome is set. */
   private async isTaken(attempt: Attempt): Promise<boolean> {
     const { term } = attempt.record;
     const look = await this.parts.shelf.look(null, true);
-    if (look.usedThrough < term) return false;
+    if (look.usedThrough < term) {
+      // A fresh claim leaves numbers out (R9). Another that was made meanwhile, below it, is not overtaken: who serves by it may have acknowledged.
+      const isOvertaking = attempt.usedThrough !== null && look.usedThrough > attempt.usedThrough;
+      if (isOvertaking) this.fail(attempt, `term ${look.usedThrough} was claimed meanwhile`);
+      return isOvertaking;
+    }
     if (look.highest !== null && look.highest.term >= term) await this.resolve(attempt, 'a higher term stands');
     else this.fail(attempt, look.damaged ?? `term ${term} is used`);
     return true;

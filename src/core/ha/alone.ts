@@ -24,7 +24,7 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   const missing = missingForTask(s, task);
   if (missing !== null) return moveOut(ha, missing);
   if (!s.lock.held) return stay(ha, `waiting for the lock (${s.lock.detail ?? 'asked for'})`);
-  const term = nextTerm(s, task.fresh);
+  const term = nextTerm(s, task.fresh, ha.fence);
   const fence = Math.max(ha.fence, term - 1) as Term;
   if (fence > ha.fence) return { ...ha, fence };
   if (s.broker.clientPort === 'failed') return withoutPort(ha, s.broker.clientPortError);
@@ -46,7 +46,7 @@ function withoutPort(ha: HaState, error: string | null): HaState {
 
 /** True while the task can still be dropped as if it had never been: nothing was fenced for it. */
 export function isUntouched(ha: HaState, s: Situation): boolean {
-  return ha.task?.kind === 'alone' && ha.task.claim === null && ha.fence < nextTerm(s, ha.task.fresh) - 1;
+  return ha.task?.kind === 'alone' && ha.task.claim === null && ha.fence < nextTerm(s, ha.task.fresh, ha.fence) - 1;
 }
 
 /** Begins the task; from now on the state rests on the broker's present run. */
@@ -83,6 +83,8 @@ function settleClaim(ha: HaState, s: Situation, task: AloneTask, claim: TermReco
     case 'pending':
       return ha;
     case 'won':
+      // An attempt that was dropped had raised the fence higher. The term is ours and of no use; the one after it is claimed.
+      if (claim.term <= ha.fence) return { ...ha, task: { ...task, claim: null } };
       return become(ha, s, task, claim);
     case 'lost':
       if (isOwnEarlierAdmission(ha, s, outcome.record)) return { ...ha, record: outcome.record, term: outcome.record.term, task: { ...task, claim: null } };

@@ -2,10 +2,10 @@ import { isServing, NO_TERM } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
 import { beginAlone, isUntouched, pursueAlone } from './alone.js';
 import { move, moveToWaiting, stay } from './moves.js';
-import { missingMembership, whoComesFirst } from './rights.js';
+import { missingMembership, peerServesBehindUs, whoComesFirst } from './rights.js';
 import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
 import type { AcceptTask, HaState } from './state.js';
-import { leaderOf } from './waiting.js';
+import { leaderOf, whyNotBehindUs } from './waiting.js';
 
 /** PASSIVE_SYNC: copies what it lacks. Has no right to serve, whatever happens. */
 export function decidePassiveSync(ha: HaState, s: Situation): HaState {
@@ -18,9 +18,12 @@ export function decidePassiveSync(ha: HaState, s: Situation): HaState {
     // Both were waiting; the one that comes first is about to claim.
     const first = whoComesFirst(s);
     if (first.who === 'me') return moveToWaiting(ha, 'this server comes first after all');
+    // Not for ever: the operator must be told what is missing, and may promote only a server that is WAITING.
+    if (first.who === 'nobody' && s.settled) return moveToWaiting(ha, first.why);
     return stay(ha, 'waiting for the peer to serve');
   }
   if (leader === null) return stay(ha, "the peer's broker is not ready");
+  if (ha.leader === null && peerServesBehindUs(s)) return moveToWaiting(ha, whyNotBehindUs(s));
   if (s.peer.term <= ha.fence) return moveToWaiting(ha, `the peer serves in term ${s.peer.term}, which this server has fenced`);
   if (isAdmitted(s)) {
     return move(ha, 'PASSIVE', 'this copy is in sync', { term: s.peer.term, leader });

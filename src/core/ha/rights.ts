@@ -62,6 +62,12 @@ export type First =
  * @param adopting this server has begun to take a replaced share as its own (R9): its keeper then no longer says that it was replaced
  */
 export function whoComesFirst(s: Situation, adopting = false): First {
+  const first = agreedFirst(s, adopting);
+  // A claim of the peer's (a promotion) may still land: nothing rests on the records that are known before it is answered.
+  return first.who === 'me' && s.peer?.inDoubt != null ? nobody(`the peer's claim of term ${s.peer.inDoubt} has no answer yet`) : first;
+}
+
+function agreedFirst(s: Situation, adopting: boolean): First {
   const mine = ownCopy(s);
   const theirs = peerCopy(s);
   if (s.peer === null || theirs === null || s.peer.brokerDown) return nobody("the peer's broker is not ready");
@@ -108,12 +114,25 @@ function nobody(why: string): First {
   return { who: 'nobody', why };
 }
 
-/** The number that a claim by R3 takes: exactly the one after the highest known, so that two claims always meet. */
-export function nextTerm(s: Situation, fresh: boolean): Term {
+/**
+ * The number that a claim by R3 takes: exactly the one after the highest known, so that two claims always meet. A fresh one (R9) is above
+ * everything that either server has seen, and above `fence`: a term that this server has fenced is of no use to it.
+ */
+export function nextTerm(s: Situation, fresh: boolean, fence: Term = NO_TERM): Term {
   const known = s.kept?.term ?? NO_TERM;
   if (!fresh) return (known + 1) as Term;
-  const seen = [known, s.share.highestTerm, s.broker?.journal.term ?? 0, s.peer?.record?.term ?? 0, s.peer?.broker?.logTerm ?? 0];
+  const seen = [known, fence, s.share.highestTerm, s.broker?.journal.term ?? 0, s.peer?.record?.term ?? 0, s.peer?.broker?.logTerm ?? 0];
   return (Math.max(...seen) + 1) as Term;
+}
+
+/**
+ * The peer serves in a term that is not above the highest one that this server has kept, nor is it that very one: the share was put back or
+ * replaced while this server was away. To copy the peer would be to give up a history that was acknowledged, and that is the
+ * operator's to decide; so is a fence of a former run, of which only the kept record is left.
+ */
+export function peerServesBehindUs(s: Situation): boolean {
+  if (s.peer === null || s.kept === null || s.peer.term > s.kept.term) return false;
+  return s.peer.term < s.kept.term || s.peer.record?.nonce !== s.kept.nonce;
 }
 
 export function ownDurable(s: Situation): Position {

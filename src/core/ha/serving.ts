@@ -1,5 +1,5 @@
 import { assert } from '../errors.js';
-import type { Position } from '../identity.js';
+import { NO_TERM, type Position } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
 import { beginAlone, pursueAlone } from './alone.js';
 import { newClaim, outcomeOf, ownMember } from './claims.js';
@@ -35,9 +35,19 @@ export function decideStandalone(ha: HaState, s: Situation): HaState {
   if (!s.lock.held) return moveToWaiting(ha, `the lock was lost while alone (${s.lock.detail ?? 'its deadline passed'})`);
   if (ha.task?.kind === 'alone') return pursueAlone(ha, s, ha.task);
   if (s.wishes.stop || !mayAdmit(s)) return ha;
+  if (knowsBetter(ha, s)) {
+    // It does not follow us. After a promotion it shall: the operator has decided already whose data counts.
+    return ha.record?.forced === true ? beginAlone(ha, s, 'STANDALONE', 'promotion', { reason: 'the peer needs a newer term', forced: true }) : ha;
+  }
   // A peer that once fenced this term (a promotion that came to nothing) follows only a newer one.
   if ((s.peer?.broker?.fencedThrough ?? 0) >= ha.term) return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: 'the peer needs a newer term' });
   return move(ha, 'ACTIVE_SYNC', 'the peer is back', { partner: partnerOf(s) });
+}
+
+/** The peer has kept a record that the share has lost, of this term or a later one. */
+function knowsBetter(ha: HaState, s: Situation): boolean {
+  const { peer } = s;
+  return peer !== null && peer.shareReplaced && (peer.record?.term ?? NO_TERM) >= ha.term;
 }
 
 function mayAdmit(s: Situation): boolean {
@@ -169,9 +179,15 @@ function whyPartnerIsLost(ha: HaState, s: Situation): string | null {
   if (!s.peerHearsUs) return 'the peer does not hear this server';
   if (peer.brokerDown || peer.broker === null) return "the peer's broker died";
   if (peer.broker.run !== ha.partner?.brokerRun) return "the peer's broker was restarted";
+  if (ha.state === 'ACTIVE_SYNC' && knowsBetter(ha, s)) return `the peer knows of term ${peer.record?.term ?? 0} from a share that is gone`;
+  // Such a peer follows only a newer term, which a server that is STANDALONE claims for it.
+  if (peer.broker.fencedThrough >= ha.term) return `the peer has fenced term ${ha.term}`;
   if (ha.state === 'ACTIVE_SYNC') return peer.state === 'WAITING' || peer.state === 'PASSIVE_SYNC' || peer.state === 'PASSIVE' ? null : `the peer is ${peer.state}`;
   if (peer.broker.damage !== null) return `the peer's copy is damaged (${peer.broker.damage})`;
   if (peer.broker.diverged !== null) return `the peer's copy differs (${peer.broker.diverged})`;
+  // Its copy was made anew after the claim had named the one before: nothing that it confirms counts in this term.
+  const counted = ha.record?.inSync.find((member) => member.server === s.peerServer);
+  if (counted !== undefined && counted.journal !== peer.broker.journal) return `the peer's copy is another than the one that counts in term ${ha.term}`;
   if (s.stalled) return 'the replication link gives no progress';
   return isFollowing(s) ? null : `the peer is ${peer.state} (${peer.reason})`;
 }

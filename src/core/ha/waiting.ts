@@ -1,7 +1,7 @@
 import { isServing } from '../identity.js';
 import { beginAlone, pursueAlone } from './alone.js';
 import { move, stay } from './moves.js';
-import { missingRight, whoComesFirst } from './rights.js';
+import { missingRight, peerServesBehindUs, whoComesFirst } from './rights.js';
 import { peerConnected, type Situation } from './situation.js';
 import type { HaState, Leader } from './state.js';
 
@@ -37,9 +37,15 @@ function followServing(ha: HaState, s: Situation): HaState {
   if (s.share.id !== null && peer.shareId !== null && s.share.id !== peer.shareId) {
     return stay(ha, `the servers see different shares (${s.share.id} here, ${peer.shareId} at the peer); mount the same one`);
   }
+  if (peerServesBehindUs(s)) return stay(ha, whyNotBehindUs(s));
   if (peer.term <= ha.fence) return stay(ha, `the peer serves in term ${peer.term}, which this server has fenced; it needs a newer one`);
   const state = peer.state === 'STANDALONE' ? 'serves alone' : 'has begun to serve';
   return move(ha, 'PASSIVE_SYNC', `the peer ${state}`, { term: peer.term, leader, brokerRun: s.broker?.run ?? null });
+}
+
+export function whyNotBehindUs(s: Situation): string {
+  const served = `the peer serves in term ${s.peer?.term ?? 0}, and this server knows of term ${s.kept?.term ?? 0}, which that one does not rest on`;
+  return `${served}: the share was put back or replaced; decide whose data counts`;
 }
 
 /** R8 */
