@@ -1,6 +1,11 @@
+import { recordToKeep } from '../../src/core/ha/learning.js';
 import { INITIAL_STATE } from '../../src/core/ha/state.js';
+import { isServing } from '../../src/core/identity.js';
+import type { PeerStatus } from '../../src/core/control/peer.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
-import { claimOf, cycle, highest, idNumber, isReplaced, NAMES, newBroker, other, put, SIDES, tell, type Broker, type Flaw, type Server, type Side, type World } from './model.js';
+import { admitted, arrived, connected, following, negotiated, obey, runId, serving, startedBroker, statusOf, streamed, synced, told, type Broker } from './broker.js';
+import type { Flaw } from './flaws.js';
+import { claimOf, cycle, highest, isReplaced, NAMES, other, put, SIDES, tell, type Kinds, type Server, type Side, type World } from './model.js';
 
 /** A next world and the name of what led to it. */
 export interface Step {
@@ -13,67 +18,64 @@ export interface Bounds {
   readonly termsMax: number;
 }
 
-/** Everything that may happen next. */
+type Named = readonly [name: string, world: World | null, ...deciding: Side[]];
+
+/** Everything that may happen next. Whatever a manager hears of, it decides on at once, as the real one does. */
 export function steps(world: World, flaw: Flaw, bounds: Bounds): Step[] {
   const all: Step[] = [];
-  const add = (name: string, next: World | null): void => {
-    if (next !== null && next !== world) all.push({ name, world: next });
+  const add = ([name, next, ...deciding]: Named): void => {
+    if (next === null) return;
+    const decided = deciding.reduce((w, side) => cycle(w, side, flaw), next);
+    if (decided !== world) all.push({ name, world: decided });
   };
   for (const side of SIDES) {
-    const server = world.servers[side];
     const who = NAMES[side];
-    if (!server.up) {
-      add(`${who} starts`, cycle(restart(world, side, flaw), side, flaw));
-      continue;
-    }
-    add(`${who} decides`, cycle(world, side, flaw));
-    // Whatever a manager hears of, it decides on at once, as the real one does.
-    const then = (next: World | null, ...sides: Side[]): World | null => sides.reduce<World | null>((w, x) => (w === null ? null : cycle(w, x, flaw)), next);
-    add(`${who}'s broker obeys`, then(obey(world, side, flaw), side));
-    add(`${who} looks at the share`, then(look(world, side), side));
-    add(`${who} is heard`, then(hear(world, side, flaw), other(side)));
-    add(`${who} hears nothing`, then(silence(world, side), side));
-    add(`${who} appends`, append(world, side, bounds));
-    add(`${who} replicates`, then(replicate(world, side), side, other(side)));
-    add(`${who} acknowledges`, acknowledge(world, side));
-    for (const [name, next] of claimSteps(world, side, bounds)) add(`${who}'s claim ${name}`, then(next, side));
-    for (const [name, next] of faults(world, side)) add(`${who} ${name}`, then(next, side));
+    const named = world.servers[side].up
+      ? [...managerSteps(world, side, flaw), ...brokerSteps(world, side, flaw, bounds), ...claimSteps(world, side, bounds), ...faults(world, side, flaw)]
+      : [['starts', restart(world, side, flaw), side] as const];
+    for (const [name, next, ...deciding] of named) add([`${who} ${name}`, next, ...deciding]);
   }
-  for (const record of world.inFlight) add(`the lost claim of term ${record.term} by ${record.nonce} lands`, lands(world, record));
-  if (world.faultsLeft > 0 && world.linkUp) add('the link is cut', fault({ ...world, linkUp: false }));
-  if (!world.linkUp) add('the link heals', { ...world, linkUp: true });
-  if (world.faultsLeft > 0 && world.kindsLeft.replace > 0 && world.share.length > 0) {
-    add('the share is replaced by an empty one', fault({ ...world, share: [], inFlight: [], shareId: world.shareId + 1, kindsLeft: { ...world.kindsLeft, replace: 0 } }));
-  }
+  for (const record of world.inFlight) add([`the lost claim of term ${record.term} by ${record.nonce} lands`, lands(world, record)]);
+  for (const step of shareFaults(world)) add(step);
+  for (const step of linkSteps(world)) add(step);
   return all;
 }
 
-function fault(world: World): World {
-  return { ...world, faultsLeft: world.faultsLeft - 1 };
+function managerSteps(world: World, side: Side, flaw: Flaw): Named[] {
+  const server = world.servers[side];
+  return [
+    ['decides', cycle(world, side, flaw)],
+    ['looks at the share', look(world, side), side],
+    ['is heard', hear(world, side, tell(world, side, flaw)), other(side)],
+    ['is heard late', overtaken(world, side), other(side)],
+    ['hears nothing', silence(world, side), side],
+    ['has time', server.settled ? null : put(world, side, { ...server, settled: true }), side],
+    ['gets the lock', server.lockHeld ? null : put(world, side, { ...server, lockHeld: true }), side],
+    ["'s broker is heard again", server.said === null ? null : put(world, side, { ...server, said: null }), side],
+  ];
 }
 
-/** The broker does what it was told last: the fence first, for good. */
-function obey(world: World, side: Side, flaw: Flaw): World | null {
+function brokerSteps(world: World, side: Side, flaw: Flaw, bounds: Bounds): Named[] {
+  const peer = other(side);
   const { broker } = world.servers[side];
-  if (broker.ordered === broker.obeyed || JSON.stringify(broker.ordered) === JSON.stringify(broker.obeyed)) return null;
-  const wish = broker.ordered;
-  const fencedThrough = flaw === 'no-fence' ? 0 : Math.max(broker.fencedThrough, wish.fenceThrough);
-  const role = wish.role;
-  const before = broker.obeyed.role;
-  const term = role.kind === 'idle' ? 0 : role.term;
-  if (term !== 0 && term <= fencedThrough) return null;
-  const samePeer = role.kind === 'serve' && before.kind === 'serve' && JSON.stringify(role.peer) === JSON.stringify(before.peer);
-  const required = role.kind === 'serve' && role.requirePeer;
-  const wasRequired = before.kind === 'serve' && before.requirePeer;
-  const next: Broker = {
-    ...broker,
-    obeyed: wish,
-    fencedThrough,
-    session: samePeer ? broker.session : null,
-    peerDurable: samePeer ? broker.peerDurable : 0,
-    requiredFrom: required ? (wasRequired ? broker.requiredFrom : broker.log.length + 1) : null,
-  };
-  return setBroker(world, side, next);
+  const far = world.servers[peer];
+  const pair = (next: { leader: Broker; follower: Broker } | null): World | null =>
+    next === null || !world.linkUp || !far.up ? null : setBroker(setBroker(world, side, next.leader), peer, next.follower);
+  return [
+    ["'s broker obeys", changed(world, side, obey(broker, flaw)), side],
+    ['appends', append(world, side, bounds)],
+    ['syncs', sync(world, side), side],
+    ['acknowledges', acknowledge(world, side, flaw)],
+    ['agrees with its follower', pair(negotiated(broker, far.broker)), side, peer],
+    ['sends a record', pair(streamed(broker, far.broker, flaw)), peer],
+    ['hears its follower', changed(world, side, arrived(broker)), side],
+    ['notices that its follower is gone', changed(world, side, broker.feed !== null && !(far.up && connected(broker, far.broker)) ? { ...broker, feed: null } : null), side],
+    ['notices that its leader is gone', changed(world, side, broker.link !== null && !(far.up && connected(far.broker, broker)) ? { ...broker, link: null } : null), side],
+  ];
+}
+
+function changed(world: World, side: Side, broker: Broker | null): World | null {
+  return broker === null ? null : setBroker(world, side, broker);
 }
 
 function setBroker(world: World, side: Side, broker: Broker): World {
@@ -88,92 +90,91 @@ function look(world: World, side: Side): World | null {
   return put(world, side, { ...server, kept: seen });
 }
 
-/** The peer hears this server's present status. */
-function hear(world: World, side: Side, flaw: Flaw): World | null {
+/** The peer hears a status of this server. */
+function hear(world: World, side: Side, status: PeerStatus): World | null {
   const to = other(side);
   const listener = world.servers[to];
-  if (!world.linkUp || !listener.up) return null;
-  const status = tell(world, side, flaw);
-  const record = status.record;
-  // Also on a share that was replaced: the peer's fresh record is how this server comes to know the new one.
-  const learns = record !== null && !status.shareReplaced && (listener.kept?.term ?? 0) < record.term;
+  if (!world.linkUp || !world.backUp || !listener.up) return null;
+  const record = recordToKeep(listener.ha, status, `s${world.shareId}`);
+  const learns = record !== null && (listener.kept?.term ?? 0) < record.term;
   const next: Server = { ...listener, heard: status, silent: false, kept: learns ? record : listener.kept };
   if (!listener.silent && !learns && JSON.stringify(listener.heard) === JSON.stringify(status)) return null;
-  return put(world, to, next);
+  return setOnTheWay(put(world, to, next), side, null);
+}
+
+/** A status that was sent before comes only now. One of a run that was heard to be over is not listened to. */
+function overtaken(world: World, side: Side): World | null {
+  const status = world.onTheWay[side];
+  return status === null ? null : hear(world, side, status);
+}
+
+function setOnTheWay(world: World, side: Side, status: PeerStatus | null): World {
+  return { ...world, onTheWay: side === 0 ? [status, world.onTheWay[1]] : [world.onTheWay[0], status] };
 }
 
 function silence(world: World, side: Side): World | null {
   const server = world.servers[side];
-  if (server.silent || (world.linkUp && world.servers[other(side)].up)) return null;
+  if (server.silent || (world.linkUp && world.backUp && world.servers[other(side)].up)) return null;
   return put(world, side, { ...server, silent: true });
 }
 
 function append(world: World, side: Side, bounds: Bounds): World | null {
   const { broker } = world.servers[side];
-  const role = broker.obeyed.role;
-  if (role.kind !== 'serve' || role.drain || broker.log.length >= bounds.logMax) return null;
-  return setBroker(world, side, { ...broker, log: [...broker.log, role.term] });
+  const role = serving(broker);
+  if (role === null || role.drain || broker.damaged || broker.log.length >= bounds.logMax) return null;
+  return setBroker(world, side, { ...broker, log: [...broker.log, broker.current] });
 }
 
-/** The follower takes the next record, or first gives up what the leader does not share. */
-function replicate(world: World, side: Side): World | null {
-  const leader = world.servers[side].broker;
-  const follower = world.servers[other(side)].broker;
-  const lead = leader.obeyed.role;
-  const follow = follower.obeyed.role;
-  if (!world.linkUp || !world.servers[other(side)].up || lead.kind !== 'serve' || follow.kind !== 'follow' || lead.peer === null) return null;
-  if (idNumber(lead.peer.brokerRun) !== follower.run || idNumber(follow.leader.brokerRun) !== leader.run) return null;
-  if (follow.term > lead.term || follow.term <= follower.fencedThrough || lead.term <= follower.fencedThrough) return null;
-  let shared = 0;
-  while (shared < Math.min(leader.log.length, follower.log.length) && leader.log[shared] === follower.log[shared]) shared += 1;
-  const session = { run: follower.run, term: lead.term, journal: follower.journal };
-  const isOpen = leader.session?.run === follower.run;
-  const log = isOpen && shared < leader.log.length ? [...follower.log.slice(0, shared), leader.log[shared] as number] : follower.log.slice(0, shared);
-  const sameLog = log.length === follower.log.length && log.every((t, i) => t === follower.log[i]);
-  if (isOpen && sameLog && leader.peerDurable === log.length && leader.session?.term === lead.term) return null;
-  const next = setBroker(world, other(side), { ...follower, log, session: { run: leader.run, term: lead.term, journal: leader.journal } });
-  return setBroker(next, side, { ...leader, session, peerDurable: log.length });
+function sync(world: World, side: Side): World | null {
+  const broker = synced(world.servers[side].broker);
+  if (broker === null) return null;
+  const next = setBroker(world, side, broker);
+  return world.linkUp ? setBroker(next, other(side), told(world.servers[other(side)].broker, broker)) : next;
 }
 
-function acknowledge(world: World, side: Side): World | null {
+function acknowledge(world: World, side: Side, flaw: Flaw): World | null {
   const { broker } = world.servers[side];
-  const role = broker.obeyed.role;
-  if (role.kind !== 'serve' || role.term <= broker.fencedThrough) return null;
-  const reach = role.requirePeer ? Math.min(broker.log.length, broker.session === null ? 0 : broker.peerDurable) : broker.log.length;
+  if (serving(broker) === null || broker.current <= broker.fencedThrough) return null;
+  // What a server does after an operator has promoted the other one is given up with the rest.
+  if (world.promotion !== null && world.promotion.server !== NAMES[side] && world.promotion.term >= broker.current) return null;
+  const reach = Math.min(admitted(broker, flaw), broker.log.length);
   const done = world.acked.reduce((n, a) => Math.max(n, a.position), 0);
   if (reach <= done) return null;
   const added = [];
-  for (let p = done + 1; p <= reach; p += 1) added.push({ position: p, term: broker.log[p - 1] as number });
+  for (let p = done + 1; p <= reach; p += 1) added.push({ position: p, term: broker.log[p - 1] as number, within: broker.current });
   return { ...world, acked: [...world.acked, ...added] };
 }
 
-function claimSteps(world: World, side: Side, bounds: Bounds): [string, World][] {
+function claimSteps(world: World, side: Side, bounds: Bounds): Named[] {
   const server = world.servers[side];
   const claim = server.asked;
-  const out: [string, World][] = [];
-  if (claim !== null && server.askedShare !== world.shareId) {
-    const failed: Server = { ...server, asked: null, claim: { kind: 'failed', nonce: claim.nonce, detail: '' } };
-    out.push(['finds another share', put(world, side, failed)], ['lands on another share', put({ ...lands(world, claim) }, side, failed)]);
+  const out: Named[] = [];
+  const isAdopting = server.ha.task?.kind === 'alone' && server.ha.task.fresh;
+  const isOvertaking = claim !== null && world.share.some((r) => r.term > server.askedAfter && r.term < claim.term);
+  const failed: Server = { ...server, asked: null, claim: { kind: 'failed', nonce: claim?.nonce ?? '', detail: '' } };
+  if (claim !== null && ((isReplaced(world, server) && !isAdopting) || isOvertaking)) out.push(["'s claim is refused", put(world, side, failed), side]);
+  else if (claim !== null && server.askedShare !== world.shareId) {
+    const doubting: Server = { ...server, asked: null, claim: { kind: 'in-doubt', nonce: claim.nonce, detail: '' } };
+    out.push(["'s claim finds another share", put(world, side, failed), side], ["'s claim lands on another share", put(lands(world, claim), side, doubting), side]);
   } else if (claim !== null && claim.term <= bounds.termsMax) {
     const stands = world.share.find((r) => r.term === claim.term) ?? highest(world.share.filter((r) => r.term > claim.term));
     if (stands) {
       const kind = stands.nonce === claim.nonce ? 'won' : 'lost';
-      out.push(['meets a record', put(world, side, { ...server, asked: null, kept: higher(server.kept, stands), claim: { kind, nonce: claim.nonce, record: stands } })]);
+      out.push(["'s claim meets a record", put(world, side, { ...server, asked: null, kept: higher(server.kept, stands), claim: { kind, nonce: claim.nonce, record: stands } }), side]);
     } else {
-      const won = put({ ...world, share: [...world.share, claim] }, side, { ...server, asked: null, kept: claim, claim: { kind: 'won', nonce: claim.nonce, record: claim } });
-      out.push(['is won', won]);
+      const won: Server = { ...server, asked: null, kept: higher(server.kept, claim), claim: { kind: 'won', nonce: claim.nonce, record: claim } };
+      out.push(["'s claim is won", put(stand(world, claim), side, won), side]);
     }
-    if (world.faultsLeft > 0 && world.kindsLeft.doubt > 0) {
+    if (world.faultsLeft > 0 && world.kinds.doubt > 0) {
       const doubting = put(world, side, { ...server, asked: null, claim: { kind: 'in-doubt', nonce: claim.nonce, detail: '' } });
-      const kindsLeft = { ...world.kindsLeft, doubt: world.kindsLeft.doubt - 1 };
-      out.push(['gets no answer', fault({ ...doubting, inFlight: [...world.inFlight, claim], kindsLeft })]);
+      out.push(["'s claim gets no answer", fault({ ...doubting, inFlight: [...world.inFlight, claim] }, 'doubt'), side]);
     }
   }
   const open = server.claim?.kind === 'in-doubt' ? claimOf(server.ha) : null;
   const found = open === null ? undefined : world.share.find((r) => r.term === open.term);
   if (open !== null && found !== undefined && server.claim?.nonce === open.nonce) {
     const kind = found.nonce === open.nonce ? 'won' : 'lost';
-    out.push(['is settled', put(world, side, { ...server, kept: higher(server.kept, found), claim: { kind, nonce: open.nonce, record: found } })]);
+    out.push(["'s claim is settled", put(world, side, { ...server, kept: higher(server.kept, found), claim: { kind, nonce: open.nonce, record: found } }), side]);
   }
   return out;
 }
@@ -183,43 +184,86 @@ function higher(a: TermRecord | null, b: TermRecord): TermRecord {
 }
 
 function lands(world: World, record: TermRecord): World {
-  const inFlight = world.inFlight.filter((r) => r !== record);
-  if (world.share.some((r) => r.term === record.term)) return { ...world, inFlight };
-  return { ...world, inFlight, share: [...world.share, record] };
+  const next = { ...world, inFlight: world.inFlight.filter((r) => r !== record) };
+  return world.share.some((r) => r.term === record.term) ? next : stand(next, record);
 }
 
-function faults(world: World, side: Side): [string, World][] {
-  const server = world.servers[side];
-  if (world.faultsLeft === 0) return [];
-  const out: [string, World][] = [];
-  const { kindsLeft } = world;
-  if (kindsLeft.crash > 0) out.push(['crashes', fault({ ...put(world, side, { ...server, up: false }), kindsLeft: { ...kindsLeft, crash: kindsLeft.crash - 1 } })]);
-  if (kindsLeft.wipe > 0) {
-    const broker = { ...server.broker, log: [], journal: server.broker.journal + 2 };
-    out.push(['loses its disk', fault({ ...put(world, side, { ...server, up: false, kept: null, broker }), kindsLeft: { ...kindsLeft, wipe: 0 } })]);
-  }
-  if (kindsLeft.brokerCrash > 0) {
-    const broker = newBroker(server.broker.run + 2, server.broker.journal, server.broker.log);
-    const crashed = cutSessions(put(world, side, { ...server, broker }), side);
-    out.push(["'s broker crashes", fault({ ...crashed, kindsLeft: { ...kindsLeft, brokerCrash: 0 } })]);
-  }
-  if (kindsLeft.switchover > 0 && server.ha.state === 'ACTIVE') {
-    out.push(['is asked to switch over', { ...put(world, side, { ...server, switchoverWished: true }), kindsLeft: { ...kindsLeft, switchover: 0 } }]);
+/** A record stands on the share. With a promotion the operator has accepted the loss of what that copy does not have. */
+function stand(world: World, record: TermRecord): World {
+  const share = [...world.share, record];
+  if (record.forced !== true) return { ...world, share };
+  const { log, durable } = world.servers[record.server === NAMES[0] ? 0 : 1].broker;
+  return { ...world, share, promotion: { server: record.server, term: record.term }, acked: world.acked.filter((a) => a.position <= durable && log[a.position - 1] === a.term) };
+}
+
+function fault(world: World, kind: keyof Kinds): World {
+  const kinds = { ...world.kinds, [kind]: world.kinds[kind] - 1 };
+  // The share lost together with the only copy that is left of something: nobody can know of it any more.
+  const isShareLost = kind === 'replace' || kind === 'restore';
+  const possible = isShareLost ? { ...kinds, wipe: 0 } : kind === 'wipe' ? { ...kinds, replace: 0, restore: 0 } : kinds;
+  return { ...world, faultsLeft: world.faultsLeft - 1, kinds: possible };
+}
+
+function linkSteps(world: World): Named[] {
+  const out: Named[] = [];
+  if (!world.linkUp) out.push(['the network heals', { ...world, linkUp: true }]);
+  else if (world.faultsLeft > 0) out.push(['the network is cut', { ...world, linkUp: false, faultsLeft: world.faultsLeft - 1 }]);
+  if (!world.backUp) out.push(['the backchannel heals', { ...world, backUp: true }]);
+  else if (world.faultsLeft > 0 && world.linkUp) out.push(['the backchannel is cut', { ...world, backUp: false, faultsLeft: world.faultsLeft - 1 }]);
+  return out;
+}
+
+function shareFaults(world: World): Named[] {
+  if (world.faultsLeft === 0 || world.share.length === 0) return [];
+  const out: Named[] = [];
+  if (world.kinds.replace > 0) out.push(['the share is replaced by an empty one', fault({ ...world, share: [], inFlight: [], shareId: world.shareId + 1 }, 'replace')]);
+  const last = highest(world.share);
+  // An old backup is noticed when somebody who is there knows better; so both shall.
+  const bothKnow = world.servers.every((s) => s.kept !== null && last !== null && s.kept.nonce === last.nonce);
+  if (world.kinds.restore > 0 && bothKnow) {
+    out.push(['the share is put back from a backup', fault({ ...world, share: world.share.filter((r) => r !== last), inFlight: [] }, 'restore')]);
   }
   return out;
 }
 
-function cutSessions(world: World, side: Side): World {
-  const peer = world.servers[other(side)];
-  return put(world, other(side), { ...peer, broker: { ...peer.broker, session: null, peerDurable: 0 } });
+function faults(world: World, side: Side, flaw: Flaw): Named[] {
+  const server = world.servers[side];
+  const { broker } = server;
+  if (world.faultsLeft === 0) return [];
+  const out: Named[] = [];
+  const may = (kind: keyof Kinds, name: string, make: () => World | null, ...deciding: Side[]): void => {
+    const next = world.kinds[kind] > 0 ? make() : null;
+    if (next !== null) out.push([name, fault(next, kind), ...deciding]);
+  };
+  const survives = broker.log.slice(0, broker.durable);
+  may('crash', 'crashes', () => put(world, side, { ...server, up: false, broker: { ...broker, log: survives, feed: null, link: null } }));
+  may('wipe', 'loses its disk', () => put(world, side, { ...server, up: false, kept: null, broker: { ...broker, log: [], durable: 0, damaged: false, journal: broker.journal + 2, feed: null, link: null } }));
+  may('brokerCrash', "'s broker crashes", () => put(world, side, { ...server, said: null, broker: startedBroker(broker.run + 2, broker.journal, survives, broker.damaged) }), side);
+  may('damage', "'s disk fails", () => (broker.damaged ? null : setBroker(world, side, { ...broker, damaged: true, on: false, feed: null, link: null })), side);
+  may('diverge', "'s state differs", () => (following(broker) === null || broker.diverged || broker.link === null ? null : setBroker(world, side, { ...broker, diverged: true })), side);
+  may('switchover', 'is asked to switch over', () => (server.ha.state !== 'ACTIVE' || server.switchoverWished ? null : put(world, side, { ...server, switchoverWished: true })), side);
+  may('promote', 'is promoted', () => (server.ha.state !== 'WAITING' || server.promoteWished || (!server.silent && server.heard !== null && isServing(server.heard.state)) ? null : put(world, side, { ...server, promoteWished: true })), side);
+  may('lock', 'loses the lock', () => (server.lockHeld ? put(world, side, { ...server, lockHeld: false }) : null), side);
+  may('stall', 'finds the link stalled', () => (server.ha.state !== 'ACTIVE' ? null : unstalled(cycle(put(world, side, { ...server, stalled: true }), side, flaw), side)));
+  may('session', "'s session breaks", () => {
+    const peer = world.servers[other(side)];
+    return broker.feed === null || !connected(broker, peer.broker) ? null : setBroker(setBroker(world, side, { ...broker, feed: null }), other(side), { ...peer.broker, link: null });
+  });
+  may('heldUp', "'s broker is not heard", () => (server.said === null ? put(world, side, { ...server, said: { status: statusOf(broker, flaw), isOld: false } }) : null));
+  may('overtaken', 'says something that comes late', () => (world.onTheWay[side] === null && world.linkUp && world.backUp ? setOnTheWay(world, side, tell(world, side, flaw)) : null));
+  return out;
+}
+
+function unstalled(world: World, side: Side): World {
+  return put(world, side, { ...world.servers[side], stalled: false });
 }
 
 function restart(world: World, side: Side, flaw: Flaw): World {
   const old = world.servers[side];
   const journal = flaw === 'wiped-journal-keeps-membership' && old.broker.log.length === 0 ? side + 1 : old.broker.journal;
-  const broker = newBroker(old.broker.run + 2, journal, old.broker.log);
+  const broker = startedBroker(old.broker.run + 2, journal, old.broker.log, old.broker.damaged);
   const resumes = flaw === 'resume-own-term' && old.kept?.server === NAMES[side] && old.kept.inSync.length === 1;
-  const ha = resumes && old.kept !== null ? { ...INITIAL_STATE, state: 'STANDALONE' as const, record: old.kept, term: old.kept.term, brokerRun: `r${broker.run}` as never } : INITIAL_STATE;
-  const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, claim: null, asked: null, heard: null, silent: true, switchoverWished: false };
-  return cutSessions(put(world, side, fresh), side);
+  const ha = resumes && old.kept !== null ? { ...INITIAL_STATE, state: 'STANDALONE' as const, record: old.kept, term: old.kept.term, brokerRun: runId(broker.run) } : INITIAL_STATE;
+  const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, said: null, claim: null, asked: null, heard: null, silent: true, stalled: false, settled: true, switchoverWished: false, promoteWished: false };
+  return put(world, side, fresh);
 }

@@ -1,41 +1,24 @@
 import { decide } from '../../src/core/ha/decide.js';
-import { brokerWish, type BrokerWish } from '../../src/core/ha/orders.js';
+import { brokerWish } from '../../src/core/ha/orders.js';
 import { INITIAL_STATE, type HaState } from '../../src/core/ha/state.js';
 import type { Situation } from '../../src/core/ha/situation.js';
 import type { BrokerStatus } from '../../src/core/control/broker.js';
 import type { ClaimOutcome } from '../../src/core/control/keeper.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
-import type { JournalId, Monotonic, Position, RunId, ServerId, Term } from '../../src/core/identity.js';
-import { NO_TERM } from '../../src/core/identity.js';
+import { isServing, NO_TERM, type Monotonic, type Position, type ServerId } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
+import { presentBroker } from '../../src/manager/situate.js';
+import { journalId, keyOfRole, runId, startedBroker, statusOf, type Broker } from './broker.js';
+import type { Flaw } from './flaws.js';
 
 /*
- * Two servers of production rules (core/ha) over the smallest world in which they can go wrong: brokers that obey late, a link that cuts,
- * a share on which claims land late or never, and no working lock at all. Plain data, so that the exploration can
- * compare states.
- *
- * A log is the list of the terms of its records: in one term only one server appends, so (position, term) names a record.
+ * Two servers of production rules (core/ha) over the smallest world in which they can go wrong: brokers that obey late and disks that
+ * sync late, statuses that are overtaken, links that cut, a share on which claims land late or never, and no working lock at
+ * all. Plain data, so that the exploration can compare states.
  */
 export type Side = 0 | 1;
 export const SIDES: readonly Side[] = [0, 1];
 export const NAMES = ['primary', 'secondary'] as const;
-
-export interface Broker {
-  readonly run: number;
-  readonly journal: number;
-  readonly log: readonly number[];
-  readonly fencedThrough: number;
-  /** What it was last told, and what it does. */
-  readonly ordered: BrokerWish;
-  readonly obeyed: BrokerWish;
-  /** Leader: what the follower of the present session has confirmed. */
-  readonly peerDurable: number;
-  /** Leader: the session with the follower's run and term, or null. */
-  readonly session: { readonly run: number; readonly term: number; readonly journal: number } | null;
-  /** Leader: records from this position on are acknowledged only when the peer has them. */
-  readonly requiredFrom: number | null;
-  readonly diverged: boolean;
-}
 
 export interface Server {
   readonly run: number;
@@ -43,22 +26,57 @@ export interface Server {
   readonly ha: HaState;
   readonly kept: TermRecord | null;
   readonly broker: Broker;
+  /** The broker's statuses are held up: what the manager still goes by. */
+  readonly said: { readonly status: BrokerStatus; readonly isOld: boolean } | null;
   readonly claim: ClaimOutcome | null;
   /** The claim that the keeper was given and has not answered. */
   readonly asked: TermRecord | null;
   /** The share that it was asked of. A keeper that finds another one under its feet reports no victory. */
   readonly askedShare: number;
+  /** The highest number on it then. */
+  readonly askedAfter: number;
   /** What was last heard of the peer. */
   readonly heard: PeerStatus | null;
   readonly silent: boolean;
+  readonly lockHeld: boolean;
+  /** Time has passed since the last move. */
+  readonly settled: boolean;
+  readonly stalled: boolean;
   readonly claims: number;
   readonly switchoverWished: boolean;
+  readonly promoteWished: boolean;
 }
 
 export interface Acked {
   readonly position: number;
+  /** Of the record. */
   readonly term: number;
+  /** The term in which it was acknowledged, not before that of the record. */
+  readonly within: number;
 }
+
+/** Faults of each kind that may still happen. */
+export interface Kinds {
+  readonly crash: number;
+  readonly brokerCrash: number;
+  readonly doubt: number;
+  readonly wipe: number;
+  readonly damage: number;
+  readonly diverge: number;
+  readonly replace: number;
+  readonly restore: number;
+  readonly switchover: number;
+  readonly promote: number;
+  readonly lock: number;
+  readonly stall: number;
+  readonly session: number;
+  readonly heldUp: number;
+  readonly overtaken: number;
+}
+
+export const ALL_KINDS: Kinds = {
+  crash: 2, brokerCrash: 1, doubt: 2, wipe: 1, damage: 1, diverge: 1, replace: 1, restore: 1, switchover: 1, promote: 1, lock: 1, stall: 1, session: 1, heldUp: 1, overtaken: 1,
+};
 
 export interface World {
   readonly servers: readonly [Server, Server];
@@ -67,19 +85,16 @@ export interface World {
   /** Claims that were sent, got no answer, and may still land. */
   readonly inFlight: readonly TermRecord[];
   readonly shareId: number;
+  /** The replication link's network, and the backchannel's. */
   readonly linkUp: boolean;
+  readonly backUp: boolean;
+  /** A status of each server that is still on its way. */
+  readonly onTheWay: readonly [PeerStatus | null, PeerStatus | null];
   readonly acked: readonly Acked[];
+  /** The last promotion that stood on a share: what the other server does in a term below it is given up. */
+  readonly promotion: { readonly server: string; readonly term: number } | null;
   readonly faultsLeft: number;
-  readonly kindsLeft: { readonly crash: number; readonly doubt: number; readonly wipe: number; readonly replace: number; readonly switchover: number; readonly brokerCrash: number };
-}
-
-/** A rule left out, to see that the exploration would notice. */
-export type Flaw = 'none' | 'membership' | 'solo-without-claim' | 'no-record-is-defeat' | 'no-fence' | 'no-drain' | 'resume-own-term' | 'wiped-journal-keeps-membership';
-
-const IDLE: BrokerWish = { fenceThrough: NO_TERM, clientPort: 'closed', role: { kind: 'idle', keepClients: false } };
-
-function newBroker(run: number, journal: number, log: readonly number[]): Broker {
-  return { run, journal, log, fencedThrough: 0, ordered: IDLE, obeyed: IDLE, peerDurable: 0, session: null, requiredFrom: null, diverged: false };
+  readonly kinds: Kinds;
 }
 
 export function newWorld(faults: number): World {
@@ -88,24 +103,23 @@ export function newWorld(faults: number): World {
     up: true,
     ha: INITIAL_STATE,
     kept: null,
-    broker: newBroker(side + 1, side + 1, []),
+    broker: startedBroker(side + 1, side + 1, []),
+    said: null,
     claim: null,
     asked: null,
     askedShare: 0,
+    askedAfter: 0,
     heard: null,
     silent: true,
+    lockHeld: true,
+    settled: true,
+    stalled: false,
     claims: 0,
     switchoverWished: false,
+    promoteWished: false,
   });
   return {
-    servers: [server(0), server(1)],
-    share: [],
-    inFlight: [],
-    shareId: 1,
-    linkUp: true,
-    acked: [],
-    faultsLeft: faults,
-    kindsLeft: { crash: 2, doubt: 2, wipe: 1, replace: 1, switchover: 1, brokerCrash: 1 },
+    servers: [server(0), server(1)], share: [], inFlight: [], shareId: 1, linkUp: true, backUp: true, onTheWay: [null, null], acked: [], promotion: null, faultsLeft: faults, kinds: ALL_KINDS,
   };
 }
 
@@ -113,52 +127,8 @@ export function other(side: Side): Side {
   return side === 0 ? 1 : 0;
 }
 
-function journalId(n: number): JournalId {
-  return `j${n}` as JournalId;
-}
-
-function runId(n: number): RunId {
-  return `r${n}` as RunId;
-}
-
-function idNumber(id: string): number {
-  return Number(id.slice(1));
-}
-
-/** The broker's status as the manager sees it: never later than the truth. */
-export function brokerStatus(broker: Broker, flaw: Flaw): BrokerStatus {
-  const role = broker.obeyed.role;
-  const requires = role.kind === 'serve' && role.requirePeer;
-  const term = role.kind === 'idle' ? 0 : role.term;
-  const inStep = broker.session !== null && broker.peerDurable >= broker.log.length;
-  const durable = broker.log.length as Position;
-  return {
-    run: runId(broker.run),
-    orderSeq: 0,
-    fencedThrough: (flaw === 'no-fence' ? 1_000 : broker.fencedThrough) as Term,
-    clientPort: flaw === 'no-fence' ? 'bound' : broker.obeyed.clientPort === 'bound' ? 'bound' : 'closed',
-    clientPortError: null,
-    role: flaw === 'no-fence' && role.kind === 'follow' ? 'idle' : role.kind,
-    term: term as Term,
-    peerRequiredFrom: requires ? (broker.requiredFrom as Position | null) : null,
-    drained: role.kind === 'serve' && role.drain && (flaw === 'no-drain' || inStep),
-    journal: { id: journalId(broker.journal), term: (broker.log.at(-1) ?? 0) as Term, position: durable, durable, damage: null },
-    replication:
-      role.kind === 'follow'
-        ? { ...link(broker, term), phase: broker.session !== null ? 'in-step' : 'connecting' }
-        : role.kind === 'serve' && broker.session !== null
-          ? { ...link(broker, term), phase: inStep ? 'in-step' : 'catching-up', peerRun: runId(broker.session.run), peerJournal: journalId(broker.session.journal) }
-          : null,
-    diverged: broker.diverged ? 'differs' : null,
-    trouble: null,
-    clients: 0,
-    sessions: 0,
-    queued: 0,
-  };
-}
-
-function link(broker: Broker, term: number): Omit<NonNullable<BrokerStatus['replication']>, 'phase'> {
-  return { peerRun: null, peerJournal: null, term: term as Term, peerDurable: broker.peerDurable as Position, stalledMs: 0, lagRecords: 0, lagBytes: 0, progress: null };
+export function put(world: World, side: Side, server: Server): World {
+  return { ...world, servers: side === 0 ? [server, world.servers[1]] : [world.servers[0], server] };
 }
 
 export function highest(share: readonly TermRecord[]): TermRecord | null {
@@ -169,38 +139,46 @@ export function isReplaced(world: World, server: Server): boolean {
   return server.kept !== null && !world.share.some((r) => r.nonce === server.kept?.nonce);
 }
 
+/** What the manager goes by: the last status that came, as production code reads it. */
+export function seenStatus(server: Server, flaw: Flaw): BrokerStatus {
+  const { said } = server;
+  if (said === null) return statusOf(server.broker, flaw);
+  return presentBroker(said.status, said.isOld ? 2 : 1) ?? said.status;
+}
+
 /** Time is turned into the most permissive yes and no: whatever may happen at some moment may happen now. */
 export function situation(world: World, side: Side, flaw: Flaw): Situation {
   const server = world.servers[side];
   const replaced = isReplaced(world, server);
-  const seen = highest(world.share);
+  const adopts = server.ha.task?.kind === 'alone' && server.ha.task.fresh;
   const kept = flaw === 'membership' && server.kept !== null ? withMember(server, server.kept, side) : server.kept;
+  const dismissed = flaw === 'no-record-is-defeat' && server.claim?.kind === 'in-doubt' && server.kept !== null;
   return {
     server: NAMES[side] as ServerId,
     role: NAMES[side],
     peerServer: NAMES[other(side)] as ServerId,
     peerReplication: { host: '', port: 0 },
-    broker: brokerStatus(server.broker, flaw),
-    stalled: false,
+    broker: seenStatus(server, flaw),
+    stalled: server.stalled,
     peer: server.heard,
     peerSilent: server.silent,
     peerHearsUs: !server.silent,
     kept,
     share: {
-      usable: !replaced,
-      replaced,
+      usable: !replaced || adopts,
+      replaced: replaced && !adopts,
       empty: world.share.length === 0 && server.kept === null,
       id: `s${world.shareId}`,
-      highestTerm: seen?.term ?? NO_TERM,
+      highestTerm: highest(world.share)?.term ?? NO_TERM,
       detail: null,
     },
-    lock: { held: true, until: 1 as Monotonic, detail: null },
-    claim: flaw === 'no-record-is-defeat' && server.claim?.kind === 'in-doubt' && server.kept !== null ? { kind: 'failed', nonce: server.claim.nonce, detail: '' } : server.claim,
+    lock: server.lockHeld ? { held: true, until: 1 as Monotonic, detail: null } : { held: false, until: null, detail: 'lost' },
+    claim: dismissed && server.claim !== null ? { kind: 'failed', nonce: server.claim.nonce, detail: '' } : server.claim,
     gatewayAnswers: true,
     peerHadItsWait: server.silent,
-    settled: true,
-    taskOverdue: server.ha.task !== null && server.ha.task.kind !== 'accept' && server.ha.task.claim !== null,
-    wishes: { switchover: server.switchoverWished, stop: false, promote: false },
+    settled: server.settled,
+    taskOverdue: claimOf(server.ha) !== null,
+    wishes: { switchover: server.switchoverWished, stop: false, promote: server.promoteWished },
     fresh: { nonce: `${NAMES[side]}-${server.run}-${server.claims}`, at: '' },
   };
 }
@@ -209,31 +187,51 @@ function withMember(server: Server, kept: TermRecord, side: Side): TermRecord {
   return { ...kept, position: 0 as Position, inSync: [{ server: NAMES[side] as ServerId, journal: journalId(server.broker.journal) }, ...kept.inSync.filter((m) => m.server !== NAMES[side])] };
 }
 
+const DECISIONS_MAX = 12;
+
 /** One cycle of a manager: decide until nothing changes, then order the broker and the keeper. */
 export function cycle(world: World, side: Side, flaw: Flaw): World {
   let server = world.servers[side];
   if (!server.up) return world;
-  let claims = server.claims;
-  for (let i = 0; i < 12; i += 1) {
-    const s = situation(put(world, side, { ...server, claims }), side, flaw);
+  for (let i = 0; i < DECISIONS_MAX; i += 1) {
+    const s = situation(put(world, side, server), side, flaw);
     let next = decide(server.ha, s);
     if (flaw === 'solo-without-claim') next = soloWithoutClaim(server.ha, next);
     if (next === server.ha) break;
-    if (claimOf(next)?.nonce === s.fresh.nonce) claims += 1;
-    server = { ...server, ha: next, switchoverWished: server.switchoverWished && next.state === 'ACTIVE' };
+    server = entered(server, next, s.fresh.nonce);
   }
-  const s = situation(put(world, side, { ...server, claims }), side, flaw);
-  const wish = brokerWish(server.ha, s);
+  const ordered = brokerWish(server.ha, situation(put(world, side, server), side, flaw));
+  const { broker, said } = server;
+  const hasNewRole = keyOfRole(ordered, broker.run) !== keyOfRole(broker.ordered, broker.run);
   const claim = claimOf(server.ha);
   const isNew = claim !== null && claim.nonce !== server.asked?.nonce && claim.nonce !== server.claim?.nonce;
+  const isSame = JSON.stringify(ordered) === JSON.stringify(broker.ordered);
+  const asked = claim === null ? null : isNew ? claim : server.asked;
+  if (server === world.servers[side] && isSame && asked === server.asked && !isNew) return world;
   return put(world, side, {
     ...server,
-    claims,
-    broker: { ...server.broker, ordered: wish },
-    asked: claim === null ? null : isNew ? claim : server.asked,
+    said: said !== null && hasNewRole ? { ...said, isOld: true } : said,
+    broker: isSame ? broker : { ...broker, ordered },
+    asked,
     askedShare: isNew ? world.shareId : server.askedShare,
+    askedAfter: isNew ? (highest(world.share)?.term ?? 0) : server.askedAfter,
     claim: isNew ? null : server.claim,
   });
+}
+
+function entered(server: Server, next: HaState, nonce: string): Server {
+  const before = server.ha;
+  const moved = next.moves !== before.moves;
+  const handedOver = moved && (next.state === 'PASSIVE' || next.state === 'ACTIVE') && (before.state === 'PASSIVE' || before.state === 'ACTIVE');
+  const promoted = isServing(next.state) || (before.task?.kind === 'alone' && before.task.forced && next.task === null);
+  return {
+    ...server,
+    ha: next,
+    claims: claimOf(next)?.nonce === nonce ? server.claims + 1 : server.claims,
+    settled: moved ? !handedOver : server.settled,
+    switchoverWished: server.switchoverWished && next.state === 'ACTIVE' && !(before.task?.kind === 'handover' && next.task === null),
+    promoteWished: server.promoteWished && !promoted,
+  };
 }
 
 function soloWithoutClaim(before: HaState, next: HaState): HaState {
@@ -246,30 +244,26 @@ export function claimOf(ha: HaState): TermRecord | null {
   return ha.task !== null && ha.task.kind !== 'accept' ? ha.task.claim : null;
 }
 
-export function put(world: World, side: Side, server: Server): World {
-  return { ...world, servers: side === 0 ? [server, world.servers[1]] : [world.servers[0], server] };
-}
-
 /** What a server tells its peer now. */
 export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
   const server = world.servers[side];
-  const broker = brokerStatus(server.broker, flaw);
-  const replaced = isReplaced(world, server);
+  const broker = seenStatus(server, flaw);
+  const s = situation(world, side, flaw);
   return {
     server: NAMES[side] as ServerId,
     run: runId(server.run),
     seq: 0,
     heard: null,
     state: server.ha.state,
-    previous: server.ha.previous,
+    previous: 'WAITING',
     moves: 0,
     reason: '',
     term: server.ha.term,
     record: server.kept,
-    inDoubt: null,
+    inDoubt: claimOf(server.ha)?.term ?? null,
     shareId: `s${world.shareId}`,
-    shareEmpty: world.share.length === 0 && server.kept === null,
-    shareReplaced: replaced,
+    shareEmpty: s.share.empty,
+    shareReplaced: s.share.replaced,
     brokerDown: false,
     broker: {
       run: broker.run,
@@ -277,12 +271,12 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
       logTerm: broker.journal.term,
       position: broker.journal.position,
       durable: broker.journal.durable,
-      damage: null,
+      damage: broker.journal.damage,
       diverged: broker.diverged,
       fencedThrough: broker.fencedThrough,
       replicationPhase: broker.replication?.phase ?? null,
     },
-    holdsLock: true,
+    holdsLock: server.lockHeld,
     releasedLock: false,
     gatewayAnswers: true,
     wantsSwitchover: false,
@@ -290,5 +284,3 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
     clientEndpoints: [],
   };
 }
-
-export { newBroker, idNumber };

@@ -1,0 +1,26 @@
+/** A rule left out, to see that the exploration would notice. */
+export type Flaw =
+  | 'none'
+  /** R3: any copy may claim, whether the record names it or not. */
+  | 'membership'
+  /** R5: serves alone at once, without a claim. */
+  | 'solo-without-claim'
+  /** Section 2: a claim without an answer counts as never made. */
+  | 'no-record-is-defeat'
+  /** R4: claims before the broker has confirmed that the old leader gets nothing more. */
+  | 'no-fence'
+  /** R10: hands over while records are under way. */
+  | 'no-drain'
+  /** R1: a restarted server goes on in its own term. */
+  | 'resume-own-term'
+  /** R3: a wiped disk keeps the journal's id. */
+  | 'wiped-journal-keeps-membership'
+  /** R2: the follower acknowledges what it has not synced. */
+  | 'ack-before-durable'
+  /** R6: what is acknowledged while an admission may land does not need the peer. */
+  | 'admission-without-requirement';
+
+export const FLAWS: readonly Flaw[] = [
+  'membership', 'solo-without-claim', 'no-record-is-defeat', 'no-fence', 'no-drain', 'resume-own-term', 'wiped-journal-keeps-membership',
+  'ack-before-durable', 'admission-without-requirement',
+];

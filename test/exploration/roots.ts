@@ -1,0 +1,83 @@
+import { bothServe, reach, states } from './explore.js';
+import type { Bounds } from './events.js';
+import type { Flaw } from './flaws.js';
+import { newWorld, put, type Kinds, type World } from './model.js';
+
+/** Where explorations begin: the danger is then only a few steps away. */
+export interface Root {
+  readonly name: string;
+  readonly world: (faults: number, bounds: Bounds) => World;
+}
+
+/** The primary ACTIVE, the secondary PASSIVE, one record acknowledged on both. It came after the admission, so that position 0 is what the term counts on. */
+export function pairInSync(faults: number, bounds: Bounds): World {
+  const admitted = reach(newWorld(0), bothServe, { ...bounds, logMax: 0 }).world;
+  const isThere = (w: World): boolean =>
+    states(w) === 'ACTIVE+PASSIVE' && w.acked.length === 1 && w.servers[1].heard?.state === 'ACTIVE' && w.servers[0].heard?.state === 'PASSIVE' && isQuiet(w);
+  return { ...reach(admitted, isThere, { ...bounds, logMax: 1 }).world, faultsLeft: faults };
+}
+
+/** Everything appended is durable and said, every order carried out, every status heard. */
+function isQuiet(world: World): boolean {
+  return world.servers.every(({ broker }) => broker.durable === broker.log.length && JSON.stringify(broker.ordered) === JSON.stringify(broker.obeyed) && (broker.feed === null || broker.feed.ready));
+}
+
+/** The claim of `{primary, [both]}` is sent, and a record that needs the peer is under way. */
+export function inAdmission(faults: number, bounds: Bounds): World {
+  const isThere = (w: World): boolean => w.servers[0].asked?.cause === 'admission' && w.acked.length >= 1 && w.servers[0].broker.log.length === 2;
+  return { ...reach(newWorld(0), isThere, { ...bounds, logMax: 2 }, 5).world, faultsLeft: faults };
+}
+
+/** The primary was asked to hand over, drains, and a record is under way. */
+export function inSwitchover(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(0, bounds);
+  const appended = reach(pair, (w) => w.servers[0].broker.log.length === 2, { ...bounds, logMax: 2 }).world;
+  const asked = put(appended, 0, { ...appended.servers[0], switchoverWished: true });
+  return { ...reach(asked, (w) => w.servers[0].ha.task?.kind === 'handover' && w.servers[0].broker.obeyed.role.kind === 'serve' && w.servers[0].broker.obeyed.role.drain, bounds).world, faultsLeft: faults };
+}
+
+/** The secondary has taken over and acknowledged a record; the primary is back and copies. */
+export function afterTakeover(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(0, bounds);
+  const gone = put(pair, 0, { ...pair.servers[0], up: false });
+  const isAlone = (w: World): boolean => !w.servers[0].up && w.servers[1].ha.state === 'STANDALONE' && w.acked.length === 2;
+  return { ...reach(gone, isAlone, { ...bounds, logMax: 2 }, 1, 'primary starts').world, faultsLeft: faults };
+}
+
+/** The admission got no answer and has landed; the primary is gone, and knows only of the term before. */
+export function admissionInDoubt(faults: number, bounds: Bounds): World {
+  const sent = inAdmission(0, bounds);
+  const server = sent.servers[0];
+  const record = server.asked;
+  if (record === null) throw new Error('no admission was sent');
+  const dead = { ...server, up: false, broker: { ...server.broker, log: server.broker.log.slice(0, server.broker.durable), feed: null } };
+  return { ...put({ ...sent, share: [...sent.share, record] }, 0, dead), faultsLeft: faults };
+}
+
+/** Only these kinds of faults may happen, so often. */
+export function only(world: World, kinds: Partial<Kinds>): World {
+  const none = Object.fromEntries(Object.keys(world.kinds).map((kind) => [kind, 0])) as unknown as Kinds;
+  return { ...world, kinds: { ...none, ...kinds } };
+}
+
+export const ROOTS: readonly Root[] = [
+  { name: 'nothing', world: (faults) => newWorld(faults) },
+  { name: 'in-sync', world: pairInSync },
+  { name: 'admission', world: inAdmission },
+  { name: 'switchover', world: inSwitchover },
+  { name: 'takeover', world: afterTakeover },
+  { name: 'admission-in-doubt', world: admissionInDoubt },
+];
+
+/** Where each rule left out shows itself soonest, and with which faults. */
+export const DANGERS: readonly { readonly flaw: Flaw; readonly root: string; readonly faults: number; readonly kinds: Partial<Kinds> }[] = [
+  { flaw: 'membership', root: 'takeover', faults: 1, kinds: { crash: 1 } },
+  { flaw: 'solo-without-claim', root: 'in-sync', faults: 2, kinds: { crash: 1 } },
+  { flaw: 'no-record-is-defeat', root: 'admission', faults: 3, kinds: { doubt: 1, session: 1 } },
+  { flaw: 'no-fence', root: 'in-sync', faults: 1, kinds: {} },
+  { flaw: 'no-drain', root: 'in-sync', faults: 1, kinds: { switchover: 1 } },
+  { flaw: 'resume-own-term', root: 'admission-in-doubt', faults: 0, kinds: {} },
+  { flaw: 'wiped-journal-keeps-membership', root: 'in-sync', faults: 2, kinds: { crash: 1, wipe: 1 } },
+  { flaw: 'ack-before-durable', root: 'in-sync', faults: 1, kinds: { crash: 1 } },
+  { flaw: 'admission-without-requirement', root: 'admission', faults: 1, kinds: { crash: 1 } },
+];
