@@ -1,0 +1,32 @@
+import fc from 'fast-check';
+import { sameValue } from '../../../src/manager/same.js';
+
+describe('sameValue', () => {
+  it('agrees with JSON on what says the same', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
+        expect(sameValue(one, structuredClone(one))).toBe(true);
+        expect(sameValue(one, other)).toBe(isEqual(one, other));
+      }),
+    );
+  });
+
+  it('sees a change however deep, a key too many on either side, and an object that became an array', () => {
+    const wish = { role: { kind: 'serve', inSync: [{ server: 'a', journal: 'j' }] }, until: null };
+    expect(sameValue(wish, { ...wish, role: { ...wish.role, inSync: [{ server: 'a', journal: 'k' }] } })).toBe(false);
+    expect(sameValue(wish, { ...wish, more: 1 })).toBe(false);
+    expect(sameValue({ ...wish, more: 1 }, wish)).toBe(false);
+    expect(sameValue({}, [])).toBe(false);
+    expect(sameValue({ until: null }, { until: undefined })).toBe(false);
+    expect(sameValue({ until: undefined }, {})).toBe(true);
+  });
+});
+
+function isEqual(one: unknown, other: unknown): boolean {
+  try {
+    expect(one).toEqual(other);
+    return true;
+  } catch {
+    return false;
+  }
+}
