@@ -71,13 +71,19 @@ export class Claimer {
     return this.attempt?.outcome.kind === 'pending';
   }
 
-  /** What the manager orders. `inherited`: in the first order of this process. */
-  order(record: TermRecord | null, inherited: boolean): void {
+  /** What the manager orders. `inherited`: in the first order of this process. `kept`: the highest term that the manager keeps. */
+  order(record: TermRecord | null, inherited: boolean, kept: Term): void {
     if (record === null) this.attempt = null;
     else if (this.attempt === null || this.attempt.record.nonce !== record.nonce) {
       const { nonce } = record;
-      this.attempt = { record, stage: 'waiting', inherited, usedThrough: this.parts.shelf.seen?.usedThrough ?? null, prepared: false, outcome: { kind: 'pending', nonce } };
+      this.attempt = { record, stage: 'waiting', inherited, usedThrough: this.reckoned(kept), prepared: false, outcome: { kind: 'pending', nonce } };
     }
+  }
+
+  /** What the manager reckoned with: what it was told of, and what it keeps. A term that was won a moment ago has not been looked at yet. */
+  private reckoned(kept: Term): Term | null {
+    const { seen } = this.parts.shelf;
+    return seen === null ? null : (Math.max(seen.usedThrough, kept) as Term);
   }
 
   /** The share does not answer. What was sent may land; what was not sent waits. */

@@ -1,5 +1,5 @@
 import type { KeeperOrder, KeeperStatus, KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
-import type { Monotonic, RunId } from '../core/identity.js';
+import { NO_TERM, type Monotonic, type RunId } from '../core/identity.js';
 import { retryIntervalMs } from '../core/lock/lease.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
@@ -100,7 +100,7 @@ export class ShareKeeper {
     if (this.done || this.orphaned !== null || (this.order !== null && order.seq <= this.order.seq)) return;
     const before = this.order;
     this.order = order;
-    this.claimer.order(order.claim, before === null);
+    this.claimer.order(order.claim, before === null, order.kept?.term ?? NO_TERM);
     if (before !== null && before.shareId !== order.shareId) this.dueLook = 0;
     if (before?.wantLock !== order.wantLock || (order.peerReleasedLock && before?.peerReleasedLock !== true)) this.dueTry = 0;
     if (before !== null && adopts(order) !== adopts(before)) this.dueLook = 0;

@@ -191,6 +191,7 @@ export class Lease {
     }
     await lock.release();
     this.stray = false;
+    this.detail = null;
   }
 
   /** From now on we do not rely on it. Giving up needs nothing of the share (R12). */

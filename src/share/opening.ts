@@ -67,7 +67,7 @@ export class Opening {
     if (report.trouble !== null) throw new ShareTrouble(report.trouble);
     this.methods = report.methods;
     const limit = this.parts.config.passiveLockIntervalMs * SLOW_FRACTION;
-    if (report.slowestMs > limit) this.parts.log.write('warn', `the share is slow: ${Math.round(report.slowestMs)} ms for one of the things that were tried`);
+    if (report.slowestMs > limit) this.parts.log.write('warn', `The share is slow: ${Math.round(report.slowestMs)} ms for one of the things that were tried`);
   }
 
   /** @throws ShareTrouble when the identity's method does not work here */

@@ -40,6 +40,16 @@ describe.each([{ links: true }, { links: false }])('claims on a share with links
     expect(primary.status.highest).toEqual(record(1, 'n1'));
   });
 
+  it('follow each other at once: a term that was won a moment ago, and is kept, stands in nobody’s way', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    primary.order({ claim: record(1, 'n1') });
+    while (primary.status.claim?.kind !== 'won') await rig.pass(1);
+    primary.order({ claim: record(2, 'n2'), kept: record(1, 'n1') });
+    await rig.pass(ACTIVE_MS / 4);
+    expect(primary.status.claim).toMatchObject({ kind: 'won', nonce: 'n2' });
+  });
+
   it('of two servers for one number: exactly one wins, and the other gets the winner in hand', async () => {
     for (let seed = 0; seed < 20; seed += 1) {
       const rig = new Rig({ links });
