@@ -90,6 +90,10 @@ function firstByRecord(s: Situation, kept: TermRecord, mine: Copy, theirs: Copy)
 
 function firstWithoutRecord(s: Situation, mine: Copy, theirs: Copy): First {
   const theirKept = s.peer?.record ?? null;
+  // Each would take its own for the higher one. A promotion on a share that was replaced can have used a number twice.
+  if (s.kept !== null && theirKept?.term === s.kept.term && theirKept.nonce !== s.kept.nonce) {
+    return nobody(`the servers have kept different records of term ${s.kept.term}; promote the one whose data counts`);
+  }
   const best = s.kept !== null && (theirKept === null || s.kept.term >= theirKept.term) ? s.kept : theirKept;
   if (best !== null) return firstAmongMembers(s, best, mine, theirs, true);
   if (mine.damage !== null || theirs.damage !== null) return nobody('a copy is damaged and no term record says which one counts; promote the better one');

@@ -1,0 +1,127 @@
+import { decide } from '../../../../src/core/ha/decide.js';
+import type { HaState } from '../../../../src/core/ha/state.js';
+import type { Situation } from '../../../../src/core/ha/situation.js';
+import type { Monotonic, RunId, Term } from '../../../../src/core/identity.js';
+import type { TermRecord } from '../../../../src/core/terms/record.js';
+import { active, activeSync, ALONE, broker, MINE, passive, peer, PEER, peerBroker, record, situation, standalone, waiting } from './situations.js';
+
+/** Until nothing changes, as the manager does. */
+function settle(ha: HaState, s: Situation): HaState {
+  let at = ha;
+  for (let i = 0; i < 12; i += 1) {
+    const next = decide(at, s);
+    if (next === at) return at;
+    at = next;
+  }
+  throw new Error(`does not settle: ${at.state}, ${at.reason}`);
+}
+
+const NO_LOCK = { held: false, until: null as Monotonic | null, detail: 'held by secondary' };
+const fenced = (through: number): ReturnType<typeof broker> => broker({ fencedThrough: through as Term, clientPort: 'bound' });
+
+function claimOf(ha: HaState): TermRecord | null {
+  return ha.task?.kind === 'alone' ? ha.task.claim : null;
+}
+
+describe('a claim to serve alone (R4)', () => {
+  test('waits for the lock before it fences anything', () => {
+    const before = settle(waiting(), situation({ ...ALONE, lock: NO_LOCK }));
+    expect(before).toMatchObject({ task: { kind: 'alone' }, fence: 0 });
+  });
+
+  test.each<[string, Partial<ReturnType<typeof broker>>]>([
+    ['the fence is not confirmed', { fencedThrough: 1 as Term }],
+    ['the broker still copies', { role: 'follow' }],
+    ['the broker still serves', { role: 'serve' }],
+    ['the client port is not bound', { clientPort: 'closed' }],
+  ])('is not sent while %s', (_name, changes) => {
+    const ha = settle(waiting(), situation({ ...ALONE, broker: { ...fenced(2), ...changes } }));
+    expect(ha.fence).toBe(2);
+    expect(claimOf(ha)).toBeNull();
+  });
+
+  test('names this copy, up to where it is durable, in the term after the highest', () => {
+    const ha = settle(waiting(), situation({ ...ALONE, broker: fenced(2) }));
+    expect(claimOf(ha)).toMatchObject({ term: 3, server: 'primary', inSync: [MINE], position: 9, nonce: 'fresh' });
+  });
+
+  test('is given up when the broker was restarted behind it', () => {
+    const sent = settle(waiting(), situation({ ...ALONE, broker: fenced(2) }));
+    expect(settle(sent, situation({ ...ALONE, lock: NO_LOCK, broker: { ...fenced(2), run: 'another' as RunId } }))).toMatchObject({ state: 'WAITING', record: null });
+  });
+
+  test.each<[string, Partial<Situation>]>([
+    ['no gateway', { gatewayAnswers: false }],
+    ['no usable share', { share: { ...situation().share, usable: false } }],
+    ['a share that was replaced', { share: { ...situation().share, usable: false, replaced: true } }],
+    ['no membership', { kept: record(2, { server: PEER, inSync: [{ server: PEER, journal: MINE.journal }] }) }],
+    ['the peer that may still come', { peerHadItsWait: false }],
+  ])('is not begun with %s', (_name, changes) => {
+    expect(settle(waiting(), situation({ ...ALONE, ...changes })).task).toBeNull();
+  });
+
+  test.each([
+    ['in doubt', { kind: 'in-doubt', detail: 'no answer' }],
+    ['failed', { kind: 'failed', detail: 'no lock' }],
+    ['lost', { kind: 'lost', record: record(3, { server: PEER }) }],
+  ] as const)('that is %s serves nobody', (_name, outcome) => {
+    const sent = settle(passive(2, { fence: 2 as Term, task: { kind: 'alone', to: 'STANDALONE', cause: 'takeover', forced: false, fresh: false, claim: null } }), situation({ ...ALONE, broker: fenced(2) }));
+    expect(claimOf(sent)).not.toBeNull();
+    const after = decide(sent, situation({ ...ALONE, broker: fenced(2), claim: { ...outcome, nonce: 'fresh' } }));
+    expect(after).toMatchObject({ state: 'WAITING', term: 0, record: null });
+  });
+
+  test('of a term that an earlier attempt had fenced is followed by the next one', () => {
+    const claim = record(3, { inSync: [MINE], cause: 'alone', nonce: 'mine' });
+    const sent = waiting({ fence: 3 as Term, brokerRun: broker().run, task: { kind: 'alone', to: 'STANDALONE', cause: 'alone', forced: false, fresh: false, claim } });
+    const after = settle(sent, situation({ ...ALONE, broker: fenced(3), kept: claim, claim: { kind: 'won', nonce: 'mine', record: claim } }));
+    expect(after).toMatchObject({ state: 'WAITING', task: { claim: { term: 4 } } });
+  });
+});
+
+describe('a server whose peer is lost', () => {
+  test.each<[string, Partial<Situation>, RegExp]>([
+    ['is silent', { peerSilent: true, peerHearsUs: false }, /silent/],
+    ['does not hear us', { peerHearsUs: false }, /does not hear/],
+    ['lost its broker', { peer: peer({ state: 'PASSIVE', brokerDown: true }) }, /broker died/],
+    ['restarted its broker', { peer: peer({ state: 'PASSIVE', broker: peerBroker({ run: 'new' as RunId }) }) }, /restarted/],
+    ['has a damaged copy', { peer: peer({ state: 'PASSIVE', broker: peerBroker({ damage: 'x' }) }) }, /damaged/],
+    ['has a copy that differs', { peer: peer({ state: 'PASSIVE', broker: peerBroker({ diverged: 'at 7' }) }) }, /differs/],
+    ['has fenced our term', { peer: peer({ state: 'PASSIVE', broker: peerBroker({ fencedThrough: 2 as Term }) }) }, /has fenced term 2/],
+    ['made its copy anew: what it confirms counts nothing', { peer: peer({ state: 'PASSIVE_SYNC', broker: peerBroker({ journal: 'new' as never }) }) }, /another than the one that counts/],
+    ['gives no progress', { stalled: true, peer: peer({ state: 'PASSIVE' }) }, /no progress/],
+  ])('claims before it goes on alone when the peer %s', (_name, changes, why) => {
+    const ha = settle(active(2), situation(changes));
+    expect(ha).toMatchObject({ state: 'ACTIVE', fence: 2, task: { kind: 'alone', cause: 'peer-lost', claim: null } });
+    expect(ha.reason).toMatch(why);
+  });
+
+  test('goes on as it is while the peer copies', () => {
+    const ha = active(2);
+    expect(decide(ha, situation({ peer: peer({ state: 'PASSIVE' }) }))).toBe(ha);
+  });
+
+  test('and the lock too: WAITING', () => {
+    expect(settle(active(2), situation({ ...ALONE, lock: NO_LOCK, peerHadItsWait: false })).state).toBe('WAITING');
+  });
+
+  test('ACTIVE_SYNC, and the peer has fenced the term: STANDALONE, and a newer term for it', () => {
+    const ha = settle(activeSync(2), situation({ kept: activeSync(2).record, peer: peer({ broker: peerBroker({ fencedThrough: 2 as Term }) }) }));
+    expect(ha).toMatchObject({ state: 'STANDALONE', fence: 2, task: { kind: 'alone', claim: null } });
+  });
+});
+
+describe('a peer that knows of a later term from a share that is gone', () => {
+  const knowing = peer({ shareReplaced: true, record: record(7, { server: PEER, nonce: 'old' }) });
+
+  test('is not admitted by itself: the operator decides whose data counts', () => {
+    const ha = standalone(2);
+    expect(decide(ha, situation({ kept: ha.record, peer: knowing }))).toBe(ha);
+    expect(settle(activeSync(2), situation({ kept: ha.record, peer: knowing }))).toMatchObject({ state: 'STANDALONE', task: null });
+  });
+
+  test('is given a newer term after a promotion: the operator has decided', () => {
+    const forced = record(2, { inSync: [MINE], cause: 'promotion', forced: true });
+    expect(settle(standalone(2, { record: forced }), situation({ kept: forced, peer: knowing }))).toMatchObject({ state: 'STANDALONE', task: { kind: 'alone', forced: true } });
+  });
+});
