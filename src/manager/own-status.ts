@@ -26,6 +26,7 @@ export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: 
     shareId: s.share.id,
     shareEmpty: s.share.empty,
     shareReplaced: s.share.replaced,
+    shareGivenUp: s.share.givenUp,
     brokerDown: extra.brokerDown,
     broker: brokerPart(s),
     holdsLock: s.lock.held,

@@ -36,6 +36,8 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
   const silence = silenceLimitMs(config);
   const peerSilent = k.peer === null || !within(k.peerHeardAt, silence);
   const waitingSince = Math.max(k.movedAt, k.startedAt, k.peerConnectedAt ?? 0);
+  const share = shareOf(config, k);
+  const isLate = ha.state === 'WAITING' && k.now - Math.max(k.movedAt, k.startedAt) >= config.peerWaitMs;
   return {
     server: config.server,
     role: config.role,
@@ -47,7 +49,7 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     peerSilent,
     peerHearsUs: !peerSilent && within(k.peerHeardOurs, silence + config.pingIntervalMs),
     kept: k.kept.record,
-    share: shareOf(config, k),
+    share: { ...share, givenUp: isLate && !share.usable && !share.replaced },
     lock: lockOf(k),
     claim: claimOf(k),
     gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs) && isNewerThanSilence(config, k, peerSilent),
@@ -77,7 +79,7 @@ export function presentBroker(broker: BrokerStatus | null, roleSeq: number): Bro
   return { ...broker, drained: false, peerRequiredFrom: null, replication: null, clientPort: 'closed' };
 }
 
-function shareOf(config: ManagerConfig, k: Knowledge): Situation['share'] {
+function shareOf(config: ManagerConfig, k: Knowledge): Omit<Situation['share'], 'givenUp'> {
   const keeper = k.keeper;
   const looked = keeper !== null && keeper.lookedAt !== null;
   const fresh = looked && k.now - (keeper.lookedAt ?? 0) <= 2 * config.passiveLockIntervalMs + config.keeperAnswerLimitMs;

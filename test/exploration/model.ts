@@ -171,6 +171,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
       id: `s${world.shareId}`,
       highestTerm: highest(world.share)?.term ?? NO_TERM,
       detail: null,
+      givenUp: false,
     },
     lock: server.lockHeld ? { held: true, until: 1 as Monotonic, detail: null } : { held: false, until: null, detail: 'lost' },
     claim: dismissed && server.claim !== null ? { kind: 'failed', nonce: server.claim.nonce, detail: '' } : server.claim,
@@ -264,6 +265,7 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
     shareId: `s${world.shareId}`,
     shareEmpty: s.share.empty,
     shareReplaced: s.share.replaced,
+    shareGivenUp: false,
     brokerDown: false,
     broker: {
       run: broker.run,

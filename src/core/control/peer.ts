@@ -41,6 +41,8 @@ export interface PeerStatus {
   /** Where the share shows no record, and we have looked. */
   readonly shareEmpty: boolean;
   readonly shareReplaced: boolean;
+  /** WAITING, and the share could not be used for so long that the other server shall not wait for this one any more. */
+  readonly shareGivenUp: boolean;
   /** The manager cannot vouch for its broker: dead, hung or not started. Peer lost, at once. */
   readonly brokerDown: boolean;
   readonly broker: {

@@ -102,7 +102,8 @@ function firstWithoutRecord(s: Situation, mine: Copy, theirs: Copy): First {
 
 function firstAmongMembers(s: Situation, record: TermRecord, mine: Copy, theirs: Copy, fresh: boolean): First {
   const lackMine = missingMembership(record, mine);
-  const lackTheirs = missingMembership(record, theirs);
+  // A peer that cannot reach the share cannot claim either; its own answer is that nobody comes first.
+  const lackTheirs = s.peer?.shareGivenUp === true ? 'its share cannot be used' : missingMembership(record, theirs);
   if (lackMine === null && lackTheirs === null) return byLog(s, mine, theirs, fresh);
   if (lackMine === null) return { who: 'me', fresh };
   if (lackTheirs === null) return { who: 'peer' };

@@ -40,6 +40,8 @@ export interface Situation {
     /** Highest term number on the share, usable or not. */
     readonly highestTerm: Term;
     readonly detail: string | null;
+    /** In WAITING, not usable for `peerWait` and not replaced: this server cannot be the one that claims. */
+    readonly givenUp: boolean;
   };
   readonly lock: { readonly held: boolean; readonly until: Monotonic | null; readonly detail: string | null };
   /** Outcome of the claim that the keeper was last ordered. `won` only when the record is kept. */

@@ -83,6 +83,21 @@ describe('the share', () => {
   });
 });
 
+describe('a share that cannot be used', () => {
+  const broken = knowledge({ keeper: { ...keeper, condition: 'absent' }, movedAt: at(NOW - 10_000) });
+
+  test.each<[string, Partial<Knowledge>, boolean]>([
+    ['is given up after the wait', {}, true],
+    ['not before', { movedAt: at(NOW - 9_999) }, false],
+    ['not before, counted from the start', { startedAt: at(NOW - 9_999) }, false],
+    ['not while it is replaced: then R9 decides', { keeper: { ...keeper, condition: 'replaced' } }, false],
+    ['not while it can be used', { keeper }, false],
+  ])('%s', (_name, changes, givenUp) => {
+    expect(situate(config, INITIAL_STATE, { ...broken, ...changes }).share.givenUp).toBe(givenUp);
+    expect(situate(config, { ...INITIAL_STATE, state: 'ACTIVE' }, { ...broken, ...changes }).share.givenUp).toBe(false);
+  });
+});
+
 describe('the peer', () => {
   test.each<[string, Partial<Knowledge>, boolean, boolean]>([
     ['heard and hearing', {}, false, true],

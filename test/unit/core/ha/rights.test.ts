@@ -73,6 +73,7 @@ describe('who comes first', () => {
     ['we alone are a member', { kept: record(2, { inSync: [MINE] }) }, { who: 'me', fresh: false }],
     ['the peer alone is a member', { kept: record(2, { inSync: [THEIRS] }) }, { who: 'peer' }],
     ['the peer serves', { peer: peer({ state: 'ACTIVE' }) }, { who: 'peer' }],
+    ['members, and the peer has given the share up', { role: 'secondary', peer: peer({ shareGivenUp: true }) }, { who: 'me', fresh: false }],
     ['no record at all, both empty (R9)', { kept: null, share: { ...situation().share, empty: true }, peer: peer({ record: null, shareEmpty: true }) }, { who: 'me', fresh: true }],
     ['both saw the share replaced: the member of the higher record', { ...fresh, kept: record(2), peer: peer({ shareReplaced: true, record: record(3, { server: PEER, inSync: [THEIRS] }) }) }, { who: 'peer' }],
   ])('%s', (_name, changes, first) => {
@@ -144,7 +145,7 @@ function sideOf(server: ServerId, role: Situation['role'], of: Half): Situation 
     peer: null,
     kept: RECORDS[of.kept] ?? null,
     broker: broker({ run: `run-${server}` as RunId, journal: { id: journal as JournalId, term: of.logTerm as Term, position: of.position as Position, durable: durable as Position, damage: of.damaged ? 'bad' : null } }),
-    share: { usable: of.share === 'ok' || of.share === 'empty', replaced: of.share === 'replaced', empty: of.share === 'empty', id: 'share', highestTerm: 0 as Term, detail: null },
+    share: { usable: of.share === 'ok' || of.share === 'empty', replaced: of.share === 'replaced', empty: of.share === 'empty', id: 'share', highestTerm: 0 as Term, detail: null, givenUp: of.share === 'unusable' },
   });
 }
 
