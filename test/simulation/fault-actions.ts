@@ -1,6 +1,7 @@
 import { DAMAGING, describeFault, type Fault, type FaultKind, type HostName } from './faults.js';
 import type { SimGateway } from './gateway.js';
 import type { SimNetwork, Span } from './network.js';
+import type { Moments } from './moments.js';
 import { backchannelHost } from './pair-config.js';
 import type { ProcessKind } from './process.js';
 import type { SimServer } from './server.js';
@@ -10,6 +11,7 @@ import type { World } from './world.js';
 /** What faults act on. */
 export interface FaultGround {
   readonly world: World;
+  readonly moments: Moments;
   readonly server: (name: HostName) => SimServer;
   readonly network: SimNetwork;
   readonly gateway: SimGateway;
@@ -23,6 +25,7 @@ type Action = (ground: FaultGround, fault: Fault) => Undo | null;
 
 const SLOWEST_LINK_MS = 20_000;
 const NORMAL_DELAY = { min: 0.1, max: 0.5 };
+const LONGEST_STUTTER_MS = 900;
 const CLOCK_STEP_MS_MAX = 7_200_000;
 
 const other = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
@@ -42,6 +45,30 @@ function paused(kind: ProcessKind): Action {
     if (process === null) return null;
     process.pause();
     return () => process.resume();
+  };
+}
+
+/** It runs and stands still by turns, as on a machine that has too much to do. */
+function stutters(kind: ProcessKind): Action {
+  return (ground, { host, amount }) => {
+    const { world } = ground;
+    const random = world.random.fork(`stutter/${world.now}`);
+    const longest = LONGEST_STUTTER_MS ** amount;
+    let over = false;
+    const step = (): void => {
+      const process = over ? null : ground.server(host).find(kind);
+      const still = random.between(longest / 10, longest);
+      // Whoever is paused for another reason stays so.
+      if (process !== null && process.alive && !process.paused) {
+        process.pause();
+        world.schedule(still, () => process.resume());
+      }
+      if (!over) world.schedule(still + random.between(1, longest), step);
+    };
+    step();
+    return () => {
+      over = true;
+    };
   };
 }
 
@@ -101,6 +128,9 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
       second();
     };
   },
+  'broker-stutters': stutters('broker'),
+  'keeper-stutters': stutters('keeper'),
+  'manager-stutters': stutters('manager'),
   'broker-paused': paused('broker'),
   'keeper-paused': paused('keeper'),
   'manager-paused': paused('manager'),
@@ -198,6 +228,8 @@ export function possibleFaults(ground: FaultGround): FaultKind[] {
   return [...Object.keys(ACTIONS), ...Object.keys(ground.storage.actions)] as FaultKind[];
 }
 
+/** A fault waits so long for its moment. */
+const MOMENT_LIMIT_MS = 15_000;
 /** Before a copy is destroyed nothing else may have gone wrong for so long. */
 const CALM_MS = 3_000;
 const LOOK_AGAIN_MS = 500;
@@ -217,7 +249,23 @@ export class FaultRunner {
   ) {}
 
   start(): void {
-    for (const fault of this.plan) this.ground.world.schedule(fault.atMs, () => this.begin(fault));
+    for (const fault of this.plan) this.ground.world.schedule(fault.atMs, () => this.await(fault));
+  }
+
+  /** A fault of a moment waits for it, and happens all the same when it does not come. */
+  private await(fault: Fault): void {
+    if (fault.moment === null) return this.begin(fault);
+    const { world, moments } = this.ground;
+    let begun = false;
+    const once = (): void => {
+      if (!begun) this.begin(fault);
+      begun = true;
+    };
+    const forget = moments.next(fault.moment, () => void world.schedule(fault.lagMs, once));
+    world.schedule(MOMENT_LIMIT_MS, () => {
+      forget();
+      once();
+    });
   }
 
   /** Everything works again from now on. */

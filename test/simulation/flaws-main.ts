@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { plant } from './flawed-build.js';
 import { FLAWS, type Flaw } from './flaws.js';
@@ -59,10 +59,17 @@ function parse(args: readonly string[]): Options | null {
   return options.only.every((wanted) => [CLEAN, ...FLAWS].some(({ name }) => name === wanted)) ? options : null;
 }
 
+/** The folder above the build that has the sources. */
+function repositoryOf(build: string): string {
+  let folder = dirname(build);
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
+
 /** Runs the ordinary seeds on the code with the flaw in it. */
 async function tryFlaw(flaw: Flaw, options: Options, build: string, folder: string): Promise<Score> {
   const target = join(folder, flaw.name);
-  plant(flaw, join(build, '..'), build, target);
+  plant(flaw, repositoryOf(build), build, target);
   const worker = pathToFileURL(join(target, 'test/simulation/seed-worker.js'));
   const score: Score = { tried: 0, found: 0, checks: new Map(), firstSeed: null };
   const { seed, seeds, workers, minutes, first } = options;

@@ -7,6 +7,7 @@ import type { History } from './history.js';
 import { SimHost, type ClockShape } from './host.js';
 import { Ledger } from './ledger.js';
 import { SimLocalState } from './local-state.js';
+import { Moments } from './moments.js';
 import { PLAIN_SHAPE, SimNetwork } from './network.js';
 import { backchannelHost, clientEndpoint } from './pair-config.js';
 import type { SeedShape } from './seed-shape.js';
@@ -32,6 +33,7 @@ export class Pair {
   readonly network: SimNetwork;
   readonly gateway = new SimGateway();
   readonly ledger = new Ledger();
+  readonly moments = new Moments();
   private parts: { servers: Record<HostName, SimServer>; storage: Storage; workload: Workload; checkers: Checkers } | null = null;
   private pid = 100;
 
@@ -49,7 +51,7 @@ export class Pair {
   build(shape: SeedShape, history: History): void {
     const { world } = this;
     const hosts = { primary: new SimHost(world, 'primary', shape.clocks.primary), secondary: new SimHost(world, 'secondary', shape.clocks.secondary) };
-    const storage = new Storage(world, hosts);
+    const storage = new Storage(world, hosts, this.moments);
     const servers = { primary: this.makeServer('primary', hosts.primary, storage), secondary: this.makeServer('secondary', hosts.secondary, storage) };
     const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger);
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
@@ -78,7 +80,7 @@ export class Pair {
   }
 
   get ground(): FaultGround {
-    return { world: this.world, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers };
+    return { world: this.world, moments: this.moments, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers };
   }
 
   /** Every server runs again, on a machine that works. */
@@ -142,7 +144,7 @@ export class Pair {
     });
     const nextPid = (): number => (this.pid += 1);
     const localState = new SimLocalState(host);
-    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, nextPid });
+    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, moments: this.moments, nextPid });
     return new SimServer(name, host, localState, wiring.probe, nextPid, (server, process) => wiring.bootManager(server, process));
   }
 }

@@ -46,6 +46,10 @@ export interface ClaimWord {
 /** What a share keeper last said about its lock. */
 export interface LockWord {
   readonly lock: LockStatus;
+  /** The keeper that said it; its name on the share. */
+  readonly keeper: string;
+  /** True time of its deadline, as its clock ran when it said it; `null` when it does not hold the lock. */
+  readonly untilTrue: number | null;
   /** Whether that server may still rely on it: by its own clock, and its keeper lives. */
   relied(): boolean;
 }
@@ -70,6 +74,8 @@ export interface ShareProbe {
   readonly version: number;
   /** Every term record that stands there, by number. */
   records(): ReadonlyMap<number, TermRecord>;
+  /** True time at which a keeper's last heartbeat took effect; `null` when none did. */
+  beatAt(keeper: string): number | null;
   /** Servers whose lock was taken over as abandoned since the last call. */
   takenOver(): readonly HostName[];
 }

@@ -36,6 +36,11 @@ export class SimProcess implements Owner {
     return this.pid;
   }
 
+  /** A name that no other process of the run has. */
+  get unique(): string {
+    return `${this.label}/${this.pid}`;
+  }
+
   get alive(): boolean {
     return this.living;
   }

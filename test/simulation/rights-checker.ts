@@ -1,7 +1,10 @@
 import type { TermRecord } from '../../src/core/terms/record.js';
 import type { HostName } from './faults.js';
-import type { BrokerView, ClaimWord, ServerProbe, ShareProbe } from './probe.js';
+import { keeperConfig } from './pair-config.js';
+import type { BrokerView, ClaimWord, LockWord, ServerProbe, ShareProbe } from './probe.js';
 import type { World } from './world.js';
+
+const STALENESS_MS = keeperConfig('primary').passiveLockIntervalMs;
 
 /**
  * Who has which right, judged from outside (design: arbitration): by the records as they really stand, by what each broker really is,
@@ -16,6 +19,7 @@ export class RightsChecker {
   private readonly claimsSeen = new Map<HostName, number>();
   /** Nonces of claims of which it was said that they were never sent. */
   private readonly disowned = new Map<string, HostName>();
+  private readonly leases = new Map<HostName, LockWord>();
   private readonly won = new Map<number, { readonly nonce: string; readonly name: HostName }>();
 
   constructor(
@@ -30,6 +34,7 @@ export class RightsChecker {
       const { claims, name } = probe;
       if (changed !== null && name !== changed) continue;
       const seen = this.claimsSeen.get(name) ?? 0;
+      this.checkLease(name, probe.lock());
       if (claims.length === seen) continue;
       for (const word of claims.slice(seen)) this.hearClaim(name, word);
       this.claimsSeen.set(name, claims.length);
@@ -119,6 +124,19 @@ export class RightsChecker {
     if (lock !== null && lock.lock.held && lock.relied()) {
       this.world.fail('one holder of the lock', `the lock of ${from} was taken over as abandoned, and ${from} may rely on it until ${Math.round(lock.lock.until ?? 0)} ms of its clock`);
     }
+  }
+
+  /**
+   * Section 4: "The holder's own deadline runs from when the renewal was sent, less a margin": whoever watches the heartbeat cannot have seen
+   * it stand still for the whole period before the holder gives up by itself.
+   */
+  private checkLease(name: HostName, word: LockWord | null): void {
+    if (word === null || word === this.leases.get(name)) return;
+    this.leases.set(name, word);
+    const { untilTrue, keeper } = word;
+    const beatAt = this.share.beatAt(keeper);
+    if (untilTrue === null || beatAt === null || untilTrue <= beatAt + STALENESS_MS) return;
+    this.world.fail('a lease ends before it is stale', `${name} relies on its lock for ${Math.round(untilTrue - beatAt)} ms after the last heartbeat that others could see; they take it for abandoned after ${STALENESS_MS} ms`);
   }
 
   private *views(): Generator<{ name: HostName; broker: BrokerView }> {

@@ -50,7 +50,7 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
       faultsMin: 3 + Math.floor((minutes - 2) / 4),
       faultsMax: Math.round(4 * minutes),
     },
-    workload: { everyMs: random.between(300, 450), incidentEveryMs: random.logBetween(3_000, 60_000) },
+    workload: { everyMs: random.between(330, 620), incidentEveryMs: random.logBetween(3_000, 60_000) },
     clocks: { primary: drawClock(random), secondary: drawClock(random) },
     startMs: { primary: first === 'primary' ? 10 : 10 + late, secondary: first === 'secondary' ? 10 : 10 + late },
   };

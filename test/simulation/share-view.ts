@@ -17,6 +17,7 @@ export class ShareView implements ShareProbe {
   constructor(
     private readonly share: SimShare,
     private readonly termsFolder: string,
+    private readonly appeared: () => void = () => undefined,
   ) {
     const { tree } = share;
     share.onTakeOver = (from) => {
@@ -27,6 +28,7 @@ export class ShareView implements ShareProbe {
       tree[step] = (from: string, to: string): void => {
         original(from, to);
         this.changed();
+        if (to.startsWith(this.termsFolder) && termOfName(to.slice(this.termsFolder.length + 1)) !== null) this.appeared();
       };
     }
   }
@@ -40,6 +42,10 @@ export class ShareView implements ShareProbe {
   replaced(): void {
     this.before = new Map(this.records());
     this.changed();
+  }
+
+  beatAt(keeper: string): number | null {
+    return this.share.beatAt.get(keeper) ?? null;
   }
 
   takenOver(): readonly HostName[] {

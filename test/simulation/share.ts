@@ -24,20 +24,22 @@ export type Fate =
 export interface ShareFaults {
   /** A request's way there, and its answer's way back, each between these. Milliseconds. */
   latencyMs: { low: number; high: number };
+  /** So often a way takes up to `ms` longer. */
+  spikes: { chance: number; ms: number };
   /** Requests wait, with no effect, until it is false again. */
   hung: boolean;
   /** Every operation fails at once. */
   gone: boolean;
   readOnly: boolean;
   full: boolean;
-  /** Probability that an operation takes effect and its answer is lost (EIO). */
+  /** Probability that an operation takes effect and its answer is lost: the caller is told EIO, or its system asks again and tells what that met (EEXIST). */
   replyLost: number;
   /** Names that a client saw to be absent, and listings, are answered from memory for so long. Milliseconds; 0 for fresh ones. */
   staleMs: number;
 }
 
 export function noFaults(): ShareFaults {
-  return { latencyMs: { low: 0.2, high: 3 }, hung: false, gone: false, readOnly: false, full: false, replyLost: 0, staleMs: 0 };
+  return { latencyMs: { low: 0.2, high: 3 }, spikes: { chance: 0, ms: 0 }, hung: false, gone: false, readOnly: false, full: false, replyLost: 0, staleMs: 0 };
 }
 
 export interface SimShareOptions {
@@ -54,6 +56,9 @@ const WRITES: ReadonlySet<Operation> = new Set<Operation>(['createSynced', 'rewr
 /** Operations that need room. Rewriting in place needs none. */
 const GROWTH: ReadonlySet<Operation> = new Set<Operation>(['createSynced', 'link', 'makeFolder', 'lock.acquire']);
 
+/** So often the system asks again when an answer was lost, and the second request meets what the first one did. */
+const ASKED_AGAIN_CHANCE = 0.5;
+
 /** A shared folder in virtual time. Clients reach it by ports of their own, each with faults of its own beside those of all. */
 export class SimShare {
   readonly tree = new ShareTree();
@@ -64,6 +69,8 @@ export class SimShare {
   lock: { readonly number: number; readonly client: SimShareClient } | null = null;
   /** Told whose lock was taken over as abandoned, while the lock works. */
   onTakeOver: (from: string) => void = () => undefined;
+  /** When a client's last rewriting in place took effect, true time: its last sign of life as others can see it. */
+  readonly beatAt = new Map<string, number>();
   private locks = 0;
   private waiting: (() => void)[] = [];
 
@@ -126,8 +133,11 @@ export class SimShare {
   }
 
   delay(faults: ShareFaults): number {
+    const { fraction } = this.options;
     const { low, high } = faults.latencyMs;
-    return low + (high - low) * this.options.fraction();
+    const { chance, ms } = faults.spikes;
+    const spike = chance > 0 && fraction() < chance ? ms * fraction() : 0;
+    return low + (high - low) * fraction() + spike;
   }
 }
 
@@ -155,7 +165,11 @@ export class SimShareClient {
       list: (path) => this.ask('list', path, () => this.rememberNames(path)),
       identity: (path) => this.ask('identity', path, () => tree.identity(path)),
       createSynced: (path, bytes) => this.ask('createSynced', path, () => tree.write(path, bytes, true)),
-      rewriteInPlace: (path, bytes) => this.ask('rewriteInPlace', path, () => tree.write(path, bytes, false)),
+      rewriteInPlace: (path, bytes) =>
+        this.ask('rewriteInPlace', path, () => {
+          tree.write(path, bytes, false);
+          share.beatAt.set(name, share.options.now());
+        }),
       link: (from, to) => this.ask('link', to, () => (links ? tree.link(from, to) : raise('EOPNOTSUPP', to))),
       rename: (from, to) => this.ask('rename', to, () => tree.rename(from, to)),
       makeFolder: (path) => this.ask('makeFolder', path, () => tree.makeFolder(path)),
@@ -221,9 +235,12 @@ export class SimShareClient {
       return answer(() => reject(failure(fate.code, path)));
     }
     if (fate.kind === 'silent' && !fate.effect) return;
-    const outcome = this.attempt(operation, path, effect);
+    let outcome = this.attempt(operation, path, effect);
     if (fate.kind === 'silent') return;
-    const lost = fate.kind === 'reply-lost' ? fate.code : this.chance(Math.max(share.faults.replyLost, this.faults.replyLost)) ? 'EIO' : null;
+    const drops = fate.kind === 'normal' && this.chance(Math.max(share.faults.replyLost, this.faults.replyLost));
+    const asksAgain = drops && this.chance(ASKED_AGAIN_CHANCE);
+    if (asksAgain) outcome = this.attempt(operation, path, effect);
+    const lost = fate.kind === 'reply-lost' ? fate.code : drops && !asksAgain ? 'EIO' : null;
     answer(() => {
       if (lost !== null) reject(failure(lost, path));
       else if ('error' in outcome) reject(outcome.error);

@@ -5,6 +5,7 @@ import { SimulatedDisk } from './disk.js';
 import type { FaultGround } from './fault-actions.js';
 import type { Fault, FaultKind, HostName } from './faults.js';
 import type { SimHost } from './host.js';
+import type { Moments } from './moments.js';
 import { LOCK_FILE } from './pair-config.js';
 import type { Prng } from './prng.js';
 import type { SimProcess } from './process.js';
@@ -23,6 +24,8 @@ type Undo = () => void;
 /** The share is reached by all in the same way, or one host has its trouble alone. */
 const ALONE_CHANCE = 0.5;
 const SLOW_LATENCY_MS = { low: 100, high: 3_500 };
+/** Half of the slow shares are so at times only. */
+const SPIKE_CHANCE = 0.15;
 const SLOWEST_DISK_MS = 3_000;
 const FULL_DISK_LEFT_BYTES = 2_000;
 const NORMAL_LATENCY_MS = noFaults().latencyMs;
@@ -42,6 +45,7 @@ export class Storage implements StorageFaults {
   constructor(
     private readonly world: World,
     hosts: Readonly<Record<HostName, SimHost>>,
+    moments: Moments,
   ) {
     const random = world.random.fork('share');
     this.diskRandom = { primary: world.random.fork('disk/primary'), secondary: world.random.fork('disk/secondary') };
@@ -57,14 +61,14 @@ export class Storage implements StorageFaults {
       fraction: () => random.fraction(),
       links: !random.chance(0.15),
     });
-    this.shareProbe = new ShareView(this.share, `${LOCK_FILE}.terms`);
+    this.shareProbe = new ShareView(this.share, `${LOCK_FILE}.terms`, () => moments.tell('record'));
     this.actions = this.shareActions();
   }
 
   /** The share as one process reaches it. */
   shareFor(process: SimProcess): SharePorts {
     const host = process.host.name as HostName;
-    const client = this.share.client(process.label, process.schedule);
+    const client = this.share.client(process.unique, process.schedule);
     Object.assign(client.faults, this.hostFaults[host]);
     const entry = { host, client };
     this.clients.add(entry);
@@ -120,7 +124,9 @@ export class Storage implements StorageFaults {
     return {
       'share-slow': (_, { host, amount }) => {
         const high = SLOW_LATENCY_MS.low * (SLOW_LATENCY_MS.high / SLOW_LATENCY_MS.low) ** ((amount * 2) % 1);
-        return this.change(amount < ALONE_CHANCE ? host : null, { latencyMs: { low: high / 5, high } }, { latencyMs: { ...NORMAL_LATENCY_MS } });
+        const always: Partial<ShareFaults> = { latencyMs: { low: high / 5, high } };
+        const atTimes: Partial<ShareFaults> = { spikes: { chance: SPIKE_CHANCE, ms: high } };
+        return this.change(amount < ALONE_CHANCE ? host : null, (amount * 4) % 1 < 0.5 ? always : atTimes, { latencyMs: { ...NORMAL_LATENCY_MS }, spikes: { chance: 0, ms: 0 } });
       },
       'share-hung': faulty({ hung: true }, { hung: false }),
       'share-gone': faulty({ gone: true }, { gone: false }),

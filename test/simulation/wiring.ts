@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { BrokerStatus, BrokerToManager, ManagerToBroker } from '../../src/core/control/broker.js';
+import type { BrokerToManager, ManagerToBroker } from '../../src/core/control/broker.js';
 import type { ClaimOutcome, KeeperToManager, ManagerToKeeper } from '../../src/core/control/keeper.js';
 import type { RunId, ServerState } from '../../src/core/identity.js';
 import { Backchannel } from '../../src/manager/backchannel.js';
@@ -12,6 +12,8 @@ import { BrokerServer } from '../../src/server/broker-server.js';
 import { ClientListener } from '../../src/server/clients/client-listener.js';
 import type { Copy } from '../../src/server/copy.js';
 import type { ClientEdge } from '../../src/server/edge.js';
+import type { Following } from '../../src/server/following.js';
+import { Serving } from '../../src/server/serving.js';
 import { ShareKeeper } from '../../src/share/keeper.js';
 import { SimSpawner } from './channel.js';
 import type { HostName } from './faults.js';
@@ -22,6 +24,7 @@ import type { Ledger } from './ledger.js';
 import type { SimLocalState } from './local-state.js';
 import type { SimNetwork, SimNode } from './network.js';
 import { backchannelEndpoint, backchannelHello, backchannelHost, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost } from './pair-config.js';
+import { watchBrokers, watchKeepers, type Moments } from './moments.js';
 import type { BrokerView, ClaimWord, LockWord, ManagerView, Move, ServerProbe } from './probe.js';
 import type { SimProcess } from './process.js';
 import type { SimServer } from './server.js';
@@ -35,6 +38,7 @@ export interface WiringParts {
   readonly storage: Storage;
   readonly localState: SimLocalState;
   readonly ledger: Ledger;
+  readonly moments: Moments;
   readonly nextPid: () => number;
 }
 
@@ -81,8 +85,8 @@ export class ServerWiring {
       peerLink: this.peerLink(process, run, log),
       gateway: parts.gateway.probeFor(process),
       localState: parts.localState.forProcess(process),
-      keeper: new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent)),
-      broker: new SimSpawner<ManagerToBroker, BrokerToManager>(process, 'broker', parts.nextPid, (child, parent) => this.bootBroker(child, parent)),
+      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent)), parts.moments),
+      broker: watchBrokers(new SimSpawner<ManagerToBroker, BrokerToManager>(process, 'broker', parts.nextPid, (child, parent) => this.bootBroker(child, parent)), parts.moments),
       run,
     });
     const view = (): ManagerView => {
@@ -160,9 +164,9 @@ export class ServerWiring {
         checksum: crc32,
         channel,
         clients: (edge) => {
-          const { copy } = insidesOf(edge);
+          const { copy, serving } = insidesOf(edge);
           tapJournal(copy.journal, ledger);
-          this.showBroker(process, broker, copy);
+          this.showBroker(process, broker, copy, serving);
           const protocol = new MqttProtocol({ edge, clock, random: process.random.fork('clients'), log, authenticator: new AnonymousAuthenticator() });
           const doors = [{ name: 'mqtt', network, endpoint: clientEndpoint(name) }];
           return new ClientListener({ doors, limits: { connectionsMax: CLIENTS_MAX }, start: (stream) => protocol.start(stream), clock, log });
@@ -186,7 +190,8 @@ export class ServerWiring {
         const { clock } = process;
         const bootAhead = clock.sinceBoot() - clock.monotonic();
         const slept = (): boolean => clock.sinceBoot() - clock.monotonic() - bootAhead > BOOT_TOLERANCE_MS;
-        this.lock = { lock, relied: () => process.alive && lock.until !== null && clock.monotonic() < lock.until && !slept() };
+        const untilTrue = lock.until === null ? null : process.host.world.now + (lock.until - clock.monotonic()) / process.host.clock.rate;
+        this.lock = { lock, keeper: process.unique, untilTrue, relied: () => process.alive && lock.until !== null && clock.monotonic() < lock.until && !slept() };
         if (claim === null || (claim.nonce === said?.nonce && claim.kind === said.kind)) return;
         said = claim;
         this.claims.push({ term: ordered, outcome: claim });
@@ -203,11 +208,8 @@ export class ServerWiring {
     };
   }
 
-  private showBroker(process: SimProcess, broker: BrokerServer, copy: Copy): void {
-    const view = (): BrokerView | null => {
-      const { status } = broker;
-      return status === null ? null : viewOf(status, copy);
-    };
+  private showBroker(process: SimProcess, broker: BrokerServer, copy: Copy, serving: Serving): void {
+    const view = (): BrokerView | null => viewOf(broker, copy, serving);
     this.brokerView = view;
     process.onEnd.push(() => {
       if (this.brokerView === view) this.brokerView = null;
@@ -245,23 +247,29 @@ function logTo(channel: Channel<KeeperToManager, ManagerToKeeper> | Channel<Brok
   };
 }
 
-/** The copy behind the edge: private to the broker, and looked at by the checkers alone. */
-function insidesOf(edge: ClientEdge): { copy: Copy } {
+/** What is behind the edge: private to the broker, and looked at by the checkers alone. */
+function insidesOf(edge: ClientEdge): { copy: Copy; serving: Serving } {
   const { copy } = (edge as unknown as { tools: { copy: Copy } }).tools;
-  return { copy };
+  if (!(edge instanceof Serving)) throw new Error('the simulator knows the edge as Serving');
+  return { copy, serving: edge };
 }
 
-function viewOf(status: BrokerStatus, copy: Copy): BrokerView {
-  const { run, role, term, fencedThrough, journal } = status;
+/** What the broker really is, by its parts: its own status could be mistaken. `null` before it has read its journal. */
+function viewOf(broker: BrokerServer, copy: Copy, serving: Serving): BrokerView | null {
+  const { parts, fence } = broker as unknown as { parts: { following: Following | null } | null; fence: number };
+  if (parts === undefined || fence === undefined) throw new Error('the simulator looks for parts of the broker that are not there any more');
+  if (parts === null) return null;
+  const { following } = parts;
+  const { head } = copy;
   return {
-    run,
-    role,
-    term,
-    fencedThrough,
-    journal: journal.id,
-    damage: journal.damage,
-    head: copy.head,
-    durable: journal.durable,
-    digest: () => (copy.ready && copy.replica.position === copy.head.position ? copy.replica.core.digest() : null),
+    run: broker.run,
+    role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',
+    term: serving.on ? (serving.term ?? 0) : (following?.term ?? 0),
+    fencedThrough: fence,
+    journal: copy.id,
+    damage: copy.damage,
+    head,
+    durable: copy.durable,
+    digest: () => (copy.ready && copy.replica.position === head.position ? copy.replica.core.digest() : null),
   };
 }

@@ -1,0 +1,83 @@
+import type { BrokerOrder, ManagerToBroker } from '../../src/core/control/broker.js';
+import type { ManagerToKeeper } from '../../src/core/control/keeper.js';
+import type { Child, Spawner } from '../../src/ports/process.js';
+
+/**
+ * Steps on the way to another role. What goes wrong at one of them hits where the rules are at work; drawn by the clock alone, such a hit is
+ * as rare as the steps are short.
+ * - `fence`: a manager raises the fence (R4). `require`: it asks that the peer be required (R6). `drain`: it begins a handover (R10).
+ * - `claim`: it orders a claim. `record`: a term record begins to stand on the share. `serve`: it orders its broker to serve in a new term.
+ */
+export const MOMENTS = ['fence', 'require', 'drain', 'claim', 'record', 'serve'] as const;
+/** A fence comes before every claim for one server alone, and is over soonest: drawn twice as often. */
+export const MOMENTS_DRAWN: readonly Moment[] = [...MOMENTS, 'fence'];
+
+export type Moment = (typeof MOMENTS)[number];
+
+/** Who waits for which step; told by whoever sees it happen. */
+export class Moments {
+  private waiting: { readonly moment: Moment; readonly action: () => void }[] = [];
+
+  /** `action` runs once, when the step happens next, within the event in which it does. Gives back how to wait no more. */
+  next(moment: Moment, action: () => void): () => void {
+    const entry = { moment, action };
+    this.waiting.push(entry);
+    return () => {
+      this.waiting = this.waiting.filter((other) => other !== entry);
+    };
+  }
+
+  tell(moment: Moment): void {
+    if (this.waiting.length === 0) return;
+    const due = this.waiting.filter((entry) => entry.moment === moment);
+    if (due.length === 0) return;
+    this.waiting = this.waiting.filter((entry) => entry.moment !== moment);
+    for (const { action } of due) action();
+  }
+}
+
+/** Looks at what a parent sends to its children. Nothing is changed. */
+function watching<Down, Up>(spawner: Spawner<Down, Up>, makeLook: () => (message: Down) => void): Spawner<Down, Up> {
+  return {
+    start: (): Child<Down, Up> => {
+      const child = spawner.start();
+      const look = makeLook();
+      return {
+        pid: child.pid,
+        send: (message) => {
+          child.send(message);
+          look(message);
+        },
+        handle: (handlers) => child.handle(handlers),
+        kill: () => child.kill(),
+      };
+    },
+  };
+}
+
+export function watchBrokers<Up>(spawner: Spawner<ManagerToBroker, Up>, moments: Moments): Spawner<ManagerToBroker, Up> {
+  return watching(spawner, () => {
+    let before: BrokerOrder | null = null;
+    return ({ order }) => {
+      const last = before;
+      before = order;
+      if (order.fenceThrough > (last?.fenceThrough ?? 0)) moments.tell('fence');
+      if (order.role.kind !== 'serve') return;
+      const served = last?.role.kind === 'serve' ? last.role : null;
+      if (served?.term !== order.role.term) moments.tell('serve');
+      if (order.role.requirePeer && served?.requirePeer !== true) moments.tell('require');
+      if (order.role.drain && served?.drain !== true) moments.tell('drain');
+    };
+  });
+}
+
+export function watchKeepers<Up>(spawner: Spawner<ManagerToKeeper, Up>, moments: Moments): Spawner<ManagerToKeeper, Up> {
+  return watching(spawner, () => {
+    let nonce: string | null = null;
+    return ({ order }) => {
+      const claimed = order.claim?.nonce ?? null;
+      if (claimed !== null && claimed !== nonce) moments.tell('claim');
+      nonce = claimed;
+    };
+  });
+}
