@@ -1,5 +1,8 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { judgeMount, parseMounts } from '../../src/adapters/mount-options.js';
+import { renderFinding } from '../../src/cli/check/finding.js';
+import { mountFindings } from '../../src/cli/check/share.js';
 import { troubleOf } from '../../src/share/failure.js';
 import { lockstep } from './support/cli.js';
 import { fillUp, MAY_MOUNT, onFreezable, onTmpfs } from './support/mounts.js';
@@ -173,4 +176,11 @@ pairTest('a share keeper that is stopped dead: killed and started anew, and clie
   expect(active.pid('keeper')).not.toBe(pid);
   expect((await active.status())?.history.filter(({ to }) => to === 'WAITING')).toEqual([]);
   await traffic.settle();
+});
+
+test('a mount whose options allow stale reads: refused, and check says which options are missing (the judgement; no NFS server is at hand here)', () => {
+  const [mount] = parseMounts('36 35 0:42 / /mnt/s rw,relatime shared:1 - nfs4 gateway:/srv rw,vers=4.2,hard,proto=tcp');
+  if (mount === undefined) throw new Error('no mount');
+  const lines = mountFindings(judgeMount(mount)).map(renderFinding);
+  expect(lines.join('\n')).toMatch(/^FAILS +share +\/mnt\/s \(nfs4 of gateway:\/srv\): .*(noac|actimeo=0)/m);
 });
