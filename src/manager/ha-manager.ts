@@ -423,12 +423,23 @@ function claimNonce(ha: HaState): string | null {
  * the next heartbeat: otherwise each answer would call for another.
  */
 function sayTheSame(status: Omit<PeerStatus, 'seq'>, told: Omit<PeerStatus, 'seq'>): boolean {
-  const { heard, broker, ...rest } = status;
-  if (heard?.run !== told.heard?.run || (broker === null) !== (told.broker === null)) return false;
-  if (!sameValue({ ...rest, heard: null, broker: null }, { ...told, heard: null, broker: null })) return false;
-  if (broker === null || told.broker === null) return true;
-  const { position, durable, logTerm } = told.broker;
-  return sameValue({ ...broker, position, durable, logTerm }, told.broker);
+  for (const key of Object.keys(status) as (keyof typeof status)[]) {
+    if (key === 'heard') {
+      if (status.heard?.run !== told.heard?.run) return false;
+    } else if (key === 'broker') {
+      if (!sayTheSameOfBroker(status.broker, told.broker)) return false;
+    } else if (!sameValue(status[key], told[key])) return false;
+  }
+  return true;
+}
+
+function sayTheSameOfBroker(broker: PeerStatus['broker'], told: PeerStatus['broker']): boolean {
+  if (broker === null || told === null) return broker === told;
+  for (const key of Object.keys(broker) as (keyof typeof broker)[]) {
+    const moves = key === 'position' || key === 'durable' || key === 'logTerm';
+    if (!moves && !sameValue(broker[key], told[key])) return false;
+  }
+  return true;
 }
 
 /** What makes the broker's answers to earlier orders meaningless: another role, term, partner, or another process. */
