@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { checksum } from '../adapters/checksum.js';
 import { createClock } from '../adapters/clock.js';
 import { NodeDisk } from '../adapters/disk.js';
@@ -5,6 +6,7 @@ import { createPlainNetwork } from '../adapters/network.js';
 import { parentChannel } from '../adapters/parent-channel.js';
 import { createRandom } from '../adapters/random.js';
 import { readPairKey } from '../adapters/secret.js';
+import { becomeSoleWriter } from '../adapters/sole-writer.js';
 import { createPskNetwork } from '../adapters/tls-psk.js';
 import { createTlsServer } from '../adapters/tls-server.js';
 import { UserFileAuthenticator } from '../adapters/user-file-authenticator.js';
@@ -75,6 +77,7 @@ async function run(config: BrokerProcessConfig): Promise<void> {
   const [doors, network, authenticator] = [await doorsOf(config), await replicationOf(config), await authenticatorOf(config)];
   const disk = new NodeDisk(config.folder);
   await disk.makeFolder('.');
+  await becomeSoleWriter(path.join(config.folder, 'broker.pid'), log);
   server = new BrokerServer(
     {
       disk: config.durability === 'both' ? disk : new UnsyncedDisk(disk),

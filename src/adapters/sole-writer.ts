@@ -1,0 +1,35 @@
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LockstepError } from '../core/errors.js';
+import type { Log } from '../ports/log.js';
+import { identityOf, identityText, readIdentity, stillLives } from './process-identity.js';
+
+const LOOK_MS = 20;
+/** A process that the disk holds in the kernel cannot be ended before the disk answers. */
+const GONE_MS_MAX = 10_000;
+
+/**
+ * Makes this process the only one that writes a folder: the one that `file` names is killed if it still lives, and this one is named
+ * there when it is gone. A broker can outlive its HA manager when it is paused or held by its disk just then; woken beside
+ * a successor it would write over the successor's records. Where the system does not tell one process from a later one of the same
+ * number, nothing is killed.
+ * @throws LockstepError LOCKSTEP_BROKER_LINGERS when it is still there after a while; or an Error of the file system (rejects)
+ */
+export async function becomeSoleWriter(file: string, log: Log): Promise<void> {
+  const other = readIdentity(file);
+  if (other !== null && other.pid !== process.pid && other.begun !== '' && stillLives(other)) {
+    log.write('warn', `An earlier broker of this server is still there (process ${other.pid}); it is killed before the journal is opened`, { pid: other.pid });
+    process.kill(other.pid, 'SIGKILL');
+    for (let waited = 0; stillLives(other); waited += LOOK_MS) {
+      if (waited >= GONE_MS_MAX) {
+        throw new LockstepError(
+          'LOCKSTEP_BROKER_LINGERS',
+          `an earlier broker of this server (process ${other.pid}, so says ${file}) does not end although it was killed`,
+          'Check the disk: it holds that process in the kernel. The broker starts by itself when it is gone.',
+        );
+      }
+      await sleep(LOOK_MS);
+    }
+  }
+  writeFileSync(file, identityText(identityOf(process.pid)));
+}
