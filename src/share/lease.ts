@@ -1,7 +1,7 @@
 import type { KeeperOrder, LockStatus } from '../core/control/keeper.js';
 import type { Monotonic, ServerId } from '../core/identity.js';
 import { decodeHeartbeat, encodeHeartbeat } from '../core/lock/heartbeat.js';
-import { leaseUntil } from '../core/lock/lease.js';
+import { LEASE_MARGIN_FRACTION, leaseUntil } from '../core/lock/lease.js';
 import { hostSlept, isStale, observe, silentMs, type HolderView, type StalenessRules } from '../core/lock/observation.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
@@ -11,8 +11,16 @@ import type { KeeperConfig } from './config.js';
 import { codeOf, textOf } from './failure.js';
 import type { SharePaths } from './paths.js';
 
-/** Boot time and monotonic time agree to about 10 ms; a host that slept differs by more than this. */
-export const BOOT_TOLERANCE_MS = 500;
+/**
+ * Boot time and monotonic time agree to about 10 ms; a host that slept differs by more than this. A sleep that is not noticed must fit into
+ * the margin that the holder gives away (250 ms of the bundled 2,500), together with clocks that do not run equally fast.
+ */
+export const BOOT_TOLERANCE_MS = 150;
+/** The same for shorter periods: this part of the margin. */
+const BOOT_TOLERANCE_OF_MARGIN = 0.6;
+/** Two readings of the clocks that are this far apart say nothing of one moment. */
+const READING_MS_MAX = 20;
+const READINGS_MAX = 5;
 /** Readings of the holder's heartbeat in one ActiveLockReAcquistionInterval. */
 export const READINGS_PER_INTERVAL = 3;
 
@@ -51,7 +59,8 @@ export class Lease {
 
   constructor(private readonly parts: LeaseParts) {
     const { passiveLockIntervalMs } = parts.config;
-    this.rules = { stalenessMs: passiveLockIntervalMs, gapMs: passiveLockIntervalMs / 2, bootToleranceMs: BOOT_TOLERANCE_MS };
+    const bootToleranceMs = Math.min(BOOT_TOLERANCE_MS, passiveLockIntervalMs * LEASE_MARGIN_FRACTION * BOOT_TOLERANCE_OF_MARGIN);
+    this.rules = { stalenessMs: passiveLockIntervalMs, gapMs: passiveLockIntervalMs / 2, bootToleranceMs };
     this.bootAheadMs = this.bootAhead();
   }
 
@@ -234,12 +243,19 @@ export class Lease {
     }
   }
 
+  /** Read again when this process was held up in between: that must not look like a sleep, nor hide one. */
   private bootAhead(): number {
-    return this.parts.clock.sinceBoot() - this.parts.clock.monotonic();
+    const { clock } = this.parts;
+    for (let reading = 1; ; reading += 1) {
+      const before = clock.monotonic();
+      const boot = clock.sinceBoot();
+      const after = clock.monotonic();
+      if (after - before <= READING_MS_MAX || reading === READINGS_MAX) return boot - (before + after) / 2;
+    }
   }
 
   private slept(): boolean {
-    return hostSlept(this.bootAheadMs, this.bootAhead(), BOOT_TOLERANCE_MS);
+    return hostSlept(this.bootAheadMs, this.bootAhead(), this.rules.bootToleranceMs);
   }
 }
 

@@ -15,6 +15,7 @@ import type { ClientEdge } from '../../src/server/edge.js';
 import type { Following } from '../../src/server/following.js';
 import { Serving } from '../../src/server/serving.js';
 import { ShareKeeper } from '../../src/share/keeper.js';
+import { BOOT_TOLERANCE_MS } from '../../src/share/lease.js';
 import { SimSpawner } from './channel.js';
 import type { HostName } from './faults.js';
 import type { SimGateway } from './gateway.js';
@@ -47,8 +48,6 @@ const START_AGAIN_MS = 1_000;
 /** A process that says `fatal`, or that it has ended, is gone after so long. */
 const FAREWELL_MS = 20;
 const CLIENTS_MAX = 1_000;
-/** A host whose two clocks part by more has slept, and relies on no lock. */
-const BOOT_TOLERANCE_MS = 500;
 
 /**
  * Puts the production classes of one server into the simulated processes: the only file of the simulator that knows their
