@@ -101,6 +101,9 @@ const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
 const MOMENT_CHANCE = 0.3;
 const LAG_MS = { low: 0.05, high: 300 };
 
+/** Kinds that are drawn so many times as often as the others: what they hit is narrow. */
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2 };
+
 /** Half of the kinds are out in each seed, so that the others meet in combinations that a mixture of all would drown. */
 const KIND_CHANCE = 0.5;
 /** Faults come in bursts: so often a fault is close behind the one before. */
@@ -118,15 +121,16 @@ export interface PlanShape {
 export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly FaultKind[]): Fault[] {
   const kinds = allowed.filter(() => random.chance(KIND_CHANCE));
   if (kinds.length === 0) kinds.push(...allowed);
+  const drawn = kinds.flatMap((kind) => Array.from({ length: WEIGHTS[kind] ?? 1 }, () => kind));
   const count = shape.faultsMin + random.below(shape.faultsMax - shape.faultsMin + 1);
   const faults: Fault[] = [];
   let last = shape.fromMs;
   for (let i = 0; i < count; i += 1) {
     const burst = i > 0 && random.chance(BURST_CHANCE);
-    const drawn = burst ? last + random.logBetween(BURST_GAP_MS.low, BURST_GAP_MS.high) : random.between(shape.fromMs, shape.untilMs);
-    const atMs = Math.min(drawn, shape.untilMs);
+    const at = burst ? last + random.logBetween(BURST_GAP_MS.low, BURST_GAP_MS.high) : random.between(shape.fromMs, shape.untilMs);
+    const atMs = Math.min(at, shape.untilMs);
     last = atMs;
-    const kind = random.pick(kinds);
+    const kind = random.pick(drawn);
     const { low, high } = FAULT_KINDS[kind];
     const fault: Fault = {
       kind,
