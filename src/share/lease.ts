@@ -39,6 +39,8 @@ interface Hold {
   readonly token: string;
   counter: number;
   until: Monotonic;
+  /** The deadline had passed: since when its heart beats again without a gap, and its last beat. `null`: it has not. */
+  back: { readonly since: Monotonic; readonly last: Monotonic } | null;
 }
 
 /**
@@ -153,7 +155,7 @@ export class Lease {
     });
     if (!(await lock.stillOurs())) return this.lose('another server took it while it was being taken');
     this.stray = false;
-    this.hold = { token, counter: 1, until };
+    this.hold = { token, counter: 1, until, back: null };
     this.seeFree();
     this.detail = null;
   }
@@ -178,11 +180,28 @@ export class Lease {
     // A number that may have been written is never written again: our own silence must not look like somebody's.
     hold.counter += 1;
     const lapsed = !this.held;
+    const sent = this.parts.clock.monotonic();
     const until = await this.beat(hold.token, hold.counter, 'held');
-    // After the deadline another may take over at any moment, so the write proves nothing: look again.
-    if (lapsed && !(await lock.stillOurs())) return this.lose('it was taken over after its deadline had passed');
+    if (lapsed && !(await this.isBack(hold, sent))) return;
     hold.until = until;
+    hold.back = null;
     this.detail = null;
+  }
+
+  /**
+   * After the deadline another may have seen us silent for the whole period, and take over on the strength of that: at most `gapMs` after
+   * its look. Only a lock that is still ours after so long, with our heart beating all the while, can be relied on again.
+   */
+  private async isBack(hold: Hold, sent: Monotonic): Promise<boolean> {
+    if (!(await this.parts.lock.stillOurs())) {
+      this.lose('it was taken over after its deadline had passed');
+      return false;
+    }
+    const goesOn = hold.back !== null && sent - hold.back.last <= this.rules.gapMs;
+    const since = goesOn && hold.back !== null ? hold.back.since : sent;
+    hold.back = { since, last: sent };
+    this.detail = 'its deadline had passed; it is relied on again when nobody takes it over meanwhile';
+    return sent - since > this.rules.gapMs;
   }
 
   /** Gives the lock up, if we have it. The mark comes first: after the lock has gone, the heartbeat is the successor's. */
