@@ -151,8 +151,25 @@ export class Checkers {
     if (record === undefined || record.server !== name) {
       this.world.fail('a term for serving', `${name} serves in term ${broker.term}, whose record ${record === undefined ? 'does not exist' : `names ${record.server}`}`);
     }
-    // In an older term it has lost its right: it needs the peer for every operation, and the peer has fenced that term.
-    if (broker.term === this.highest?.term && !this.ledger.holdsAll(broker.head)) this.lost(name, broker, `begins to serve in term ${broker.term}`);
+    if (broker.term === this.highest?.term) {
+      if (!this.ledger.holdsAll(broker.head)) this.lost(name, broker, `begins to serve in term ${broker.term}`);
+    } else if (record !== undefined) this.checkSuperseded(name, record);
+  }
+
+  /**
+   * Arbitration lets a server begin in a term that is not the highest any more, and lack what was acknowledged since: R10 gives it the term "at
+   * once", and nothing in R1 to R12 rests on how soon it takes it. A host that slept or stood still, or whose share is slow, cannot know what was
+   * claimed meanwhile, so that refusing after a sleep would mend one case of many, and would cost an outage whenever the sleep was short and
+   * nobody had claimed. It is safe because such a server can say nothing: the term was handed over for both copies, so everything waits for
+   * the other one (R2), and that one has fenced the term before it claimed the next (R4). This is what is judged.
+   */
+  private checkSuperseded(name: HostName, record: TermRecord): void {
+    const { term, inSync } = record;
+    if (inSync.length < 2) this.world.fail('a term for serving', `${name} begins to serve alone in term ${term}, and term ${this.highest?.term ?? 0} stands`);
+    for (const probe of this.probes) {
+      const broker = probe.broker();
+      if (probe.name !== name && broker?.role === 'follow' && broker.term === term) this.world.fail('a term for serving', `${name} begins to serve in term ${term}, which ${probe.name} follows in although term ${this.highest?.term ?? 0} stands`);
+    }
   }
 
   /** A record was claimed: whoever may serve next holds everything acknowledged. */

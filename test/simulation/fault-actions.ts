@@ -25,7 +25,7 @@ type Action = (ground: FaultGround, fault: Fault) => Undo | null;
 
 const SLOWEST_LINK_MS = 20_000;
 const NORMAL_DELAY = { min: 0.1, max: 0.5 };
-const LONGEST_STUTTER_MS = 900;
+const STUTTER_MS = { low: 20, high: 900 };
 const CLOCK_STEP_MS_MAX = 7_200_000;
 
 const other = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
@@ -53,7 +53,7 @@ function stutters(kind: ProcessKind): Action {
   return (ground, { host, amount }) => {
     const { world } = ground;
     const random = world.random.fork(`stutter/${world.now}`);
-    const longest = LONGEST_STUTTER_MS ** amount;
+    const longest = STUTTER_MS.low * (STUTTER_MS.high / STUTTER_MS.low) ** amount;
     let over = false;
     const step = (): void => {
       const process = over ? null : ground.server(host).find(kind);

@@ -167,7 +167,7 @@ export const FLAWS: readonly Flaw[] = [
   {
     name: 'wiped-journal-keeps-membership',
     rule: 'R3: a journal that was made anew has the id of the one before',
-    edits: [{ file: 'src/server/open-copy.ts', find: "folder: JOURNAL_FOLDER, checksum, random, clock,", put: "folder: JOURNAL_FOLDER, checksum, random: { id: () => `journal of ${config.server}`, fraction: () => random.fraction() }, clock," }],
+    edits: [{ file: 'src/server/open-copy.ts', find: "folder: JOURNAL_FOLDER, checksum, random, clock,", put: "folder: JOURNAL_FOLDER, checksum, random: { id: () => (config.server === 'primary' ? 'a' : 'b').repeat(32), fraction: () => random.fraction() }, clock," }],
   },
   {
     name: 'old-status-counts',

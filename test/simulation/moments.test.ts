@@ -1,0 +1,32 @@
+import { Moments } from './moments.js';
+
+describe('Moments', () => {
+  it('tells whoever waits for a step once, and nobody who waits for another or no more', () => {
+    const moments = new Moments();
+    const seen: string[] = [];
+    moments.next('claim', () => seen.push('one'));
+    const forget = moments.next('claim', () => seen.push('two'));
+    moments.next('fence', () => seen.push('fence'));
+    forget();
+    moments.tell('claim');
+    moments.tell('claim');
+    expect(seen).toEqual(['one']);
+    moments.tell('fence');
+    expect(seen).toEqual(['one', 'fence']);
+  });
+
+  it('lets one wait anew while it is told', () => {
+    const moments = new Moments();
+    let count = 0;
+    const wait = (): void => {
+      moments.next('record', () => {
+        count += 1;
+        wait();
+      });
+    };
+    wait();
+    moments.tell('record');
+    moments.tell('record');
+    expect(count).toBe(2);
+  });
+});
