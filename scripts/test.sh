@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole gate: install, build, type check, lint, all tests, short simulations. The last line is `N passed, N failed`.
-# SIMULATION_SEEDS (default 1000: about three minutes on two processors) seeds of the simulator are run, on all processors. A step that fails counts as one failure beside the tests'.
+# SIMULATION_SEEDS (default 200; 1000 take about three minutes on two idle processors) seeds of the simulator are run, on all processors. A step that fails counts as one failure beside the tests'.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
@@ -27,7 +27,7 @@ step build npm run --silent build
 step "type check" npm run --silent typecheck
 step lint npm run --silent lint
 step tests npm test --silent -- --json --outputFile="$report"
-if [ -f test/simulation/main.ts ]; then step simulation npm run --silent simulate -- --seeds "${SIMULATION_SEEDS:-1000}"; fi
+if [ -f test/simulation/main.ts ]; then step simulation npm run --silent simulate -- --seeds "${SIMULATION_SEEDS:-200}"; fi
 
 node -e '
   const { readFileSync } = require("node:fs");
