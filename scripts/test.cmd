@@ -11,5 +11,5 @@ call npm run --silent lint
 if errorlevel 1 exit /b 1
 call npm test --silent
 if errorlevel 1 exit /b 1
-if exist test\simulation\main.ts call npm run --silent simulate
+if exist test\simulation\main.ts call npm run --silent simulate -- --seeds 1000
 exit /b %errorlevel%

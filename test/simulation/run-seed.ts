@@ -1,5 +1,6 @@
 import { FaultRunner, possibleFaults } from './fault-actions.js';
-import { describeFault, drawPlan, type Fault } from './faults.js';
+import { drawPlan } from './fault-plan.js';
+import { describeFault, type Fault } from './faults.js';
 import { History, type WorkloadFigures } from './history.js';
 import { Pair } from './pair.js';
 import { drawShape, type SeedShape } from './seed-shape.js';

@@ -1,4 +1,4 @@
-import type { PlanShape } from './faults.js';
+import type { PlanShape } from './fault-plan.js';
 import type { Prng } from './prng.js';
 import type { ClockShape } from './host.js';
 import type { WorkloadShape } from './workload.js';

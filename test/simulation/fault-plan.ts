@@ -1,0 +1,127 @@
+import { FAULT_KINDS, type Fault, type FaultKind, type HostName } from './faults.js';
+import { MOMENTS_DRAWN, type Moment } from './moments.js';
+import type { Prng } from './prng.js';
+
+/*
+ * Which faults one run has, and when. Faults drawn evenly over time and kinds seldom meet each other, or the few milliseconds in which a rule
+ * matters; so they come in bursts, answer each other, and wait for steps of the rules. All rates are the same for every seed and every
+ * planted flaw.
+ */
+
+/** What takes a whole server away, and how long the second of two such faults lasts. */
+const OUTAGES: readonly FaultKind[] = ['host-lost-power', 'server-killed', 'manager-killed', 'host-frozen', 'host-suspended', 'link-cut', 'server-stopped'];
+const SECOND_OUTAGE_MS = { low: 4_000, high: 45_000 };
+/** So often a fault is answered by the outage of the other server, about when the first one is over: the loss that membership is for. */
+const ANSWER_CHANCE = 0.3;
+
+/** What makes one server believe that the other is lost: then roles change, and a second fault meets the change. */
+const PARTINGS: readonly FaultKind[] = ['backchannel-cut', 'backchannel-cut-one-way', 'link-cut', 'link-slow', 'manager-paused', 'host-frozen', 'host-lost-power', 'server-killed', 'broker-killed', 'switchover'];
+/** So often somebody stumbles in the middle of it; briefly, so that it comes to itself while the change is still under way. */
+const STUMBLE_CHANCE = 0.6;
+const STUMBLE_MS = { low: 40, high: 8_000 };
+const STUMBLE_AFTER_MS = 6_000;
+/** Mostly it is the one that would take over. */
+const SURVIVOR_CHANCE = 0.65;
+/** So often the lock fails to keep the servers apart just then. */
+const LOCK_TROUBLE_CHANCE = 0.25;
+const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
+
+/** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
+const MOMENT_CHANCE = 0.3;
+const STUMBLE_MOMENT_CHANCE = 0.75;
+const LAG_MS = { low: 0.05, high: 300 };
+/** Who is at work in each step, and what can hold it up just then. */
+const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
+  fence: ['broker-paused', 'broker-paused', 'broker-stutters', 'broker-killed', 'host-frozen', 'replication-cut'],
+  require: ['replication-cut', 'broker-paused', 'links-reset', 'server-killed', 'host-lost-power', 'disk-slow'],
+  drain: ['broker-paused', 'replication-cut', 'server-killed', 'links-reset', 'manager-paused', 'disk-slow'],
+  claim: ['share-replies-lost', 'share-replies-lost', 'share-replies-lost', 'share-hung', 'share-slow', 'share-gone', 'keeper-killed', 'keeper-paused', 'manager-paused', 'host-lost-power', 'server-killed'],
+  record: ['share-replies-lost', 'share-hung', 'keeper-killed', 'server-killed', 'host-lost-power', 'manager-paused', 'host-frozen', 'link-cut'],
+  serve: ['broker-killed', 'broker-paused', 'server-killed', 'host-lost-power', 'host-frozen', 'link-cut', 'clients-cut'],
+};
+/** So often a fault of a step hits who is at work in it. */
+const AT_WORK_CHANCE = 0.7;
+
+/** Kinds that are drawn so many times as often as the others: what they hit is narrow. */
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2 };
+
+/** Half of the kinds are out in each seed, so that the others meet in combinations that a mixture of all would drown. */
+const KIND_CHANCE = 0.5;
+/** Faults come in bursts: so often a fault is close behind the one before. */
+const BURST_CHANCE = 0.4;
+const BURST_GAP_MS = { low: 1, high: 4_000 };
+
+const HOSTS = ['primary', 'secondary'] as const;
+const otherHost = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
+
+interface Span {
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface PlanShape {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly faultsMin: number;
+  readonly faultsMax: number;
+}
+
+/** Draws the faults of one run, oldest first. `allowed` leaves kinds out that this pair cannot have. */
+export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly FaultKind[]): Fault[] {
+  const kinds = allowed.filter(() => random.chance(KIND_CHANCE));
+  if (kinds.length === 0) kinds.push(...allowed);
+  const weighted = kinds.flatMap((kind) => Array.from({ length: WEIGHTS[kind] ?? 1 }, () => kind));
+  const count = shape.faultsMin + random.below(shape.faultsMax - shape.faultsMin + 1);
+  const faults: Fault[] = [];
+  let last = shape.fromMs;
+  for (let i = 0; i < count; i += 1) {
+    const burst = i > 0 && random.chance(BURST_CHANCE);
+    const at = burst ? last + random.logBetween(BURST_GAP_MS.low, BURST_GAP_MS.high) : random.between(shape.fromMs, shape.untilMs);
+    last = Math.min(at, shape.untilMs);
+    const fault = draw(random, allowed, { kinds: weighted, atMs: last, host: random.pick(HOSTS), momentChance: MOMENT_CHANCE, span: null });
+    faults.push(fault);
+    if (random.chance(ANSWER_CHANCE)) faults.push(answer(random, fault, allowed));
+    if (PARTINGS.includes(fault.kind)) faults.push(...companions(random, fault, allowed));
+  }
+  return faults.filter(({ atMs }) => atMs <= shape.untilMs).sort((a, b) => a.atMs - b.atMs);
+}
+
+interface Wish {
+  readonly kinds: readonly FaultKind[];
+  readonly atMs: number;
+  readonly host: HostName;
+  readonly momentChance: number;
+  /** Of its duration; `null`: that of its kind. */
+  readonly span: Span | null;
+}
+
+/** One fault; `kinds` has at least one. A fault that waits for a step may be of another kind: one that holds that step up. */
+function draw(random: Prng, allowed: readonly FaultKind[], { kinds, atMs, host, momentChance, span }: Wish): Fault {
+  const moment = random.chance(momentChance) ? random.pick(MOMENTS_DRAWN) : null;
+  const lagMs = moment === null || random.chance(0.5) ? 0 : random.logBetween(LAG_MS.low, LAG_MS.high);
+  const atWork = moment !== null && random.chance(AT_WORK_CHANCE) ? AT_WORK[moment].filter((kind) => allowed.includes(kind)) : [];
+  const kind = random.pick(atWork.length > 0 ? atWork : kinds);
+  const { low, high } = span ?? FAULT_KINDS[kind];
+  return { kind, atMs, forMs: random.logBetween(low, high), host, amount: random.fraction(), moment, lagMs };
+}
+
+function answer(random: Prng, { atMs, forMs, host }: Fault, allowed: readonly FaultKind[]): Fault {
+  const outages = allowed.filter((kind) => OUTAGES.includes(kind));
+  const at = atMs + forMs * random.between(0.5, 1.15) + random.logBetween(1, 3_000);
+  return draw(random, allowed, { kinds: outages.length > 0 ? outages : allowed, atMs: at, host: otherHost(host), momentChance: 0, span: SECOND_OUTAGE_MS });
+}
+
+/** What else goes wrong when the servers lose sight of each other: the lock, and somebody in the middle of the change of roles. */
+function companions(random: Prng, { atMs, host }: Fault, allowed: readonly FaultKind[]): Fault[] {
+  const faults: Fault[] = [];
+  const locks = (['lock-broken', 'lock-stolen'] as const).filter((kind) => allowed.includes(kind));
+  if (random.chance(LOCK_TROUBLE_CHANCE) && locks.length > 0) {
+    faults.push(draw(random, allowed, { kinds: locks, atMs: Math.max(0, atMs - random.between(0, 2_000)), host, momentChance: 0, span: LOCK_TROUBLE_MS }));
+  }
+  if (random.chance(STUMBLE_CHANCE)) {
+    const who = random.chance(SURVIVOR_CHANCE) ? otherHost(host) : host;
+    const stumbles = [...new Set(Object.values(AT_WORK).flat())].filter((kind) => allowed.includes(kind));
+    faults.push(draw(random, allowed, { kinds: stumbles.length > 0 ? stumbles : allowed, atMs: atMs + random.between(0, STUMBLE_AFTER_MS), host: who, momentChance: STUMBLE_MOMENT_CHANCE, span: STUMBLE_MS }));
+  }
+  return faults;
+}
