@@ -257,14 +257,14 @@ export class FaultRunner {
     if (fault.moment === null) return this.begin(fault);
     const { world, moments } = this.ground;
     let begun = false;
-    const once = (): void => {
-      if (!begun) this.begin(fault);
+    const once = (host: HostName): void => {
+      if (!begun) this.begin({ ...fault, host });
       begun = true;
     };
-    const forget = moments.next(fault.moment, () => void world.schedule(fault.lagMs, once));
+    const forget = moments.next(fault.moment, (mover) => void world.schedule(fault.lagMs, () => once(fault.hitsMover ? (mover ?? fault.host) : fault.host)));
     world.schedule(MOMENT_LIMIT_MS, () => {
       forget();
-      once();
+      once(fault.host);
     });
   }
 

@@ -29,6 +29,8 @@ const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
 /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
 const MOMENT_CHANCE = 0.3;
 const STUMBLE_MOMENT_CHANCE = 0.75;
+/** So often such a fault hits the server that makes the step. */
+const MOVER_CHANCE = 0.7;
 const LAG_MS = { low: 0.05, high: 300 };
 /** Who is at work in each step, and what can hold it up just then. */
 const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
@@ -102,7 +104,7 @@ function draw(random: Prng, allowed: readonly FaultKind[], { kinds, atMs, host, 
   const atWork = moment !== null && random.chance(AT_WORK_CHANCE) ? AT_WORK[moment].filter((kind) => allowed.includes(kind)) : [];
   const kind = random.pick(atWork.length > 0 ? atWork : kinds);
   const { low, high } = span ?? FAULT_KINDS[kind];
-  return { kind, atMs, forMs: random.logBetween(low, high), host, amount: random.fraction(), moment, lagMs };
+  return { kind, atMs, forMs: random.logBetween(low, high), host, amount: random.fraction(), moment, hitsMover: random.chance(MOVER_CHANCE), lagMs };
 }
 
 function answer(random: Prng, { atMs, forMs, host }: Fault, allowed: readonly FaultKind[]): Fault {

@@ -14,6 +14,8 @@ export interface Fault {
   readonly amount: number;
   /** The step that it waits for, from `atMs` on; `null`: it happens at `atMs`. */
   readonly moment: Moment | null;
+  /** It hits whoever makes that step, where that shows, in place of `host`. */
+  readonly hitsMover: boolean;
   /** So long after the moment. */
   readonly lagMs: number;
 }
@@ -76,6 +78,6 @@ export type FaultKind = keyof typeof FAULT_KINDS;
 export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-wiped']);
 
 export function describeFault(fault: Fault): string {
-  const when = fault.moment === null ? '' : `, ${fault.lagMs.toFixed(2)} ms after the next ${fault.moment}`;
+  const when = fault.moment === null ? '' : `, ${fault.lagMs.toFixed(2)} ms after the next ${fault.moment}${fault.hitsMover ? ', to whoever makes it' : ''}`;
   return `${fault.kind} ${fault.host} for ${Math.round(fault.forMs)} ms (${fault.amount.toFixed(2)})${when}`;
 }

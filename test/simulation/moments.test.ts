@@ -6,13 +6,13 @@ describe('Moments', () => {
     const seen: string[] = [];
     moments.next('claim', () => seen.push('one'));
     const forget = moments.next('claim', () => seen.push('two'));
-    moments.next('fence', () => seen.push('fence'));
+    moments.next('fence', (mover) => seen.push(`fence of ${mover}`));
     forget();
     moments.tell('claim');
     moments.tell('claim');
     expect(seen).toEqual(['one']);
-    moments.tell('fence');
-    expect(seen).toEqual(['one', 'fence']);
+    moments.tell('fence', 'secondary');
+    expect(seen).toEqual(['one', 'fence of secondary']);
   });
 
   it('lets one wait anew while it is told', () => {

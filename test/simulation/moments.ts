@@ -1,6 +1,7 @@
 import type { BrokerOrder, ManagerToBroker } from '../../src/core/control/broker.js';
 import type { ManagerToKeeper } from '../../src/core/control/keeper.js';
 import type { Child, Spawner } from '../../src/ports/process.js';
+import type { HostName } from './faults.js';
 
 /**
  * Steps on the way to another role. What goes wrong at one of them hits where the rules are at work; drawn by the clock alone, such a hit is
@@ -9,17 +10,17 @@ import type { Child, Spawner } from '../../src/ports/process.js';
  * - `claim`: it orders a claim. `record`: a term record begins to stand on the share. `serve`: it orders its broker to serve in a new term.
  */
 export const MOMENTS = ['fence', 'require', 'drain', 'claim', 'record', 'serve'] as const;
-/** A fence comes before every claim for one server alone, and is over soonest: drawn twice as often. */
-export const MOMENTS_DRAWN: readonly Moment[] = [...MOMENTS, 'fence'];
+/** Fence and claim come first in every change of roles, and are over soonest: drawn twice as often. */
+export const MOMENTS_DRAWN: readonly Moment[] = [...MOMENTS, 'fence', 'claim'];
 
 export type Moment = (typeof MOMENTS)[number];
 
 /** Who waits for which step; told by whoever sees it happen. */
 export class Moments {
-  private waiting: { readonly moment: Moment; readonly action: () => void }[] = [];
+  private waiting: { readonly moment: Moment; readonly action: (mover: HostName | null) => void }[] = [];
 
-  /** `action` runs once, when the step happens next, within the event in which it does. Gives back how to wait no more. */
-  next(moment: Moment, action: () => void): () => void {
+  /** `action` runs once, when the step happens next, within the event in which it does, and is told whose step it is. Gives back how to wait no more. */
+  next(moment: Moment, action: (mover: HostName | null) => void): () => void {
     const entry = { moment, action };
     this.waiting.push(entry);
     return () => {
@@ -27,12 +28,13 @@ export class Moments {
     };
   }
 
-  tell(moment: Moment): void {
+  /** `mover`: whose step it is; `null` when that does not show. */
+  tell(moment: Moment, mover: HostName | null = null): void {
     if (this.waiting.length === 0) return;
     const due = this.waiting.filter((entry) => entry.moment === moment);
     if (due.length === 0) return;
     this.waiting = this.waiting.filter((entry) => entry.moment !== moment);
-    for (const { action } of due) action();
+    for (const { action } of due) action(mover);
   }
 }
 
@@ -55,28 +57,28 @@ function watching<Down, Up>(spawner: Spawner<Down, Up>, makeLook: () => (message
   };
 }
 
-export function watchBrokers<Up>(spawner: Spawner<ManagerToBroker, Up>, moments: Moments): Spawner<ManagerToBroker, Up> {
+export function watchBrokers<Up>(spawner: Spawner<ManagerToBroker, Up>, moments: Moments, host: HostName): Spawner<ManagerToBroker, Up> {
   return watching(spawner, () => {
     let before: BrokerOrder | null = null;
     return ({ order }) => {
       const last = before;
       before = order;
-      if (order.fenceThrough > (last?.fenceThrough ?? 0)) moments.tell('fence');
+      if (order.fenceThrough > (last?.fenceThrough ?? 0)) moments.tell('fence', host);
       if (order.role.kind !== 'serve') return;
       const served = last?.role.kind === 'serve' ? last.role : null;
-      if (served?.term !== order.role.term) moments.tell('serve');
-      if (order.role.requirePeer && served?.requirePeer !== true) moments.tell('require');
-      if (order.role.drain && served?.drain !== true) moments.tell('drain');
+      if (served?.term !== order.role.term) moments.tell('serve', host);
+      if (order.role.requirePeer && served?.requirePeer !== true) moments.tell('require', host);
+      if (order.role.drain && served?.drain !== true) moments.tell('drain', host);
     };
   });
 }
 
-export function watchKeepers<Up>(spawner: Spawner<ManagerToKeeper, Up>, moments: Moments): Spawner<ManagerToKeeper, Up> {
+export function watchKeepers<Up>(spawner: Spawner<ManagerToKeeper, Up>, moments: Moments, host: HostName): Spawner<ManagerToKeeper, Up> {
   return watching(spawner, () => {
     let nonce: string | null = null;
     return ({ order }) => {
       const claimed = order.claim?.nonce ?? null;
-      if (claimed !== null && claimed !== nonce) moments.tell('claim');
+      if (claimed !== null && claimed !== nonce) moments.tell('claim', host);
       nonce = claimed;
     };
   });

@@ -48,7 +48,7 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
       fromMs: random.chance(0.25) ? 0 : QUIET_AT_START_MS,
       untilMs: troubleUntilMs,
       faultsMin: 3 + Math.floor((minutes - 2) / 4),
-      faultsMax: Math.round(4 * minutes),
+      faultsMax: Math.round(4.5 * minutes),
     },
     workload: { everyMs: random.between(330, 620), incidentEveryMs: random.logBetween(3_000, 60_000) },
     clocks: { primary: drawClock(random), secondary: drawClock(random) },

@@ -132,7 +132,7 @@ export class Storage implements StorageFaults {
       'share-gone': faulty({ gone: true }, { gone: false }),
       'share-read-only': faulty({ readOnly: true }, { readOnly: false }),
       'share-full': faulty({ full: true }, { full: false }),
-      'share-replies-lost': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { replyLost: 0.05 + amount / 2 }, { replyLost: 0 }),
+      'share-replies-lost': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { replyLost: 0.05 + 0.75 * ((amount * 2) % 1) }, { replyLost: 0 }),
       'share-lists-stale': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { staleMs: 200 * 100 ** amount }, { staleMs: 0 }),
       'share-restarted': (_, { amount }) => {
         this.share.restart(amount < ALONE_CHANCE);

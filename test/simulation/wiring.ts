@@ -84,8 +84,8 @@ export class ServerWiring {
       peerLink: this.peerLink(process, run, log),
       gateway: parts.gateway.probeFor(process),
       localState: parts.localState.forProcess(process),
-      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent)), parts.moments),
-      broker: watchBrokers(new SimSpawner<ManagerToBroker, BrokerToManager>(process, 'broker', parts.nextPid, (child, parent) => this.bootBroker(child, parent)), parts.moments),
+      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent)), parts.moments, name),
+      broker: watchBrokers(new SimSpawner<ManagerToBroker, BrokerToManager>(process, 'broker', parts.nextPid, (child, parent) => this.bootBroker(child, parent)), parts.moments, name),
       run,
     });
     const view = (): ManagerView => {
