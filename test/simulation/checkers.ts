@@ -20,7 +20,6 @@ interface Seen {
   fencedThrough: number;
   role: BrokerView['role'];
   term: number;
-  servedTerm: number;
   headPosition: number;
 }
 
@@ -44,7 +43,7 @@ export class Checkers {
     private readonly ledger: Ledger,
   ) {
     for (const probe of probes) {
-      this.seen.set(probe.name, { managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, servedTerm: 0, headPosition: 0 });
+      this.seen.set(probe.name, { managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0 });
     }
     this.rights = new RightsChecker(world, probes, share);
     world.afterEach.push((owner) => this.check(owner));
@@ -68,6 +67,7 @@ export class Checkers {
       this.world.fail('durable at every member', `${server} acknowledged ${operation.id}; ${this.whoLacks(nodes)}`);
       return;
     }
+    if (!this.rights.hasServed(server, node.term)) this.world.fail('one server a term', `${server} acknowledged ${operation.id} of term ${node.term}, and has served in no such term nor in a later one`);
     if (!this.ledger.acknowledge(node)) {
       this.world.fail('one log', `${operation.id} (position ${node.position}, term ${node.term}) was acknowledged and is not on one log with position ${this.ledger.trunk?.position ?? 0}`);
     }
@@ -120,7 +120,6 @@ export class Checkers {
       seen.fencedThrough = 0;
       seen.role = 'idle';
       seen.term = 0;
-      seen.servedTerm = 0;
       seen.headPosition = -1;
       if (this.highest !== null && isMember(this.highest, name, broker) && !this.ledger.holdsAll(broker.head)) {
         this.lost(name, broker, `came back as a member of term ${this.highest.term}`);
@@ -132,21 +131,20 @@ export class Checkers {
       seen.role = broker.role;
       seen.term = broker.term;
       this.rights.checkRole(name, broker);
-      if (broker.role === 'serve') this.beginsToServe(name, broker, seen);
-      else seen.servedTerm = 0;
+      if (broker.role === 'serve') this.beginsToServe(name, broker);
     }
     if (broker.head.position !== seen.headPosition) {
       // What a member gives up of its log was never acknowledged, at any moment.
       const cut = broker.head.position < seen.headPosition && this.highest !== null && isMember(this.highest, name, broker);
+      const { wentBack } = this.ledger;
+      if (wentBack !== null) this.world.fail('terms never go back', `${name} has appended position ${wentBack.position} of term ${wentBack.term} behind a record of term ${wentBack.before?.term ?? 0}`);
       seen.headPosition = broker.head.position;
       if (cut && !this.ledger.holdsAll(broker.head)) this.lost(name, broker, `cut its log as a member of term ${this.highest?.term ?? 0}`);
       if (broker.head.position > 0 && broker.head.position % DIGEST_EVERY === 0) this.compareDigest(name, broker);
     }
   }
 
-  private beginsToServe(name: HostName, broker: BrokerView, seen: Seen): void {
-    if (broker.term < seen.servedTerm) this.world.fail('terms never go back', `${name} serves in term ${broker.term} after ${seen.servedTerm}`);
-    seen.servedTerm = broker.term;
+  private beginsToServe(name: HostName, broker: BrokerView): void {
     const record = this.share.records().get(broker.term);
     if (record === undefined || record.server !== name) {
       this.world.fail('a term for serving', `${name} serves in term ${broker.term}, whose record ${record === undefined ? 'does not exist' : `names ${record.server}`}`);

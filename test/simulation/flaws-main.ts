@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,27 +8,31 @@ import { FLAWS, type Flaw } from './flaws.js';
 import { runSeeds } from './pool.js';
 import type { ProofOptions } from './prove-seed.js';
 
-const USAGE = `npm run simulate:flaws -- [--seeds N] [--seed S] [--minutes M] [--workers N] [--only NAME,NAME] [--first]
+const USAGE = `npm run simulate:flaws -- [--seeds N] [--seed S] [--least N] [--minutes M] [--workers N] [--only NAME,NAME] [--clean-elsewhere] [--show]
 
 Plants one mistake after the other into a copy of the compiled code, runs the ordinary seeds on it, and prints in how many of them it was
 found. The same seeds without a flaw must be clean: that is run first.
 
-  --seeds N   seeds for each flaw (default 100)
+  --seeds N   seeds for each flaw at most (default 300)
   --seed S    the first seed (default 1)
+  --least N   a flaw that was found is done after N seeds; one that was not goes on to the limit (default: all seeds)
   --minutes M virtual minutes a seed lasts at least (default 2)
   --workers N threads that run seeds (default: the processors of this machine)
   --only N,…  these flaws, by name
-  --first     end each flaw's run at the first seed that finds it
+  --clean-elsewhere  leave the run without a flaw out: npm run simulate runs the same seeds
+  --show      print the first seed that found each flaw: its faults, shortened, and its transcript
 
 Exit code: 0 every flaw was found and the clean code held, 1 not so, 2 wrong arguments.`;
 
 interface Options {
   seeds: number;
   seed: number;
+  least: number;
   minutes: number;
   workers: number;
   only: readonly string[];
-  first: boolean;
+  cleanElsewhere: boolean;
+  show: boolean;
 }
 
 interface Score {
@@ -39,22 +44,21 @@ interface Score {
 
 const CLEAN: Flaw = { name: 'none', rule: 'the code as it is', edits: [] };
 const PROOF: Omit<ProofOptions, 'minutes'> = { twice: false, without: [] };
+const NUMBERS: ReadonlySet<string> = new Set(['seeds', 'seed', 'least', 'minutes', 'workers']);
 
 function parse(args: readonly string[]): Options | null {
-  const options: Options = { seeds: 100, seed: 1, minutes: 2, workers: availableParallelism(), only: [], first: false };
+  const options: Options = { seeds: 300, seed: 1, least: Infinity, minutes: 2, workers: availableParallelism(), only: [], cleanElsewhere: false, show: false };
   for (let i = 0; i < args.length; i += 1) {
-    const name = args[i];
-    if (name === '--first') {
-      options.first = true;
-      continue;
-    }
-    const text = args[(i += 1)] ?? '';
-    if (name === '--only') options.only = text.split(',');
-    else if (name === '--seeds' || name === '--seed' || name === '--minutes' || name === '--workers') {
+    const name = (args[i] ?? '').replace(/^--/, '');
+    if (name === 'clean-elsewhere') options.cleanElsewhere = true;
+    else if (name === 'show') options.show = true;
+    else {
+      const text = args[(i += 1)] ?? '';
       const value = Number(text);
-      if (!Number.isFinite(value) || value <= 0) return null;
-      options[name.slice(2) as 'seeds' | 'seed' | 'minutes' | 'workers'] = value;
-    } else return null;
+      if (name === 'only') options.only = text.split(',');
+      else if (NUMBERS.has(name) && Number.isFinite(value) && value > 0) options[name as 'seeds' | 'seed' | 'least' | 'minutes' | 'workers'] = value;
+      else return null;
+    }
   }
   return options.only.every((wanted) => [CLEAN, ...FLAWS].some(({ name }) => name === wanted)) ? options : null;
 }
@@ -66,32 +70,41 @@ function repositoryOf(build: string): string {
   return folder;
 }
 
-/** Runs the ordinary seeds on the code with the flaw in it. */
-async function tryFlaw(flaw: Flaw, options: Options, build: string, folder: string): Promise<Score> {
-  const target = join(folder, flaw.name);
+/** Runs the ordinary seeds on the code with the flaw in it. `target`: where that code is put. */
+async function tryFlaw(flaw: Flaw, options: Options, build: string, target: string): Promise<Score> {
   plant(flaw, repositoryOf(build), build, target);
   const worker = pathToFileURL(join(target, 'test/simulation/seed-worker.js'));
   const score: Score = { tried: 0, found: 0, checks: new Map(), firstSeed: null };
-  const { seed, seeds, workers, minutes, first } = options;
+  const { seed, seeds, least, workers, minutes } = options;
   await runSeeds({ first: seed, count: seeds, workers, proof: { ...PROOF, minutes }, worker }, ({ violation, seed: tried }) => {
     score.tried += 1;
-    if (violation === null) return true;
-    score.found += 1;
-    score.firstSeed ??= tried;
-    score.checks.set(violation.check, (score.checks.get(violation.check) ?? 0) + 1);
-    return !first;
+    if (violation !== null) {
+      score.found += 1;
+      score.firstSeed ??= tried;
+      score.checks.set(violation.check, (score.checks.get(violation.check) ?? 0) + 1);
+    }
+    return score.found === 0 || score.tried < least;
   });
-  rmSync(target, { recursive: true, force: true });
   return score;
 }
 
-function line(name: string, tried: string, found: string, rest: string): void {
-  process.stdout.write(`${name.padEnd(32)} ${tried.padStart(6)} ${found.padStart(6)}  ${rest}\n`);
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
-function describe({ checks, firstSeed }: Score): string {
+function row(name: string, tried: string, found: string, first: string, rest: string): void {
+  print(`${name.padEnd(31)} ${tried.padStart(5)} ${found.padStart(5)} ${first.padStart(6)}  ${rest}`);
+}
+
+function describe({ rule }: Flaw, { checks, firstSeed }: Score): string {
   const counts = [...checks].sort((a, b) => b[1] - a[1]).map(([check, count]) => `${check} ${count}`);
-  return firstSeed === null ? '' : `first ${firstSeed}; ${counts.join(', ')}`;
+  return firstSeed === null ? rule : `${rule} | ${counts.join(', ')}`;
+}
+
+/** In a process of its own, so that the flaw stays out of this one. */
+function show(target: string, seed: number, minutes: number): void {
+  const main = join(target, 'test/simulation/main.js');
+  spawnSync(process.execPath, [main, '--seed', String(seed), '--minutes', String(minutes), '--workers', '1', '--shrink'], { stdio: 'inherit' });
 }
 
 async function main(): Promise<number> {
@@ -103,19 +116,25 @@ async function main(): Promise<number> {
   // This module runs as <build>/test/simulation/flaws-main.js. The copies lie in the build, so that they find the packages that it finds.
   const build = fileURLToPath(new URL('../..', import.meta.url));
   const folder = mkdtempSync(join(build, 'flawed-'));
-  const chosen = [CLEAN, ...FLAWS].filter(({ name }) => options.only.length === 0 || options.only.includes(name));
-  let missed = 0;
-  line('flaw', 'seeds', 'found', 'by');
+  const chosen = [CLEAN, ...FLAWS].filter((flaw) => (options.only.length === 0 ? flaw !== CLEAN || !options.cleanElsewhere : options.only.includes(flaw.name)));
+  const wrong: string[] = [];
+  row('flaw', 'seeds', 'found', 'first', 'what it breaks | checks that found it');
   try {
     for (const flaw of chosen) {
-      const score = await tryFlaw(flaw, options, build, folder);
-      if ((flaw === CLEAN) === score.found > 0) missed += 1;
-      line(flaw.name, String(score.tried), String(score.found), describe(score));
+      const target = join(folder, flaw.name);
+      const score = await tryFlaw(flaw, flaw === CLEAN ? { ...options, least: Infinity } : options, build, target);
+      if ((flaw === CLEAN) === score.found > 0) wrong.push(flaw.name);
+      row(flaw.name, String(score.tried), String(score.found), String(score.firstSeed ?? '-'), describe(flaw, score));
+      if (options.show && score.firstSeed !== null) show(target, score.firstSeed, options.minutes);
+      rmSync(target, { recursive: true, force: true });
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return missed > 0 ? 1 : 0;
+  const last = options.seed + options.seeds - 1;
+  if (options.cleanElsewhere) print(`Without a flaw, seeds ${options.seed} to ${last} are run by the simulation itself (npm run simulate), and are clean where that holds.`);
+  if (wrong.length > 0) print(`Not as it must be (a flaw not found, or clean code that failed): ${wrong.join(', ')}`);
+  return wrong.length > 0 ? 1 : 0;
 }
 
 process.exitCode = await main();

@@ -54,4 +54,11 @@ describe('Ledger', () => {
     expect(ledger.holdsAll(point(1, 4, 999))).toBe(false);
     expect(reaches(ledger.find(old[3] as LogPoint) as never, ledger.find(old[0] as LogPoint) as never)).toBe(true);
   });
+
+  it('notices a record behind one of a higher term', () => {
+    const { ledger, young } = forked();
+    expect(ledger.wentBack).toBeNull();
+    const backward = ledger.appended(young, point(1, 4, 204), 'b.2');
+    expect(ledger.wentBack).toBe(backward);
+  });
 });

@@ -22,6 +22,12 @@ export class Ledger {
   private readonly byPosition = new Map<number, LogNode[]>();
   private readonly byOperation = new Map<string, LogNode[]>();
   private trunkEnd: LogNode | null = null;
+  private backward: LogNode | null = null;
+
+  /** The first record that was appended behind one of a higher term; `null` while there is none. */
+  get wentBack(): LogNode | null {
+    return this.backward;
+  }
 
   /** The last acknowledged record. */
   get trunk(): LogNode | null {
@@ -34,6 +40,7 @@ export class Ledger {
     if (known !== null) return known;
     this.types.set(type, (this.types.get(type) ?? 0) + 1);
     const node: LogNode = { term: record.term, position: record.position, chain: record.chain, before: this.find(before), operation, digest: null };
+    if (node.before !== null && node.term < node.before.term) this.backward ??= node;
     const there = this.byPosition.get(record.position);
     if (there === undefined) this.byPosition.set(record.position, [node]);
     else there.push(node);

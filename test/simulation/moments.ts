@@ -10,8 +10,8 @@ import type { HostName } from './faults.js';
  * - `claim`: it orders a claim. `record`: a term record begins to stand on the share. `serve`: it orders its broker to serve in a new term.
  */
 export const MOMENTS = ['fence', 'require', 'drain', 'claim', 'record', 'serve'] as const;
-/** Fence and claim come first in every change of roles, and are over soonest: drawn twice as often. */
-export const MOMENTS_DRAWN: readonly Moment[] = [...MOMENTS, 'fence', 'claim'];
+/** These are in every change of roles, and are over soonest: drawn twice as often. */
+export const MOMENTS_DRAWN: readonly Moment[] = [...MOMENTS, 'fence', 'claim', 'record'];
 
 export type Moment = (typeof MOMENTS)[number];
 

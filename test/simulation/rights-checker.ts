@@ -16,6 +16,8 @@ export class RightsChecker {
   private readonly soloTerms = new Map<HostName, number>();
   /** The broker run that serves in a term (R1). */
   private readonly runs = new Map<number, { readonly name: HostName; readonly run: string }>();
+  /** The highest term in which each server was seen to serve. */
+  private readonly served = new Map<string, number>();
   private readonly claimsSeen = new Map<HostName, number>();
   /** Nonces of claims of which it was said that they were never sent. */
   private readonly disowned = new Map<string, HostName>();
@@ -49,11 +51,19 @@ export class RightsChecker {
     // R4: "Every claim of {me, [me]}, by whatever path, first ends the replication session and waits until the broker has confirmed."
     if (broker.term < solo) this.world.fail('R4: the fence before the claim', `${name} has claimed term ${solo} for itself alone, and its broker still ${broker.role === 'serve' ? 'serves' : 'follows'} in term ${broker.term}`);
     if (broker.role !== 'serve') return;
+    const served = this.served.get(name) ?? 0;
+    if (broker.term < served) this.world.fail('terms never go back', `${name} serves in term ${broker.term}; it has served in term ${served}`);
+    this.served.set(name, Math.max(served, broker.term));
     // R1: "A server serves only in a term that this run of its process claimed, or accepted once by R10."
     const before = this.runs.get(broker.term);
     if (before === undefined) this.runs.set(broker.term, { name, run: broker.run });
     else if (before.name !== name) this.world.fail('one server a term', `${name} serves in term ${broker.term}, in which ${before.name} served`);
     else if (before.run !== broker.run) this.world.fail('R1: one run a term', `${name} serves in term ${broker.term} again after its broker was restarted`);
+  }
+
+  /** Whether a server was seen to serve in `term` or a later one. Records of a term are acknowledged in it, or repeated in a later one. */
+  hasServed(server: string, term: number): boolean {
+    return (this.served.get(server) ?? 0) >= term;
   }
 
   /** A new record stands on the share; `before` is the highest one below it. */

@@ -24,6 +24,9 @@ type Undo = () => void;
 /** The share is reached by all in the same way, or one host has its trouble alone. */
 const ALONE_CHANCE = 0.5;
 const SLOW_LATENCY_MS = { low: 100, high: 3_500 };
+/** So often a seed's share loses answers all the time, some of them: this part. A fault of its own comes on top. */
+const LOSSY_CHANCE = 0.3;
+const LOSSY_REPLIES = { low: 0.01, high: 0.15 };
 /** Half of the slow shares are so at times only. */
 const SPIKE_CHANCE = 0.15;
 const SLOWEST_DISK_MS = 3_000;
@@ -38,6 +41,8 @@ export class Storage implements StorageFaults {
   readonly images: Readonly<Record<HostName, DiskImage>> = { primary: new DiskImage(), secondary: new DiskImage() };
   private readonly diskRandom: Readonly<Record<HostName, Prng>>;
   private readonly share: SimShare;
+  /** Part of the answers that is lost in this seed while nothing is at fault. */
+  private readonly replyLost: number;
   /** What a host's next keeper meets too. */
   private readonly hostFaults: Record<HostName, ShareFaults> = { primary: noFaults(), secondary: noFaults() };
   private readonly clients = new Set<{ readonly host: string; readonly client: SimShareClient }>();
@@ -61,6 +66,8 @@ export class Storage implements StorageFaults {
       fraction: () => random.fraction(),
       links: !random.chance(0.15),
     });
+    this.replyLost = random.chance(LOSSY_CHANCE) ? random.logBetween(LOSSY_REPLIES.low, LOSSY_REPLIES.high) : 0;
+    this.share.faults.replyLost = this.replyLost;
     this.shareProbe = new ShareView(this.share, `${LOCK_FILE}.terms`, () => moments.tell('record'));
     this.actions = this.shareActions();
   }
@@ -132,7 +139,7 @@ export class Storage implements StorageFaults {
       'share-gone': faulty({ gone: true }, { gone: false }),
       'share-read-only': faulty({ readOnly: true }, { readOnly: false }),
       'share-full': faulty({ full: true }, { full: false }),
-      'share-replies-lost': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { replyLost: 0.05 + 0.75 * ((amount * 2) % 1) }, { replyLost: 0 }),
+      'share-replies-lost': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { replyLost: 0.05 + 0.75 * ((amount * 2) % 1) }, { replyLost: amount < ALONE_CHANCE ? 0 : this.replyLost }),
       'share-lists-stale': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { staleMs: 200 * 100 ** amount }, { staleMs: 0 }),
       'share-restarted': (_, { amount }) => {
         this.share.restart(amount < ALONE_CHANCE);
