@@ -84,7 +84,8 @@ function setBroker(world: World, side: Side, broker: Broker): World {
 
 function look(world: World, side: Side): World | null {
   const server = world.servers[side];
-  if (isReplaced(world, server)) return null;
+  const isAdopting = server.ha.task?.kind === 'alone' && server.ha.task.fresh;
+  if (isReplaced(world, server) && !isAdopting) return null;
   const seen = highest(world.share);
   if (seen === null || (server.kept !== null && server.kept.term >= seen.term)) return null;
   return put(world, side, { ...server, kept: seen });

@@ -18,9 +18,11 @@ export type Flaw =
   /** R2: the follower acknowledges what it has not synced. */
   | 'ack-before-durable'
   /** R6: what is acknowledged while an admission may land does not need the peer. */
-  | 'admission-without-requirement';
+  | 'admission-without-requirement'
+  /** R9: what appears on a replaced share after both agreed on who comes first has no part in it. */
+  | 'adoption-overtakes';
 
 export const FLAWS: readonly Flaw[] = [
   'membership', 'solo-without-claim', 'no-record-is-defeat', 'no-fence', 'no-drain', 'resume-own-term', 'wiped-journal-keeps-membership',
-  'ack-before-durable', 'admission-without-requirement',
+  'ack-before-durable', 'admission-without-requirement', 'adoption-overtakes',
 ];

@@ -151,7 +151,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
   const server = world.servers[side];
   const replaced = isReplaced(world, server);
   const adopts = server.ha.task?.kind === 'alone' && server.ha.task.fresh;
-  const kept = flaw === 'membership' && server.kept !== null ? withMember(server, server.kept, side) : server.kept;
+  const kept = keptWith(flaw, world, side);
   const dismissed = flaw === 'no-record-is-defeat' && server.claim?.kind === 'in-doubt' && server.kept !== null;
   return {
     server: NAMES[side] as ServerId,
@@ -182,6 +182,17 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     wishes: { switchover: server.switchoverWished, stop: false, promote: server.promoteWished },
     fresh: { nonce: `${NAMES[side]}-${server.run}-${server.claims}`, at: '' },
   };
+}
+
+/** What the server keeps, as a flawed rule takes it. */
+function keptWith(flaw: Flaw, world: World, side: Side): TermRecord | null {
+  const server = world.servers[side];
+  const { kept, ha } = server;
+  if (kept === null) return null;
+  if (flaw === 'membership') return withMember(server, kept, side);
+  const adopts = ha.task?.kind === 'alone' && ha.task.fresh;
+  const above = highest(world.share)?.term ?? NO_TERM;
+  return flaw === 'adoption-overtakes' && adopts && above > kept.term ? { ...kept, term: above } : kept;
 }
 
 function withMember(server: Server, kept: TermRecord, side: Side): TermRecord {

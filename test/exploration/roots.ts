@@ -54,6 +54,14 @@ export function admissionInDoubt(faults: number, bounds: Bounds): World {
   return { ...put({ ...sent, share: [...sent.share, record] }, 0, dead), faultsLeft: faults };
 }
 
+/** The share was replaced by an empty one, both have noticed, and the primary is about to claim on it (R9). */
+export function inAdoption(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(0, bounds);
+  const replaced = { ...pair, share: [], shareId: pair.shareId + 1 };
+  const isThere = ({ servers: [one, two] }: World): boolean => one.ha.task?.kind === 'alone' && one.ha.task.fresh && one.ha.task.claim === null && two.ha.state === 'WAITING';
+  return { ...reach(replaced, isThere, bounds).world, faultsLeft: faults };
+}
+
 /** Only these kinds of faults may happen, so often. */
 export function only(world: World, kinds: Partial<Kinds>): World {
   const none = Object.fromEntries(Object.keys(world.kinds).map((kind) => [kind, 0])) as unknown as Kinds;
@@ -67,6 +75,7 @@ export const ROOTS: readonly Root[] = [
   { name: 'switchover', world: inSwitchover },
   { name: 'takeover', world: afterTakeover },
   { name: 'admission-in-doubt', world: admissionInDoubt },
+  { name: 'adoption', world: inAdoption },
 ];
 
 /** Where each rule left out shows itself soonest, and with which faults. */
@@ -80,4 +89,5 @@ export const DANGERS: readonly { readonly flaw: Flaw; readonly root: string; rea
   { flaw: 'wiped-journal-keeps-membership', root: 'in-sync', faults: 2, kinds: { crash: 1, wipe: 1 } },
   { flaw: 'ack-before-durable', root: 'in-sync', faults: 1, kinds: { crash: 1 } },
   { flaw: 'admission-without-requirement', root: 'admission', faults: 1, kinds: { crash: 1 } },
+  { flaw: 'adoption-overtakes', root: 'adoption', faults: 1, kinds: { promote: 1 } },
 ];

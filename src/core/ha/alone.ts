@@ -24,6 +24,8 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   const missing = missingForTask(s, task);
   if (missing !== null) return moveOut(ha, missing);
   if (!s.lock.held) return stay(ha, `waiting for the lock (${s.lock.detail ?? 'asked for'})`);
+  // A record that appeared since both agreed (a promotion) is not to be overtaken: once it is kept, it has its part in who comes first.
+  if (task.fresh && s.share.highestTerm > (s.kept?.term ?? NO_TERM)) return stay(ha, `waiting until the record of term ${s.share.highestTerm} is kept`);
   const term = nextTerm(s, task.fresh, ha.fence);
   const fence = Math.max(ha.fence, term - 1) as Term;
   if (fence > ha.fence) return { ...ha, fence };

@@ -71,6 +71,14 @@ describe('a claim to serve alone (R4)', () => {
     expect(after).toMatchObject({ state: 'WAITING', term: 0, record: null });
   });
 
+  test('of a fresh term does not overtake a record that appeared meanwhile and is not kept yet (R9)', () => {
+    const share = { ...situation().share, empty: true, highestTerm: 3 as Term };
+    const both = { kept: null, share, peer: peer({ record: null, shareEmpty: true }), broker: fenced(9) };
+    const task = { kind: 'alone', to: 'ACTIVE_SYNC', cause: 'start', forced: false, fresh: true, claim: null } as const;
+    expect(claimOf(settle(waiting({ task, brokerRun: broker().run }), situation(both)))).toBeNull();
+    expect(claimOf(settle(waiting({ task, brokerRun: broker().run }), situation({ ...both, share: { ...share, highestTerm: 0 as Term } })))).toMatchObject({ term: 3 });
+  });
+
   test('of a term that an earlier attempt had fenced is followed by the next one', () => {
     const claim = record(3, { inSync: [MINE], cause: 'alone', nonce: 'mine' });
     const sent = waiting({ fence: 3 as Term, brokerRun: broker().run, task: { kind: 'alone', to: 'STANDALONE', cause: 'alone', forced: false, fresh: false, claim } });
