@@ -41,6 +41,7 @@ export class BackchannelConnection {
   private retired = false;
   private lastHeard: number;
   private timer: Cancel;
+  private readonly reader: FrameReader;
 
   constructor(
     private readonly stream: Stream,
@@ -51,9 +52,9 @@ export class BackchannelConnection {
     private readonly user: ConnectionUser,
   ) {
     this.lastHeard = clock.monotonic();
-    const reader = new FrameReader(BACKCHANNEL_PAYLOAD_BYTES_MAX, (frame) => this.frame(frame));
+    this.reader = new FrameReader(BACKCHANNEL_PAYLOAD_BYTES_MAX, (frame) => this.frame(frame));
     stream.handle({
-      data: (bytes) => this.data(reader, bytes),
+      data: (bytes) => this.data(bytes),
       drain: () => this.drained(),
       close: (reason) => this.closed(reason),
     });
@@ -91,11 +92,11 @@ export class BackchannelConnection {
     this.stream.destroy(reason);
   }
 
-  private data(reader: FrameReader, bytes: Uint8Array): void {
+  private data(bytes: Uint8Array): void {
     if (this.retired) return;
     this.lastHeard = this.clock.monotonic();
     try {
-      reader.push(bytes);
+      this.reader.push(bytes);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
       // What follows cannot be understood; the connection holds no authority, so that its loss is only a cycle's.

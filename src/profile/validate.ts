@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { glimpse } from '../core/glimpse.js';
 import { KEYS, SECTIONS } from './keys.js';
 import type { ProfileValues } from './keys.js';
 import { nearest } from './nearest.js';
@@ -101,9 +102,7 @@ function without(input: Record<string, unknown>, complaints: readonly Complaint[
 
 /** A value as the operator would recognise it, short. */
 export function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  return value === undefined ? 'nothing' : glimpse(value, 60);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

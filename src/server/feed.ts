@@ -1,7 +1,7 @@
 import type { ReplicationStatus } from '../core/control/broker.js';
 import { NO_POSITION, type JournalId, type Monotonic, type Position, type ServerId, type Term } from '../core/identity.js';
 import { EMPTY_LOG, type LogPoint } from '../core/journal/envelope.js';
-import type { HelloFrame, OfferFrame, ReplicationFrame } from '../core/replication/frames.js';
+import { FOLLOWER_FRAME_BYTES_MAX, type HelloFrame, type OfferFrame, type ReplicationFrame } from '../core/replication/frames.js';
 import { lastSharedPosition } from '../core/replication/known-log.js';
 import { LeaderSession, type LeaderIdentity } from '../core/replication/leader-session.js';
 import { cutRecords, lastWithin } from '../core/replication/run-of-records.js';
@@ -78,7 +78,7 @@ export class Feed {
     this.markedAt = now;
     this.offeredTerm = term;
     this.session = new LeaderSession(tools.identity, term);
-    this.wire = new ReplicationWire(stream, {
+    this.wire = new ReplicationWire(stream, FOLLOWER_FRAME_BYTES_MAX, {
       frame: (frame) => this.onFrame(frame),
       drain: () => this.onDrain(),
       closed: (reason) => this.stop(reason, null),

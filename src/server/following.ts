@@ -3,7 +3,7 @@ import { LockstepError } from '../core/errors.js';
 import { EMPTY_LOG, type LogPoint } from '../core/journal/envelope.js';
 import { NO_POSITION, type JournalId, type Monotonic, type Position, type RunId, type Term } from '../core/identity.js';
 import { FollowerSession } from '../core/replication/follower-session.js';
-import type { OfferFrame, ReplicationFrame } from '../core/replication/frames.js';
+import { REPLICATION_FRAME_BYTES_MAX, type OfferFrame, type ReplicationFrame } from '../core/replication/frames.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Disk } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
@@ -203,7 +203,7 @@ export class Following {
   private begin(stream: Stream): void {
     const { copy, config, run } = this.tools;
     const session = new FollowerSession({ term: this.role.term, leader: this.role.leader });
-    const wire = new ReplicationWire(stream, {
+    const wire = new ReplicationWire(stream, REPLICATION_FRAME_BYTES_MAX, {
       frame: (frame) => this.onFrame(link, frame),
       drain: () => undefined,
       closed: (reason) => this.onClosed(link, reason),

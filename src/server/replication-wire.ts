@@ -1,5 +1,5 @@
 import { LockstepError } from '../core/errors.js';
-import { REPLICATION_FRAME_BYTES_MAX, decodeReplicationFrame, encodeReplicationFrame, recordPieces, type ReplicationFrame } from '../core/replication/frames.js';
+import { decodeReplicationFrame, encodeReplicationFrame, recordPieces, type ReplicationFrame } from '../core/replication/frames.js';
 import { FrameReader } from '../core/wire/frame.js';
 import type { Stream } from '../ports/stream.js';
 import { describe } from './disk-io.js';
@@ -22,16 +22,19 @@ export class ReplicationWire {
   /** What came that is no frame: why the stream was closed, whatever it says itself. */
   private nonsense: string | null = null;
   private roomy = true;
+  private readonly reader: FrameReader;
 
   constructor(
     private readonly stream: Stream,
+    /** Of what the other side may say: the longest frame, without its header. */
+    frameBytesMax: number,
     private readonly handlers: WireHandlers,
   ) {
-    const reader = new FrameReader(REPLICATION_FRAME_BYTES_MAX, ({ kind, payload }) => {
+    this.reader = new FrameReader(frameBytesMax, ({ kind, payload }) => {
       if (this.open) this.handlers.frame(decodeReplicationFrame(kind, payload));
     });
     stream.handle({
-      data: (bytes) => this.read(reader, bytes),
+      data: (bytes) => this.read(bytes),
       drain: () => {
         this.roomy = true;
         if (this.open) this.handlers.drain();
@@ -86,10 +89,10 @@ export class ReplicationWire {
     this.stream.destroy(reason);
   }
 
-  private read(reader: FrameReader, bytes: Uint8Array): void {
+  private read(bytes: Uint8Array): void {
     if (!this.open) return;
     try {
-      reader.push(bytes);
+      this.reader.push(bytes);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
       this.nonsense = describe(error);

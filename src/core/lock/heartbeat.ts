@@ -1,6 +1,7 @@
 import { assert } from '../errors.js';
 import type { ServerId } from '../identity.js';
 import { decodeText, encodeText } from '../wire/bytes.js';
+import { shortSum } from '../wire/sum.js';
 
 /** Every heartbeat record has this many bytes, so that it can be rewritten in place: the one kind of write that every share shows fresh. */
 export const HEARTBEAT_BYTES = 256;
@@ -26,7 +27,7 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   assert(text.length <= TEXT_BYTES, `heartbeat of ${text.length} bytes, ${TEXT_BYTES} allowed: the server's name is too long`);
   const bytes = new Uint8Array(HEARTBEAT_BYTES).fill(0x20);
   bytes.set(text);
-  bytes.set(encodeText(sum(bytes.subarray(0, TEXT_BYTES))), TEXT_BYTES);
+  bytes.set(encodeText(shortSum(bytes.subarray(0, TEXT_BYTES))), TEXT_BYTES);
   bytes[HEARTBEAT_BYTES - 1] = NEWLINE;
   return bytes;
 }
@@ -36,7 +37,7 @@ export function decodeHeartbeat(bytes: Uint8Array): Heartbeat | null {
   if (bytes.length !== HEARTBEAT_BYTES || bytes[HEARTBEAT_BYTES - 1] !== NEWLINE) return null;
   try {
     const text = bytes.subarray(0, TEXT_BYTES);
-    if (decodeText(bytes.subarray(TEXT_BYTES, HEARTBEAT_BYTES - 1)) !== sum(text)) return null;
+    if (decodeText(bytes.subarray(TEXT_BYTES, HEARTBEAT_BYTES - 1)) !== shortSum(text)) return null;
     const { token, server, counter, state } = JSON.parse(decodeText(text)) as Record<string, unknown>;
     if (typeof token !== 'string' || typeof server !== 'string' || !Number.isSafeInteger(counter)) return null;
     if (state !== 'held' && state !== 'released') return null;
@@ -44,11 +45,4 @@ export function decodeHeartbeat(bytes: Uint8Array): Heartbeat | null {
   } catch {
     return null; // Not a heartbeat; gives nobody anything.
   }
-}
-
-/** FNV-1a, 32 bits, as 8 hexadecimal digits: enough to tell a torn record from a whole one. */
-function sum(bytes: Uint8Array): string {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0).toString(16).padStart(SUM_BYTES, '0');
 }

@@ -36,6 +36,11 @@ export const FrameKind = {
 
 /** Encoded records of one frame: a record of the largest size alone, or many that stay below the sender's own limit. */
 export const REPLICATION_FRAME_BYTES_MAX = RECORD_HEADER_BYTES + RECORD_PAYLOAD_BYTES_MAX;
+/**
+ * What a follower says is short; its hello with all of its epochs is the longest. So whoever has not said yet who he is makes the leader hold no
+ * more than this.
+ */
+export const FOLLOWER_FRAME_BYTES_MAX = 64 * 1024;
 /** A name, id or reason in a frame. Characters. */
 const TEXT_MAX = 512;
 

@@ -1,13 +1,14 @@
 import { LockstepError } from '../errors.js';
 import { encodeText } from '../wire/bytes.js';
 import { decodeJson, Fields, MessageRefused } from '../wire/fields.js';
+import { shortSum } from '../wire/sum.js';
 import { NAME_CHARS_MAX, readTermRecord } from '../wire/term-record.js';
 import { TERM_MAX } from './names.js';
 import type { ShareIdentity, TermRecord } from './record.js';
 
-const RECORD_KEYS: readonly string[] = ['schema', 'term', 'server', 'inSync', 'position', 'cause', 'forced', 'at', 'nonce'];
+const RECORD_KEYS: readonly string[] = ['schema', 'term', 'server', 'inSync', 'position', 'cause', 'forced', 'at', 'nonce', 'sum'];
 const MEMBER_KEYS: readonly string[] = ['server', 'journal'];
-const IDENTITY_KEYS: readonly string[] = ['schema', 'share', 'cluster', 'method'];
+const IDENTITY_KEYS: readonly string[] = ['schema', 'share', 'cluster', 'method', 'sum'];
 
 /** The record as one line of JSON with its keys in a fixed order: equal records give equal text. */
 export function termRecordText(record: TermRecord): string {
@@ -25,7 +26,7 @@ export function termRecordText(record: TermRecord): string {
 }
 
 export function encodeTermRecord(record: TermRecord): Uint8Array {
-  return encodeText(`${termRecordText(record)}\n`);
+  return summed(termRecordText(record));
 }
 
 /**
@@ -40,6 +41,7 @@ export function decodeTermRecord(bytes: Uint8Array, file: string): TermRecord {
     Fields.of('record', value).list('inSync', 1, 2, (member, path) => onlyKeys(path, member, MEMBER_KEYS));
     if (record.term > TERM_MAX) throw new MessageRefused(`record.term is above ${TERM_MAX}`);
     if (!record.inSync.some((member) => member.server === record.server)) throw new MessageRefused('record.server is not among record.inSync');
+    mustBe(bytes, encodeTermRecord(record));
     return record;
   } catch (error) {
     if (!(error instanceof MessageRefused)) throw error;
@@ -54,7 +56,7 @@ export function decodeTermRecord(bytes: Uint8Array, file: string): TermRecord {
 
 export function encodeShareIdentity(identity: ShareIdentity): Uint8Array {
   const { schema, share, cluster, method } = identity;
-  return encodeText(`${JSON.stringify({ schema, share, cluster, method })}\n`);
+  return summed(JSON.stringify({ schema, share, cluster, method }));
 }
 
 /** @throws LockstepError LOCKSTEP_SHARE_IDENTITY_DAMAGED, naming `file` and what is wrong */
@@ -64,12 +66,14 @@ export function decodeShareIdentity(bytes: Uint8Array, file: string): ShareIdent
     const fields = Fields.of('lockfile', value);
     fields.whole('schema', 1, 1);
     onlyKeys('lockfile', value, IDENTITY_KEYS);
-    return {
+    const identity: ShareIdentity = {
       schema: 1,
       share: fields.name('share', NAME_CHARS_MAX),
       cluster: fields.name('cluster', NAME_CHARS_MAX),
       method: fields.oneOf('method', ['link', 'rename'] as const),
     };
+    mustBe(bytes, encodeShareIdentity(identity));
+    return identity;
   } catch (error) {
     if (!(error instanceof MessageRefused)) throw error;
     throw new LockstepError(
@@ -79,6 +83,16 @@ export function decodeShareIdentity(bytes: Uint8Array, file: string): ShareIdent
       { cause: error },
     );
   }
+}
+
+/** A line of JSON with the sum of all before it as its last key. A bit that was turned on the share must not make another record. */
+function summed(text: string): Uint8Array {
+  return encodeText(`${text.slice(0, -1)},"sum":"${shortSum(encodeText(text))}"}\n`);
+}
+
+/** Every byte, so that of two keys of one name, of blanks and of other spellings of a number none can say something that we do not see. */
+function mustBe(bytes: Uint8Array, written: Uint8Array): void {
+  if (bytes.length !== written.length || bytes.some((byte, at) => byte !== written[at])) throw new MessageRefused('its checksum does not agree with its content');
 }
 
 function onlyKeys(path: string, value: unknown, keys: readonly string[]): void {

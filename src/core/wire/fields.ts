@@ -1,4 +1,5 @@
 import { LockstepError } from '../errors.js';
+import { glimpse } from '../glimpse.js';
 import { decodeText, encodeText, MalformedBytes } from './bytes.js';
 
 /** A message whose bytes arrived whole but which does not say what it should. Names the field, what came and what is expected. */
@@ -12,9 +13,7 @@ const SHOWN_CHARS_MAX = 40;
 
 /** What came, short enough for a log line. */
 function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
-  const text = JSON.stringify(value);
-  return `is ${text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text}`;
+  return value === undefined ? 'missing' : `is ${glimpse(value, SHOWN_CHARS_MAX)}`;
 }
 
 /**

@@ -11,6 +11,7 @@ import { LockstepError } from '../errors.js';
  */
 export const FRAME_HEADER_BYTES = 6;
 export const FRAME_VERSION = 1;
+const EMPTY = new Uint8Array(0);
 
 export interface Frame {
   readonly kind: number;
@@ -38,9 +39,13 @@ export function encodeFrame(kind: number, payload: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** Bytes in, frames out: whatever way the bytes were cut. Holds at most one frame and what came with its last piece. */
+/**
+ * Bytes in, frames out: whatever way the bytes were cut. Holds the beginning of one frame at most, in one piece of memory that grows with what
+ * has come and never with what the header announces.
+ */
 export class FrameReader {
-  private pieces: Uint8Array[] = [];
+  /** The beginning of a frame whose rest has not come, in the first `held` bytes. */
+  private room: Uint8Array = EMPTY;
   private held = 0;
 
   constructor(
@@ -50,34 +55,58 @@ export class FrameReader {
 
   /** @throws FrameRefused on a version or length that cannot be accepted; the stream is then of no use any more */
   push(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.pieces.push(bytes);
-    this.held += bytes.length;
-    if (this.held < FRAME_HEADER_BYTES || this.held < this.wanted()) return;
-    let all = this.join();
-    for (;;) {
-      const length = this.check(all);
-      if (length === null || all.length < FRAME_HEADER_BYTES + length) break;
-      const kind = all[5] as number;
-      const payload = all.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + length);
-      all = all.subarray(FRAME_HEADER_BYTES + length);
-      this.onFrame({ kind, payload });
+    let at = this.held > 0 ? this.finish(bytes) : 0;
+    while (at < bytes.length) {
+      const length = this.check(bytes, at, bytes.length);
+      const end = at + FRAME_HEADER_BYTES + (length ?? 0);
+      if (length === null || end > bytes.length) {
+        this.room = bytes.slice(at);
+        this.held = bytes.length - at;
+        return;
+      }
+      this.tell(bytes, at, end);
+      at = end;
     }
-    this.pieces = all.length > 0 ? [all] : [];
-    this.held = all.length;
   }
 
-  /** Bytes of the frame under way, as far as its header is known. */
-  private wanted(): number {
-    const first = this.pieces[0] as Uint8Array;
-    if (first.length < FRAME_HEADER_BYTES) this.pieces = [this.join()];
-    const length = this.check(this.pieces[0] as Uint8Array);
-    return FRAME_HEADER_BYTES + (length ?? 0);
+  /** Takes from `bytes` what the frame under way lacks. @returns where the next one begins */
+  private finish(bytes: Uint8Array): number {
+    let at = this.take(bytes, 0, FRAME_HEADER_BYTES);
+    const length = this.check(this.room, 0, this.held);
+    if (length === null) return at;
+    const end = FRAME_HEADER_BYTES + length;
+    at = this.take(bytes, at, end);
+    if (this.held < end) return at;
+    const { room } = this;
+    this.room = EMPTY;
+    this.held = 0;
+    this.tell(room, 0, end);
+    return at;
   }
 
-  private check(bytes: Uint8Array): number | null {
-    if (bytes.length < FRAME_HEADER_BYTES) return null;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** Takes bytes until `wanted` are held. @returns where it stopped */
+  private take(bytes: Uint8Array, at: number, wanted: number): number {
+    const count = Math.min(wanted - this.held, bytes.length - at);
+    if (count <= 0) return at;
+    const needed = this.held + count;
+    if (needed > this.room.length) {
+      const grown = new Uint8Array(Math.max(needed, Math.min(this.room.length * 2, wanted)));
+      grown.set(this.room.subarray(0, this.held));
+      this.room = grown;
+    }
+    this.room.set(bytes.subarray(at, at + count), this.held);
+    this.held = needed;
+    return at + count;
+  }
+
+  private tell(bytes: Uint8Array, from: number, to: number): void {
+    this.onFrame({ kind: bytes[from + 5] as number, payload: bytes.subarray(from + FRAME_HEADER_BYTES, to) });
+  }
+
+  /** Payload length of the frame that begins at `from`; `null` when its header is not whole at `to`. */
+  private check(bytes: Uint8Array, from: number, to: number): number | null {
+    if (to - from < FRAME_HEADER_BYTES) return null;
+    const view = new DataView(bytes.buffer, bytes.byteOffset + from, FRAME_HEADER_BYTES);
     const length = view.getUint32(0);
     const version = view.getUint8(4);
     if (version !== FRAME_VERSION) {
@@ -95,16 +124,5 @@ export class FrameReader {
       );
     }
     return length;
-  }
-
-  private join(): Uint8Array {
-    if (this.pieces.length === 1) return this.pieces[0] as Uint8Array;
-    const all = new Uint8Array(this.held);
-    let at = 0;
-    for (const piece of this.pieces) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    return all;
   }
 }

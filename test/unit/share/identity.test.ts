@@ -1,4 +1,4 @@
-import { decodeShareIdentity, encodeTermRecord } from '../../../src/core/terms/codec.js';
+import { decodeShareIdentity, encodeShareIdentity, encodeTermRecord } from '../../../src/core/terms/codec.js';
 import { encodeText } from '../../../src/core/wire/bytes.js';
 import { ACTIVE_MS, LOCK_FILE, others, record, Rig } from './rig.js';
 
@@ -22,7 +22,7 @@ describe('the share', () => {
   it('shows its highest record, wherever the search begins', async () => {
     const rig = new Rig();
     for (const term of [1, 2, 3, 4, 5]) rig.plant(term, encodeTermRecord(others(term, `r${term}`)));
-    rig.share.tree.write(LOCK_FILE, encodeText('{"schema":1,"share":"s","cluster":"test","method":"link"}'), true);
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
     for (const kept of [null, others(1, 'r1'), others(5, 'r5')]) {
       const keeper = rig.keeper('primary');
       keeper.order({ kept, shareId: 's' });
@@ -45,7 +45,7 @@ describe('the share', () => {
     const rig = new Rig();
     const keeper = rig.keeper('primary');
     keeper.order({ shareId: 'the one before', kept: null });
-    rig.share.tree.write(LOCK_FILE, encodeText('{"schema":1,"share":"s","cluster":"test","method":"link"}'), true);
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
     rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
     await rig.pass(PASS);
     expect(keeper.status).toMatchObject({ condition: 'replaced', shareId: 's', highest: null });
@@ -60,7 +60,7 @@ describe('the share', () => {
       const rig = new Rig();
       rig.plant(1, encodeTermRecord(others(1, 'a')));
       rig.plant(2, encodeTermRecord(others(2, 'b')));
-      rig.share.tree.write(LOCK_FILE, encodeText('{"schema":1,"share":"s","cluster":"test","method":"link"}'), true);
+      rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
       const keeper = rig.keeper('primary');
       keeper.order({ shareId: 's', kept, wantLock: true });
       await rig.pass(PASS);
@@ -154,7 +154,7 @@ describe('the share', () => {
 
   it('that cannot publish as the other server does is refused', async () => {
     const rig = new Rig({ links: false });
-    rig.share.tree.write(LOCK_FILE, encodeText('{"schema":1,"share":"s","cluster":"test","method":"link"}'), true);
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
     rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
     const keeper = rig.keeper('primary');
     keeper.order({ wantLock: true });

@@ -41,7 +41,7 @@ describe('term records as JSON', () => {
 
   it('read as they are documented', () => {
     expect(new TextDecoder().decode(encodeTermRecord(record({ forced: true })))).toBe(
-      '{"schema":1,"term":42,"server":"primary","inSync":[{"server":"primary","journal":"j1"},{"server":"secondary","journal":"j2"}],"position":1000,"cause":"admission","forced":true,"at":"2026-01-01T00:00:00.000Z","nonce":"n"}\n',
+      '{"schema":1,"term":42,"server":"primary","inSync":[{"server":"primary","journal":"j1"},{"server":"secondary","journal":"j2"}],"position":1000,"cause":"admission","forced":true,"at":"2026-01-01T00:00:00.000Z","nonce":"n","sum":"611c5c1a"}\n',
     );
   });
 
@@ -74,6 +74,24 @@ describe('term records as JSON', () => {
         expect(() => decodeShareIdentity(bytes, FILE)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_SHARE_IDENTITY_DAMAGED' }));
       }),
     );
+  });
+});
+
+describe('one bit turned in a record or an identity', () => {
+  it.each([
+    ['record', encodeTermRecord(record()), decodeTermRecord],
+    ['identity', encodeShareIdentity({ schema: 1, share: 's', cluster: 'c', method: 'link' }), decodeShareIdentity],
+  ] as const)('of any byte is noticed: %s', (_, whole, decode) => {
+    for (let bit = 0; bit < whole.length * 8; bit++) {
+      const bytes = whole.slice();
+      bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
+      expect(() => decode(bytes, FILE)).toThrow(expect.objectContaining({ code: expect.stringMatching(/_DAMAGED$/) as unknown }) as Error);
+    }
+  });
+
+  it('and a record whose values nest deeper than a call stack is refused like any other', () => {
+    const deep = `{"schema":${'['.repeat(30_000)}${']'.repeat(30_000)}}`;
+    expect(damage(deep)).toMatchObject({ code: 'LOCKSTEP_TERM_RECORD_DAMAGED', message: expect.stringContaining('[[[[') });
   });
 });
 

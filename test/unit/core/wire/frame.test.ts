@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { encodeFrame, FRAME_HEADER_BYTES, FRAME_VERSION, FrameReader, FrameRefused } from '../../../../src/core/wire/frame.js';
+import { encodeFrame, frameHeader, FRAME_HEADER_BYTES, FRAME_VERSION, FrameReader, FrameRefused } from '../../../../src/core/wire/frame.js';
 
 const LIMIT = 1000;
 const frames = fc.array(fc.record({ kind: fc.nat(255), payload: fc.uint8Array({ maxLength: 300 }) }), { maxLength: 12 });
@@ -55,6 +55,15 @@ describe('FrameReader', () => {
     const frame = encodeFrame(1, new Uint8Array(4));
     frame[4] = FRAME_VERSION + 1;
     expect(() => reading().reader.push(frame)).toThrow(/version 2 came/);
+  });
+
+  it('holds no more than what came, however long a frame was announced and however small the pieces are', () => {
+    const { reader } = reading(64 * 1024 * 1024);
+    const header = frameHeader(5, 64 * 1024 * 1024);
+    for (const byte of header) reader.push(Uint8Array.of(byte));
+    for (let i = 0; i < 5_000; i++) reader.push(new Uint8Array(65_536).subarray(i, i + 1));
+    const { room } = reader as unknown as { room: Uint8Array };
+    expect(room.buffer.byteLength).toBeLessThan(2 * (5_000 + FRAME_HEADER_BYTES));
   });
 
   it('takes any garbage without another error than a refusal, and holds no more than a frame', () => {

@@ -131,6 +131,17 @@ describe('any bytes', () => {
   });
 });
 
+describe('what nests deeper than a call stack', () => {
+  const deep = `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`;
+
+  it.each([
+    ['the whole hello', `[${deep}]`, decodeHello],
+    ['a field of a hello', JSON.stringify(HELLO).replace('"primary"', deep), decodeHello],
+    ['a field of a status', JSON.stringify(STATUS).replace('"ACTIVE"', deep), decodePeerStatus],
+    ['a setting', JSON.stringify(HELLO).replace('"500ms"', deep), decodeHello],
+  ])('is refused like anything else: %s', (_, text, decode) => expect(refusal(() => decode(encodeText(text)))).toContain('{"a":{"a":'));
+});
+
 describe('clip', () => {
   it('never leaves half a character', () => {
     expect(clip('ab😀', 4)).toBe('ab😀');
