@@ -27,7 +27,7 @@ const timeless = {
   'no-restricted-properties': ['error', ...CLOCK_PROPERTIES],
   'no-restricted-syntax': ['error', NO_ENUM, NO_BARREL, NO_NEW_DATE],
 };
-const PROCESSES = ['manager', 'share', 'server', 'protocols'];
+const PROCESSES = ['manager', 'share', 'server', 'repository', 'protocols'];
 const OPERATORS = ['profile', 'admin', 'log', 'cli'];
 const others = (own) => PROCESSES.filter((name) => !own.includes(name));
 
@@ -63,12 +63,12 @@ export default tseslint.config(
   },
   walls(['src/core/**/*.ts'], [NODE, PACKAGES, outside(['ports', 'adapters', ...PROCESSES, ...OPERATORS], 'The core imports only the core.')], timeless),
   walls(['src/ports/**/*.ts'], [NODE, PACKAGES, outside(['adapters', ...PROCESSES, ...OPERATORS], 'Ports import types of the core only.')], timeless),
-  ...['manager', 'share', 'server'].map((own) => ({
+  ...['manager', 'share', 'server', 'repository'].map((own) => ({
     ...walls([`src/${own}/**/*.ts`], [NODE, outside(['adapters', ...others([own]), ...OPERATORS], 'Processes are written over core and ports, and meet in messages only.')], timeless),
     // What wires a process: its main module, and what that is told.
     ignores: ['**/main.ts', 'src/server/process-config.ts'],
   })),
-  walls(['src/protocols/**/*.ts'], [NODE, outside(['adapters', 'manager', 'share', ...OPERATORS], 'Protocols are written over core, ports and the edge.')], timeless),
+  walls(['src/protocols/**/*.ts'], [NODE, outside(['adapters', 'manager', 'share', 'repository', ...OPERATORS], 'Protocols are written over core, ports and the edge.')], timeless),
   walls(['src/adapters/**/*.ts'], [outside([...PROCESSES, ...OPERATORS], 'Adapters know core and ports only.')]),
   walls(['src/profile/**/*.ts', 'src/log/**/*.ts'], [outside([...PROCESSES, 'adapters', 'cli', 'admin'], 'Not from the insides of the processes.')]),
   walls(['src/cli/**/*.ts'], [{ regex: '^(\\.\\./)+(manager/(?!main)|protocols|server/(?!journal/inspect)|share/(?!preflight|paths))', message: 'Not from the insides of the processes; what check and journal use is listed here.' }]),

@@ -1,0 +1,129 @@
+import type { Digest, Entry, Manifest, Scope } from '../core/repository/entry.js';
+import type { Term } from '../core/identity.js';
+
+/*
+ * One repository's folder on this machine. Calls are synchronous and short (one file, one read or write of at most 256 KiB, one slice of a scan): the
+ * process that makes them does nothing else, may hang in them and is then killed. Paths are those of entries. Failures throw an Error with the
+ * system's `code` (ENOSPC, EACCES, ENOENT …); what is refused for its name or kind throws a LockstepError.
+ */
+
+/** Work in slices: `step` until it gives a result. */
+export interface Slices<Result> {
+  /** Works for some milliseconds. `null`: there is more to do. */
+  step(): Result | null;
+}
+
+export interface ScanOptions {
+  /** `null`: all of it. */
+  readonly scope: Scope | null;
+  /** Read every file, whatever is recorded of it. */
+  readonly checksum: boolean;
+}
+
+/** An open file that is read. */
+export interface ContentFile {
+  readonly size: number;
+  readonly mtimeUs: number;
+  readonly mode: number;
+  /** Reads up to `into.length` bytes; 0 at the end. */
+  read(into: Uint8Array, offset: number): number;
+  /** True when the file was written to, or replaced by another under its name, since it was opened. */
+  changed(): boolean;
+  /** Remembers the digest of what was read, unless it changed or changed too short before. */
+  record(digest: Digest): void;
+  close(): void;
+}
+
+/** The folder as whoever reads it sees it. */
+export interface RepositoryFolder {
+  /** What it holds. With digests as far as they are recorded, or all of them with `checksum`. An absent folder throws ENOENT. */
+  scan(options: ScanOptions): Slices<Manifest>;
+  /** Opens a file, never through a symbolic link. */
+  open(path: string): ContentFile;
+}
+
+/** A file that is being written, of a size and digest that are known when it is finished. */
+export interface ContentWriter {
+  write(bytes: Uint8Array): void;
+  /** Copies from the file that `basis` gave. */
+  copy(from: ContentFile, offset: number, length: number): void;
+  /** Bytes written since it was last synced. */
+  readonly unsyncedBytes: number;
+  sync(): Promise<void>;
+  /** The content is complete and was compared: gives it permissions and time, and its place. */
+  finish(entry: Entry): void;
+  /** Gives up. What was written stays as a basis for the next try. */
+  abandon(): void;
+}
+
+export interface Commit {
+  readonly term: Term;
+  /** Asked at the last moment before the live folder changes, and before each single change of a continuous sync. */
+  readonly mayChange: () => boolean;
+  /** Why, for those who look at the kept versions. */
+  readonly reason: string;
+  /** Wall time, milliseconds since 1970: names the kept version. */
+  readonly at: number;
+}
+
+/** `not-allowed`: `mayChange` said no; nothing was changed. */
+export type CommitOutcome =
+  | { readonly kind: 'done'; /** Name of the kept version; `null` when nothing was replaced. */ readonly kept: string | null; readonly replaced: number }
+  | { readonly kind: 'not-allowed' };
+
+/**
+ * Carries out the steps of a plan, in its order. Two kinds: the whole tree staged and exchanged at once (`commit`), or file by file in the live
+ * folder, each atomically. Nothing of it is seen in the live folder before `commit` (staged), or before each file's `finish` (file by file).
+ */
+export interface Applier {
+  folder(entry: Entry): void;
+  /** Is as it shall be. False when the live file is not that any more. */
+  keep(entry: Entry): boolean;
+  /** Its content is right, permissions or time are not. False when the live file is not that any more. */
+  touch(entry: Entry): boolean;
+  link(entry: Entry): void;
+  /** Is there and shall not be. */
+  remove(entry: Entry): void;
+  /** An older version whose parts may be of use: live, or left by an interrupted sync. */
+  basis(path: string): ContentFile | null;
+  /** A whole small file at once: content that was compared with `entry.digest`. */
+  put(entry: Entry, content: Uint8Array): void;
+  /** A file in pieces. One at a time. */
+  create(entry: Entry): ContentWriter;
+  /** Makes everything durable and, staged, exchanges the folders. */
+  commit(commit: Commit): Promise<CommitOutcome>;
+  /** Leaves the live folder as it is. What was staged stays for the next try. */
+  abandon(): void;
+}
+
+export interface KeptVersion {
+  readonly name: string;
+  readonly at: number;
+  readonly term: number;
+  readonly reason: string;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** The folder as its owner sees it: also written to. */
+export interface RepositoryStore extends RepositoryFolder {
+  /** Ends what a crash interrupted; makes the folder when it is absent. Says what it did. Call before everything else. */
+  recover(): readonly string[];
+  /** `staged`: whole tree and exchange. `live`: file by file. */
+  apply(mode: 'staged' | 'live'): Applier;
+  /** How the folders are exchanged here. */
+  readonly exchange: 'atomic' | 'two-renames';
+  kept(): KeptVersion[];
+  /** Brings back files of a kept version (all of them without `paths`), each atomically; what they replace is kept as well. Says how many. */
+  restore(name: string, paths: readonly string[] | null, commit: Commit): number;
+  /** Writes the record of digests, when it changed. */
+  save(): void;
+  readonly rules: NameRules;
+}
+
+/** What the file system of a repository makes of names. */
+export interface NameRules {
+  readonly windows: boolean;
+  /** `Readme` and `README` are one file. */
+  readonly caseless: boolean;
+}
