@@ -43,9 +43,8 @@ finish() {
 
 require_node
 step install install_packages
-step build npm run --silent build
-# Lint reads the types that the build wrote.
 begin lint npm run --silent lint
+step build npm run --silent build
 step "type check" npm run --silent typecheck
 finish lint
 step tests npm test --silent -- --json --outputFile="$report"
