@@ -1,7 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createClock } from '../../src/adapters/clock.js';
@@ -10,21 +9,10 @@ import type { ServerId, Term } from '../../src/core/identity.js';
 import { MQTT_LIMITS_DEFAULT } from '../../src/protocols/mqtt/limits.js';
 import { DEFAULT_BROKER_TUNING } from '../../src/server/config.js';
 import type { BrokerProcessConfig } from '../../src/server/process-config.js';
+import { freePorts } from './support/ports.js';
 
 const MODULE = path.resolve('dist/server/main.js');
 const PULSE_MS = 100;
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => new Promise<net.Server>((resolve) => {
-      const server = net.createServer();
-      server.listen(0, '127.0.0.1', () => resolve(server));
-    })),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 /** A broker process of the built server, and a manager made by hand. */
 export class BrokerProcess {
