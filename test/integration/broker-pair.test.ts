@@ -1,5 +1,6 @@
 import { connect, connectAsync, type MqttClient } from 'mqtt';
 import { BrokerProcess } from './broker-process.js';
+import { until } from './support/until.js';
 
 const LIMIT_MS = 60_000;
 
@@ -53,7 +54,7 @@ test('a killed broker: the other has every acknowledged message, and the killed 
       }));
     }
   })().catch(() => undefined);
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await until('it is in the midst of it', () => acknowledged.length >= 500);
   one.kill();
   await one.gone();
   publisher.end(true);

@@ -6,8 +6,6 @@ import type { Piece } from './support/raw-packets.js';
 
 /* MQTT 3.1.1, sections 1.5, 2, 3.1 and 3.2, from outside. Names begin with the numbers of the statements (appendix B). */
 
-import.meta.jest.setTimeout(30_000);
-
 /** Lets in whoever says nothing or "good"; the others are turned away in the two ways there are. */
 class Doorkeeper implements Authenticator {
   authenticate({ user, password }: Credentials): Promise<Verdict> {

@@ -5,8 +5,6 @@ import { until } from './support/until.js';
 
 /* Stock clients of another make. Everything here is covered with the raw client too: where they are missing, nothing is left untested. */
 
-import.meta.jest.setTimeout(30_000);
-
 const installed = ['mosquitto_pub', 'mosquitto_sub'].every((command) => spawnSync(command, ['--help']).error === undefined);
 const withClients = installed ? test : test.skip;
 const ABSENT = installed ? '' : ' (skipped: mosquitto_pub and mosquitto_sub are not installed; Debian: mosquitto-clients)';

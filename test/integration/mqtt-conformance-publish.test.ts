@@ -5,8 +5,6 @@ import { packet, u16 } from './support/raw-packets.js';
 
 /* MQTT 3.1.1, sections 3.3 to 3.7, 4.3, 4.5 and 4.6, from outside. Names begin with the numbers of the statements (appendix B). */
 
-import.meta.jest.setTimeout(30_000);
-
 const ALL: readonly Qos[] = [0, 1, 2];
 const PAIRS = ALL.flatMap((published) => ALL.map((granted) => [published, granted] as const));
 

@@ -5,8 +5,6 @@ import { packet } from './support/raw-packets.js';
 
 /* MQTT 3.1.1, sections 3.1.2.4 to 3.1.2.10, 3.14, 4.1 and 4.4, from outside. Names begin with the numbers of the statements (appendix B). */
 
-import.meta.jest.setTimeout(30_000);
-
 const ALL: readonly Qos[] = [0, 1, 2];
 
 let stack: MqttStack;
@@ -380,9 +378,6 @@ describe('all at once', () => {
 });
 
 describe('keep-alive', () => {
-  /** Limits are looked at twice a second; the rest is for a busy machine. */
-  const LATE_MS = 3_000;
-
   test('MQTT-3.1.2-24: one and a half times the keep-alive without a packet: disconnected as if the network had failed; MQTT-3.1.2-23: any packet counts; 0 means never', async () => {
     await other.subscribe(`wills/${name}/#`);
     const begun = performance.now();
@@ -403,10 +398,9 @@ describe('keep-alive', () => {
     halves.send(Uint8Array.of(0xc0));
     try {
       const [one, two] = await Promise.all([silent(1), silent(2)]);
+      // How long after, a busy machine decides: test/unit/protocols/mqtt/time.test.ts has it in virtual time.
       expect(one).toBeGreaterThan(1_500);
-      expect(one).toBeLessThan(1_500 + LATE_MS);
       expect(two).toBeGreaterThan(3_000);
-      expect(two).toBeLessThan(3_000 + LATE_MS);
       expect((await other.messages(2)).map(({ topic }) => topic)).toEqual([`wills/${name}/1`, `wills/${name}/2`]);
       expect(halves.isClosed).toBe(true);
       expect([pinging.isClosed, publishing.isClosed, forever.isClosed]).toEqual([false, false, false]);

@@ -7,8 +7,6 @@ import { packet, u16 } from './support/raw-packets.js';
 
 /* MQTT 3.1.1, sections 3.8 to 3.11 and 4.7, from outside. Names begin with the numbers of the statements (appendix B). */
 
-import.meta.jest.setTimeout(30_000);
-
 let stack: MqttStack;
 let publisher: RawClient;
 let subscriber: RawClient;

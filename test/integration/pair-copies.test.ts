@@ -31,7 +31,7 @@ describe("a server's copy is gone or damaged", () => {
     await Promise.all(pair.servers.map((server) => server.killWhole()));
     await wipeBroker(active);
     active.start();
-    const alone = await active.reaches('alone, and may not serve', ({ reason }) => reason.includes('may not serve'));
+    const alone = await active.reaches('alone, and may not serve', ({ reason }) => reason.includes('may not serve') && reason.includes('is gone'));
     expect(alone.reason).toContain('is gone from this server');
     passive.start();
     const now = await pair.inStep();

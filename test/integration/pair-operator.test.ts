@@ -105,7 +105,7 @@ describe('promote', () => {
     await traffic.settle();
     await active.killWhole();
     passive.start();
-    const waiting = await passive.reaches('WAITING, and may not serve', ({ reason }) => reason.includes('may not serve'));
+    const waiting = await passive.reaches('WAITING, and may not serve', ({ reason, advice }) => reason.includes('may not serve') && advice?.includes('lost') === true);
     expect(waiting.advice).toContain('what was acknowledged after it fell behind is lost');
     expect((await lockstep('promote', '--accept-data-loss', passive.profile)).code).toBe(0);
     const promoted = await passive.reachesState('STANDALONE');

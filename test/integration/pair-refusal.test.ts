@@ -2,7 +2,6 @@ import { rename, mkdir } from 'node:fs/promises';
 import { lockstep } from './support/cli.js';
 import { pairTest } from './support/pair.js';
 import { TIMES, writeProfile } from './support/profiles.js';
-import { stays } from './support/until.js';
 
 describe('servers that do not belong together', () => {
   pairTest('settings that differ are refused by name on both sides, and agree after the profile is corrected', async (pair) => {
@@ -56,7 +55,7 @@ describe('the share', () => {
     await mkdir(pair.layout.share);
     const waiting = await active.reaches('WAITING, with advice', ({ state, advice }) => state === 'WAITING' && advice !== null && advice.includes('nothing is lost'));
     expect(waiting.advice).toContain('lockstep promote --accept-data-loss');
-    await stays('WAITING', async () => (await active.status())?.state === 'WAITING', TIMES.peerWait);
+    await active.staysIn('WAITING', TIMES.peerWait);
     expect((await lockstep('promote', '--accept-data-loss', active.profile)).code).toBe(0);
     expect((await active.reachesState('STANDALONE')).term).toBeGreaterThan(term);
     passive.start();
@@ -70,7 +69,7 @@ describe('the share', () => {
     const traffic = await pair.traffic();
     await rename(pair.layout.share, `${pair.layout.share}-away`);
     await active.reaches('the share is not there', ({ lock }) => lock.share === 'absent' && !lock.held);
-    await stays('ACTIVE without the lock', async () => (await active.status())?.state === 'ACTIVE', 500);
+    await active.staysIn('ACTIVE', 500);
     await traffic.flows();
     await rename(`${pair.layout.share}-away`, pair.layout.share);
     for (const server of pair.servers) await server.reaches('a good share', ({ lock }) => lock.share === 'ok');

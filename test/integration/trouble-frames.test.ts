@@ -42,7 +42,7 @@ function visit(port: number, { bytes, stays }: Stranger): Promise<void> {
     socket.on('error', () => undefined); // a reset is an answer as well
     socket.once('close', () => resolve());
     socket.once('end', () => socket.end());
-    setTimeout(() => reject(new Error('the connection was not closed')), 20_000).unref();
+    setTimeout(() => reject(new Error('the connection was not closed')), 60_000).unref();
   });
 }
 

@@ -8,7 +8,6 @@ import { lockstep } from './support/cli.js';
 import { fillUp, MAY_MOUNT, onFreezable, onTmpfs } from './support/mounts.js';
 import { pairTest, type Pair } from './support/pair.js';
 import type { TestServer } from './support/server.js';
-import { stays } from './support/until.js';
 
 const LONG_ENOUGH_MS = 2_500;
 
@@ -22,7 +21,7 @@ function newestRecord(pair: Pair): string {
 }
 
 async function staysInSync(active: TestServer, passive: TestServer): Promise<void> {
-  await stays('ACTIVE and PASSIVE', async () => (await active.status())?.state === 'ACTIVE' && (await passive.status())?.state === 'PASSIVE', LONG_ENOUGH_MS);
+  await Promise.all([active.staysIn('ACTIVE', LONG_ENOUGH_MS), passive.staysIn('PASSIVE', LONG_ENOUGH_MS)]);
 }
 
 describe('the share is not there', () => {

@@ -10,7 +10,7 @@ import { until } from './until.js';
 /** Lines of each console in the message of a failed test. */
 const TAIL_LINES = 80;
 /** Above the sum of the waits of any one test that passes. */
-const TEST_MS_MAX = 180_000;
+const TEST_MS_MAX = 400_000;
 
 /** Two servers in a folder of their own, and clients that know both. */
 export class Pair {

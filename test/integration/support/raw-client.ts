@@ -3,7 +3,7 @@ import mqttPacket from 'mqtt-packet';
 import type { IConnackPacket, IConnectPacket, IPublishPacket, ISubackPacket, Packet } from 'mqtt-packet';
 
 /** Every wait of a test ends by then. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 const BARRIER_ID = 65_000;
 
 export type Qos = 0 | 1 | 2;

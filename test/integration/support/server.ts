@@ -7,7 +7,7 @@ import type { ConfiguredRole } from '../../../src/core/identity.js';
 import type { ServerState } from '../../../src/core/identity.js';
 import { killAll, MARK, marked, signal } from './processes.js';
 import { dataOf, profileOf, type Ports, type ProfilePair } from './profiles.js';
-import { until } from './until.js';
+import { stays, until } from './until.js';
 
 export const COMMAND = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const STATUS_TIMEOUT_MS = 1_000;
@@ -99,6 +99,13 @@ export class TestServer {
 
   async reachesState(...states: ServerState[]): Promise<ServerStatus> {
     return this.reaches(states.join(' or '), (status) => states.includes(status.state));
+  }
+
+  /** Is in this state and makes no move for a span of time: its own account of moves tells also of one that no look has met. No answer is no move. */
+  async staysIn(state: ServerState, spanMs: number): Promise<void> {
+    const { history } = await this.reachesState(state);
+    await stays(`the ${this.role} server is ${state}`, async () => ((await this.status())?.state ?? state) === state, spanMs);
+    expect((await this.reaches('any status', () => true)).history).toEqual(history);
   }
 
   /** Waits until the console has said a line with this text, after the first `from` lines. */

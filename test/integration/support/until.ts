@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** What a wait costs at most after its condition has become true. Milliseconds. */
 const LOOK_INTERVAL_MS = 40;
 /** Generous: the servers of these tests share a few cores with everything else. */
-export const LIMIT_MS = 30_000;
+export const LIMIT_MS = 90_000;
 
 /**
  * Looks again and again until `probe` gives something other than `null` or `false`, and resolves with that.
