@@ -19,6 +19,9 @@ set "step=simulation"
 if not defined SIMULATION_SEEDS set "SIMULATION_SEEDS=200"
 call npm run --silent simulate -- --seeds %SIMULATION_SEEDS%
 if errorlevel 1 goto failed
+set "step=planted flaws"
+call node dist-test\test\simulation\flaws-main.js --seeds %SIMULATION_SEEDS% --least 8 --clean-elsewhere
+if errorlevel 1 goto failed
 exit /b 0
 :failed
 echo Failed: %step% 1>&2

@@ -49,6 +49,8 @@ step "type check" npm run --silent typecheck
 finish lint
 step tests npm test --silent -- --json --outputFile="$report"
 step simulation npm run --silent simulate -- --seeds "${SIMULATION_SEEDS:-200}"
+# On seeds that the step before has run on the code as it is: at least 8 for each flaw, and all of them until it is found.
+step "planted flaws" node dist-test/test/simulation/flaws-main.js --seeds "${SIMULATION_SEEDS:-200}" --least 8 --clean-elsewhere
 
 say ""
 failed=()

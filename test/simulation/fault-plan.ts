@@ -24,7 +24,11 @@ const STUMBLE_AFTER_MS = 6_000;
 const SURVIVOR_CHANCE = 0.65;
 /** So often the lock fails to keep the servers apart just then. */
 const LOCK_TROUBLE_CHANCE = 0.25;
+const LOCK_TROUBLES: readonly FaultKind[] = ['lock-broken', 'lock-broken', 'lock-stolen'];
 const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
+/** So often what parts the servers troubles the share as well: it is reached by the same network. */
+const SHARE_TROUBLE_CHANCE = 0.25;
+const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale', 'share-replies-lost'];
 
 /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
 const MOMENT_CHANCE = 0.3;
@@ -44,8 +48,8 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
 /** So often a fault of a step hits who is at work in it. */
 const AT_WORK_CHANCE = 0.7;
 
-/** Kinds that are drawn so many times as often as the others: what they hit is narrow. */
-const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2 };
+/** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'disk-wiped': 2, 'disk-bit-flipped': 2, 'disk-sync-fails': 2 };
 
 /** Half of the kinds are out in each seed, so that the others meet in combinations that a mixture of all would drown. */
 const KIND_CHANCE = 0.5;
@@ -113,12 +117,17 @@ function answer(random: Prng, { atMs, forMs, host }: Fault, allowed: readonly Fa
   return draw(random, allowed, { kinds: outages.length > 0 ? outages : allowed, atMs: at, host: otherHost(host), momentChance: 0, span: SECOND_OUTAGE_MS });
 }
 
-/** What else goes wrong when the servers lose sight of each other: the lock, and somebody in the middle of the change of roles. */
+/** What else goes wrong when the servers lose sight of each other: the lock, the share, and somebody in the middle of the change of roles. */
 function companions(random: Prng, { atMs, host }: Fault, allowed: readonly FaultKind[]): Fault[] {
   const faults: Fault[] = [];
-  const locks = (['lock-broken', 'lock-stolen'] as const).filter((kind) => allowed.includes(kind));
+  const locks = LOCK_TROUBLES.filter((kind) => allowed.includes(kind));
+  const before = Math.max(0, atMs - random.between(0, 2_000));
   if (random.chance(LOCK_TROUBLE_CHANCE) && locks.length > 0) {
-    faults.push(draw(random, allowed, { kinds: locks, atMs: Math.max(0, atMs - random.between(0, 2_000)), host, momentChance: 0, span: LOCK_TROUBLE_MS }));
+    faults.push(draw(random, allowed, { kinds: locks, atMs: before, host, momentChance: 0, span: LOCK_TROUBLE_MS }));
+  }
+  const troubles = SHARE_TROUBLES.filter((kind) => allowed.includes(kind));
+  if (random.chance(SHARE_TROUBLE_CHANCE) && troubles.length > 0) {
+    faults.push(draw(random, allowed, { kinds: troubles, atMs: before, host: random.pick(HOSTS), momentChance: 0, span: LOCK_TROUBLE_MS }));
   }
   if (random.chance(STUMBLE_CHANCE)) {
     const who = random.chance(SURVIVOR_CHANCE) ? otherHost(host) : host;

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { excerpt } from './excerpt.js';
 import { runSeeds } from './pool.js';
 import { proveSeed, TWICE_EVERY, type ProofOptions } from './prove-seed.js';
 import type { SeedResult } from './run-seed.js';
@@ -21,7 +22,6 @@ Every ${COVERED_IN_SEEDS} seeds must see every row of the table of moves and eve
 
 Exit code: 0 every seed held, 1 a seed failed or too little was seen, 2 wrong arguments.`;
 
-const TRANSCRIPT_LINES_SHOWN = 200;
 const FIGURES_EVERY_MS = 5_000;
 
 interface Options {
@@ -72,8 +72,8 @@ function describe(result: SeedResult, minutes: number): void {
   print(`  at ${(result.violation?.atMs ?? 0).toFixed(3)} ms of virtual time`);
   print('\nfaults of this seed:');
   for (const line of result.plan) print(`  ${line}`);
-  print(`\ntranscript (last ${TRANSCRIPT_LINES_SHOWN} lines):`);
-  for (const line of result.transcript.slice(-TRANSCRIPT_LINES_SHOWN)) print(line);
+  print('\ntranscript, its end (time, state and term of both servers, who, what; --verbose prints everything):');
+  for (const line of result.violation === null ? [] : excerpt(result.transcript, result.violation)) print(line);
   print(`\nrepeat: npm run simulate -- --seed ${result.seed} --minutes ${minutes} --verbose`);
 }
 

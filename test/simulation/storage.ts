@@ -24,14 +24,13 @@ type Undo = () => void;
 /** The share is reached by all in the same way, or one host has its trouble alone. */
 const ALONE_CHANCE = 0.5;
 const SLOW_LATENCY_MS = { low: 100, high: 3_500 };
-/** So often a seed's share loses answers all the time, some of them: this part. A fault of its own comes on top. */
-const LOSSY_CHANCE = 0.3;
-const LOSSY_REPLIES = { low: 0.01, high: 0.15 };
+/** So often a seed's share has one of these habits all the time, whatever else happens to it: it loses a part of its answers, it is far away, or it shows what was. */
+const HABIT_CHANCE = 0.25;
+const HABITS = { replyLost: { low: 0.01, high: 0.15 }, latencyMs: { low: 5, high: 250 }, staleMs: { low: 200, high: 20_000 } };
 /** Half of the slow shares are so at times only. */
 const SPIKE_CHANCE = 0.15;
 const SLOWEST_DISK_MS = 3_000;
 const FULL_DISK_LEFT_BYTES = 2_000;
-const NORMAL_LATENCY_MS = noFaults().latencyMs;
 
 /** The shared folder, the hosts' mounts of it, and what goes wrong with them. */
 export class Storage implements StorageFaults {
@@ -41,8 +40,8 @@ export class Storage implements StorageFaults {
   readonly images: Readonly<Record<HostName, DiskImage>> = { primary: new DiskImage(), secondary: new DiskImage() };
   private readonly diskRandom: Readonly<Record<HostName, Prng>>;
   private readonly share: SimShare;
-  /** Part of the answers that is lost in this seed while nothing is at fault. */
-  private readonly replyLost: number;
+  /** The share as it is for everybody in this seed while nothing is at fault. */
+  private readonly usual: ShareFaults;
   /** What a host's next keeper meets too. */
   private readonly hostFaults: Record<HostName, ShareFaults> = { primary: noFaults(), secondary: noFaults() };
   private readonly clients = new Set<{ readonly host: string; readonly client: SimShareClient }>();
@@ -66,8 +65,8 @@ export class Storage implements StorageFaults {
       fraction: () => random.fraction(),
       links: !random.chance(0.15),
     });
-    this.replyLost = random.chance(LOSSY_CHANCE) ? random.logBetween(LOSSY_REPLIES.low, LOSSY_REPLIES.high) : 0;
-    this.share.faults.replyLost = this.replyLost;
+    this.usual = { ...noFaults(), ...drawHabits(random) };
+    Object.assign(this.share.faults, this.usual);
     this.shareProbe = new ShareView(this.share, `${LOCK_FILE}.terms`, () => moments.tell('record'));
     this.actions = this.shareActions();
   }
@@ -92,7 +91,7 @@ export class Storage implements StorageFaults {
   }
 
   shareGoneFor(host: HostName): Undo {
-    return this.change(host, { hung: true }, { hung: false });
+    return this.change(host, { hung: true });
   }
 
   flipBit(host: HostName, where: number): void {
@@ -125,26 +124,26 @@ export class Storage implements StorageFaults {
 
   private shareActions(): Partial<Record<FaultKind, (ground: FaultGround, fault: Fault) => Undo | null>> {
     const faulty =
-      (on: Partial<ShareFaults>, off: Partial<ShareFaults>) =>
+      (on: Partial<ShareFaults>) =>
       (_: FaultGround, { host, amount }: Fault): Undo =>
-        this.change(amount < ALONE_CHANCE ? host : null, on, off);
+        this.change(amount < ALONE_CHANCE ? host : null, on);
     return {
       'share-slow': (_, { host, amount }) => {
         const high = SLOW_LATENCY_MS.low * (SLOW_LATENCY_MS.high / SLOW_LATENCY_MS.low) ** ((amount * 2) % 1);
         const always: Partial<ShareFaults> = { latencyMs: { low: high / 5, high } };
         const atTimes: Partial<ShareFaults> = { spikes: { chance: SPIKE_CHANCE, ms: high } };
-        return this.change(amount < ALONE_CHANCE ? host : null, (amount * 4) % 1 < 0.5 ? always : atTimes, { latencyMs: { ...NORMAL_LATENCY_MS }, spikes: { chance: 0, ms: 0 } });
+        return this.change(amount < ALONE_CHANCE ? host : null, (amount * 4) % 1 < 0.5 ? always : atTimes);
       },
-      'share-hung': faulty({ hung: true }, { hung: false }),
-      'share-gone': faulty({ gone: true }, { gone: false }),
-      'share-read-only': faulty({ readOnly: true }, { readOnly: false }),
-      'share-full': faulty({ full: true }, { full: false }),
-      'share-replies-lost': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { replyLost: 0.05 + 0.75 * ((amount * 2) % 1) }, { replyLost: amount < ALONE_CHANCE ? 0 : this.replyLost }),
-      'share-lists-stale': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { staleMs: 200 * 100 ** amount }, { staleMs: 0 }),
+      'share-hung': faulty({ hung: true }),
+      'share-gone': faulty({ gone: true }),
+      'share-read-only': faulty({ readOnly: true }),
+      'share-full': faulty({ full: true }),
+      'share-replies-lost': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { replyLost: 0.05 + 0.75 * ((amount * 2) % 1) }),
+      'share-lists-stale': (_, { host, amount }) => this.change(amount < ALONE_CHANCE ? host : null, { staleMs: 200 * 100 ** amount }),
       'share-restarted': (_, { amount }) => {
         this.share.restart(amount < ALONE_CHANCE);
         this.shareProbe.changed();
-        return this.change(null, { hung: true }, { hung: false });
+        return this.change(null, { hung: true });
       },
       'share-replaced': () => {
         this.shareProbe.replaced();
@@ -183,9 +182,11 @@ export class Storage implements StorageFaults {
     };
   }
 
-  private change(host: HostName | null, on: Partial<ShareFaults>, off: Partial<ShareFaults>): Undo {
+  /** Undone, what was changed is as usual. */
+  private change(host: HostName | null, on: Partial<ShareFaults>): Undo {
     this.apply(host, on);
-    return () => this.apply(host, off);
+    const usual = host === null ? this.usual : noFaults();
+    return () => this.apply(host, Object.fromEntries(Object.keys(on).map((key) => [key, usual[key as keyof ShareFaults]])));
   }
 
   private apply(host: HostName | null, faults: Partial<ShareFaults>): void {
@@ -193,4 +194,15 @@ export class Storage implements StorageFaults {
     for (const target of targets) Object.assign(target, faults);
     if (faults.hung === false) this.share.release();
   }
+}
+
+/** Each habit in some of the seeds; a far share is so for every request. */
+function drawHabits(random: Prng): Partial<ShareFaults> {
+  const { replyLost, latencyMs, staleMs } = HABITS;
+  const far = random.chance(HABIT_CHANCE) ? random.logBetween(latencyMs.low, latencyMs.high) : null;
+  return {
+    replyLost: random.chance(HABIT_CHANCE) ? random.logBetween(replyLost.low, replyLost.high) : 0,
+    staleMs: random.chance(HABIT_CHANCE) ? random.logBetween(staleMs.low, staleMs.high) : 0,
+    ...(far === null ? {} : { latencyMs: { low: far / 4, high: far } }),
+  };
 }
