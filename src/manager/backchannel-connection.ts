@@ -5,9 +5,9 @@ import { decodeText, encodeText } from '../core/wire/bytes.js';
 import { clip, MessageRefused } from '../core/wire/fields.js';
 import { encodeFrame, FrameReader, type Frame } from '../core/wire/frame.js';
 import { decodeHello, encodeHello } from '../core/wire/hello.js';
-import { decodePeerStatus } from '../core/wire/peer-status.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Stream } from '../ports/stream.js';
+import type { StatusReader } from './status-reader.js';
 
 export interface ConnectionTimes {
   readonly handshakeTimeoutMs: number;
@@ -16,6 +16,8 @@ export interface ConnectionTimes {
 }
 
 export interface ConnectionUser {
+  /** One for all connections. */
+  readonly statuses: StatusReader;
   /** Why this hello is refused; `null` accepts it. */
   judge(connection: BackchannelConnection, hello: Hello): string | null;
   accepted(connection: BackchannelConnection, hello: Hello): void;
@@ -112,7 +114,7 @@ export class BackchannelConnection {
         this.greeted(decodeHello(payload));
         return;
       case BackchannelKind.status:
-        this.told(decodePeerStatus(payload));
+        this.told(this.user.statuses.read(payload));
         return;
       case BackchannelKind.refused: {
         const reason = decodeText(payload);

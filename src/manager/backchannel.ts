@@ -14,6 +14,7 @@ import { BackchannelConnection, type ConnectionTimes, type ConnectionUser } from
 import { PeerDialler } from './backchannel-dialler.js';
 import { PeerRuns, whyRefused } from './backchannel-handshake.js';
 import { printable, QuietLog } from './backchannel-log.js';
+import { StatusReader } from './status-reader.js';
 
 /** Accepted connections that have not said a hello yet; the oldest goes when another comes. */
 export const STRANGERS_MAX = 8;
@@ -60,6 +61,7 @@ export interface BackchannelEvents {
  * - At most one status waits for each connection.
  */
 export class Backchannel extends EventEmitter<BackchannelEvents> implements ConnectionUser {
+  readonly statuses = new StatusReader();
   private readonly connections = new Set<BackchannelConnection>();
   private readonly runs: PeerRuns;
   private readonly quiet: QuietLog;

@@ -2,7 +2,7 @@ import { decide } from '../core/ha/decide.js';
 import { isServing, type Monotonic, type PeerState, type RunId, type Term } from '../core/identity.js';
 import { recordToKeep } from '../core/ha/learning.js';
 import { INITIAL_STATE, type HaState } from '../core/ha/state.js';
-import { brokerWish, keeperWish, wantsLock, type BrokerWish, type KeeperWish } from '../core/ha/orders.js';
+import { wantsLock } from '../core/ha/orders.js';
 import type { BrokerStatus, BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
 import type { KeeperStatus, KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
 import type { PeerStatus } from '../core/control/peer.js';
@@ -17,11 +17,10 @@ import { adviceFor } from './advice.js';
 import { Announcer, type Transition } from './announcer.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Keeping } from './keeping.js';
-import { peerStatusOf } from './own-status.js';
 import { PeerView } from './peer-view.js';
-import { sameValue } from './same.js';
 import { situate } from './situate.js';
 import { Supervisor } from './supervisor.js';
+import { Telling, type BrokerPart, type KeeperPart } from './telling.js';
 
 /** The backchannel as the manager uses it. */
 export interface PeerLink {
@@ -74,10 +73,6 @@ export interface ManagerPorts {
 export type Wish = 'switchover' | 'promote';
 export type WishAnswer = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly why: string };
 
-/** A broker wish with the life-cycle part added. */
-type BrokerPart = BrokerWish & { readonly shutdown: boolean };
-type KeeperPart = KeeperWish & { readonly shutdown: boolean };
-
 const DECISIONS_MAX = 12;
 
 /**
@@ -99,14 +94,9 @@ export class HaManager {
   private taskSince: Monotonic | null = null;
   private gatewayAnsweredAt: Monotonic | null = null;
   private probing = false;
-  /** What each was last told; `null`: to be told again. */
-  private brokerTold: BrokerPart | null = null;
-  private keeperTold: KeeperPart | null = null;
-  private peerTold: Omit<PeerStatus, 'seq'> | null = null;
-  private brokerRoleText = '';
-  private brokerRoleSeq = 0;
+  private readonly telling: Telling;
   /** Of the next claim: drawn when the one before was used. */
-  private nonce: string;
+  private fresh: Situation['fresh'];
   private switchoverWished = false;
   private promoteWished = false;
   private stopping = false;
@@ -121,7 +111,7 @@ export class HaManager {
     private readonly ports: ManagerPorts,
   ) {
     const { clock, log } = ports;
-    this.nonce = ports.random.id();
+    this.fresh = this.freshWords();
     this.startedAt = clock.monotonic();
     this.movedAt = this.startedAt;
     this.announcer = new Announcer(config, log, () => this.wallTime(), () => clock.monotonic());
@@ -143,6 +133,8 @@ export class HaManager {
       restartDelayMaxMs: 5_000,
       abandonsKilled: true,
     }, changed);
+    const { broker, keeper, peer } = this;
+    this.telling = new Telling(config, ports.run, { broker, keeper, peer, send: (status) => ports.peerLink.send(status) });
   }
 
   /** @throws LockstepError when the kept state cannot be believed or the backchannel cannot listen (rejects) */
@@ -206,8 +198,10 @@ export class HaManager {
     this.brokerEnded = true;
     this.cycle();
     await this.broker.end(5_000);
-    this.tellPeer();
-    this.orderKeeper(true);
+    if (this.situation !== null) {
+      this.tellPeer(this.situation);
+      this.orderKeeper(this.situation, true);
+    }
     await this.keeper.end(2_000);
     this.tickTimer?.();
     this.ports.peerLink.stop();
@@ -258,11 +252,9 @@ export class HaManager {
     this.keeping?.retry();
     if (this.ticks % 2 === 1) {
       this.probeGateway();
-      this.peerTold = null;
+      this.telling.repeatStatus();
     }
-    // The pulse: the order is sent again even when nothing changed.
-    this.brokerTold = null;
-    this.keeperTold = null;
+    this.telling.repeatOrders();
     this.cycle();
   }
 
@@ -313,9 +305,9 @@ export class HaManager {
     this.announcer.lock(s.lock.held, !wantsLock(this.ha), s.lock.detail);
     this.announcer.peer(s.peer === null || s.peerSilent ? 'DEAD' : s.peer.state, s.peer === null ? '' : s.peerSilent ? whySilent(s.peer, this.config) : s.peer.reason);
     this.peer.judge(s);
-    this.orderBroker();
-    this.orderKeeper(false);
-    this.tellPeer();
+    this.telling.orderBroker(this.ha, s, this.brokerEnded);
+    this.orderKeeper(s, false);
+    this.tellPeer(s);
   }
 
   private seeRecords(): void {
@@ -335,7 +327,7 @@ export class HaManager {
       if (next.state === 'PASSIVE' || !isServing(next.state)) this.switchoverWished = false;
       if (isServing(next.state)) this.promoteWished = false;
     }
-    if (claimNonce(next) === this.nonce) this.nonce = this.ports.random.id();
+    if (claimNonce(next) === this.fresh.nonce) this.fresh = this.freshWords();
     if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before)) {
       this.taskSince = next.task === null ? null : this.ports.clock.monotonic();
     }
@@ -346,59 +338,40 @@ export class HaManager {
 
   private gather(): Situation {
     const kept = (this.keeping as Keeping).state;
+    const { peer, peerHeardAt, peerHeardOurs, peerConnectedAt } = this.peer.knowledge();
+    // One literal of a fixed shape: this is done at every event.
     return situate(this.config, this.ha, {
       now: this.ports.clock.monotonic(),
       startedAt: this.startedAt,
       broker: this.brokerEnded ? null : this.broker.status,
-      brokerRoleSeq: this.brokerRoleSeq,
+      brokerRoleSeq: this.telling.brokerRoleSeq,
       keeper: this.keeper.status,
-      ...this.peer.knowledge(),
+      peer,
+      peerHeardAt,
+      peerHeardOurs,
+      peerConnectedAt,
       gatewayAnsweredAt: this.gatewayAnsweredAt,
       kept,
       movedAt: this.movedAt,
       taskSince: this.taskSince,
       wishes: { switchover: this.switchoverWished, stop: this.stopping, promote: this.promoteWished },
-      fresh: this.freshWords(),
+      fresh: this.fresh,
     });
   }
 
-  private orderBroker(): void {
-    if (this.situation === null) return;
-    const wish: BrokerPart = { ...brokerWish(this.ha, this.situation), shutdown: this.brokerEnded };
-    if (this.brokerTold !== null && sameValue(wish, this.brokerTold)) return;
-    this.brokerTold = wish;
-    this.broker.order(wish);
-    const role = roleKey(wish, this.situation.broker?.run ?? null);
-    if (role !== this.brokerRoleText) this.brokerRoleSeq = this.broker.lastSeq;
-    this.brokerRoleText = role;
+  private orderKeeper(s: Situation, shutdown: boolean): void {
+    this.telling.orderKeeper(this.ha, s, this.keeping?.state.shareId ?? null, shutdown);
   }
 
-  private orderKeeper(shutdown: boolean): void {
-    if (this.situation === null) return;
-    const wish: KeeperPart = { ...keeperWish(this.ha, this.situation, this.keeping?.state.shareId ?? null), shutdown };
-    if (this.keeperTold !== null && sameValue(wish, this.keeperTold)) return;
-    this.keeperTold = wish;
-    this.keeper.order(wish);
-  }
-
-  private tellPeer(): void {
-    const s = this.situation;
-    if (s === null) return;
-    const status = peerStatusOf(this.config, this.ports.run, this.ha, s, {
-      heard: this.peer.heard(),
-      brokerDown: s.broker === null || this.brokerEnded,
-      wantsLock: wantsLock(this.ha),
-    });
-    if (this.peerTold !== null && sayTheSame(status, this.peerTold)) return;
-    this.peerTold = status;
-    this.ports.peerLink.send(this.peer.number(status));
+  private tellPeer(s: Situation): void {
+    this.telling.tellPeer(this.ha, s, s.broker === null || this.brokerEnded);
   }
 
   /** The time is asked for only when a claim is made. */
   private freshWords(): Situation['fresh'] {
     const wallTime = (): string => this.wallTime();
     return {
-      nonce: this.nonce,
+      nonce: this.ports.random.id(),
       get at() {
         return wallTime();
       },
@@ -417,36 +390,3 @@ function whySilent(last: PeerStatus, config: ManagerConfig): string {
 function claimNonce(ha: HaState): string | null {
   return ha.task !== null && ha.task.kind !== 'accept' ? (ha.task.claim?.nonce ?? null) : null;
 }
-
-/**
- * What the peer is told of at once when it changes. What changes with every message (positions, what was heard) goes with
- * the next heartbeat: otherwise each answer would call for another.
- */
-function sayTheSame(status: Omit<PeerStatus, 'seq'>, told: Omit<PeerStatus, 'seq'>): boolean {
-  for (const key of Object.keys(status) as (keyof typeof status)[]) {
-    if (key === 'heard') {
-      if (status.heard?.run !== told.heard?.run) return false;
-    } else if (key === 'broker') {
-      if (!sayTheSameOfBroker(status.broker, told.broker)) return false;
-    } else if (!sameValue(status[key], told[key])) return false;
-  }
-  return true;
-}
-
-function sayTheSameOfBroker(broker: PeerStatus['broker'], told: PeerStatus['broker']): boolean {
-  if (broker === null || told === null) return broker === told;
-  for (const key of Object.keys(broker) as (keyof typeof broker)[]) {
-    const moves = key === 'position' || key === 'durable' || key === 'logTerm';
-    if (!moves && !sameValue(broker[key], told[key])) return false;
-  }
-  return true;
-}
-
-/** What makes the broker's answers to earlier orders meaningless: another role, term, partner, or another process. */
-export function roleKey(wish: BrokerWish, run: RunId | null): string {
-  const role = wish.role;
-  if (role.kind === 'serve') return JSON.stringify([run, 'serve', role.peer, role.requirePeer, role.drain]);
-  if (role.kind === 'follow') return JSON.stringify([run, 'follow', role.leader, role.resync]);
-  return JSON.stringify([run, 'idle']);
-}
-

@@ -36,7 +36,6 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
   const silence = silenceLimitMs(config);
   const peerSilent = k.peer === null || !within(k.peerHeardAt, silence);
   const waitingSince = Math.max(k.movedAt, k.startedAt, k.peerConnectedAt ?? 0);
-  const share = shareOf(config, k);
   const isLate = ha.state === 'WAITING' && k.now - Math.max(k.movedAt, k.startedAt) >= config.peerWaitMs;
   return {
     server: config.server,
@@ -49,7 +48,7 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     peerSilent,
     peerHearsUs: !peerSilent && within(k.peerHeardOurs, silence + config.pingIntervalMs),
     kept: k.kept.record,
-    share: { ...share, givenUp: isLate && !share.usable && !share.replaced },
+    share: shareOf(config, k, isLate),
     lock: lockOf(k),
     claim: claimOf(k),
     gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs) && isNewerThanSilence(config, k, peerSilent),
@@ -79,17 +78,21 @@ export function presentBroker(broker: BrokerStatus | null, roleSeq: number): Bro
   return { ...broker, drained: false, peerRequiredFrom: null, replication: null, clientPort: 'closed' };
 }
 
-function shareOf(config: ManagerConfig, k: Knowledge): Omit<Situation['share'], 'givenUp'> {
+/** `isLate`: what is neither usable nor another share by now is given up. */
+function shareOf(config: ManagerConfig, k: Knowledge, isLate: boolean): Situation['share'] {
   const keeper = k.keeper;
   const looked = keeper !== null && keeper.lookedAt !== null;
   const fresh = looked && k.now - (keeper.lookedAt ?? 0) <= 2 * config.passiveLockIntervalMs + config.keeperAnswerLimitMs;
+  const usable = fresh && keeper.condition === 'ok';
+  const replaced = looked && keeper.condition === 'replaced';
   return {
-    usable: fresh && keeper.condition === 'ok',
-    replaced: looked && keeper.condition === 'replaced',
-    empty: fresh && keeper.condition === 'ok' && keeper.highest === null,
+    usable,
+    replaced,
+    empty: usable && keeper.highest === null,
     id: keeper?.shareId ?? k.kept.shareId,
     highestTerm: keeper?.highest?.term ?? NO_TERM,
     detail: keeper === null ? 'the share keeper is not running' : (keeper.detail ?? keeper.condition),
+    givenUp: isLate && !usable && !replaced,
   };
 }
 

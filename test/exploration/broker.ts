@@ -1,4 +1,4 @@
-import { roleKey } from '../../src/manager/ha-manager.js';
+import { roleKey } from '../../src/manager/telling.js';
 import type { BrokerWish } from '../../src/core/ha/orders.js';
 import type { BrokerStatus, FollowRole, ServeRole } from '../../src/core/control/broker.js';
 import type { JournalId, Position, RunId, Term } from '../../src/core/identity.js';

@@ -13,6 +13,8 @@ import type { Owner, World } from './world.js';
 const DIGEST_EVERY = 4;
 
 interface Seen {
+  /** The very view that was judged last: a probe gives the same one again while nothing in it has changed. */
+  view: BrokerView | null;
   managerRun: string | null;
   state: ServerState;
   moves: number;
@@ -43,7 +45,7 @@ export class Checkers {
     private readonly ledger: Ledger,
   ) {
     for (const probe of probes) {
-      this.seen.set(probe.name, { managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0 });
+      this.seen.set(probe.name, { view: null, managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0 });
     }
     this.rights = new RightsChecker(world, probes, share);
     world.afterEach.push((owner) => this.check(owner));
@@ -97,6 +99,8 @@ export class Checkers {
       if (seen === undefined) continue;
       for (; seen.moves < probe.moves.length; seen.moves += 1) this.checkMove(probe.name, probe.moves[seen.moves] as Move, seen);
       const broker = probe.broker();
+      if (broker === seen.view) continue;
+      seen.view = broker;
       if (broker !== null) this.checkBroker(probe.name, broker, seen);
       else seen.brokerRun = null;
     }

@@ -110,12 +110,17 @@ export class Inode {
   }
 
   private change(sector: number, content: Sector): void {
-    const kept = content.every((byte) => byte === 0) ? BLANK : content;
+    const kept = isBlank(content) ? BLANK : content;
     this.current.set(sector, kept);
     const versions = this.dirty.get(sector);
     if (versions === undefined) this.dirty.set(sector, [kept]);
     else versions.push(kept);
   }
+}
+
+function isBlank(content: Sector): boolean {
+  for (let i = 0; i < content.length; i += 1) if (content[i] !== 0) return false;
+  return true;
 }
 
 function between(one: number, other: number, fraction: number): number {

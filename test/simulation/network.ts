@@ -3,6 +3,7 @@ import { LockstepError } from '../../src/core/errors.js';
 import type { Cancel } from '../../src/ports/clock.js';
 import type { Listener, Network, Stream } from '../../src/ports/stream.js';
 import { connect, type SimStream } from './network-stream.js';
+import { stackless } from './stackless.js';
 
 /** Runs `action` after `delayMs` of true time, and gives back how to undo it. */
 export type Schedule = (delayMs: number, action: () => void) => Cancel;
@@ -150,7 +151,7 @@ export class SimNode {
         if (settled) return;
         settled = true;
         forget();
-        reject(new LockstepError('LOCKSTEP_DIAL_FAILED', `cannot connect to ${endpoint.host}:${endpoint.port}: ${reason}`, 'Simulated.'));
+        reject(stackless(() => new LockstepError('LOCKSTEP_DIAL_FAILED', `cannot connect to ${endpoint.host}:${endpoint.port}: ${reason}`, 'Simulated.')));
       };
       const forget = this.schedule(timeoutMs, () => fail(`no answer within ${timeoutMs} ms`));
       const target = this.net.resolve(this.machine, endpoint.host);

@@ -1,3 +1,5 @@
+import { stackless } from './stackless.js';
+
 /** Something on the simulated share. The number tells it from a later one of the same name. */
 export type Node = FileNode | FolderNode;
 
@@ -18,12 +20,7 @@ export interface FolderNode {
 
 /** A failure with the system's code, as a real file system gives it. */
 export function failure(code: string, path: string): Error {
-  // Made by the thousand, and told apart by its code: where it came from is of no use to anybody.
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0;
-  const error = new Error(`${code}: ${path}`);
-  Error.stackTraceLimit = stackTraceLimit;
-  return Object.assign(error, { code });
+  return Object.assign(stackless(() => new Error(`${code}: ${path}`)), { code });
 }
 
 /**
@@ -32,6 +29,8 @@ export function failure(code: string, path: string): Error {
  */
 export class ShareTree {
   private numbers = 0;
+  /** Paths that were looked up, in their parts. */
+  private readonly split = new Map<string, readonly string[]>();
   private root = this.folder();
 
   /** Another, empty share in the place of this one. */
@@ -128,13 +127,19 @@ export class ShareTree {
   }
 
   private find(path: string): Node {
-    const names = path.split('/').filter((name) => name !== '' && name !== '.');
-    return names.reduce<Node>((node, name) => {
+    let names = this.split.get(path);
+    if (names === undefined) {
+      names = path.split('/').filter((name) => name !== '' && name !== '.');
+      this.split.set(path, names);
+    }
+    let node: Node = this.root;
+    for (const name of names) {
       if (node.kind === 'file') throw failure('ENOTDIR', path);
       const next = node.children.get(name);
       if (next === undefined) throw failure('ENOENT', path);
-      return next;
-    }, this.root);
+      node = next;
+    }
+    return node;
   }
 
   private parent(path: string): [FolderNode, string] {

@@ -50,6 +50,8 @@ export interface SimShareOptions {
   readonly fraction: () => number;
   /** False: a share without hard links. */
   readonly links?: boolean;
+  /** False: clients keep no list of what they asked. */
+  readonly notesRequests?: boolean;
 }
 
 const WRITES: ReadonlySet<Operation> = new Set<Operation>(['createSynced', 'rewriteInPlace', 'link', 'rename', 'makeFolder', 'removeFile', 'removeFolder', 'lock.acquire', 'lock.release']);
@@ -146,7 +148,7 @@ export class SimShareClient {
   readonly faults = noFaults();
   /** Decides the fate of single requests, for scripts. */
   fate: (operation: Operation, path: string) => Fate = () => ({ kind: 'normal' });
-  /** Every request, in the order in which they were asked. */
+  /** Every request, in the order in which they were asked; none where the share does not note them. */
   readonly requests: string[] = [];
   readonly files: ShareFiles;
   readonly lock: LockPrimitive;
@@ -213,8 +215,8 @@ export class SimShareClient {
   }
 
   private ask<T>(operation: Operation, path: string, effect: () => T): Promise<T> {
-    this.requests.push(path === '' ? operation : `${operation} ${path}`);
     const { share } = this;
+    if (share.options.notesRequests ?? true) this.requests.push(path === '' ? operation : `${operation} ${path}`);
     const fate = this.fate(operation, path);
     return new Promise<T>((resolve, reject) => {
       const arrive = (): void => {
@@ -250,10 +252,11 @@ export class SimShareClient {
 
   private attempt<T>(operation: Operation, path: string, effect: () => T): { readonly value: T } | { readonly error: Error } {
     try {
-      const all = [this.share.faults, this.faults];
-      if (all.some((faults) => faults.gone)) throw failure('ESTALE', path);
-      if (WRITES.has(operation) && all.some((faults) => faults.readOnly)) throw failure('EROFS', path);
-      if (GROWTH.has(operation) && all.some((faults) => faults.full)) throw failure('ENOSPC', path);
+      const { faults: ofAll } = this.share;
+      const { faults: own } = this;
+      if (ofAll.gone || own.gone) throw failure('ESTALE', path);
+      if ((ofAll.readOnly || own.readOnly) && WRITES.has(operation)) throw failure('EROFS', path);
+      if ((ofAll.full || own.full) && GROWTH.has(operation)) throw failure('ENOSPC', path);
       return { value: effect() };
     } catch (error) {
       return { error: error instanceof Error ? error : new Error(String(error)) };

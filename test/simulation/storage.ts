@@ -64,6 +64,7 @@ export class Storage implements StorageFaults {
       now: () => world.now,
       fraction: () => random.fraction(),
       links: !random.chance(0.15),
+      notesRequests: false,
     });
     this.usual = { ...noFaults(), ...drawHabits(random) };
     Object.assign(this.share.faults, this.usual);

@@ -208,7 +208,7 @@ export class ServerWiring {
   }
 
   private showBroker(process: SimProcess, broker: BrokerServer, copy: Copy, serving: Serving): void {
-    const view = (): BrokerView | null => viewOf(broker, copy, serving);
+    const view = watchedBroker(broker, copy, serving);
     this.brokerView = view;
     process.onEnd.push(() => {
       if (this.brokerView === view) this.brokerView = null;
@@ -253,22 +253,26 @@ function insidesOf(edge: ClientEdge): { copy: Copy; serving: Serving } {
   return { copy, serving: edge };
 }
 
-/** What the broker really is, by its parts: its own status could be mistaken. `null` before it has read its journal. */
-function viewOf(broker: BrokerServer, copy: Copy, serving: Serving): BrokerView | null {
-  const { parts, fence } = broker as unknown as { parts: { following: Following | null } | null; fence: number };
-  if (parts === undefined || fence === undefined) throw new Error('the simulator looks for parts of the broker that are not there any more');
-  if (parts === null) return null;
-  const { following } = parts;
-  const { head } = copy;
-  return {
-    run: broker.run,
-    role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',
-    term: serving.on ? (serving.term ?? 0) : (following?.term ?? 0),
-    fencedThrough: fence,
-    journal: copy.id,
-    damage: copy.damage,
-    head,
-    durable: copy.durable,
-    digest: () => (copy.ready && copy.replica.position === head.position ? copy.replica.core.digest() : null),
+/**
+ * What the broker really is, by its parts: its own status could be mistaken. `null` before it has read its journal. While nothing in it
+ * changes, the same view is given again.
+ */
+function watchedBroker(broker: BrokerServer, copy: Copy, serving: Serving): () => BrokerView | null {
+  const insides = broker as unknown as { parts: { following: Following | null } | null; fence: number };
+  if (insides.parts === undefined || insides.fence === undefined) throw new Error('the simulator looks for parts of the broker that are not there any more');
+  let last: BrokerView | null = null;
+  return () => {
+    if (insides.parts === null) return null;
+    const { following } = insides.parts;
+    const { head, id: journal, damage, durable } = copy;
+    const role = serving.on ? 'serve' : following !== null ? 'follow' : 'idle';
+    const term = serving.on ? (serving.term ?? 0) : (following?.term ?? 0);
+    const fencedThrough = insides.fence;
+    const same =
+      last !== null && last.head === head && last.durable === durable && last.term === term && last.role === role && last.fencedThrough === fencedThrough && last.journal === journal && last.damage === damage;
+    if (same) return last;
+    const digest = (): string | null => (copy.ready && copy.replica.position === head.position ? copy.replica.core.digest() : null);
+    last = { run: broker.run, role, term, fencedThrough, journal, damage, head, durable, digest };
+    return last;
   };
 }

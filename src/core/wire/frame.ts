@@ -24,17 +24,23 @@ export class FrameRefused extends LockstepError {}
 /** Header of a frame whose payload follows in one or more pieces. */
 export function frameHeader(kind: number, payloadBytes: number): Uint8Array {
   const header = new Uint8Array(FRAME_HEADER_BYTES);
-  const view = new DataView(header.buffer);
-  view.setUint32(0, payloadBytes);
-  view.setUint8(4, FRAME_VERSION);
-  view.setUint8(5, kind);
+  writeHeader(header, kind, payloadBytes);
   return header;
+}
+
+function writeHeader(into: Uint8Array, kind: number, payloadBytes: number): void {
+  into[0] = payloadBytes >>> 24;
+  into[1] = payloadBytes >>> 16;
+  into[2] = payloadBytes >>> 8;
+  into[3] = payloadBytes;
+  into[4] = FRAME_VERSION;
+  into[5] = kind;
 }
 
 /** A whole frame in one piece, for small payloads. */
 export function encodeFrame(kind: number, payload: Uint8Array): Uint8Array {
   const frame = new Uint8Array(FRAME_HEADER_BYTES + payload.length);
-  frame.set(frameHeader(kind, payload.length), 0);
+  writeHeader(frame, kind, payload.length);
   frame.set(payload, FRAME_HEADER_BYTES);
   return frame;
 }
@@ -106,9 +112,9 @@ export class FrameReader {
   /** Payload length of the frame that begins at `from`; `null` when its header is not whole at `to`. */
   private check(bytes: Uint8Array, from: number, to: number): number | null {
     if (to - from < FRAME_HEADER_BYTES) return null;
-    const view = new DataView(bytes.buffer, bytes.byteOffset + from, FRAME_HEADER_BYTES);
-    const length = view.getUint32(0);
-    const version = view.getUint8(4);
+    const byte = (at: number): number => bytes[from + at] as number;
+    const length = ((byte(0) << 24) | (byte(1) << 16) | (byte(2) << 8) | byte(3)) >>> 0;
+    const version = byte(4);
     if (version !== FRAME_VERSION) {
       throw new FrameRefused(
         'LOCKSTEP_FRAME_VERSION',

@@ -5,6 +5,6 @@ const SUM_DIGITS = 8;
  */
 export function shortSum(bytes: Uint8Array): string {
   let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  for (let i = 0; i < bytes.length; i += 1) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
   return (hash >>> 0).toString(16).padStart(SUM_DIGITS, '0');
 }

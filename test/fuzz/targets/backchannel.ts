@@ -8,6 +8,7 @@ import { encodeFrame } from '../../../src/core/wire/frame.js';
 import { decodeHello, encodeHello } from '../../../src/core/wire/hello.js';
 import { decodePeerStatus, encodePeerStatus } from '../../../src/core/wire/peer-status.js';
 import { BackchannelConnection } from '../../../src/manager/backchannel-connection.js';
+import { StatusReader } from '../../../src/manager/status-reader.js';
 import { HELLO, STATUS } from '../../unit/core/wire/samples.js';
 import { FakeClock } from '../../unit/support/fake-clock.js';
 import { FakeStream } from '../../unit/support/fake-stream.js';
@@ -53,6 +54,7 @@ function hear(parts: readonly Uint8Array[]): string[] {
   const heard: string[] = [];
   const ours: Hello = { ...HELLO, server: 'secondary' as never, run: 'run-9' as never, role: 'secondary' };
   const connection = new BackchannelConnection(stream, false, ours, { handshakeTimeoutMs: 1_000, silenceMs: 1_000 }, clock, {
+    statuses: new StatusReader(),
     judge: () => null,
     accepted: (_, hello) => heard.push(`hello ${JSON.stringify(again(hello, encodeHello, decodeHello))}`),
     status: (_, status) => heard.push(`status ${JSON.stringify(again(status, (one: PeerStatus) => encodePeerStatus(one), decodePeerStatus))}`),
