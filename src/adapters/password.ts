@@ -25,6 +25,7 @@ const HASH_BYTES = 32;
 const MEMORY_BYTES_MAX = 128 * 1024 * 1024;
 const PARALLEL_MAX = 16;
 const HASH_BYTES_MIN = 16;
+const PART_BYTES_MAX = 1024;
 
 /** `scrypt$N$r$p$salt$hash`, salt and hash in base64. */
 export async function hashPassword(password: string | Uint8Array, cost: PasswordCost = PASSWORD_COST): Promise<string> {
@@ -43,6 +44,9 @@ export function parsePasswordHash(text: string): PasswordHash | string {
   if (128 * N * r > MEMORY_BYTES_MAX) return `N ${N} and r ${r} would need more than ${MEMORY_BYTES_MAX / 1024 / 1024} MB for each login`;
   const salt = Buffer.from(parts[4] as string, 'base64');
   const hash = Buffer.from(parts[5] as string, 'base64');
+  // RFC 7914, section 2: N below 2^(128 r / 8). OpenSSL refuses what is beyond.
+  if (r === 1 && N >= 65_536) return `N is ${N}; with r 1 it must be below 65536`;
+  if (salt.length > PART_BYTES_MAX || hash.length > PART_BYTES_MAX) return `the salt has ${salt.length} bytes and the hash ${hash.length}; ${PART_BYTES_MAX} are allowed`;
   if (hash.length < HASH_BYTES_MIN) return `the hash has ${hash.length} bytes; ${HASH_BYTES_MIN} are needed`;
   return { N, r, p, salt, hash };
 }
@@ -59,7 +63,7 @@ export function decoyHash(): PasswordHash {
 
 function derive(password: string | Uint8Array, salt: Buffer, bytes: number, { N, r, p }: PasswordCost): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    scrypt(password, salt, bytes, { N, r, p, maxmem: 129 * N * r + 128 * r * p + 1024 * 1024 }, (error, key) => {
+    scrypt(password, salt, bytes, { N, r, p, maxmem: 128 * r * (N + p + 2) + 1024 * 1024 }, (error, key) => {
       if (error === null) resolve(key);
       else reject(error);
     });

@@ -122,7 +122,8 @@ export function oneOf<const T extends string>(words: readonly T[], aliases: Read
   const others = Object.keys(aliases);
   return {
     allowed: `one of ${words.join(', ')}${others.length > 0 ? ` (or ${others.join(', ')})` : ''}`,
-    parse: (input) => words.find((word) => word === input) ?? aliases[String(input)] ?? null,
+    // An own property only: `constructor` is a word like any other.
+    parse: (input) => words.find((word) => word === input) ?? ((typeof input === 'string' || typeof input === 'number') && Object.hasOwn(aliases, input) ? (aliases[input] ?? null) : null),
   };
 }
 

@@ -5,7 +5,7 @@ import type { ServerId } from '../core/identity.js';
 import { privateFileTrouble, readToken, secretFileTrouble, systemText } from './private-file.js';
 import type { ProfileValues } from './keys.js';
 import type { Profile } from './profile.js';
-import { ProfileError } from './problem.js';
+import { PROBLEMS_MAX, ProfileError } from './problem.js';
 import type { Problem } from './problem.js';
 import { readYaml } from './read-yaml.js';
 import type { Locate } from './read-yaml.js';
@@ -46,7 +46,8 @@ export function parseProfile(text: string, file: string): { readonly profile: Pr
   const bad = new Set(complaints.map(({ key }) => key));
   const ruled = (profile === null ? [] : applyRules(profile)).filter(({ keys }) => !keys.some((key) => bad.has(key) || bad.has(key.split('.')[0] ?? '')));
   const refused = ruled.filter(({ severity }) => severity === 'refused').map(({ keys, text: said }) => ({ key: keys[0], text: said }));
-  const problems = [...complaints, ...refused].map((complaint) => located(complaint, yaml.locate));
+  // Each is looked for in the whole file: not more of them than will be told.
+  const problems = [...complaints, ...refused].slice(0, PROBLEMS_MAX + 1).map((complaint) => located(complaint, yaml.locate));
   if (profile === null || problems.length > 0) throw new ProfileError('LOCKSTEP_PROFILE_INVALID', file, problems.sort(byLine), REMEDY);
   const warnings = ruled.filter(({ severity }) => severity === 'warning').map(({ keys, text: said }) => located({ key: keys[0], text: said }, yaml.locate));
   return { profile: { ...profile, warnings }, locate: yaml.locate };

@@ -16,8 +16,12 @@ export function editDistance(a: string, b: string): number {
   return at(above, b.length);
 }
 
+/** A longer word is near to none. */
+const WORD_CHARS_MAX = 64;
+
 /** The known word nearest to `word`, regardless of case; `null` when none is near enough to be what was meant. */
 export function nearest(word: string, known: readonly string[]): string | null {
+  if (word.length > WORD_CHARS_MAX) return null;
   const wanted = word.toLowerCase();
   let best: string | null = null;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;

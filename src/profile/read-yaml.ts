@@ -15,13 +15,26 @@ export interface YamlText {
 /** Reads YAML 1.2 (`NO` is a word there, not false). Never throws: what is wrong is in `problems`. */
 export function readYaml(text: string): YamlText {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
+  const document = parsed(text, lines);
+  if (document === null) {
+    return { value: null, problems: [{ key: '', line: null, column: null, text: 'it nests deeper than it can be read; a profile has sections and keys, and a list here and there' }], locate: () => null };
+  }
   const problems = document.errors.map((error): Problem => {
     const at = lines.linePos(error.pos[0]);
     return { key: '', line: at.line, column: at.col, text: error.message };
   });
   const value: unknown = problems.length === 0 ? plain(document, problems) : null;
   return { value, problems, locate: (key) => locate(document, lines, key) };
+}
+
+/** `null`: the package, which calls itself for every level, has come to the end of the stack. */
+function parsed(text: string, lines: LineCounter): Document | null {
+  try {
+    return parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true, logLevel: 'error' });
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 function plain(document: Document, problems: Problem[]): unknown {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { glimpse } from '../core/glimpse.js';
 import { KEYS, SECTIONS } from './keys.js';
 import type { ProfileValues } from './keys.js';
+import { PROBLEMS_MAX } from './problem.js';
 import { nearest } from './nearest.js';
 
 export interface Complaint {
@@ -42,7 +43,12 @@ function withAllSections(input: unknown): Record<string, unknown> | null {
 
 function complain(issue: z.core.$ZodIssue, input: Record<string, unknown>): Complaint[] {
   const [section, key] = issue.path.map(String);
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((unknown) => unknownKey(section ?? null, unknown));
+  if (issue.code === 'unrecognized_keys') {
+    // What was meant is looked for among all that is known: not for more than will be told.
+    const shown = issue.keys.slice(0, PROBLEMS_MAX).map((unknown) => unknownKey(section ?? null, unknown));
+    const more = issue.keys.length - shown.length;
+    return more === 0 ? shown : [...shown, { key: section ?? '', text: `and ${more} more keys that are not known` }];
+  }
   if (section === undefined) return [{ key: '', text: issue.message }];
   const holder = input[section];
   if (key === undefined) return [{ key: section, text: `must be a map of keys; found ${show(holder)}` }];
@@ -54,20 +60,20 @@ function complain(issue: z.core.$ZodIssue, input: Record<string, unknown>): Comp
 
 function unknownKey(section: string | null, word: string): Complaint {
   const key = section === null ? word : `${section}.${word}`;
-  if (section === null && SECTIONS[word] === undefined) {
+  if (section === null) {
     const inside = findElsewhere(word, null);
     const near = nearest(word, Object.keys(SECTIONS));
     if (near !== null && inside?.exact !== true) return { key, text: `is not a known section; did you mean ${near}?` };
     if (inside !== null) return { key, text: `is not a known section; did you mean ${inside.key}?` };
     return { key, text: `is not a known section; known are ${Object.keys(SECTIONS).join(', ')}` };
   }
-  const here = Object.keys(SECTIONS[section ?? ''] ?? {});
+  const here = Object.keys(SECTIONS[section] ?? {});
   const elsewhere = findElsewhere(word, section);
-  if (elsewhere?.exact === true) return { key, text: `is not a known key of ${section ?? ''}; did you mean ${elsewhere.key}?` };
+  if (elsewhere?.exact === true) return { key, text: `is not a known key of ${section}; did you mean ${elsewhere.key}?` };
   const near = nearest(word, here);
   if (near !== null) return { key, text: `is not a known key; did you mean ${near}?` };
-  if (elsewhere !== null) return { key, text: `is not a known key of ${section ?? ''}; did you mean ${elsewhere.key}?` };
-  return { key, text: `is not a known key; known in ${section ?? ''} are ${here.join(', ')}` };
+  if (elsewhere !== null) return { key, text: `is not a known key of ${section}; did you mean ${elsewhere.key}?` };
+  return { key, text: `is not a known key; known in ${section} are ${here.join(', ')}` };
 }
 
 /** The same word in another section, a name of the reference, or something near to one of these. */

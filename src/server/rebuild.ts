@@ -104,11 +104,14 @@ export async function loadSnapshot(
   const replica = new Replica(tools.limits, wish.payloadBytesMax);
   const index = new PayloadIndex();
   const heads: SnapshotHead[] = [];
+  let begun = false;
   const file = await tools.disk.open(path, 'read');
   try {
     await scanSnapshot(file, path, tools.checksum, {
       head: (head) => heads.push(head),
       entry: (entry, message) => {
+        if (begun && replica.core.restored) throw damaged(path, 0, 'its state goes on behind its end');
+        begun = true;
         replica.core.restoreEntry(entry);
         if (message !== null) index.add(message.id, message);
       },

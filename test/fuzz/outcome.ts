@@ -9,11 +9,11 @@ const CODE = /^LOCKSTEP_[A-Z]+(_[A-Z]+)*$/;
 const MESSAGE_CHARS_MAX = 4_000;
 
 /** Runs a reader. Any error but one of Lockstep's own, with a code and words, goes through: it would have ended a process. */
-export function outcome<T>(read: () => T): Outcome<T> {
+export function outcome<T>(read: () => T, messageCharsMax = MESSAGE_CHARS_MAX): Outcome<T> {
   try {
     return { kind: 'accepted', value: read() };
   } catch (error) {
-    return refusalOf(error);
+    return refusalOf(error, messageCharsMax);
   }
 }
 
@@ -21,15 +21,15 @@ export async function outcomeOf<T>(work: Promise<T>): Promise<Outcome<T>> {
   try {
     return { kind: 'accepted', value: await work };
   } catch (error) {
-    return refusalOf(error);
+    return refusalOf(error, MESSAGE_CHARS_MAX);
   }
 }
 
-function refusalOf(error: unknown): Outcome<never> {
+function refusalOf(error: unknown, messageCharsMax: number): Outcome<never> {
   if (!(error instanceof LockstepError)) throw error;
   assert.match(error.code, CODE);
   assert.ok(error.message.length > 0 && error.remedy.length > 0, `${error.code} says nothing`);
-  assert.ok(error.message.length <= MESSAGE_CHARS_MAX, `${error.code} says ${error.message.length} characters`);
+  assert.ok(error.message.length <= messageCharsMax, `${error.code} says ${error.message.length} characters`);
   return { kind: 'refused', code: error.code, message: error.message };
 }
 

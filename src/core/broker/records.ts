@@ -167,6 +167,7 @@ function encodeConnect(operation: ConnectOperation, writer: ByteWriter): void {
 function decodeConnect(reader: ByteReader): ConnectOperation {
   const connection = reader.u64();
   const flags = bits(reader, 0x3f);
+  if ((flags & 4) === 0 && (flags & 0x38) !== 0) throw new MalformedBytes(`flags ${flags}: of a will that is not there`);
   const clientId = reader.text();
   const user = (flags & 2) !== 0 ? reader.text() : null;
   let will: Will | null = null;

@@ -1,5 +1,6 @@
 import { LockstepError } from '../../core/errors.js';
 import type { JournalId } from '../../core/identity.js';
+import type { DiskFile } from '../../ports/disk.js';
 import { blockOf } from '../../core/journal/codec.js';
 import type { LogPoint } from '../../core/journal/envelope.js';
 import { GROUP_HEADER_BYTES, stampOf, writeGroupHeader, type GroupHeader } from '../../core/journal/group.js';
@@ -8,8 +9,9 @@ import { encodeSegmentHeader, segmentName } from '../../core/journal/segment.js'
 import { encodeText } from '../../core/wire/bytes.js';
 import { pathIn, type JournalContext } from './context.js';
 import { codeOf, createSynced, removeIfThere, syncFile, writeFully } from './files.js';
-import { writeMeta, type BeginChange, type CutChange, type JournalMeta } from './meta.js';
+import { META_NAME, writeMeta, type BeginChange, type CutChange, type JournalMeta } from './meta.js';
 import { Roller } from './roller.js';
+import { metaDamaged } from './troubles.js';
 
 export const QUARANTINE_NAME = 'quarantine';
 const NOTE_NAME = 'quarantine.json';
@@ -96,13 +98,23 @@ async function moveAway(context: JournalContext, change: CutChange | BeginChange
 }
 
 async function cut(context: JournalContext, change: CutChange): Promise<void> {
-  const file = await context.disk.open(pathIn(context, change.segment), 'write');
+  const file = await toBeCut(context, change.segment);
   try {
     if (change.patch !== null) await writeFully(file, [fromHex(change.patch.hex)], change.patch.offset);
     await file.truncate(change.length);
     await syncFile(file);
   } finally {
     await file.close();
+  }
+}
+
+async function toBeCut(context: JournalContext, segment: string): Promise<DiskFile> {
+  try {
+    return await context.disk.open(pathIn(context, segment), 'write');
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    // What was to be kept of it was acknowledged, and is gone.
+    throw metaDamaged(pathIn(context, META_NAME), `segment ${segment}, which was about to be cut, is not there`, error);
   }
 }
 

@@ -1,5 +1,5 @@
 import { LockstepError } from '../../core/errors.js';
-import type { LogPoint } from '../../core/journal/envelope.js';
+import type { Checksum, LogPoint } from '../../core/journal/envelope.js';
 import type { JournalId } from '../../core/identity.js';
 import { decodeText, encodeText } from '../../core/wire/bytes.js';
 import { pathIn, type JournalContext } from './context.js';
@@ -32,7 +32,8 @@ export interface BeginChange {
 export type Change = CutChange | BeginChange;
 
 /**
- * The journal's own description, in `journal.json`, replaced as a whole.
+ * The journal's own description, in `journal.json`, replaced as a whole, with a checksum as its last key: a change that was decided, and a sync that
+ * failed, must not be lost or altered by a bit that was turned.
  *
  * A change to more than one file is written here first. That write is the moment at which it happens: a crash before it
  * leaves the old log; after it the change is carried out to its end at the next opening, as often as need be.
@@ -60,24 +61,32 @@ export async function readMeta(context: JournalContext): Promise<JournalMeta | n
     if (codeOf(error) === 'ENOENT') return null;
     throw metaDamaged(path, 'it cannot be read', error);
   }
-  const meta = parseMeta(path, bytes);
+  const meta = parseMeta(path, bytes, context.codec.checksum);
   if (meta.cluster !== context.options.cluster) throw foreign(`the journal in ${context.folder} belongs to cluster ${meta.cluster}, not to ${context.options.cluster}`);
   return meta;
 }
 
 export async function writeMeta(context: JournalContext, meta: JournalMeta): Promise<void> {
-  await context.disk.replaceFile(pathIn(context, META_NAME), encodeText(`${JSON.stringify(meta, null, 2)}\n`));
+  await context.disk.replaceFile(pathIn(context, META_NAME), encodeText(`${JSON.stringify({ ...meta, sum: sumOf(meta, context.codec.checksum) }, null, 2)}\n`));
 }
 
-function parseMeta(path: string, bytes: Uint8Array): JournalMeta {
-  let found: unknown;
+/** Over what stands there, not over what we make of it. */
+function sumOf(meta: object, checksum: Checksum): string {
+  return checksum(encodeText(JSON.stringify(meta)), 0).toString(16).padStart(8, '0');
+}
+
+function parseMeta(path: string, bytes: Uint8Array, checksum: Checksum): JournalMeta {
+  let all: unknown;
   try {
-    found = JSON.parse(decodeText(bytes));
+    all = JSON.parse(decodeText(bytes));
   } catch (error) {
     throw metaDamaged(path, error instanceof LockstepError || error instanceof Error ? error.message : 'no JSON', error);
   }
-  if (!isObject(found)) throw metaDamaged(path, 'it is not an object');
-  if (typeof found.schema === 'number' && found.schema > META_SCHEMA) throw newer(`${path} has schema ${found.schema}; this Lockstep reads schema ${META_SCHEMA}`);
+  if (!isObject(all)) throw metaDamaged(path, 'it is not an object');
+  const { sum, ...found } = all;
+  const agrees = sum === sumOf(found, checksum);
+  if (typeof found.schema === 'number' && found.schema > META_SCHEMA && (agrees || sum === undefined)) throw newer(`${path} has schema ${found.schema}; this Lockstep reads schema ${META_SCHEMA}`);
+  if (!agrees) throw metaDamaged(path, 'its checksum does not agree with its content');
   if (found.schema !== META_SCHEMA) throw metaDamaged(path, 'its schema is missing');
   if (typeof found.id !== 'string' || !/^[0-9a-f]{32}$/.test(found.id)) throw metaDamaged(path, 'its id is not 32 hexadecimal digits');
   if (typeof found.cluster !== 'string') throw metaDamaged(path, 'its cluster is missing');

@@ -46,3 +46,18 @@ describe('passwords', () => {
     expect(parsePasswordHash(text)).toMatch(why);
   });
 });
+
+test.each([
+  ['a small N with a large r', { N: 2, r: 9_999, p: 1 }],
+  ['many at once', { N: 2, r: 8, p: 16 }],
+  ['the largest N that r 1 allows', { N: 32_768, r: 1, p: 1 }],
+])('every cost that a user file may have can be verified: %s', async (_, cost) => {
+  const kept = parsePasswordHash(await hashPassword('secret', cost));
+  if (typeof kept === 'string') throw new Error(kept);
+  expect(await verifyPassword('secret', kept)).toBe(true);
+});
+
+test.each([
+  ['an N that OpenSSL refuses for r 1', 'scrypt$65536$1$1$YWJj$AAAAAAAAAAAAAAAAAAAAAA==', 'below 65536'],
+  ['a salt without end', `scrypt$2$1$1$${'A'.repeat(4_000)}$AAAAAAAAAAAAAAAAAAAAAA==`, '1024 are allowed'],
+])('refuses %s', (_, text, words) => expect(parsePasswordHash(text)).toContain(words));

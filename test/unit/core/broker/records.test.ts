@@ -70,6 +70,15 @@ test('flags and QoS that do not exist are refused', () => {
   }
 });
 
+test('flags of a will that is not there are refused', () => {
+  const record = recordOf({ kind: 'connect', connection, clientId: 'c', clean: true, will: null, user: null }, 1);
+  for (const flags of [8, 16, 32]) {
+    const bytes = record.payload.slice();
+    bytes[8] = flags;
+    expect(() => decodeOperation({ ...record, payload: bytes })).toThrow(MalformedBytes);
+  }
+});
+
 test('a number above 2^53 and a topic that is not UTF-8 are refused', () => {
   const record = recordOf({ kind: 'publish', connection, packetId: 1, topic: 't', qos: 1, retain: false, payload }, 1);
   for (const [at, byte] of [[1, 0x20], [0, 1], [13, 0xff]] as const) {

@@ -449,3 +449,15 @@ test('inspecting a healthy journal gives every record and no trouble, while it i
   expect(found.filter(({ kind }) => kind === 'trouble')).toEqual([]);
   expect(recordsIn(found).map(({ position, term }) => [position, term])).toEqual(Array.from({ length: 20 }, (_, index) => [index + 1, TERM]));
 });
+
+test('journal.json without the segment that it says is about to be cut: a copy that is put aside, not a server that ends again and again', async () => {
+  const rig = new Rig();
+  const journal = await rig.open({ preallocate: false });
+  await fill(rig, journal, 1, 5);
+  rig.kill();
+  const meta = JSON.parse(new TextDecoder().decode(rig.image.content(`${FOLDER}/journal.json`))) as Record<string, unknown>;
+  const { sum: _, ...content } = { ...meta, change: { kind: 'cut', segment: '0000000000000009.segment', length: 64, patch: null, move: [], quarantine: null } } as Record<string, unknown>;
+  const sum = checksum(new TextEncoder().encode(JSON.stringify(content)), 0).toString(16).padStart(8, '0');
+  rig.image.put(`${FOLDER}/journal.json`, new TextEncoder().encode(JSON.stringify({ ...content, sum })));
+  await expect(rig.open()).rejects.toMatchObject({ code: 'LOCKSTEP_JOURNAL_META_DAMAGED', message: expect.stringContaining('0000000000000009.segment') as unknown });
+});

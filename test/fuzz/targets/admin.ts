@@ -1,0 +1,151 @@
+import { strict as assert } from 'node:assert';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import type { Command } from '../../../src/admin/commands.js';
+import { createAdmin, type AdminServer } from '../../../src/admin/server.js';
+import { encodeText } from '../../../src/core/wire/bytes.js';
+import { readToken } from '../../../src/profile/private-file.js';
+import { exampleStatus } from '../../unit/admin/example-status.js';
+import { anyText } from '../json.js';
+import { damaged, damages, type Damage } from '../mutate.js';
+import { outcome } from '../outcome.js';
+import { target } from '../target.js';
+
+/*
+ * Requests to the admin HTTP, as raw bytes on a socket, and the file that its token is read from. Held: a command is carried out only for a request that has the
+ * token, JSON and the command's own path; every answer is one of those that are documented, never 500; whatever came, the server answers the next one.
+ */
+
+const TOKEN = 'correct-horse-battery';
+
+interface Input {
+  readonly method: string;
+  readonly path: string;
+  readonly token: 'right' | 'none' | 'wrong' | 'basic' | 'twice';
+  readonly host: string;
+  readonly type: string | null;
+  readonly extra: readonly string[];
+  readonly body: string;
+  readonly length: 'right' | 'none' | 'short' | 'long' | 'negative' | 'chunked';
+  readonly damage: Damage;
+  readonly file: string;
+}
+
+const inputs: fc.Arbitrary<Input> = fc.record({
+  method: fc.constantFrom('GET', 'POST', 'POST', 'POST', 'PUT', 'OPTIONS', 'HEAD', 'DELETE', 'CONNECT', 'post', 'PROPFIND'),
+  path: fc.constantFrom('/stop', '/switchover', '/promote', '/status', '/live', '/serving', '/', '//stop', '/stop/', '/stop?x=1', '/STOP', '/%73top', '/live/../stop', '/live?/../stop', '/serving#/stop', 'http://x/stop', '*', '/%', '/\u0000'),
+  token: fc.constantFrom('right', 'right', 'none', 'wrong', 'basic', 'twice') as fc.Arbitrary<Input['token']>,
+  host: fc.constantFrom('127.0.0.1', '127.0.0.1', '127.0.0.1', 'localhost:80', '[::1]', 'evil.example', '127.0.0.1.evil.example', ''),
+  type: fc.constantFrom('application/json', 'application/json', 'application/json; charset=utf-8', 'text/plain', 'application/jsonx', null),
+  extra: fc.array(fc.constantFrom('Sec-Fetch-Site: cross-site', 'Sec-Fetch-Site: same-origin', 'Expect: 100-continue', 'Upgrade: websocket\r\nConnection: Upgrade', 'Transfer-Encoding: gzip', `X: ${'x'.repeat(20_000)}`, 'Content-Length: 5', 'Accept-Version: 9', ' folded: y'), { maxLength: 2 }),
+  body: fc.oneof(
+    fc.constantFrom('{}', '{"acceptDataLoss":true}', '{"acceptDataLoss":"true"}', '{"acceptDataLoss":1}', '{"__proto__":{"acceptDataLoss":true}}', '{"constructor":{"prototype":{"acceptDataLoss":true}}}', '[]', 'null', '', '{', `"${'x'.repeat(5_000)}"`, '['.repeat(4_000), '\ufeff{}'),
+    fc.json({ maxDepth: 2 }),
+  ),
+  length: fc.constantFrom('right', 'right', 'right', 'none', 'short', 'long', 'negative', 'chunked') as fc.Arbitrary<Input['length']>,
+  damage: fc.oneof({ weight: 2, arbitrary: fc.constant<Damage>({ changes: [] }) }, { weight: 1, arbitrary: damages(1, 3) }),
+  file: fc.oneof(anyText(40), fc.constantFrom(TOKEN, `${TOKEN}\n`, ` ${TOKEN}\r\n`, 'short', 'two words of a token', `${TOKEN}\u00a0x`, '')),
+});
+
+interface Ground {
+  readonly server: AdminServer;
+  readonly folder: string;
+  readonly commands: Command[];
+}
+
+let ground: Promise<Ground> | null = null;
+
+async function begin(): Promise<Ground> {
+  const commands: Command[] = [];
+  const server = await createAdmin({
+    host: '127.0.0.1',
+    port: 0,
+    token: TOKEN,
+    status: () => exampleStatus(),
+    command: (command) => {
+      commands.push(command);
+      return Promise.resolve({ kind: 'done', message: 'under way' });
+    },
+    log: { write: () => undefined },
+  });
+  return { server, folder: mkdtempSync(join(tmpdir(), 'lockstep-token-')), commands };
+}
+
+function bytesOf(input: Input): Uint8Array {
+  const { method, path, host, type, extra, body, length } = input;
+  const tokens = { right: [`Authorization: Bearer ${TOKEN}`], none: [], wrong: ['Authorization: Bearer wrong'], basic: [`Authorization: Basic ${TOKEN}`], twice: ['Authorization: Bearer wrong', `Authorization: Bearer ${TOKEN}`] }[input.token];
+  const bytes = Buffer.byteLength(body);
+  const size = { right: [`Content-Length: ${bytes}`], none: [], short: [`Content-Length: ${Math.max(0, bytes - 1)}`], long: [`Content-Length: ${bytes + 10}`], negative: ['Content-Length: -1'], chunked: ['Transfer-Encoding: chunked'] }[length];
+  const sent = length === 'chunked' ? `${bytes.toString(16)}\r\n${body}\r\n0\r\n\r\n` : body;
+  const lines = [`${method} ${path} HTTP/1.1`, `Host: ${host}`, ...tokens, ...(type === null ? [] : [`Content-Type: ${type}`]), ...size, ...extra, 'Connection: close', '', sent];
+  return damaged(encodeText(lines.join('\r\n')), input.damage);
+}
+
+/** What came back until the server closed. The request is over with it: this side ends its half. */
+function answerTo(port: number, request: Uint8Array): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = net.connect({ host: '127.0.0.1', port }, () => socket.end(request));
+    socket.setEncoding('latin1').on('data', (piece: string) => (text += piece));
+    // A reset is an end, too.
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(text));
+  });
+}
+
+const STATUSES: ReadonlySet<string> = new Set(['200', '400', '401', '403', '404', '408', '409', '413', '414', '415', '417', '431', '503']);
+const LIVE = encodeText('GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
+
+export const admin = target<Input>({
+  name: 'admin',
+  inputs,
+  gateRuns: 60,
+  async holds(input) {
+    ground ??= begin();
+    const { server, commands, folder } = await ground;
+    commands.length = 0;
+    const request = bytesOf(input);
+    const answer = await answerTo(server.port, request);
+    const status = /^(?:HTTP\/1\.1 100 Continue\r\n\r\n)?HTTP\/1\.1 (\d{3})/.exec(answer)?.[1];
+    if (answer !== '') assert.ok(status !== undefined && STATUSES.has(status), `answered ${answer.slice(0, 200)}`);
+    if (input.damage.changes.length === 0) judge(input, commands, status);
+    // Whatever else was changed: without the token in it, no request commands.
+    if (!Buffer.from(request).includes(`Bearer ${TOKEN}`)) assert.deepEqual(commands, [], 'a command without the token');
+    assert.match(await answerTo(server.port, LIVE), /^HTTP\/1\.1 200 /);
+    tokenOf(folder, input.file);
+  },
+  async close() {
+    const begun = await ground;
+    ground = null;
+    if (begun === null) return;
+    await begun.server.close();
+    rmSync(begun.folder, { recursive: true, force: true });
+  },
+});
+
+/** Of a request as it was meant: who commands has everything that is asked for. */
+function judge(input: Input, commands: readonly Command[], status: string | undefined): void {
+  if (commands.length === 0) return;
+  const [command] = commands;
+  assert.equal(commands.length, 1);
+  assert.equal(input.method, 'POST');
+  assert.equal(input.token, 'right');
+  assert.ok(['127.0.0.1', 'localhost:80', '[::1]'].includes(input.host), `host ${input.host}`);
+  assert.ok(input.type?.startsWith('application/json') === true && input.type !== 'application/jsonx', `type ${input.type}`);
+  assert.ok(!input.extra.includes('Sec-Fetch-Site: cross-site'), 'asked by another site');
+  assert.equal(status, '200');
+  if (command?.name !== 'promote') return;
+  const body = JSON.parse(input.body) as { acceptDataLoss?: unknown };
+  assert.ok(Object.hasOwn(body, 'acceptDataLoss') && body.acceptDataLoss === true, 'promoted without acceptance');
+}
+
+function tokenOf(folder: string, content: string): void {
+  const file = join(folder, 'token');
+  writeFileSync(file, content, { mode: 0o600 });
+  const read = outcome(() => readToken(file));
+  if (read.kind === 'refused') assert.equal(read.code, 'LOCKSTEP_TOKEN_FILE');
+  else assert.ok(read.value.length >= 16 && !/\s/.test(read.value) && content.includes(read.value));
+}
