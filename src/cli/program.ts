@@ -10,13 +10,14 @@ import { exportRecords, inspect } from './journal.js';
 import { passwd } from './passwd.js';
 import { promote, status, stop, switchover } from './running.js';
 import { start } from './start.js';
+import { verify } from './verify.js';
 
 const PROFILE = 'a profile, or the folder of its lockstep.yaml';
 const EXIT_CODES = `
 Exit codes:
-  0  done (check: nothing stands in the way)
-  1  failed (check: something stands in the way)
-  2  the command line or the profile is wrong; nothing was done
+  0  done (check: nothing stands in the way; verify: the history holds)
+  1  failed (check: something stands in the way; verify: a promise was broken)
+  2  the command line, the profile or the history is wrong; nothing was done
   3  no server answers on the profile's admin port
   4  the server refused; nothing was changed`;
 
@@ -32,6 +33,7 @@ export function buildProgram(console: Console): Command {
   addServerCommands(program, console);
   addSetupCommands(program, console);
   addJournalCommands(program, console);
+  addProofCommands(program, console);
   return program;
 }
 
@@ -114,6 +116,15 @@ function addJournalCommands(program: Command, console: Console): void {
     .option('--from <position>', 'first position')
     .option('--to <position>', 'last position')
     .action((folder: string, options: { from?: string; to?: string }) => exportRecords(console, folder, options));
+}
+
+function addProofCommands(program: Command, console: Console): void {
+  program
+    .command('verify')
+    .description('judge a history of what clients did and met (docs/history.md): nothing acknowledged lost, QoS 2 once, in order')
+    .argument('<history...>', 'the files that the recorders of one history wrote')
+    .option('--json', 'the verdict as JSON')
+    .action((paths: string[], options: { json?: boolean }) => verify(console, paths, options));
 }
 
 function version(): string {
