@@ -17,7 +17,7 @@ const ANSWER_CHANCE = 0.3;
 /** What makes one server believe that the other is lost: then roles change, and a second fault meets the change. */
 const PARTINGS: readonly FaultKind[] = ['backchannel-cut', 'backchannel-cut-one-way', 'link-cut', 'link-slow', 'manager-paused', 'host-frozen', 'host-lost-power', 'server-killed', 'broker-killed', 'switchover'];
 /** So often somebody stumbles in the middle of it; briefly, so that it comes to itself while the change is still under way. */
-const STUMBLE_CHANCE = 0.6;
+const STUMBLE_CHANCE = 0.75;
 const STUMBLE_MS = { low: 40, high: 8_000 };
 const STUMBLE_AFTER_MS = 6_000;
 /** Mostly it is the one that would take over. */
@@ -33,12 +33,14 @@ const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale',
 /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
 const MOMENT_CHANCE = 0.3;
 const STUMBLE_MOMENT_CHANCE = 0.75;
+/** The steps in which somebody stumbles: mostly those that come first, when both may still think that they serve. */
+const STUMBLE_MOMENTS: readonly Moment[] = [...MOMENTS_DRAWN, 'fence', 'fence', 'claim', 'record'];
 /** So often such a fault hits the server that makes the step. */
 const MOVER_CHANCE = 0.7;
 const LAG_MS = { low: 0.05, high: 300 };
 /** Who is at work in each step, and what can hold it up just then. */
 const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
-  fence: ['broker-paused', 'broker-paused', 'broker-stutters', 'broker-killed', 'host-frozen', 'replication-cut'],
+  fence: ['broker-paused', 'broker-paused', 'broker-paused', 'broker-stutters', 'broker-killed', 'host-frozen', 'replication-cut'],
   require: ['replication-cut', 'broker-paused', 'links-reset', 'server-killed', 'host-lost-power', 'disk-slow'],
   drain: ['broker-paused', 'replication-cut', 'server-killed', 'links-reset', 'manager-paused', 'disk-slow'],
   claim: ['share-replies-lost', 'share-replies-lost', 'share-replies-lost', 'share-hung', 'share-slow', 'share-gone', 'keeper-killed', 'keeper-paused', 'manager-paused', 'host-lost-power', 'server-killed'],
@@ -97,13 +99,14 @@ interface Wish {
   readonly atMs: number;
   readonly host: HostName;
   readonly momentChance: number;
+  readonly moments?: readonly Moment[];
   /** Of its duration; `null`: that of its kind. */
   readonly span: Span | null;
 }
 
 /** One fault; `kinds` has at least one. A fault that waits for a step may be of another kind: one that holds that step up. */
-function draw(random: Prng, allowed: readonly FaultKind[], { kinds, atMs, host, momentChance, span }: Wish): Fault {
-  const moment = random.chance(momentChance) ? random.pick(MOMENTS_DRAWN) : null;
+function draw(random: Prng, allowed: readonly FaultKind[], { kinds, atMs, host, momentChance, moments = MOMENTS_DRAWN, span }: Wish): Fault {
+  const moment = random.chance(momentChance) ? random.pick(moments) : null;
   const lagMs = moment === null || random.chance(0.5) ? 0 : random.logBetween(LAG_MS.low, LAG_MS.high);
   const atWork = moment !== null && random.chance(AT_WORK_CHANCE) ? AT_WORK[moment].filter((kind) => allowed.includes(kind)) : [];
   const kind = random.pick(atWork.length > 0 ? atWork : kinds);
@@ -132,7 +135,7 @@ function companions(random: Prng, { atMs, host }: Fault, allowed: readonly Fault
   if (random.chance(STUMBLE_CHANCE)) {
     const who = random.chance(SURVIVOR_CHANCE) ? otherHost(host) : host;
     const stumbles = [...new Set(Object.values(AT_WORK).flat())].filter((kind) => allowed.includes(kind));
-    faults.push(draw(random, allowed, { kinds: stumbles.length > 0 ? stumbles : allowed, atMs: atMs + random.between(0, STUMBLE_AFTER_MS), host: who, momentChance: STUMBLE_MOMENT_CHANCE, span: STUMBLE_MS }));
+    faults.push(draw(random, allowed, { kinds: stumbles.length > 0 ? stumbles : allowed, atMs: atMs + random.between(0, STUMBLE_AFTER_MS), host: who, momentChance: STUMBLE_MOMENT_CHANCE, moments: STUMBLE_MOMENTS, span: STUMBLE_MS }));
   }
   return faults;
 }
