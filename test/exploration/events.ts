@@ -4,13 +4,19 @@ import { isServing } from '../../src/core/identity.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import { admitted, arrived, connected, following, negotiated, obey, runId, serving, startedBroker, statusOf, streamed, synced, told, type Broker } from './broker.js';
-import type { Flaw } from './flaws.js';
-import { claimOf, cycle, highest, isReplaced, NAMES, other, put, SIDES, tell, type Kinds, type Server, type Side, type World } from './model.js';
+import { claimOf, highest, isReplaced, NAMES, other, put, SIDES, type Kinds, type Server, type Side, type World } from './model.js';
+import type { Rules } from './rules.js';
 
-/** A next world and the name of what led to it. */
+/** A next world, and what led to it. */
 export interface Step {
-  readonly name: string;
+  /** Whose event it is; `null`: nobody's. */
+  readonly side: Side | null;
+  readonly event: string;
   readonly world: World;
+}
+
+export function nameOf({ side, event }: Pick<Step, 'side' | 'event'>): string {
+  return side === null ? event : `${NAMES[side]} ${event}`;
 }
 
 export interface Bounds {
@@ -18,56 +24,62 @@ export interface Bounds {
   readonly termsMax: number;
 }
 
-type Named = readonly [name: string, world: World | null, ...deciding: Side[]];
+type Named = readonly [event: string, world: World | null, ...deciding: Side[]];
 
 /** Everything that may happen next. Whatever a manager hears of, it decides on at once, as the real one does. */
-export function steps(world: World, flaw: Flaw, bounds: Bounds): Step[] {
+export function steps(world: World, rules: Rules, bounds: Bounds): Step[] {
   const all: Step[] = [];
-  const add = ([name, next, ...deciding]: Named): void => {
+  const add = (side: Side | null, [event, next, ...deciding]: Named): void => {
     if (next === null) return;
-    const decided = deciding.reduce((w, side) => cycle(w, side, flaw), next);
-    if (decided !== world) all.push({ name, world: decided });
+    const decided = deciding.reduce((w, one) => rules.cycle(w, one), next);
+    if (decided !== world) all.push({ side, event, world: decided });
   };
   for (const side of SIDES) {
-    const who = NAMES[side];
-    const named = world.servers[side].up
-      ? [...managerSteps(world, side, flaw), ...brokerSteps(world, side, flaw, bounds), ...claimSteps(world, side, bounds), ...faults(world, side, flaw)]
-      : [['starts', restart(world, side, flaw), side] as const];
-    for (const [name, next, ...deciding] of named) add([`${who} ${name}`, next, ...deciding]);
+    if (!world.servers[side].up) add(side, ['starts', restart(world, side, rules), side]);
+    else for (const list of [managerSteps(world, side, rules), brokerSteps(world, side, rules, bounds), claimSteps(world, side, bounds), faults(world, side, rules)]) for (const one of list) add(side, one);
   }
-  for (const record of world.inFlight) add([`the lost claim of term ${record.term} by ${record.nonce} lands`, lands(world, record)]);
-  for (const step of shareFaults(world)) add(step);
-  for (const step of linkSteps(world)) add(step);
+  for (const record of world.inFlight) add(null, [`the lost claim of term ${record.term} by ${record.nonce} lands`, lands(world, record)]);
+  for (const step of shareFaults(world)) add(null, step);
+  for (const step of linkSteps(world)) add(null, step);
   return all;
 }
 
-function managerSteps(world: World, side: Side, flaw: Flaw): Named[] {
+function managerSteps(world: World, side: Side, rules: Rules): Named[] {
   const server = world.servers[side];
   return [
-    ['decides', cycle(world, side, flaw)],
+    ['decides', rules.cycle(world, side)],
     ['looks at the share', look(world, side), side],
-    ['is heard', hear(world, side, tell(world, side, flaw)), other(side)],
-    ['is heard late', overtaken(world, side), other(side)],
+    ['is heard', hear(world, side, rules.tell(world, side), rules), other(side)],
+    ['is heard late', overtaken(world, side, rules), other(side)],
     ['hears nothing', silence(world, side), side],
     ['has time', server.settled ? null : put(world, side, { ...server, settled: true }), side],
+    ['finds its task overdue', overdue(world, side, rules)],
     ['gets the lock', server.lockHeld ? null : put(world, side, { ...server, lockHeld: true }), side],
     ["'s broker is heard again", server.said === null ? null : put(world, side, { ...server, said: null }), side],
   ];
 }
 
-function brokerSteps(world: World, side: Side, flaw: Flaw, bounds: Bounds): Named[] {
+/** Time is short or long: whatever is under way may take longer than its limit, at any moment. */
+function overdue(world: World, side: Side, rules: Rules): World | null {
+  const server = world.servers[side];
+  if (server.ha.task === null) return null;
+  const decided = rules.cycle(put(world, side, { ...server, overdue: true }), side);
+  return put(decided, side, { ...decided.servers[side], overdue: false });
+}
+
+function brokerSteps(world: World, side: Side, rules: Rules, bounds: Bounds): Named[] {
   const peer = other(side);
   const { broker } = world.servers[side];
   const far = world.servers[peer];
   const pair = (next: { leader: Broker; follower: Broker } | null): World | null =>
     next === null || !world.linkUp || !far.up ? null : setBroker(setBroker(world, side, next.leader), peer, next.follower);
   return [
-    ["'s broker obeys", changed(world, side, obey(broker, flaw)), side],
+    ["'s broker obeys", changed(world, side, obey(broker, rules.flaw)), side],
     ['appends', append(world, side, bounds)],
     ['syncs', sync(world, side), side],
-    ['acknowledges', acknowledge(world, side, flaw)],
+    ['acknowledges', acknowledge(world, side, rules)],
     ['agrees with its follower', pair(negotiated(broker, far.broker)), side, peer],
-    ['sends a record', pair(streamed(broker, far.broker, flaw)), peer],
+    ['sends a record', pair(streamed(broker, far.broker, rules.flaw)), peer],
     ['hears its follower', changed(world, side, arrived(broker)), side],
     ['notices that its follower is gone', changed(world, side, broker.feed !== null && !(far.up && connected(broker, far.broker)) ? { ...broker, feed: null } : null), side],
     ['notices that its leader is gone', changed(world, side, broker.link !== null && !(far.up && connected(far.broker, broker)) ? { ...broker, link: null } : null), side],
@@ -92,21 +104,21 @@ function look(world: World, side: Side): World | null {
 }
 
 /** The peer hears a status of this server. */
-function hear(world: World, side: Side, status: PeerStatus): World | null {
+function hear(world: World, side: Side, status: PeerStatus, rules: Rules): World | null {
   const to = other(side);
   const listener = world.servers[to];
   if (!world.linkUp || !world.backUp || !listener.up) return null;
   const record = recordToKeep(listener.ha, status, `s${world.shareId}`);
   const learns = record !== null && (listener.kept?.term ?? 0) < record.term;
   const next: Server = { ...listener, heard: status, silent: false, kept: learns ? record : listener.kept };
-  if (!listener.silent && !learns && JSON.stringify(listener.heard) === JSON.stringify(status)) return null;
+  if (!listener.silent && !learns && rules.isSame(listener.heard, status)) return null;
   return setOnTheWay(put(world, to, next), side, null);
 }
 
 /** A status that was sent before comes only now. One of a run that was heard to be over is not listened to. */
-function overtaken(world: World, side: Side): World | null {
+function overtaken(world: World, side: Side, rules: Rules): World | null {
   const status = world.onTheWay[side];
-  return status === null ? null : hear(world, side, status);
+  return status === null ? null : hear(world, side, status, rules);
 }
 
 function setOnTheWay(world: World, side: Side, status: PeerStatus | null): World {
@@ -133,12 +145,12 @@ function sync(world: World, side: Side): World | null {
   return world.linkUp ? setBroker(next, other(side), told(world.servers[other(side)].broker, broker)) : next;
 }
 
-function acknowledge(world: World, side: Side, flaw: Flaw): World | null {
+function acknowledge(world: World, side: Side, rules: Rules): World | null {
   const { broker } = world.servers[side];
   if (serving(broker) === null || broker.current <= broker.fencedThrough) return null;
   // What a server does after an operator has promoted the other one is given up with the rest.
   if (world.promotion !== null && world.promotion.server !== NAMES[side] && world.promotion.term >= broker.current) return null;
-  const reach = Math.min(admitted(broker, flaw), broker.log.length);
+  const reach = Math.min(admitted(broker, rules.flaw), broker.log.length);
   const done = world.acked.reduce((n, a) => Math.max(n, a.position), 0);
   if (reach <= done) return null;
   const added = [];
@@ -215,7 +227,7 @@ function linkSteps(world: World): Named[] {
 }
 
 function shareFaults(world: World): Named[] {
-  if (world.faultsLeft === 0 || world.share.length === 0) return [];
+  if (world.faultsLeft === 0) return [];
   const out: Named[] = [];
   if (world.kinds.replace > 0) out.push(['the share is replaced by an empty one', fault({ ...world, share: [], inFlight: [], shareId: world.shareId + 1 }, 'replace')]);
   const last = highest(world.share);
@@ -227,7 +239,7 @@ function shareFaults(world: World): Named[] {
   return out;
 }
 
-function faults(world: World, side: Side, flaw: Flaw): Named[] {
+function faults(world: World, side: Side, rules: Rules): Named[] {
   const server = world.servers[side];
   const { broker } = server;
   if (world.faultsLeft === 0) return [];
@@ -245,13 +257,13 @@ function faults(world: World, side: Side, flaw: Flaw): Named[] {
   may('switchover', 'is asked to switch over', () => (server.ha.state !== 'ACTIVE' || server.switchoverWished ? null : put(world, side, { ...server, switchoverWished: true })), side);
   may('promote', 'is promoted', () => (server.ha.state !== 'WAITING' || server.promoteWished || (!server.silent && server.heard !== null && isServing(server.heard.state)) ? null : put(world, side, { ...server, promoteWished: true })), side);
   may('lock', 'loses the lock', () => (server.lockHeld ? put(world, side, { ...server, lockHeld: false }) : null), side);
-  may('stall', 'finds the link stalled', () => (server.ha.state !== 'ACTIVE' ? null : unstalled(cycle(put(world, side, { ...server, stalled: true }), side, flaw), side)));
+  may('stall', 'finds the link stalled', () => (server.ha.state !== 'ACTIVE' ? null : unstalled(rules.cycle(put(world, side, { ...server, stalled: true }), side), side)));
   may('session', "'s session breaks", () => {
     const peer = world.servers[other(side)];
     return broker.feed === null || !connected(broker, peer.broker) ? null : setBroker(setBroker(world, side, { ...broker, feed: null }), other(side), { ...peer.broker, link: null });
   });
-  may('heldUp', "'s broker is not heard", () => (server.said === null ? put(world, side, { ...server, said: { status: statusOf(broker, flaw), isOld: false } }) : null));
-  may('overtaken', 'says something that comes late', () => (world.onTheWay[side] === null && world.linkUp && world.backUp ? setOnTheWay(world, side, tell(world, side, flaw)) : null));
+  may('heldUp', "'s broker is not heard", () => (server.said === null ? put(world, side, { ...server, said: { status: statusOf(broker, rules.flaw), isOld: false } }) : null));
+  may('overtaken', 'says something that comes late', () => (world.onTheWay[side] === null && world.linkUp && world.backUp ? setOnTheWay(world, side, rules.tell(world, side)) : null));
   return out;
 }
 
@@ -259,12 +271,12 @@ function unstalled(world: World, side: Side): World {
   return put(world, side, { ...world.servers[side], stalled: false });
 }
 
-function restart(world: World, side: Side, flaw: Flaw): World {
+function restart(world: World, side: Side, rules: Rules): World {
   const old = world.servers[side];
-  const journal = flaw === 'wiped-journal-keeps-membership' && old.broker.log.length === 0 ? side + 1 : old.broker.journal;
+  const journal = rules.flaw === 'wiped-journal-keeps-membership' && old.broker.log.length === 0 ? side + 1 : old.broker.journal;
   const broker = startedBroker(old.broker.run + 2, journal, old.broker.log, old.broker.damaged);
-  const resumes = flaw === 'resume-own-term' && old.kept?.server === NAMES[side] && old.kept.inSync.length === 1;
+  const resumes = rules.flaw === 'resume-own-term' && old.kept?.server === NAMES[side] && old.kept.inSync.length === 1;
   const ha = resumes && old.kept !== null ? { ...INITIAL_STATE, state: 'STANDALONE' as const, record: old.kept, term: old.kept.term, brokerRun: runId(broker.run) } : INITIAL_STATE;
-  const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, said: null, claim: null, asked: null, heard: null, silent: true, stalled: false, settled: true, switchoverWished: false, promoteWished: false };
+  const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, said: null, claim: null, asked: null, heard: null, silent: true, stalled: false, overdue: false, settled: true, switchoverWished: false, promoteWished: false };
   return put(world, side, fresh);
 }

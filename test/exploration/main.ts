@@ -1,40 +1,74 @@
-import { explore } from './explore.js';
-import type { Flaw } from './flaws.js';
-import { DANGERS, only, ROOTS } from './roots.js';
+import { parseCommand, USAGE, WrongArguments, type Command } from './command.js';
+import { BOUNDS, flawTasks, MOVES_TO_SEE, planOf, unseen, withoutFlaw, type Outcome } from './plan.js';
+import { count, exploredTable, flawTable, happenedText } from './report.js';
+import { runTask, startOf } from './run-task.js';
+import { runTasks } from './run-tasks.js';
 import { wander } from './wander.js';
 
-/**
- * `node … main.js explore [states] [flaw] [faults] [root]`, or `… main.js wander [walks] [flaw] [faults] [root] [first seed] [kinds of faults left out, with commas]`:
- * `… main.js flaws [states]`: looks for each planted flaw near its danger;
- * prints what was seen; ends with 1 when something is wrong.
- */
-const [mode = 'explore', count = '250000', flaw = 'none', faults = '4', rootName = 'in-sync', firstSeed = '1', without = ''] = process.argv.slice(2);
-const bounds = { logMax: 3, termsMax: 9 };
-const root = ROOTS.find(({ name }) => name === rootName);
-if (root === undefined) throw new Error(`roots are ${ROOTS.map(({ name }) => name).join(', ')}`);
-const made = root.world(Number(faults), bounds);
-const from = { ...made, kinds: { ...made.kinds, ...Object.fromEntries(without.split(',').filter((kind) => kind !== '').map((kind) => [kind, 0])) } };
-const began = process.hrtime.bigint();
-const seconds = (): string => (Number(process.hrtime.bigint() - began) / 1e9).toFixed(1);
-if (mode === 'flaws') {
-  for (const danger of DANGERS) {
-    const start = only(ROOTS.find(({ name }) => name === danger.root)?.world(danger.faults, bounds) ?? from, danger.kinds);
-    const result = explore({ flaw: danger.flaw, faults: danger.faults, statesMax: Number(count), bounds, from: start });
-    process.stdout.write(`${danger.flaw} from ${danger.root}: ${result.finding === null ? 'NOT FOUND' : 'found'} at ${result.states} states, depth ${result.depth}: ${result.finding?.problem ?? ''}\n`);
-  }
-} else if (mode === 'explore') {
-  const result = explore({ flaw: flaw as Flaw, faults: Number(faults), statesMax: Number(count), bounds, from });
-  process.stdout.write(`${flaw} from ${rootName}: ${result.states} states, depth ${result.depth}, ${seconds()} s\n`);
-  process.stdout.write(`moves: ${[...result.moves].sort().join(', ')}\n`);
-  if (result.finding !== null) say(result.finding.problem, result.finding.path);
-} else {
-  const result = wander({ flaw: flaw as Flaw, walks: Number(count), firstSeed: Number(firstSeed), bounds, from });
-  process.stdout.write(`${flaw} from ${rootName}: ${result.walks} walks, ${result.steps} steps, ${result.given} given up, ${seconds()} s\n`);
-  process.stdout.write(`moves: ${[...result.moves].sort().join(', ')}\n`);
-  for (const finding of result.findings) say(`seed ${finding.seed}: ${finding.problem}`, finding.path);
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
-function say(problem: string, path: readonly string[]): void {
-  process.stdout.write(`FOUND ${problem}\n  ${path.join('\n  ')}\n`);
-  process.exitCode = 1;
+function tellFinding(problem: string, path: readonly string[]): void {
+  print(`\nFOUND ${problem}\n  ${path.join('\n  ')}`);
 }
+
+function processorSeconds(): string {
+  const { user, system } = process.cpuUsage();
+  return ((user + system) / 1e6).toFixed(1);
+}
+
+/** True when everything is as it shall be. */
+async function exploreAll(command: Command & { kind: 'all' }): Promise<boolean> {
+  const { form, workers } = command;
+  const told = ({ task, result }: Outcome): void => {
+    if (form === 'long') print(`${task.flaw === 'none' ? '' : `${task.flaw} `}from ${task.root}: ${count(result.states)} states, depth ${result.depth}`);
+  };
+  const outcomes = await runTasks(planOf(form), workers, told);
+  print(exploredTable(outcomes));
+  print(`together ${count(outcomes.reduce((n, { result }) => n + result.states, 0))} states\n`);
+  print(`how often it happened: ${happenedText(outcomes)}`);
+  const missing = unseen(outcomes);
+  print(missing.length === 0 ? `all ${MOVES_TO_SEE.length} moves and all kinds of events were seen\n` : `NOT SEEN: ${missing.join(', ')}\n`);
+
+  const flawed = await runTasks(flawTasks(), workers, told);
+  const clean = await runTasks(flawed.map(withoutFlaw), workers, told);
+  print(flawTable(flawed, clean));
+  for (const { result } of [...outcomes, ...clean]) if (result.finding !== null) tellFinding(result.finding.problem, result.finding.path);
+  const memory = Math.round(process.resourceUsage().maxRSS / 1_024);
+  print(`\n${processorSeconds()} s of processor time, ${count(memory)} MB of memory at most`);
+  const holds = [...outcomes, ...clean].every(({ result }) => result.finding === null);
+  return holds && flawed.every(({ result }) => result.finding !== null) && missing.length === 0;
+}
+
+function exploreOne(command: Command & { kind: 'one' }): boolean {
+  const outcome = runTask(command);
+  const { finding, moves } = outcome.result;
+  print(exploredTable([outcome]));
+  print(`\nmoves: ${moves.join(', ')}\nhow often it happened: ${happenedText([outcome])}`);
+  if (finding !== null) tellFinding(finding.problem, finding.path);
+  return (finding !== null) === (command.flaw !== 'none');
+}
+
+function walk(command: Command & { kind: 'walks' }): boolean {
+  const { flaw, walks, seed } = command;
+  const result = wander({ flaw, walks, firstSeed: seed, bounds: BOUNDS, from: startOf(command) });
+  print(`${command.root}: ${count(result.walks)} walks, ${count(result.steps)} events, ${count(result.given)} ended with no copy that may serve, ${processorSeconds()} s of processor time`);
+  print(`moves: ${[...result.moves].sort().join(', ')}`);
+  for (const finding of result.findings) tellFinding(`by seed ${finding.seed}: ${finding.problem}`, finding.path);
+  return (result.findings.length > 0) === (flaw !== 'none');
+}
+
+async function main(): Promise<number> {
+  try {
+    const command = parseCommand(process.argv.slice(2));
+    const isWell = command.kind === 'all' ? await exploreAll(command) : command.kind === 'one' ? exploreOne(command) : walk(command);
+    return isWell ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof WrongArguments)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}\n`);
+    return 2;
+  }
+}
+
+process.exitCode = await main();

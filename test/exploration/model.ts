@@ -5,7 +5,7 @@ import type { Situation } from '../../src/core/ha/situation.js';
 import type { BrokerStatus } from '../../src/core/control/broker.js';
 import type { ClaimOutcome } from '../../src/core/control/keeper.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
-import { isServing, NO_TERM, type Monotonic, type Position, type ServerId } from '../../src/core/identity.js';
+import { isServing, NO_TERM, type Monotonic, type Position, type ServerId, type ServerState } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import { presentBroker } from '../../src/manager/situate.js';
 import { journalId, keyOfRole, runId, startedBroker, statusOf, type Broker } from './broker.js';
@@ -42,6 +42,8 @@ export interface Server {
   /** Time has passed since the last move. */
   readonly settled: boolean;
   readonly stalled: boolean;
+  /** The task under way takes longer than its limit. */
+  readonly overdue: boolean;
   readonly claims: number;
   readonly switchoverWished: boolean;
   readonly promoteWished: boolean;
@@ -114,6 +116,7 @@ export function newWorld(faults: number): World {
     lockHeld: true,
     settled: true,
     stalled: false,
+    overdue: false,
     claims: 0,
     switchoverWished: false,
     promoteWished: false,
@@ -178,7 +181,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     gatewayAnswers: true,
     peerHadItsWait: server.silent,
     settled: server.settled,
-    taskOverdue: claimOf(server.ha) !== null,
+    taskOverdue: server.overdue,
     wishes: { switchover: server.switchoverWished, stop: false, promote: server.promoteWished },
     fresh: { nonce: `${NAMES[side]}-${server.run}-${server.claims}`, at: '' },
   };
@@ -202,7 +205,7 @@ function withMember(server: Server, kept: TermRecord, side: Side): TermRecord {
 const DECISIONS_MAX = 12;
 
 /** One cycle of a manager: decide until nothing changes, then order the broker and the keeper. */
-export function cycle(world: World, side: Side, flaw: Flaw): World {
+export function cycle(world: World, side: Side, flaw: Flaw, moved?: (from: ServerState, to: ServerState) => void): World {
   let server = world.servers[side];
   if (!server.up) return world;
   for (let i = 0; i < DECISIONS_MAX; i += 1) {
@@ -210,6 +213,7 @@ export function cycle(world: World, side: Side, flaw: Flaw): World {
     let next = decide(server.ha, s);
     if (flaw === 'solo-without-claim') next = soloWithoutClaim(server.ha, next);
     if (next === server.ha) break;
+    if (next.moves !== server.ha.moves) moved?.(next.previous, next.state);
     server = entered(server, next, s.fresh.nonce);
   }
   const ordered = brokerWish(server.ha, situation(put(world, side, server), side, flaw));

@@ -1,4 +1,5 @@
-import { bothServe, reach, states } from './explore.js';
+import { startedBroker } from './broker.js';
+import { bothServe, reach, states } from './reach.js';
 import type { Bounds } from './events.js';
 import type { Flaw } from './flaws.js';
 import { newWorld, put, type Kinds, type World } from './model.js';
@@ -54,10 +55,53 @@ export function admissionInDoubt(faults: number, bounds: Bounds): World {
   return { ...put({ ...sent, share: [...sent.share, record] }, 0, dead), faultsLeft: faults };
 }
 
+/** The claim of `{primary, [both]}` got no answer and may still land. The primary serves on. */
+export function admissionWithoutAnswer(faults: number, bounds: Bounds): World {
+  const sent = inAdmission(0, bounds);
+  const server = sent.servers[0];
+  const claim = server.asked;
+  if (claim === null) throw new Error('no admission was sent');
+  return { ...put(sent, 0, { ...server, asked: null, claim: { kind: 'in-doubt', nonce: claim.nonce, detail: '' } }), inFlight: [claim], faultsLeft: faults };
+}
+
+/** The primary has drained, and its claim of `{secondary, [both]}` is sent. */
+export function inHandover(faults: number, bounds: Bounds): World {
+  const isSent = (w: World): boolean => w.servers[0].asked?.cause === 'switchover';
+  return { ...reach(inSwitchover(0, bounds), isSent, bounds).world, faultsLeft: faults };
+}
+
+/** The primary is back after a crash within the term; the secondary has not noticed. */
+export function afterRestart(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(0, bounds);
+  const gone = put(pair, 0, { ...pair.servers[0], up: false });
+  return { ...reach(gone, (w) => w.servers[0].up, bounds, 1).world, faultsLeft: faults };
+}
+
+/** The secondary has lost its disk, and the primary serves alone. */
+export function afterLostDisk(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(0, bounds);
+  const old = pair.servers[1];
+  const broker = startedBroker(old.broker.run, old.broker.journal + 2, []);
+  const gone = put(pair, 1, { ...old, up: false, kept: null, broker });
+  return { ...reach(gone, (w) => w.servers[0].ha.state === 'STANDALONE', bounds, 1, 'secondary starts').world, faultsLeft: faults };
+}
+
+/** The digests of the secondary's copy and the primary's differ. */
+export function copiesDiffer(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(0, bounds);
+  const { broker } = pair.servers[1];
+  return { ...put(pair, 1, { ...pair.servers[1], broker: { ...broker, diverged: true } }), faultsLeft: faults };
+}
+
+/** An empty share in place of the one that both know; nobody has noticed. */
+export function shareReplaced(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(0, bounds);
+  return { ...pair, share: [], shareId: pair.shareId + 1, faultsLeft: faults };
+}
+
 /** The share was replaced by an empty one, both have noticed, and the primary is about to claim on it (R9). */
 export function inAdoption(faults: number, bounds: Bounds): World {
-  const pair = pairInSync(0, bounds);
-  const replaced = { ...pair, share: [], shareId: pair.shareId + 1 };
+  const replaced = shareReplaced(0, bounds);
   const isThere = ({ servers: [one, two] }: World): boolean => one.ha.task?.kind === 'alone' && one.ha.task.fresh && one.ha.task.claim === null && two.ha.state === 'WAITING';
   return { ...reach(replaced, isThere, bounds).world, faultsLeft: faults };
 }
@@ -72,9 +116,15 @@ export const ROOTS: readonly Root[] = [
   { name: 'nothing', world: (faults) => newWorld(faults) },
   { name: 'in-sync', world: pairInSync },
   { name: 'admission', world: inAdmission },
-  { name: 'switchover', world: inSwitchover },
-  { name: 'takeover', world: afterTakeover },
+  { name: 'admission-unanswered', world: admissionWithoutAnswer },
   { name: 'admission-in-doubt', world: admissionInDoubt },
+  { name: 'switchover', world: inSwitchover },
+  { name: 'handover', world: inHandover },
+  { name: 'takeover', world: afterTakeover },
+  { name: 'restart', world: afterRestart },
+  { name: 'lost-disk', world: afterLostDisk },
+  { name: 'copies-differ', world: copiesDiffer },
+  { name: 'share-replaced', world: shareReplaced },
   { name: 'adoption', world: inAdoption },
 ];
 

@@ -1,7 +1,9 @@
-import { bothServe, Choice, problemIn, reach } from './explore.js';
-import { steps, type Bounds } from './events.js';
+import { nameOf, steps, type Bounds, type Step } from './events.js';
 import type { Flaw } from './flaws.js';
 import type { World } from './model.js';
+import { problemIn } from './promises.js';
+import { bothServe, Choice, reach } from './reach.js';
+import { plainRules } from './rules.js';
 
 /*
  * The same worlds as the exploration's, walked through at random instead of all at once: much deeper, at the price of completeness.
@@ -35,6 +37,7 @@ export function wander(options: WanderOptions): Wandering {
   const { flaw, bounds, from, firstSeed, findingsMax = 1 } = options;
   const findings: { seed: number; problem: string; path: readonly string[] }[] = [];
   const moves = new Set<string>();
+  const rules = plainRules(flaw);
   let [walks, count, given] = [0, 0, 0];
   for (let seed = firstSeed; seed < firstSeed + options.walks && findings.length < findingsMax; seed += 1) {
     walks += 1;
@@ -43,10 +46,10 @@ export function wander(options: WanderOptions): Wandering {
     let world = from;
     let problem: string | null = null;
     for (let i = 0; i < STEPS_MAX && problem === null; i += 1) {
-      const next = chosen(world, steps(world, flaw, bounds), choice);
+      const next = chosen(world, steps(world, rules, bounds), choice);
       if (next === null) break;
       note(world, next.world, moves);
-      path.push(next.name);
+      path.push(nameOf(next));
       world = next.world;
       count += 1;
       problem = problemIn(world);
@@ -65,7 +68,7 @@ function note(before: World, after: World, moves: Set<string>): void {
   for (const [side, server] of after.servers.entries()) if (server.ha.moves > (before.servers[side]?.ha.moves ?? 0)) moves.add(`${server.ha.previous} → ${server.ha.state}`);
 }
 
-function chosen(world: World, all: ReturnType<typeof steps>, choice: Choice): { name: string; world: World } | null {
+function chosen(world: World, all: readonly Step[], choice: Choice): Step | null {
   const faults = all.filter((step) => step.world.faultsLeft < world.faultsLeft);
   const usual = all.filter((step) => step.world.faultsLeft === world.faultsLeft);
   const from = faults.length > 0 && (usual.length === 0 || choice.below(FAULT_ONE_IN) === 0) ? faults : usual;
