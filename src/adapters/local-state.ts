@@ -36,7 +36,9 @@ export function createLocalState(folder: string): LocalState {
     },
 
     keep(state: KeptState): Promise<void> {
-      const kept = last.then(() => replaceDurably(file, showState(state)));
+      // As it is now, whatever becomes of it while it waits for its turn.
+      const bytes = showState(state);
+      const kept = last.then(() => replaceDurably(file, bytes));
       last = kept.catch(() => undefined); // a failure is its caller's to judge; the next one is a try of its own
       return kept;
     },

@@ -101,6 +101,8 @@ export class BackchannelConnection {
       this.reader.push(bytes);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
+      // What came behind the other side's last word is nobody's.
+      if (this.over) return;
       // What follows cannot be understood; the connection holds no authority, so that its loss is only a cycle's.
       this.user.nonsense(this, error);
       this.destroy(error.message);

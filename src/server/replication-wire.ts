@@ -95,6 +95,8 @@ export class ReplicationWire {
       this.reader.push(bytes);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
+      // What came behind the last word of either side is nobody's.
+      if (!this.isOpen) return;
       this.nonsense = describe(error);
       this.finish(this.nonsense, this.nonsense);
     }

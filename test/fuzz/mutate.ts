@@ -93,12 +93,16 @@ export function joined(...parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
+/** So many pieces, about, and no more: of a long input each is longer. */
+const PIECES_MAX = 2_000;
+
 /** The bytes in pieces: sizes are taken one after the other, again and again. */
 export function pieces(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[] {
   const all: Uint8Array[] = [];
+  const scale = Math.ceil(bytes.length / PIECES_MAX);
   let which = 0;
   for (let at = 0; at < bytes.length; ) {
-    const size = sizes[which++ % sizes.length] as number;
+    const size = (sizes[which++ % sizes.length] as number) * scale;
     // A copy each, as they come from a socket.
     all.push(bytes.slice(at, at + size));
     at += size;

@@ -120,6 +120,7 @@ export class SimProcess implements Owner {
       sinceBoot: () => host.sinceBoot(),
       wall: () => host.wall(),
       after: (delayMs, action) => {
+        if (delayMs === Infinity) return () => undefined;
         // A timer of Node.js waits at least a millisecond.
         const wait = Number.isFinite(delayMs) ? Math.max(1, delayMs) : 1;
         return world.schedule(wait / host.clock.rate, action, this, host.monotonic() + wait);
