@@ -2,6 +2,7 @@ import type { BrokerOrder, ManagerToBroker } from '../../src/core/control/broker
 import type { ManagerToKeeper } from '../../src/core/control/keeper.js';
 import type { Child, Spawner } from '../../src/ports/process.js';
 import type { HostName } from './faults.js';
+import type { Observer } from './observer.js';
 
 /**
  * Steps on the way to another role. What goes wrong at one of them hits where the rules are at work; drawn by the clock alone, such a hit is
@@ -17,6 +18,8 @@ export type Moment = (typeof MOMENTS)[number];
 
 /** Who waits for which step; told by whoever sees it happen. */
 export class Moments {
+  /** Hears of everything, not of single steps; `null` for nobody. */
+  observer: Observer | null = null;
   private waiting: { readonly moment: Moment; readonly action: (mover: HostName | null) => void }[] = [];
 
   /** `action` runs once, when the step happens next, within the event in which it does, and is told whose step it is. Gives back how to wait no more. */
@@ -61,6 +64,7 @@ export function watchBrokers<Up>(spawner: Spawner<ManagerToBroker, Up>, moments:
   return watching(spawner, () => {
     let before: BrokerOrder | null = null;
     return ({ order }) => {
+      moments.observer?.ordersBroker(host, order);
       const last = before;
       before = order;
       if (order.fenceThrough > (last?.fenceThrough ?? 0)) moments.tell('fence', host);
@@ -77,6 +81,7 @@ export function watchKeepers<Up>(spawner: Spawner<ManagerToKeeper, Up>, moments:
   return watching(spawner, () => {
     let nonce: string | null = null;
     return ({ order }) => {
+      moments.observer?.ordersKeeper(host, order);
       const claimed = order.claim?.nonce ?? null;
       if (claimed !== null && claimed !== nonce) moments.tell('claim', host);
       nonce = claimed;

@@ -83,6 +83,11 @@ export class Pair {
     return { world: this.world, moments: this.moments, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers };
   }
 
+  /** Nothing is at fault, and the share has none of the habits that the seed drew for it. */
+  calm(): void {
+    this.built.storage.heal();
+  }
+
   /** Every server runs again, on a machine that works. */
   heal(): void {
     for (const server of this.both()) {

@@ -101,7 +101,8 @@ export class Publisher {
     });
   }
 
-  private publish(): void {
+  /** Publishes the next message: now, or when the link is up again. */
+  publish(): void {
     const { shape, random } = this;
     this.count += 1;
     const operation: Operation = {

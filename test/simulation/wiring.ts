@@ -114,6 +114,7 @@ export class ServerWiring {
   private logOf(process: SimProcess, run: RunId): Log {
     return {
       write: (level, message, fields) => {
+        this.parts.moments.observer?.says(this.parts.name, level, message);
         if (fields?.['event'] === 'state') {
           const { previous, state, term, reason } = fields as { previous: ServerState; state: ServerState; term: number; reason: string };
           this.moves.push({ run, from: previous, to: state, term, reason });
