@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { check } from './check.js';
 import type { Console } from './console.js';
 import { ExitCode } from './exit-codes.js';
+import { exercise } from './exercise.js';
+import type { ExerciseOptions } from './exercise.js';
 import { describeFailure } from './failure.js';
 import { init } from './init.js';
 import type { InitOptions } from './init.js';
@@ -119,6 +121,21 @@ function addJournalCommands(program: Command, console: Console): void {
 }
 
 function addProofCommands(program: Command, console: Console): void {
+  program
+    .command('exercise')
+    .description('run publishers and consumers against a pair, write what they did and met, and judge it; break something meanwhile')
+    .argument('<history>', 'the file to write; must not be there yet')
+    .requiredOption('--to <host:port...>', "the client ports of both servers")
+    .option('--for <time>', 'publish for so long', '60s')
+    .option('--rate <number>', 'messages a second, all publishers together', '100')
+    .option('--publishers <number>', 'how many', '4')
+    .option('--consumers <number>', 'how many; each gets everything', '2')
+    .option('--bytes <size>', 'payload of a message', '256')
+    .option('--patience <time>', 'give up when clients are not let in, or not served to the end, for so long', '2m')
+    .option('--user <name>', 'user name of all clients')
+    .option('--password-file <file>', 'its first line is the password')
+    .option('--ca <file>', 'MQTT over TLS, with certificates signed by this one (PEM)')
+    .action((path: string, options: ExerciseOptions) => exercise(console, path, options));
   program
     .command('verify')
     .description('judge a history of what clients did and met (docs/history.md): nothing acknowledged lost, QoS 2 once, in order')
