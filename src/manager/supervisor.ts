@@ -17,7 +17,10 @@ type FromChild<Status> =
 
 export interface SupervisorOptions {
   readonly name: string;
-  /** No first status for this long after its start: killed. */
+  /**
+   * No first status for this long after its start: killed. Doubled for each start in a row that came to nothing, up to `START_LIMIT_FACTOR_MAX`
+   * times: a host too busy to start a process in time would otherwise never have one.
+   */
   readonly startLimitMs: number;
   /** No status for this long after an earlier one: killed. */
   readonly answerLimitMs: number;
@@ -29,6 +32,8 @@ export interface SupervisorOptions {
    */
   readonly abandonsKilled: boolean;
 }
+
+export const START_LIMIT_FACTOR_MAX = 8;
 
 /**
  * Keeps one child process alive: starts it, sends it orders, hears its status, kills it when it stops answering, and starts
@@ -46,6 +51,8 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   private listeningSince = 0 as Monotonic;
   private seq = 0;
   private failures = 0;
+  /** Starts in a row that ended without a first status. */
+  private vainStarts = 0;
   private crashCount = 0;
   private restart: Cancel | null = null;
   private ended = false;
@@ -107,8 +114,12 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     this.checkedAt = now;
     if (this.child === null || this.child === this.dying) return;
     const silent = now - Math.max(this.latest === null ? this.startedAt : this.heardAt, this.listeningSince);
-    const limit = this.latest === null ? this.options.startLimitMs : this.options.answerLimitMs;
+    const limit = this.latest === null ? this.startLimitMs : this.options.answerLimitMs;
     if (silent > limit) this.kill(`gave no answer for ${Math.round(silent)} ms`);
+  }
+
+  private get startLimitMs(): number {
+    return this.options.startLimitMs * Math.min(START_LIMIT_FACTOR_MAX, 2 ** this.vainStarts);
   }
 
   /** SIGKILL, now. From this moment the process counts as gone for every decision; a new one is started when it really is. */
@@ -118,6 +129,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     const child = this.child;
     child.kill();
     this.dying = child;
+    if (this.latest === null) this.vainStarts += 1;
     this.latest = null;
     if (this.options.abandonsKilled) this.gone(child, 'killed');
     else this.changed();
@@ -145,6 +157,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     if (child !== this.child || child === this.dying) return;
     if (message.kind === 'status') {
       this.latest = message.status;
+      this.vainStarts = 0;
       this.heardAt = this.clock.monotonic();
       if (this.heardAt - this.startedAt > this.options.restartDelayMaxMs) this.failures = 0;
       this.changed();

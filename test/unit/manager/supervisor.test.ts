@@ -1,4 +1,4 @@
-import { Supervisor } from '../../../src/manager/supervisor.js';
+import { START_LIMIT_FACTOR_MAX, Supervisor } from '../../../src/manager/supervisor.js';
 import type { Child, Spawner } from '../../../src/ports/process.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -82,4 +82,22 @@ test('a manager that was paused itself gives its child the whole limit anew', ()
   expect(children[0]?.killed).toBe(false);
   ticks(1);
   expect(children[0]?.killed).toBe(true);
+});
+
+test('a child that is slow to start is given longer the next time, within bounds, until one has answered', () => {
+  const { clock, children, ticks } = watched();
+  const killedAfter = (): number => {
+    const child = children.at(-1);
+    let waited = 0;
+    for (; child?.killed === false; waited += 1) ticks(1);
+    child?.handlers?.closed('was ended by SIGKILL');
+    clock.advance(10_000);
+    return Math.floor((waited * TICK_MS) / 60_000);
+  };
+  // The first tick behind a start comes 10 s late, and is this process's own pause.
+  expect([1, 2, 3, 4, 5].map(() => killedAfter())).toEqual([1, 2, 4, 8, START_LIMIT_FACTOR_MAX]);
+  children.at(-1)?.answer();
+  children.at(-1)?.handlers?.closed('exited with 1');
+  clock.advance(10_000);
+  expect(killedAfter()).toBe(1);
 });
