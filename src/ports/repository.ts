@@ -1,5 +1,6 @@
 import type { Digest, Entry, Manifest, Scope } from '../core/repository/entry.js';
 import type { Term } from '../core/identity.js';
+import type { Naming } from '../core/repository/names.js';
 
 /*
  * One repository's folder on this machine. Calls are synchronous and short (one file, one read or write of at most 256 KiB, one slice of a scan): the
@@ -45,8 +46,6 @@ export interface RepositoryFolder {
 /** A file that is being written, of a size and digest that are known when it is finished. */
 export interface ContentWriter {
   write(bytes: Uint8Array): void;
-  /** Copies from the file that `basis` gave. */
-  copy(from: ContentFile, offset: number, length: number): void;
   /** Bytes written since it was last synced. */
   readonly unsyncedBytes: number;
   sync(): Promise<void>;
@@ -57,6 +56,7 @@ export interface ContentWriter {
 }
 
 export interface Commit {
+  /** The sender's, when the sync began. */
   readonly term: Term;
   /** Asked at the last moment before the live folder changes, and before each single change of a continuous sync. */
   readonly mayChange: () => boolean;
@@ -66,14 +66,14 @@ export interface Commit {
   readonly at: number;
 }
 
-/** `not-allowed`: `mayChange` said no; nothing was changed. */
+/** `not-allowed`: `mayChange` said no; staged, nothing was changed then, and file by file nothing more. */
 export type CommitOutcome =
-  | { readonly kind: 'done'; /** Name of the kept version; `null` when nothing was replaced. */ readonly kept: string | null; readonly replaced: number }
+  | { readonly kind: 'done'; readonly kept: KeptVersion | null }
   | { readonly kind: 'not-allowed' };
 
 /**
  * Carries out the steps of a plan, in its order. Two kinds: the whole tree staged and exchanged at once (`commit`), or file by file in the live
- * folder, each atomically. Nothing of it is seen in the live folder before `commit` (staged), or before each file's `finish` (file by file).
+ * folder, each atomically. Nothing of it is seen in the live folder before `commit`.
  */
 export interface Applier {
   folder(entry: Entry): void;
@@ -84,14 +84,18 @@ export interface Applier {
   link(entry: Entry): void;
   /** Is there and shall not be. */
   remove(entry: Entry): void;
-  /** An older version whose parts may be of use: live, or left by an interrupted sync. */
+  /** An older version whose parts may be of use: live, or begun by an interrupted sync. Closed by who asked. */
   basis(path: string): ContentFile | null;
+  /** What an interrupted sync staged for this very entry, to be believed by its digest only. Closed by who asked. */
+  left(entry: Entry): ContentFile | null;
+  /** Takes over what `left` gave: its digest was compared. */
+  takeLeft(entry: Entry): void;
   /** A whole small file at once: content that was compared with `entry.digest`. */
   put(entry: Entry, content: Uint8Array): void;
   /** A file in pieces. One at a time. */
   create(entry: Entry): ContentWriter;
-  /** Makes everything durable and, staged, exchanges the folders. */
-  commit(commit: Commit): Promise<CommitOutcome>;
+  /** Makes everything durable and then changes the live folder: by the exchange, or file by file. */
+  commit(): Promise<CommitOutcome>;
   /** Leaves the live folder as it is. What was staged stays for the next try. */
   abandon(): void;
 }
@@ -101,29 +105,27 @@ export interface KeptVersion {
   readonly at: number;
   readonly term: number;
   readonly reason: string;
-  readonly entries: number;
+  readonly files: number;
   readonly bytes: number;
+  /** The first of them, for the log. */
+  readonly paths: readonly string[];
 }
 
 /** The folder as its owner sees it: also written to. */
 export interface RepositoryStore extends RepositoryFolder {
   /** Ends what a crash interrupted; makes the folder when it is absent. Says what it did. Call before everything else. */
-  recover(): readonly string[];
-  /** `staged`: whole tree and exchange. `live`: file by file. */
-  apply(mode: 'staged' | 'live'): Applier;
+  recover(): Promise<readonly string[]>;
+  /** `staged`: whole tree and exchange; the whole folder was scanned right before. `live`: file by file. */
+  apply(mode: 'staged' | 'live', commit: Commit): Applier;
   /** How the folders are exchanged here. */
   readonly exchange: 'atomic' | 'two-renames';
   kept(): KeptVersion[];
-  /** Brings back files of a kept version (all of them without `paths`), each atomically; what they replace is kept as well. Says how many. */
-  restore(name: string, paths: readonly string[] | null, commit: Commit): number;
+  /**
+   * Brings back files of a kept version (all of them without `paths`), each atomically; what they replace is kept as well. Resolves to how many.
+   * @throws LockstepError LOCKSTEP_REPOSITORY_KEPT when there is no such version or path (rejects)
+   */
+  restore(name: string, paths: readonly string[] | null, commit: Commit): Promise<number>;
   /** Writes the record of digests, when it changed. */
   save(): void;
-  readonly rules: NameRules;
-}
-
-/** What the file system of a repository makes of names. */
-export interface NameRules {
-  readonly windows: boolean;
-  /** `Readme` and `README` are one file. */
-  readonly caseless: boolean;
+  readonly naming: Naming;
 }

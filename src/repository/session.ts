@@ -1,6 +1,7 @@
 import type { RunId, ServerId, Term } from '../core/identity.js';
 import type { SyncType } from '../core/repository/entry.js';
 import type { Clock } from '../ports/clock.js';
+import type { Hashing } from '../ports/hashing.js';
 import type { Log } from '../ports/log.js';
 import type { RepositoryFolder, RepositoryStore } from '../ports/repository.js';
 import type { Stream } from '../ports/stream.js';
@@ -18,6 +19,7 @@ export interface SessionIdentity {
 
 export interface SenderParts {
   readonly stream: Stream;
+  readonly hashing: Hashing;
   readonly identity: SessionIdentity;
   readonly clock: Clock;
   readonly log: Log;
@@ -101,6 +103,9 @@ export interface SyncReport {
 
 export interface ReceiverParts {
   readonly stream: Stream;
+  readonly hashing: Hashing;
+  /** The sender's run that this link was dialled for. */
+  readonly senderRun: RunId;
   readonly identity: SessionIdentity;
   readonly clock: Clock;
   readonly log: Log;

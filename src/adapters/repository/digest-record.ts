@@ -1,0 +1,97 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import { ByteReader, ByteWriter, MalformedBytes } from '../../core/wire/bytes.js';
+import { readDigest, writeDigest } from '../../core/repository/manifest.js';
+import type { Digest } from '../../core/repository/entry.js';
+import { unlessAbsent } from './file-errors.js';
+import { sameStamp, type Stamp } from './stamps.js';
+
+const MAGIC = 0x4c4b5252; // "LKRR"
+const VERSION = 1;
+const PIECE_BYTES = 1024 * 1024;
+
+interface Recorded {
+  readonly stamp: Stamp;
+  readonly digest: Digest;
+}
+
+/**
+ * Digests of files by what tells that they are unchanged. A record that is lost or cannot be read costs the reading of the
+ * files, and nothing else.
+ */
+export class DigestRecord {
+  private readonly byPath = new Map<string, Recorded>();
+  private changed = false;
+
+  private constructor(private readonly file: string) {}
+
+  static load(file: string): DigestRecord {
+    const record = new DigestRecord(file);
+    const bytes = unlessAbsent(() => readFileSync(file));
+    if (bytes !== null) record.read(bytes);
+    return record;
+  }
+
+  get size(): number {
+    return this.byPath.size;
+  }
+
+  /** The digest of the file that has this stamp; `null` when it is not known. */
+  find(path: string, stamp: Stamp): Digest | null {
+    const recorded = this.byPath.get(path);
+    return recorded !== undefined && sameStamp(recorded.stamp, stamp) ? recorded.digest : null;
+  }
+
+  set(path: string, stamp: Stamp, digest: Digest): void {
+    this.byPath.set(path, { stamp, digest });
+    this.changed = true;
+  }
+
+  /** Forgets all that is not in `paths`: after a look at the whole tree. */
+  retain(paths: ReadonlySet<string>): void {
+    for (const path of this.byPath.keys()) {
+      if (paths.has(path)) continue;
+      this.byPath.delete(path);
+      this.changed = true;
+    }
+  }
+
+  save(): void {
+    if (!this.changed) return;
+    mkdirSync(dirname(this.file), { recursive: true });
+    const temporary = `${this.file}.tmp`;
+    const fd = fs.openSync(temporary, 'w', 0o600);
+    try {
+      const writer = new ByteWriter(PIECE_BYTES + 8192);
+      writer.u32(MAGIC).u32(VERSION).u32(this.byPath.size);
+      for (const [path, { stamp, digest }] of this.byPath) {
+        writer.text(path).u64(stamp.size).u64(stamp.mtimeUs).u64(stamp.ctimeUs).text(String(stamp.inode));
+        writeDigest(writer, digest);
+        if (writer.length >= PIECE_BYTES) fs.writeSync(fd, writer.lend());
+      }
+      fs.writeSync(fd, writer.lend());
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+    fs.renameSync(temporary, this.file);
+    this.changed = false;
+  }
+
+  private read(bytes: Uint8Array): void {
+    try {
+      const reader = new ByteReader(bytes);
+      if (reader.u32() !== MAGIC || reader.u32() !== VERSION) return;
+      for (let count = reader.u32(); count > 0; count -= 1) {
+        const path = reader.text();
+        const stamp = { size: reader.u64(), mtimeUs: reader.u64(), ctimeUs: reader.u64(), inode: Number(reader.text()) };
+        this.byPath.set(path, { stamp, digest: readDigest(reader) });
+      }
+      reader.end();
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error;
+      this.byPath.clear(); // Damaged: the files are read again.
+    }
+  }
+}

@@ -1,0 +1,14 @@
+/** The system's code of a failure; empty when it has none. */
+export function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** Runs `action`; `null` when what it is about is not there. */
+export function unlessAbsent<Value>(action: () => Value): Value | null {
+  try {
+    return action();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+import * as fs from 'node:fs';
+import { LockstepError } from '../../core/errors.js';
+import { shown } from '../../core/repository/names.js';
+import { codeOf } from './file-errors.js';
+import { Places } from './places.js';
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants;
+
+/**
+ * Reaches folders of a live repository without passing a symbolic link. On Linux each part is opened below the one before it and held open, so that nothing can be put
+ * in its place between the look and the use; elsewhere each part is looked at.
+ */
+export class FolderHolder {
+  private held: { readonly path: string; readonly fd: number | null; readonly place: string } | null = null;
+
+  constructor(private readonly root: string) {}
+
+  /** Where names of the folder can be used. Good until the next call. @throws LockstepError LOCKSTEP_REPOSITORY_LINK; ENOENT of the system */
+  reach(path: string): string {
+    if (this.held?.path === path) return this.held.place;
+    this.release();
+    const parts = path === '' ? [] : path.split('/');
+    this.held = process.platform === 'linux' ? this.open(path, parts) : this.look(path, parts);
+    return this.held.place;
+  }
+
+  release(): void {
+    if (this.held !== null && this.held.fd !== null) fs.closeSync(this.held.fd);
+    this.held = null;
+  }
+
+  private open(path: string, parts: readonly string[]): { path: string; fd: number; place: string } {
+    let fd = fs.openSync(this.root, O_RDONLY | O_DIRECTORY);
+    for (const part of parts) {
+      const above = fd;
+      try {
+        fd = fs.openSync(`/proc/self/fd/${above}/${part}`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      } catch (error) {
+        throw codeOf(error) === 'ELOOP' || codeOf(error) === 'ENOTDIR' ? noFolder(path) : error;
+      } finally {
+        fs.closeSync(above);
+      }
+    }
+    return { path, fd, place: `/proc/self/fd/${fd}` };
+  }
+
+  private look(path: string, parts: readonly string[]): { path: string; fd: null; place: string } {
+    let place = this.root;
+    for (const part of parts) {
+      place = Places.at(place, part);
+      if (!fs.lstatSync(place).isDirectory()) throw noFolder(path);
+    }
+    return { path, fd: null, place };
+  }
+}
+
+function noFolder(path: string): LockstepError {
+  return new LockstepError(
+    'LOCKSTEP_REPOSITORY_LINK',
+    `${shown(path)} is, or lies in, a link or a file where the serving server has a folder`,
+    'Nothing was written through it. The next sync of the whole repository puts the folder in its place.',
+  );
+}

@@ -1,0 +1,64 @@
+import * as fs from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeJson, Fields, textElement } from '../../core/wire/fields.js';
+import { PATH_BYTES_MAX } from '../../core/repository/names.js';
+import type { KeptVersion } from '../../ports/repository.js';
+import { replaceDurably } from './durable.js';
+import { unlessAbsent } from './file-errors.js';
+import type { Places } from './places.js';
+import { FILLING_MODE } from './writing.js';
+
+const REASON_CHARS_MAX = 1000;
+/** So many paths are named with a version; all of them are in its folder. */
+export const NAMED_PATHS_MAX = 100;
+const NAME = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z(-\d+)?$/;
+
+/** Of a version kept at this time that no other has. */
+export function freshName(places: Places, at: number): string {
+  const name = new Date(at).toISOString().replaceAll(':', '-');
+  for (let count = 1; ; count += 1) {
+    const candidate = count === 1 ? name : `${name}-${count}`;
+    if (!fs.existsSync(join(places.kept, candidate))) return candidate;
+  }
+}
+
+/** Newest first. What is no kept version of ours is not looked at. */
+export function listKept(places: Places): KeptVersion[] {
+  const names = unlessAbsent(() => fs.readdirSync(places.kept)) ?? [];
+  const versions = names.filter((name) => NAME.test(name)).sort().reverse();
+  return versions.map((name) => readVersion(places, name));
+}
+
+function readVersion(places: Places, name: string): KeptVersion {
+  const unknown: KeptVersion = { name, at: Date.parse(name.slice(0, 24).replace(/T(\d\d)-(\d\d)-/, 'T$1:$2:')), term: 0, reason: 'not recorded', files: 0, bytes: 0, paths: [] };
+  const bytes = unlessAbsent(() => fs.readFileSync(join(places.kept, `${name}.json`)));
+  if (bytes === null) return unknown;
+  try {
+    const fields = Fields.of('kept version', decodeJson('kept version', bytes));
+    return {
+      name,
+      at: fields.whole('at'),
+      term: fields.whole('term'),
+      reason: fields.text('reason', REASON_CHARS_MAX),
+      files: fields.whole('files'),
+      bytes: fields.whole('bytes'),
+      paths: fields.list('paths', 0, NAMED_PATHS_MAX, textElement(PATH_BYTES_MAX)),
+    };
+  } catch {
+    return { ...unknown, reason: 'its description cannot be read' }; // The files are there all the same.
+  }
+}
+
+export async function describeVersion(places: Places, version: KeptVersion): Promise<void> {
+  await replaceDurably(join(places.kept, `${version.name}.json`), places.kept, `${JSON.stringify({ ...version, reason: version.reason.slice(0, REASON_CHARS_MAX) }, null, 2)}\n`);
+}
+
+/** Removes the oldest beyond `keep`. */
+export async function retain(places: Places, keep: number): Promise<void> {
+  fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
+  for (const { name } of listKept(places).slice(keep)) {
+    await rm(join(places.kept, name), { recursive: true, force: true });
+    await rm(join(places.kept, `${name}.json`), { force: true });
+  }
+}

@@ -1,0 +1,80 @@
+import * as fs from 'node:fs';
+import type { Entry } from '../../core/repository/entry.js';
+import type { ContentFile, ContentWriter } from '../../ports/repository.js';
+import { openContent } from './content.js';
+import { unlessAbsent } from './file-errors.js';
+import type { Places } from './places.js';
+import type { Stamp } from './stamps.js';
+import { dress, FILLING_MODE, openNew, writeAll } from './writing.js';
+
+/** A large file on its way: it is written apart, and gets its place when it is whole. What is given up stays as a basis for the next try. */
+export class PartWriter implements ContentWriter {
+  private readonly part: string;
+  private readonly fd: number;
+  private at = 0;
+  private unsynced = 0;
+  private open = true;
+
+  constructor(
+    private readonly places: Places,
+    private readonly path: string,
+    private readonly placed: (part: string, entry: Entry, stamp: Stamp) => void,
+  ) {
+    fs.mkdirSync(places.parts, { recursive: true, mode: FILLING_MODE });
+    this.part = places.part(path, 'new');
+    setAside(places, path);
+    this.fd = openNew(this.part, 0o600);
+  }
+
+  get unsyncedBytes(): number {
+    return this.unsynced;
+  }
+
+  write(bytes: Uint8Array): void {
+    writeAll(this.fd, bytes, this.at);
+    this.at += bytes.length;
+    this.unsynced += bytes.length;
+  }
+
+  sync(): Promise<void> {
+    this.unsynced = 0;
+    return new Promise((resolve, reject) => fs.fdatasync(this.fd, (error) => (error === null ? resolve() : reject(error))));
+  }
+
+  finish(entry: Entry): void {
+    const stamp = dress(this.fd, entry);
+    this.abandon();
+    this.placed(this.part, entry, stamp);
+    fs.rmSync(this.places.part(this.path, 'old'), { force: true });
+  }
+
+  abandon(): void {
+    if (this.open) fs.closeSync(this.fd);
+    this.open = false;
+  }
+}
+
+/** What an earlier try had written becomes the basis of this one; of two, the longer. */
+function setAside(places: Places, path: string): void {
+  const fresh = places.part(path, 'new');
+  const old = places.part(path, 'old');
+  const size = (place: string): number => fs.lstatSync(place, { throwIfNoEntry: false })?.size ?? -1;
+  if (size(fresh) > size(old)) fs.renameSync(fresh, old);
+  else fs.rmSync(fresh, { force: true });
+}
+
+/** The better basis of the two: the live file, or what an interrupted sync had written of the new one. */
+export function basisOf(places: Places, path: string): ContentFile | null {
+  setAside(places, path);
+  const part = unlessAbsent(() => openContent({ root: places.parts, record: null }, places.part(path, 'old').slice(places.parts.length + 1)));
+  let live: ContentFile | null = null;
+  try {
+    live = unlessAbsent(() => openContent({ root: places.live, record: null }, path));
+  } catch {
+    live = null; // A folder or a link stands there: nothing to begin with, and no trouble.
+  }
+  if (part === null || live === null) return part ?? live;
+  const [better, other] = part.size >= live.size / 2 ? [part, live] : [live, part];
+  other.close();
+  return better;
+}

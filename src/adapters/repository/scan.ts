@@ -1,0 +1,189 @@
+import * as fs from 'node:fs';
+import { comparePaths, type Entry, type LeftOut, type Manifest, type Scope } from '../../core/repository/entry.js';
+import { ENTRIES_MAX, linkFault, pathFault, type Naming } from '../../core/repository/names.js';
+import { LockstepError } from '../../core/errors.js';
+import type { Hashing } from '../../ports/hashing.js';
+import type { ScanOptions, Slices } from '../../ports/repository.js';
+import { openContent, type NodeContent } from './content.js';
+import type { DigestRecord } from './digest-record.js';
+import { unlessAbsent } from './file-errors.js';
+import type { Selection } from './patterns.js';
+import { Places } from './places.js';
+import { microseconds, stampOf } from './stamps.js';
+
+/** A step of a scan works about so long. */
+export const SLICE_MS = 8;
+const READ_BYTES = 256 * 1024;
+const HERE: Naming = { windows: process.platform === 'win32', caseless: false };
+
+export interface ScanParts {
+  readonly root: string;
+  readonly record: DigestRecord;
+  readonly selection: Selection;
+  readonly hashing: Hashing;
+}
+
+interface Open {
+  readonly path: string;
+  readonly names: readonly string[];
+  next: number;
+  readonly deep: boolean;
+}
+
+export interface Scanned extends Manifest {
+  /** What is in the folder and does not belong to the repository: topmost paths. A sync leaves it where it is. */
+  readonly foreign: readonly string[];
+}
+
+/** Walks a folder in the order of manifests: names sorted, a folder right before what it holds. */
+export class FolderScan implements Slices<Scanned> {
+  private readonly entries: Entry[] = [];
+  private readonly leftOut: LeftOut[] = [];
+  private readonly foreign: string[] = [];
+  private readonly open: Open[] = [];
+  private readonly starts: { readonly path: string; readonly deep: boolean }[];
+  private reading: { readonly file: NodeContent; readonly entry: Entry; readonly digest: ReturnType<Hashing['begin']>; at: number } | null = null;
+  private readonly buffer = new Uint8Array(READ_BYTES);
+
+  constructor(
+    private readonly parts: ScanParts,
+    private readonly options: ScanOptions,
+  ) {
+    this.starts = startsOf(options.scope);
+  }
+
+  step(): Scanned | null {
+    const until = performance.now() + SLICE_MS;
+    do {
+      if (!this.one()) {
+        const { entries, leftOut, foreign } = this;
+        if (this.options.scope !== null) entries.sort((a, b) => comparePaths(a.path, b.path)); // One folder of the scope can lie in another.
+        else this.parts.record.retain(new Set(entries.map((entry) => entry.path)));
+        return { entries, leftOut, foreign };
+      }
+    } while (performance.now() < until);
+    return null;
+  }
+
+  /** A folder, some entries, or a piece of a file. False: all is done. */
+  private one(): boolean {
+    if (this.reading !== null) this.readOn(this.reading);
+    else {
+      const top = this.open.at(-1);
+      if (top === undefined) return this.begin();
+      const name = top.names[top.next];
+      top.next += 1;
+      if (name === undefined) this.open.pop();
+      else this.look(top, name);
+    }
+    return true;
+  }
+
+  private begin(): boolean {
+    const start = this.starts.shift();
+    if (start === undefined) return false;
+    if (start.path === '') this.enter('', start.deep);
+    else {
+      // A folder of the scope that went meanwhile holds nothing; the one above it will tell.
+      const stats = fs.lstatSync(Places.at(this.parts.root, start.path), { throwIfNoEntry: false });
+      if (stats?.isDirectory() === true) this.enter(start.path, start.deep);
+    }
+    return true;
+  }
+
+  private enter(path: string, deep: boolean): void {
+    const folder = path === '' ? this.parts.root : Places.at(this.parts.root, path);
+    const names = path === '' ? fs.readdirSync(folder) : (unlessAbsent(() => fs.readdirSync(folder)) ?? []);
+    this.open.push({ path, names: names.sort(), next: 0, deep });
+  }
+
+  private look(folder: Open, name: string): void {
+    const path = folder.path === '' ? name : `${folder.path}/${name}`;
+    const stats = fs.lstatSync(Places.at(this.parts.root, path), { throwIfNoEntry: false });
+    if (stats === undefined) {
+      // Gone since the folder was listed; or a name in another encoding, which cannot be asked for.
+      if (name.includes('\ufffd')) this.leave(path, 'a name that is no UTF-8');
+      return;
+    }
+    const { selection } = this.parts;
+    if (stats.isDirectory()) {
+      if (!selection.takesFolder(path)) this.foreign.push(path);
+      else if (this.isNamed(path)) {
+        this.add({ path, kind: 'folder', mode: stats.mode & 0o7777, mtimeUs: microseconds(stats.mtimeMs), size: 0, digest: null, target: '' });
+        if (folder.deep) this.enter(path, true);
+      }
+    } else if (!selection.takesFile(path)) this.foreign.push(path);
+    else if (stats.isFile()) this.file(path, stats);
+    else if (stats.isSymbolicLink()) this.link(path);
+    else this.leave(path, kindOf(stats));
+  }
+
+  private file(path: string, stats: fs.Stats): void {
+    if (!this.isNamed(path)) return;
+    const stamp = stampOf(stats);
+    const entry: Entry = { path, kind: 'file', mode: stats.mode & 0o7777, mtimeUs: stamp.mtimeUs, size: stats.size, digest: null, target: '' };
+    if (!this.options.checksum) {
+      this.add({ ...entry, digest: this.parts.record.find(path, stamp) });
+      return;
+    }
+    const file = unlessAbsent(() => openContent(this.parts, path));
+    if (file !== null) this.reading = { file, entry, digest: this.parts.hashing.begin(), at: 0 };
+  }
+
+  private readOn(reading: NonNullable<FolderScan['reading']>): void {
+    const { file, entry, digest } = reading;
+    const bytes = file.read(this.buffer, reading.at);
+    if (bytes > 0) {
+      digest.update(this.buffer.subarray(0, bytes));
+      reading.at += bytes;
+      return;
+    }
+    const value = digest.digest();
+    const changed = file.changed();
+    if (!changed) file.record(value);
+    file.close();
+    this.reading = null;
+    this.add({ ...entry, mtimeUs: file.mtimeUs, size: reading.at, digest: changed ? null : value });
+  }
+
+  private link(path: string): void {
+    if (!this.isNamed(path)) return;
+    const target = unlessAbsent(() => fs.readlinkSync(Places.at(this.parts.root, path)));
+    if (target === null) return;
+    const fault = linkFault(path, target, HERE);
+    if (fault !== null) this.leave(path, fault.replace(/^is /, ''));
+    else this.add({ path, kind: 'link', mode: 0, mtimeUs: 0, size: 0, digest: null, target });
+  }
+
+  private isNamed(path: string): boolean {
+    const fault = pathFault(path, HERE);
+    if (fault === null) return true;
+    this.leave(path, `a name that ${fault}`);
+    return false;
+  }
+
+  private leave(path: string, what: string): void {
+    this.leftOut.push({ path, what });
+    this.foreign.push(path);
+  }
+
+  private add(entry: Entry): void {
+    this.entries.push(entry);
+    if (this.entries.length <= ENTRIES_MAX) return;
+    throw new LockstepError('LOCKSTEP_REPOSITORY_LARGE', `${this.parts.root} holds more than ${ENTRIES_MAX} entries`, 'Exclude what need not be on both servers, or divide it into several repositories.');
+  }
+}
+
+/** Folders to begin with. One below a deep one is looked at by that one. */
+function startsOf(scope: Scope | null): { path: string; deep: boolean }[] {
+  if (scope === null) return [{ path: '', deep: true }];
+  const deep = new Set(scope.deep);
+  const isCovered = (path: string): boolean => scope.deep.some((other) => other === '' ? path !== '' : path.startsWith(`${other}/`));
+  return [...new Set([...scope.folders, ...scope.deep])].filter((path) => !isCovered(path)).map((path) => ({ path, deep: deep.has(path) }));
+}
+
+function kindOf(stats: fs.Stats): string {
+  if (stats.isSocket()) return 'a socket';
+  if (stats.isFIFO()) return 'a named pipe';
+  return stats.isBlockDevice() || stats.isCharacterDevice() ? 'a device' : 'no file, folder or link';
+}

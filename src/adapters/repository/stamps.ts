@@ -1,0 +1,38 @@
+import type { Stats } from 'node:fs';
+
+/** What tells that a file is the one it was. */
+export interface Stamp {
+  readonly size: number;
+  readonly mtimeUs: number;
+  readonly ctimeUs: number;
+  readonly inode: number;
+}
+
+/** A time that is not older than this when a file is looked at may belong to a change that is still going on: file systems tick in milliseconds. */
+export const SETTLED_MS = 20;
+
+/**
+ * Microseconds, as near as a double of milliseconds tells. Not cut but rounded: a time that was set to whole microseconds must come
+ * back as it was, and a double is a little less than it about half of the time.
+ */
+export function microseconds(ms: number): number {
+  return Math.max(0, Math.round(ms * 1000));
+}
+
+/** For `utimes`: seconds that the system cuts to the very microsecond. */
+export function seconds(us: number): number {
+  return (us + 0.5) / 1_000_000;
+}
+
+export function stampOf(stats: Stats): Stamp {
+  return { size: stats.size, mtimeUs: microseconds(stats.mtimeMs), ctimeUs: microseconds(stats.ctimeMs), inode: stats.ino };
+}
+
+export function sameStamp(a: Stamp, b: Stamp): boolean {
+  return a.size === b.size && a.mtimeUs === b.mtimeUs && a.ctimeUs === b.ctimeUs && a.inode === b.inode;
+}
+
+/** Nothing has happened to it lately, as of `nowMs` since 1970. */
+export function isSettled(stamp: Stamp, nowMs: number): boolean {
+  return Math.max(stamp.mtimeUs, stamp.ctimeUs) < (nowMs - SETTLED_MS) * 1000;
+}

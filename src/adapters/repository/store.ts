@@ -1,0 +1,138 @@
+import * as fs from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { LockstepError } from '../../core/errors.js';
+import { shown, type Naming } from '../../core/repository/names.js';
+import type { Hashing } from '../../ports/hashing.js';
+import type { Applier, Commit, ContentFile, KeptVersion, RepositoryStore, ScanOptions, Slices } from '../../ports/repository.js';
+import { openContent } from './content.js';
+import { DigestRecord } from './digest-record.js';
+import { canExchange, loadExchange, type Exchange } from './exchange.js';
+import { listKept } from './kept.js';
+import { LiveApplier } from './live.js';
+import { createSelection, type Selection } from './patterns.js';
+import { Places } from './places.js';
+import { restoreVersion } from './restoring.js';
+import { FolderScan, type Scanned } from './scan.js';
+import { StagedApplier } from './staged.js';
+import { recoverSwitch } from './switching.js';
+import { FILLING_MODE } from './writing.js';
+
+export interface StoreOptions {
+  /** For messages. */
+  readonly name: string;
+  /** Absolute path of the folder. A link to a folder is followed once, here. */
+  readonly path: string;
+  /** File for the recorded digests, on this server's own disk. */
+  readonly recordFile: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** Kept versions to hold; 0: what is replaced is gone. */
+  readonly keep: number;
+  readonly hashing: Hashing;
+  /** `undefined`: what this system has; `null`: two renames even if it has more. */
+  readonly exchange?: Exchange | null;
+}
+
+/** One repository on this machine's file system. */
+export class NodeRepository implements RepositoryStore {
+  readonly exchange: 'atomic' | 'two-renames';
+  readonly naming: Naming;
+  private readonly record: DigestRecord;
+  private readonly selection: Selection;
+  /** Of the last look at the whole folder. */
+  private foreign: readonly string[] = [];
+
+  private constructor(
+    private readonly options: StoreOptions,
+    private readonly places: Places,
+    private readonly exchange_: Exchange | null,
+  ) {
+    this.exchange = exchange_ === null ? 'two-renames' : 'atomic';
+    this.record = DigestRecord.load(options.recordFile);
+    this.selection = createSelection(options.include, options.exclude);
+    this.naming = { windows: process.platform === 'win32', caseless: isCaseless(places.beside) };
+  }
+
+  /**
+   * Looks at the folder, makes it when it is absent, and makes the one beside it.
+   * @throws LockstepError LOCKSTEP_REPOSITORY_FOLDER when that cannot be, LOCKSTEP_REPOSITORY_PATTERN
+   */
+  static open(options: StoreOptions): NodeRepository {
+    try {
+      const live = fs.existsSync(options.path) ? fs.realpathSync(options.path) : join(fs.realpathSync(dirname(options.path)), basename(options.path));
+      const places = new Places(live, options.recordFile);
+      fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
+      if (!fs.lstatSync(places.beside).isDirectory()) throw new Error(`${places.beside} is no folder`);
+      const there = fs.lstatSync(live, { throwIfNoEntry: false });
+      if (there !== undefined && !there.isDirectory()) throw new Error(`${live} is no folder`);
+      if (there !== undefined && there.dev !== fs.lstatSync(places.beside).dev) throw new Error(`${live} is a mount point, and cannot be exchanged with the folder that is built beside it`);
+      const exchange = options.exchange === undefined ? loadExchange() : options.exchange;
+      return new NodeRepository(options, places, canExchange(exchange, places.beside) ? exchange : null);
+    } catch (error) {
+      if (error instanceof LockstepError) throw error;
+      throw new LockstepError(
+        'LOCKSTEP_REPOSITORY_FOLDER',
+        `the repository ${options.name} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+        'Its folder must lie in one that this server may write to, on the same file system; name a folder in a mount, not the mount itself.',
+        { cause: error },
+      );
+    }
+  }
+
+  async recover(): Promise<readonly string[]> {
+    const { places } = this;
+    const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep });
+    if (!fs.existsSync(places.live)) {
+      fs.mkdirSync(places.live);
+      said.push(`the folder ${places.live} was not there and was made`);
+    }
+    return said;
+  }
+
+  scan(options: ScanOptions): Slices<Scanned> {
+    const scan = new FolderScan({ root: this.places.live, record: this.record, selection: this.selection, hashing: this.options.hashing }, options);
+    return {
+      step: () => {
+        const result = scan.step();
+        if (result !== null && options.scope === null) this.foreign = result.foreign;
+        return result;
+      },
+    };
+  }
+
+  open(path: string): ContentFile {
+    return openContent({ root: this.places.live, record: this.record }, path);
+  }
+
+  apply(mode: 'staged' | 'live', commit: Commit): Applier {
+    const { places, record, foreign, exchange_: exchange } = this;
+    const { keep } = this.options;
+    if (mode === 'live') return new LiveApplier({ places, record, keep }, commit);
+    return new StagedApplier({ places, record, foreign, exchange, keep }, commit);
+  }
+
+  kept(): KeptVersion[] {
+    return listKept(this.places);
+  }
+
+  restore(name: string, paths: readonly string[] | null, commit: Commit): Promise<number> {
+    const version = this.kept().find((one) => one.name === name);
+    if (version === undefined) throw new LockstepError('LOCKSTEP_REPOSITORY_KEPT', `there is no kept version ${shown(name)} of ${this.options.name}`, 'See "lockstep repo status" for those that there are.');
+    return restoreVersion(this.places, version, paths, this.apply('live', commit), this.options.hashing);
+  }
+
+  save(): void {
+    this.record.save();
+  }
+}
+
+/** Asks the file system: names that differ in case are one there, or not. */
+function isCaseless(folder: string): boolean {
+  const probe = join(folder, 'Case-Probe');
+  fs.writeFileSync(probe, '');
+  try {
+    return fs.existsSync(join(folder, 'cASE-pROBE'));
+  } finally {
+    fs.rmSync(probe, { force: true });
+  }
+}

@@ -1,0 +1,53 @@
+import * as fs from 'node:fs';
+import type { Digest, Entry } from '../../core/repository/entry.js';
+import { microseconds, seconds, stampOf, type Stamp } from './stamps.js';
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+/** Only what is not there yet, and never through a link. */
+const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0);
+/** Of folders that are being filled: their own permissions may not let us. */
+export const FILLING_MODE = 0o700;
+
+/** A file that is known, and what tells that it is unchanged. */
+export interface Written {
+  readonly path: string;
+  readonly stamp: Stamp;
+  readonly digest: Digest;
+}
+
+export function openNew(place: string, mode: number): number {
+  return fs.openSync(place, NEW_FILE, mode);
+}
+
+/** Writes all of `bytes`; the system may take fewer at once. */
+export function writeAll(fd: number, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, at + done);
+}
+
+/** Gives an open file its time and permissions. */
+export function dress(fd: number, entry: Entry): Stamp {
+  const time = seconds(entry.mtimeUs);
+  fs.futimesSync(fd, time, time);
+  const stats = fs.fstatSync(fd);
+  if ((stats.mode & 0o7777) === entry.mode || process.platform === 'win32') return stampOf(stats);
+  fs.fchmodSync(fd, entry.mode);
+  return stampOf(fs.fstatSync(fd));
+}
+
+/** A whole new file of a known content. */
+export function writeFile(place: string, entry: Entry, content: Uint8Array): Stamp {
+  const fd = openNew(place, entry.mode);
+  try {
+    writeAll(fd, content, 0);
+    return dress(fd, entry);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Permissions and time of a folder, when nothing more is put into it. */
+export function dressFolder(place: string, mode: number, mtimeUs: number): void {
+  const stats = fs.lstatSync(place);
+  if ((stats.mode & 0o7777) !== mode && process.platform !== 'win32') fs.chmodSync(place, mode);
+  if (microseconds(stats.mtimeMs) !== mtimeUs) fs.utimesSync(place, seconds(mtimeUs), seconds(mtimeUs));
+}
