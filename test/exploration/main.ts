@@ -1,5 +1,5 @@
 import { parseCommand, USAGE, WrongArguments, type Command } from './command.js';
-import { BOUNDS, flawTasks, MOVES_TO_SEE, planOf, unseen, withoutFlaw, type Outcome } from './plan.js';
+import { BOUNDS, flawTasks, MOVES_TO_SEE, planOf, STATES_LEAST, unseen, withoutFlaw, type Outcome } from './plan.js';
 import { count, exploredTable, flawTable, happenedText } from './report.js';
 import { runTask, startOf } from './run-task.js';
 import { runTasks } from './run-tasks.js';
@@ -26,7 +26,8 @@ async function exploreAll(command: Command & { kind: 'all' }): Promise<boolean> 
   };
   const outcomes = await runTasks(planOf(form), workers, told);
   print(exploredTable(outcomes));
-  print(`together ${count(outcomes.reduce((n, { result }) => n + result.states, 0))} states\n`);
+  const states = outcomes.reduce((n, { result }) => n + result.states, 0);
+  print(`together ${count(states)} states\n`);
   print(`how often it happened: ${happenedText(outcomes)}`);
   const missing = unseen(outcomes);
   print(missing.length === 0 ? `all ${MOVES_TO_SEE.length} moves and all kinds of events were seen\n` : `NOT SEEN: ${missing.join(', ')}\n`);
@@ -37,12 +38,12 @@ async function exploreAll(command: Command & { kind: 'all' }): Promise<boolean> 
   for (const { result } of [...outcomes, ...clean]) if (result.finding !== null) tellFinding(result.finding.problem, result.finding.path);
   const memory = Math.round(process.resourceUsage().maxRSS / 1_024);
   print(`\n${processorSeconds()} s of processor time, ${count(memory)} MB of memory at most`);
-  const holds = [...outcomes, ...clean].every(({ result }) => result.finding === null);
+  const holds = [...outcomes, ...clean].every(({ result }) => result.finding === null) && states >= STATES_LEAST[form];
   return holds && flawed.every(({ result }) => result.finding !== null) && missing.length === 0;
 }
 
 function exploreOne(command: Command & { kind: 'one' }): boolean {
-  const outcome = runTask(command);
+  const outcome = runTask({ ...command, bounds: BOUNDS });
   const { finding, moves } = outcome.result;
   print(exploredTable([outcome]));
   print(`\nmoves: ${moves.join(', ')}\nhow often it happened: ${happenedText([outcome])}`);

@@ -9,6 +9,8 @@ import { DANGERS, ROOTS } from './roots.js';
 
 /** What a pair may do at most within an exploration. */
 export const BOUNDS: Bounds = { logMax: 3, termsMax: 9 };
+/** So little that everything within it can be visited. */
+const SMALL: Bounds = { logMax: 2, termsMax: 3 };
 
 /** One exploration: where it begins, and how far it goes. Plain data, to be sent to a thread. */
 export interface Task {
@@ -18,6 +20,7 @@ export interface Task {
   /** Only these kinds of faults, so often; `null`: all kinds. Fewer kinds lead deeper. */
   readonly kinds: Partial<Kinds> | null;
   readonly flaw: Flaw;
+  readonly bounds: Bounds;
 }
 
 export interface Outcome {
@@ -31,30 +34,44 @@ type Sizes = Readonly<Record<'inSync' | 'other' | 'narrow' | 'faults', number>>;
 /** Every root: the pair in sync the most, and some with few kinds of faults, which leads further from the root. */
 const sizes = { gate: { inSync: 100_000, other: 12_000, narrow: 50_000, faults: 3 }, long: { inSync: 3_000_000, other: 200_000, narrow: 300_000, faults: 4 } } satisfies Record<string, Sizes>;
 
-const NARROW: readonly Pick<Task, 'root' | 'faults' | 'kinds'>[] = [
+type Narrow = Pick<Task, 'root' | 'faults' | 'kinds'>;
+
+const NARROW: readonly Narrow[] = [
   { root: 'in-sync', faults: 2, kinds: { switchover: 1, crash: 1 } },
   { root: 'admission-unanswered', faults: 2, kinds: { promote: 1 } },
   { root: 'adoption', faults: 2, kinds: { replace: 1, promote: 1 } },
 ];
 
+/** To their end, with a smaller log and fewer terms. */
+const COMPLETE: Readonly<Record<keyof typeof sizes, Narrow>> = {
+  gate: { root: 'in-sync', faults: 1, kinds: { switchover: 1 } },
+  long: { root: 'in-sync', faults: 1, kinds: null },
+};
+const COMPLETE_STATES_MAX = 8_000_000;
+
+/** Fewer in all are not the proof that the form stands for. */
+export const STATES_LEAST: Readonly<Record<keyof typeof sizes, number>> = { gate: 250_000, long: 2_500_000 };
+
 export function planOf(form: keyof typeof sizes): Task[] {
   const { inSync, other, narrow, faults } = sizes[form];
   const wide = ROOTS.map(({ name }) => ({ root: name, states: name === 'in-sync' ? inSync : other, faults, kinds: null }));
-  const tasks = [...wide, ...NARROW.map((task) => ({ ...task, states: narrow }))].map((task) => ({ ...task, flaw: 'none' as const }));
+  const within = [...wide, ...NARROW.map((task) => ({ ...task, states: narrow }))].map((task) => ({ ...task, bounds: BOUNDS }));
+  const tasks = [{ ...COMPLETE[form], states: COMPLETE_STATES_MAX, bounds: SMALL }, ...within].map((task) => ({ ...task, flaw: 'none' as const }));
   return tasks.sort((a, b) => b.states - a.states);
 }
 
 /** States within which a planted flaw must be found. */
 const FLAW_STATES_MAX = 60_000;
+const CLEAN_STATES_LEAST = 5_000;
 
 /** Each rule left out, near its danger. */
 export function flawTasks(): Task[] {
-  return DANGERS.map((danger) => ({ ...danger, states: FLAW_STATES_MAX }));
+  return DANGERS.map((danger) => ({ ...danger, states: FLAW_STATES_MAX, bounds: BOUNDS }));
 }
 
-/** The same start and the same number of states with every rule in force: nothing may be found. */
+/** With every rule in force, from the same start and at least as far, nothing may be found. */
 export function withoutFlaw({ task, result }: Outcome): Task {
-  return { ...task, flaw: 'none', states: result.states };
+  return { ...task, flaw: 'none', states: Math.max(result.states, CLEAN_STATES_LEAST) };
 }
 
 const STATES: readonly ServerState[] = ['WAITING', 'PASSIVE_SYNC', 'ACTIVE_SYNC', 'PASSIVE', 'ACTIVE', 'STANDALONE'];

@@ -21,9 +21,9 @@ export function exploredTable(outcomes: readonly Outcome[]): string {
     const { task, result, seconds } = outcome;
     const states = `${count(result.states)}`;
     const events = Object.keys(result.happened).length;
-    return [task.root, faultsOf(outcome), states, String(result.depth), seconds.toFixed(1), `${result.moves.length}/${MOVES_TO_SEE.length}`, `${events}/${HAPPENINGS.length}`, result.finding?.problem ?? (result.isComplete ? 'nothing; no state is left' : 'nothing')];
+    return [task.root, faultsOf(outcome), `${task.bounds.logMax}`, `${task.bounds.termsMax}`, states, String(result.depth), seconds.toFixed(1), `${result.moves.length}/${MOVES_TO_SEE.length}`, `${events}/${HAPPENINGS.length}`, result.finding?.problem ?? (result.isComplete ? 'nothing; no state is left' : 'nothing')];
   });
-  return table([['root', 'faults', 'states', 'depth', 's', 'moves', 'events', 'found'], ...rows]);
+  return table([['root', 'faults', 'log', 'terms', 'states', 'depth', 's', 'moves', 'events', 'found'], ...rows]);
 }
 
 /** @param clean the same explorations with the rule in force */

@@ -13,6 +13,6 @@ export function startOf({ root, faults, kinds }: Pick<Task, 'root' | 'faults' | 
 
 export function runTask(task: Task): Outcome {
   const began = performance.now();
-  const result = explore({ flaw: task.flaw, faults: task.faults, statesMax: task.states, bounds: BOUNDS, from: startOf(task) });
+  const result = explore({ flaw: task.flaw, faults: task.faults, statesMax: task.states, bounds: task.bounds, from: startOf(task) });
   return { task, result, seconds: (performance.now() - began) / 1_000 };
 }
