@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Real hosts on one machine: scripts/lab.sh --help says what runs. Installs the Debian packages that are missing. Needs root on Debian;
+# elsewhere it says so and ends with exit code 77.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib.sh
+
+SKIPPED=77
+PACKAGES="user-mode-linux kmod nfs-kernel-server nfs-common cifs-utils samba iproute2 iptables e2fsprogs procps"
+
+skip() {
+  say "The lab of real hosts is skipped: $*."
+  exit "$SKIPPED"
+}
+
+require_hosts() {
+  [ "$(uname -s)" = Linux ] || skip "it needs Linux"
+  [ "$(id -u)" = 0 ] || skip "it needs root, for taps, mounts and guests"
+  command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 || skip "it needs Debian's packages"
+  [ -c /dev/net/tun ] || skip "this machine has no /dev/net/tun"
+  local package missing=""
+  for package in $PACKAGES; do
+    if [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then missing="$missing $package"; fi
+  done
+  [ -n "$missing" ] || return 0
+  say "Installing$missing …"
+  # No service of these packages is started on this machine: they run in guests only.
+  local policy=/usr/sbin/policy-rc.d made=""
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod +x "$policy"
+    made=1
+  fi
+  local installed=0
+  # shellcheck disable=SC2086
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } >/dev/null || installed=$?
+  if [ -n "$made" ]; then rm -f "$policy"; fi
+  if [ "$installed" != 0 ]; then
+    complain "The packages of the lab cannot be installed:$missing"
+    exit 1
+  fi
+}
+
+prepare
+npm run --silent build:test
+case " $* " in
+  *" --help "* | *" -h "* | *" --list "*) ;;
+  *) require_hosts ;;
+esac
+exec node dist-test/test/lab/main.js "$@"

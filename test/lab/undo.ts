@@ -1,0 +1,24 @@
+/**
+ * What a run must take back, whatever becomes of it: guests, taps, mounts, folders. The last thing made is the first taken back;
+ * one that fails does not keep the others.
+ */
+export class Undo {
+  private readonly actions: { readonly what: string; readonly action: () => void | Promise<void> }[] = [];
+
+  push(what: string, action: () => void | Promise<void>): void {
+    this.actions.push({ what, action });
+  }
+
+  /** What could not be taken back, in words. Everything is tried once, however often this is called. */
+  async all(): Promise<string[]> {
+    const failures: string[] = [];
+    for (let next = this.actions.pop(); next !== undefined; next = this.actions.pop()) {
+      try {
+        await next.action();
+      } catch (error) {
+        failures.push(`${next.what}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    return failures;
+  }
+}
