@@ -92,6 +92,7 @@ function judgeSmb(mount: Mount): Judged {
   if (cache !== 'none') findings.push(`File contents are cached (cache=${cache}), so a read can be stale: mount it with cache=none.`);
   if (attributes.some((seconds) => seconds > 0)) findings.push('File attributes are cached (actimeo above 0), so a read can be stale: mount it with actimeo=0.');
   const advice = hardnessAdvice(options, 'soft');
+  if (!options.includes('nolease')) advice.push('Leases are kept (no nolease): a server refuses to open a file under a name that it got a moment ago, as every claim of a term does; mount it with nolease.');
   return { verdict: findings.length > 0 ? 'refuse' : advice.length > 0 ? 'warn' : 'good', findings: [...findings, ...advice] };
 }
 

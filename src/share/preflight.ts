@@ -63,7 +63,7 @@ class Trial {
     await this.check('rename', () => this.moveAndBack(file));
     await this.check('fsync folder', () => files.syncFolder(folder));
     if (this.trouble !== null) return;
-    await this.exclusiveLink(file);
+    await this.exclusiveLink();
     await this.exclusiveRename();
     if (this.methods.length === 0) {
       this.trouble = { condition: 'refused', detail: 'the share can create a name with its whole content neither by link nor by rename of a folder: no term can be claimed safely there' };
@@ -101,10 +101,13 @@ class Trial {
     return failure;
   }
 
-  private async exclusiveLink(file: string): Promise<void> {
-    const linked = `${this.folder}/linked`;
+  private async exclusiveLink(): Promise<void> {
+    const [file, linked] = [`${this.folder}/claim`, `${this.folder}/linked`];
     const error = await this.attempt('link exclusively', async () => {
+      // As a claim does it, at once: a file just written, linked, and read under its new name.
+      await this.files.createSynced(file, CONTENT);
       await this.files.link(file, linked);
+      await this.readBack(linked);
       await refused(() => this.files.link(file, linked), 'a name that is there was linked again');
     });
     if (error === null) this.methods.push('link');
@@ -119,15 +122,27 @@ class Trial {
         await files.createSynced(`${folder}/${name}/file`, CONTENT);
       }
       await files.rename(`${folder}/one`, `${folder}/term`);
+      await this.readBack(`${folder}/term/file`);
       await refused(() => files.rename(`${folder}/two`, `${folder}/term`), 'a folder was renamed onto one that is not empty');
     });
     if (error === null) this.methods.push('rename');
   }
 
+  /**
+   * An SMB client that keeps leases asks for a file's second name with the lease of the first one, and is refused (EINVAL, MS-SMB2 3.3.5.9.8):
+   * no claim could ever be read back.
+   */
+  private async readBack(path: string): Promise<void> {
+    const read = await this.files.read(path).catch((error: unknown) => {
+      throw new NotExclusive(`what got a new name a moment ago cannot be read under it (${textOf(error)}); mount an SMB share with nolease`);
+    });
+    if (!equal(read, CONTENT)) throw new NotExclusive('what got a new name a moment ago reads differently under it');
+  }
+
   private async rewrite(file: string): Promise<void> {
     await this.files.rewriteInPlace(file, REWRITTEN);
     const read = await this.files.read(file);
-    if (read.length !== REWRITTEN.length || read.some((byte, index) => byte !== REWRITTEN[index])) throw new NotExclusive('what was rewritten in place reads differently');
+    if (!equal(read, REWRITTEN)) throw new NotExclusive('what was rewritten in place reads differently');
   }
 
   private async moveAndBack(file: string): Promise<void> {
@@ -150,6 +165,10 @@ class Trial {
       // A leftover of the trial is harmless: no rule reads it.
     }
   }
+}
+
+function equal(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
 /** The share did what it must not do. */

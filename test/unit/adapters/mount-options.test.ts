@@ -13,7 +13,8 @@ function judge(text: string) {
 
 const NFS = 'rw,vers=4.2,rsize=1048576,wsize=1048576,namlen=255';
 const ZERO = 'acregmin=0,acregmax=0,acdirmin=0,acdirmax=0';
-const SMB = 'rw,vers=3.1.1,username=x,uid=0';
+const SMB_WITH_LEASES = 'rw,vers=3.1.1,username=x,uid=0';
+const SMB = `${SMB_WITH_LEASES},nolease`;
 
 describe('mount options', () => {
   it.each([
@@ -31,6 +32,7 @@ describe('mount options', () => {
     ['SMB without caching', 'cifs', `${SMB},cache=none,soft,actimeo=0`, 'good'],
     ['SMB without caching, as newer kernels show it', 'cifs', `${SMB},cache=none,soft,acregmax=0,acdirmax=0`, 'good'],
     ['SMB without caching, hard', 'smb3', `${SMB},cache=none,actimeo=0`, 'warn'],
+    ['SMB with leases', 'cifs', `${SMB_WITH_LEASES},cache=none,soft,actimeo=0`, 'warn'],
     ['SMB by default', 'cifs', `${SMB},cache=strict,soft,actimeo=1`, 'refuse'],
     ['SMB with cached contents', 'cifs', `${SMB},cache=loose,soft,actimeo=0`, 'refuse'],
     ['SMB with cached attributes', 'cifs', `${SMB},cache=none,soft`, 'refuse'],
