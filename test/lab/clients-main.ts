@@ -11,7 +11,7 @@ import type { ClientEvent, ClientsConfig, ClientsProgress } from './client-event
  */
 
 /** Between two messages of one publisher. */
-const PACE_MS = 25;
+const PACE_MS = 40;
 const IN_FLIGHT_MAX = 20;
 const PROGRESS_MS = 100;
 const PAYLOAD_BYTES = 200;

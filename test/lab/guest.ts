@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -12,6 +12,11 @@ const BOOT_LIMIT_MS = 60_000;
 const COMMAND_LIMIT_MS = 60_000;
 const END_LIMIT_MS = 10_000;
 const MEMORY = '512M';
+/**
+ * Disks lie in the machine's memory: its own disk, and whoever else keeps that busy, is not what is tried. A guest's power loss loses the
+ * guest's page cache, and nothing of what it had synced.
+ */
+const DISKS = '/dev/shm/lockstep-lab-';
 
 /** A disk of its own: what a guest had not synced is lost with its power, as on a real one. */
 export interface GuestDisk {
@@ -27,6 +32,8 @@ interface Running {
 
 /** One host of the lab: a whole Linux kernel of its own, with its own clock, network stack, page cache and disks. */
 export class Guest {
+  private readonly diskFolder: string;
+  private dead = false;
   private running: Running | null = null;
   private frozen = false;
   /** What its programs write to /dev/tty2, line by line. */
@@ -40,8 +47,13 @@ export class Guest {
     private readonly disks: readonly GuestDisk[],
     undo: Undo,
   ) {
+    undo.push(`disks of ${name}`, () => rmSync(this.diskFolder, { recursive: true }));
+    this.diskFolder = mkdtempSync(DISKS);
     for (const disk of disks) this.makeDisk(disk);
-    undo.push(`guest ${name}`, () => this.cutPower());
+    undo.push(`guest ${name}`, () => {
+      this.dead = true;
+      return this.cutPower();
+    });
   }
 
   get address(): string {
@@ -54,7 +66,7 @@ export class Guest {
 
   /** Resolves when the guest takes commands. */
   async boot(): Promise<void> {
-    if (this.running !== null) throw new Error(`${this.name} is up`);
+    if (this.running !== null || this.dead) throw new Error(`${this.name} ${this.dead ? 'is gone for good' : 'is up'}`);
     const log = openSync(join(this.folder, 'logs', `${this.name}.kernel.log`), 'a');
     const child = spawn('linux.uml', this.commandLine(), { stdio: ['ignore', log, log, 'pipe', 'pipe', 'pipe'], detached: true });
     closeSync(log);
@@ -130,11 +142,10 @@ export class Guest {
   }
 
   private diskFile(disk: GuestDisk): string {
-    return join(this.folder, 'disks', `${this.name}-${disk.name}.ext4`);
+    return join(this.diskFolder, `${disk.name}.ext4`);
   }
 
   private makeDisk(disk: GuestDisk): void {
-    mkdirSync(join(this.folder, 'disks'), { recursive: true });
     const file = this.diskFile(disk);
     run('truncate', `--size=${disk.sizeMb}M`, file);
     run('mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=0', file);

@@ -28,7 +28,7 @@ export class Lab {
   private constructor(
     readonly folder: string,
     readonly kind: ShareKind,
-    undo: Undo,
+    readonly undo: Undo,
   ) {
     this.network = LabNetwork.make(undo);
     layOut(folder, this.network, kind);

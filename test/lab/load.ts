@@ -6,6 +6,7 @@ import { until } from '../integration/support/until.js';
 import type { ClientsConfig, ClientsProgress } from './client-events.js';
 import type { LabNetwork } from './network.js';
 import { CLIENT_PASSWORD, CLIENT_USER } from './site.js';
+import type { Undo } from './undo.js';
 
 const MAIN = fileURLToPath(new URL('./clients-main.js', import.meta.url));
 const NOTHING: ClientsProgress = { ready: false, sent: 0, acknowledged: 0, inFlight: 0, awaited: 0 };
@@ -17,7 +18,7 @@ export class Load {
   private progress = NOTHING;
   private readonly child: ChildProcess;
 
-  constructor(network: LabNetwork, folder: string, name: string) {
+  constructor(network: LabNetwork, folder: string, name: string, undo: Undo) {
     this.historyFile = join(folder, 'histories', `${name}.jsonl`);
     const config: ClientsConfig = {
       name,
@@ -26,6 +27,7 @@ export class Load {
       password: CLIENT_PASSWORD,
       historyFile: this.historyFile,
     };
+    undo.push(`clients ${name}`, () => this.end());
     this.child = spawn('ip', ['netns', 'exec', network.namespace, process.execPath, MAIN, JSON.stringify(config)], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.child.stdin?.on('error', () => undefined); // it has ended; the next wait says so
     if (this.child.stdout === null) throw new Error('no standard output');

@@ -9,7 +9,7 @@ const CREDENTIALS = '/run/smb-credentials';
 /** As docs/operations.md recommends them. */
 const OPTIONS: Readonly<Record<ShareKind, string>> = {
   nfs: 'rw,soft,timeo=20,retrans=2,lookupcache=none,actimeo=0',
-  smb: `rw,vers=3.1.1,cache=none,actimeo=0,soft,echo_interval=5,credentials=${CREDENTIALS}`,
+  smb: `rw,vers=3.1.1,cache=none,actimeo=0,nolease,soft,credentials=${CREDENTIALS}`,
 };
 
 /** Options under which a read can be stale, or a call can hang, and what `lockstep check` must find of them. */
@@ -21,9 +21,10 @@ export const UNWISE_OPTIONS: Readonly<Record<ShareKind, readonly { readonly opti
     { options: 'rw,lookupcache=none,actimeo=0', level: 'WARNING', finding: /mounted hard/i },
   ],
   smb: [
-    { options: `rw,vers=3.1.1,soft,credentials=${CREDENTIALS}`, level: 'FAILS', finding: /contents are cached/i },
-    { options: `rw,vers=3.1.1,cache=none,soft,credentials=${CREDENTIALS}`, level: 'FAILS', finding: /attributes are cached/i },
-    { options: `rw,vers=3.1.1,cache=none,actimeo=0,hard,credentials=${CREDENTIALS}`, level: 'WARNING', finding: /mounted hard/i },
+    { options: `rw,vers=3.1.1,nolease,soft,credentials=${CREDENTIALS}`, level: 'FAILS', finding: /contents are cached/i },
+    { options: `rw,vers=3.1.1,cache=none,nolease,soft,credentials=${CREDENTIALS}`, level: 'FAILS', finding: /attributes are cached/i },
+    { options: `rw,vers=3.1.1,cache=none,actimeo=0,nolease,hard,credentials=${CREDENTIALS}`, level: 'WARNING', finding: /mounted hard/i },
+    { options: `rw,vers=3.1.1,cache=none,actimeo=0,soft,credentials=${CREDENTIALS}`, level: 'WARNING', finding: /leases are kept/i },
   ],
 };
 

@@ -24,7 +24,7 @@ export interface Outcome {
 export async function runScenario(lab: Lab, scenario: Scenario, name: string): Promise<Outcome> {
   const began = performance.now();
   const faults: string[] = [];
-  const load = new Load(lab.network, lab.folder, name);
+  const load = new Load(lab.network, lab.folder, name, lab.undo);
   let stage: Stage | null = null;
   try {
     stage = new Stage(lab, load, await lab.inStep());
