@@ -1,13 +1,14 @@
+import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import mqtt from 'mqtt';
+import type { HistoryEvent } from '../../src/core/history/events.js';
 import { connect } from '../integration/support/clients.js';
-import { until } from '../integration/support/until.js';
-import type { ClientEvent, ClientsConfig, ClientsProgress } from './client-events.js';
+import type { ClientsConfig, ClientsProgress } from './client-process.js';
 
 /*
- * The client host: stock MQTT clients that have both addresses and sessions that outlive their connections. Runs in the lab's network namespace.
- * The word `finish` on standard input ends the publishing, `end` the process.
+ * The client host: stock MQTT clients that have both addresses and sessions that outlive their connections, and a history of what they did and met.
+ * Runs in the lab's network namespace. Lines on standard input: `mark TEXT`, `finish` (publish no more), `end`.
  */
 
 /** Between two messages of one publisher. */
@@ -15,13 +16,13 @@ const PACE_MS = 40;
 const IN_FLIGHT_MAX = 20;
 const PROGRESS_MS = 100;
 const PAYLOAD_BYTES = 200;
-const SUBSCRIBE_LIMIT_MS = 60_000;
 const RECONNECT_MS = 100;
 
 const config = JSON.parse(process.argv[2] ?? '{}') as ClientsConfig;
+const filter = `lab/${config.name}/#`;
 const file = openSync(config.historyFile, 'a');
-const counts = { sent: 0, acknowledged: 0, inFlight: 0 };
-/** Acknowledged or received, and not yet both for all consumers. */
+const counts = { acknowledged: 0, inFlight: 0 };
+/** Acknowledged, and not yet seen at all consumers. */
 const acknowledged = new Set<string>();
 const consumers = [
   { name: `${config.name}-consumer-1`, qos: 1 as const, received: new Set<string>() },
@@ -30,49 +31,76 @@ const consumers = [
 let ready = false;
 let publishing = true;
 
-type Bare = ClientEvent extends infer E ? (E extends ClientEvent ? Omit<E, 'at'> : never) : never;
+type Unstamped = HistoryEvent extends infer E ? (E extends HistoryEvent ? Omit<E, 'at'> : never) : never;
 
-function note(event: Bare): void {
+/** Written before anything else happens: what is acknowledged is in the file, whatever becomes of this process. */
+function note(event: Unstamped): void {
   writeSync(file, `${JSON.stringify({ at: performance.now(), ...event })}\n`);
 }
 
-function open(name: string, store: mqtt.IClientOptions = {}): mqtt.MqttClient {
-  const client = connect(config.addresses, name, { username: config.username, password: config.password, reconnectPeriod: RECONNECT_MS, ...store });
-  client.on('connect', () => note({ client: name, op: 'connected' }));
-  client.on('close', () => note({ client: name, op: 'disconnected' }));
-  return client;
+function digestOf(payload: Buffer): string {
+  return createHash('sha256').update(payload).digest('hex').slice(0, 16);
 }
 
-async function consume({ name, qos, received }: (typeof consumers)[number]): Promise<void> {
-  const client = open(name, { incomingStore: new mqtt.Store({ clean: false }) });
-  client.on('message', (_topic, payload, packet) => {
-    const id = payload.toString().trimEnd();
-    note({ client: name, op: 'receive', id, qos: packet.qos, dup: packet.dup });
-    received.add(id);
+function open(client: string, store: mqtt.IClientOptions = {}): mqtt.MqttClient {
+  const connection = connect(config.addresses, client, { username: config.username, password: config.password, reconnectPeriod: RECONNECT_MS, ...store });
+  let connected = false;
+  connection.on('connect', ({ sessionPresent }) => {
+    connected = true;
+    note({ event: 'connected', client, clean: false, sessionPresent });
   });
-  await until(`${name} is subscribed`, async () => await client.subscribeAsync(`lab/${config.name}/#`, { qos }).then(() => true, () => false), SUBSCRIBE_LIMIT_MS);
-  note({ client: name, op: 'subscribed' });
+  connection.on('close', () => {
+    if (connected) note({ event: 'disconnected', client });
+    connected = false;
+  });
+  return connection;
 }
 
-function publish(name: string, qos: 1 | 2): void {
-  const client = open(name);
+/** Resolves when the subscription is granted. The library is not to repeat it by itself: it calls one done that it only means to repeat. */
+function consume({ name, qos, received }: (typeof consumers)[number]): Promise<void> {
+  const connection = open(name, { incomingStore: new mqtt.Store({ clean: false }), resubscribe: false });
+  connection.on('message', (topic, payload, packet) => {
+    const message = payload.toString().trimEnd();
+    note({ event: 'received', client: name, message, topic, qos: packet.qos, retain: packet.retain, digest: digestOf(payload) });
+    received.add(message);
+  });
+  let granted = false;
+  return new Promise((resolve) => {
+    connection.on('packetsend', (packet) => {
+      if (packet.cmd === 'subscribe') note({ event: 'subscribe', client: name, filter });
+    });
+    connection.on('packetreceive', (packet) => {
+      if (packet.cmd !== 'suback') return;
+      granted = packet.granted[0] === qos;
+      note({ event: 'subscribed', client: name, filter, qos: granted ? qos : null });
+      if (granted) resolve();
+    });
+    connection.on('connect', () => {
+      if (!granted) connection.subscribe(filter, { qos }, () => undefined);
+    });
+  });
+}
+
+function publish(client: string, qos: 1 | 2): void {
+  const connection = open(client);
+  const topic = `lab/${config.name}/${client}`;
   let number = 0;
   let inFlight = 0;
   const timer = setInterval(() => {
     if (!publishing) return clearInterval(timer);
     if (inFlight >= IN_FLIGHT_MAX) return;
-    const id = `${name}-${++number}`;
+    const message = `${client}-${++number}`;
+    const payload = Buffer.from(message.padEnd(PAYLOAD_BYTES));
     inFlight += 1;
     counts.inFlight += 1;
-    counts.sent += 1;
-    note({ client: name, op: 'publish', id, qos });
-    client.publish(`lab/${config.name}/${name}`, id.padEnd(PAYLOAD_BYTES), { qos }, (error) => {
+    note({ event: 'send', client, message, topic, qos, retain: false, digest: digestOf(payload) });
+    connection.publish(topic, payload, { qos }, (error) => {
       inFlight -= 1;
       counts.inFlight -= 1;
       if (error) return; // whether it arrives is not known
-      note({ client: name, op: 'acknowledged', id });
+      note({ event: 'acknowledged', client, message });
       counts.acknowledged += 1;
-      acknowledged.add(id);
+      acknowledged.add(message);
     });
   }, PACE_MS);
 }
@@ -82,15 +110,23 @@ function awaited(): number {
   return acknowledged.size;
 }
 
+function ended(): never {
+  for (const { name } of consumers) note({ event: 'drained', client: name });
+  note({ event: 'end' });
+  process.exit(0);
+}
+
 createInterface({ input: process.stdin })
   .on('line', (line) => {
+    if (line.startsWith('mark ')) note({ event: 'mark', text: line.slice('mark '.length) });
     if (line === 'finish') publishing = false;
-    if (line === 'end') process.exit(0);
+    if (line === 'end') ended();
   })
   .on('close', () => process.exit(0)); // the lab is gone
 process.on('exit', () => closeSync(file));
 setInterval(() => process.stdout.write(`${JSON.stringify({ ready, ...counts, awaited: awaited() } satisfies ClientsProgress)}\n`), PROGRESS_MS);
 
+writeSync(file, `${JSON.stringify({ lockstep: 'history', version: 1, clock: 'lab', uncertaintyMs: 0 })}\n`);
 await Promise.all(consumers.map(consume));
 publish(`${config.name}-publisher-1`, 1);
 publish(`${config.name}-publisher-2`, 2);

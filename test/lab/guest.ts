@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { GuestConsole, type CommandEnd } from './guest-console.js';
-import { run } from './machine.js';
+import { ahead, run } from './machine.js';
 import type { LabHost, LabNetwork } from './network.js';
 import type { Undo } from './undo.js';
 
@@ -68,7 +68,8 @@ export class Guest {
   async boot(): Promise<void> {
     if (this.running !== null || this.dead) throw new Error(`${this.name} ${this.dead ? 'is gone for good' : 'is up'}`);
     const log = openSync(join(this.folder, 'logs', `${this.name}.kernel.log`), 'a');
-    const child = spawn('linux.uml', this.commandLine(), { stdio: ['ignore', log, log, 'pipe', 'pipe', 'pipe'], detached: true });
+    const [program, args] = ahead('linux.uml', this.commandLine());
+    const child = spawn(program, args, { stdio: ['ignore', log, log, 'pipe', 'pipe', 'pipe'], detached: true });
     closeSync(log);
     const [, , , commands, answers, lines] = child.stdio as unknown as [null, null, null, Writable, Readable, Readable];
     const console = new GuestConsole(commands, answers);

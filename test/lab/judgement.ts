@@ -1,53 +1,34 @@
-import { readFileSync } from 'node:fs';
-import type { ClientEvent } from './client-events.js';
+import { spawnSync } from 'node:child_process';
+import type { Verdict } from '../../src/core/history/verdict.js';
 
-/** What a history says of the promise, from outside: nothing of Lockstep is asked. */
+/** What `lockstep verify` says of the clients' history. */
 export interface Judgement {
   readonly acknowledged: number;
-  /** Different messages that the consumer which got fewest of them has received. */
+  /** Deliveries to both consumers together. */
   readonly received: number;
-  /** Acknowledged, and missing at a consumer: broken promises. */
-  readonly lost: readonly string[];
-  /** Received more than once at QoS 1: allowed, counted. */
+  readonly lost: number;
+  /** At QoS 1: allowed. */
   readonly duplicates: number;
-  /** Received more than once at QoS 2, or never sent: broken promises. */
-  readonly wrong: readonly string[];
-  /** The longest time between two acknowledgements, whoever got them. Milliseconds. */
-  readonly longestGapMs: number;
+  /** The longest time in which a message waited and none was acknowledged. */
+  readonly outageMs: number;
+  /** What is broken, in words; empty when the history holds. */
+  readonly violations: readonly string[];
 }
 
-export function readHistory(file: string): ClientEvent[] {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as ClientEvent);
-}
-
-/** Judges what the clients wrote down. A consumer counts from its subscription; the lab's consumers subscribe before anything is published. */
-export function judge(events: readonly ClientEvent[]): Judgement {
-  const sent = new Map<string, 1 | 2>();
-  const acknowledged = new Set<string>();
-  const received = new Map<string, Map<string, number>>();
-  const wrong: string[] = [];
-  let duplicates = 0;
-  let longestGapMs = 0;
-  let lastAck: number | null = null;
-  for (const event of events) {
-    if (event.op === 'subscribed') received.set(event.client, new Map());
-    if (event.op === 'publish') sent.set(event.id, event.qos);
-    if (event.op === 'acknowledged') {
-      acknowledged.add(event.id);
-      if (lastAck !== null) longestGapMs = Math.max(longestGapMs, event.at - lastAck);
-      lastAck = event.at;
-    }
-    if (event.op !== 'receive') continue;
-    const counts = received.get(event.client) ?? new Map<string, number>();
-    received.set(event.client, counts);
-    const before = counts.get(event.id) ?? 0;
-    counts.set(event.id, before + 1);
-    if (!sent.has(event.id)) wrong.push(`${event.client} received ${event.id}, which nobody has sent`);
-    if (before > 0 && event.qos === 2) wrong.push(`${event.client} received ${event.id} ${before + 1} times at QoS 2`);
-    if (before > 0 && event.qos !== 2) duplicates += 1;
-  }
-  const lost = [...received].flatMap(([client, counts]) => [...acknowledged].filter((id) => !counts.has(id)).map((id) => `${id} at ${client}`));
-  const fewest = received.size === 0 ? 0 : Math.min(...[...received.values()].map((counts) => counts.size));
-  return { acknowledged: acknowledged.size, received: fewest, lost, duplicates, wrong, longestGapMs };
+/** Judges a history by the installed command. @throws Error when there is nothing that can be judged */
+export function judge(command: string, file: string): Judgement {
+  const { stdout, stderr, status } = spawnSync(command, ['verify', '--json', file], { encoding: 'utf8' });
+  if (status === null || status > 1) throw new Error(`lockstep verify ${file}: ${stderr}`);
+  const { figures, violations, outages, undrained } = JSON.parse(stdout) as Verdict;
+  return {
+    acknowledged: figures.acknowledged,
+    received: figures.received,
+    lost: figures.lost,
+    duplicates: figures.duplicates,
+    outageMs: Math.max(0, ...outages.map(({ longestMs }) => longestMs)),
+    violations: [
+      ...violations.map(({ check, count, examples }) => `${check}, ${count} times: ${examples.join('; ')}`),
+      ...(undrained.length === 0 ? [] : [`never drained: ${undrained.join(', ')}`]),
+    ],
+  };
 }

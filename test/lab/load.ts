@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { until } from '../integration/support/until.js';
-import type { ClientsConfig, ClientsProgress } from './client-events.js';
+import type { ClientsConfig, ClientsProgress } from './client-process.js';
+import { ahead } from './machine.js';
 import type { LabNetwork } from './network.js';
 import { CLIENT_PASSWORD, CLIENT_USER } from './site.js';
 import type { Undo } from './undo.js';
 
 const MAIN = fileURLToPath(new URL('./clients-main.js', import.meta.url));
-const NOTHING: ClientsProgress = { ready: false, sent: 0, acknowledged: 0, inFlight: 0, awaited: 0 };
+const NOTHING: ClientsProgress = { ready: false, acknowledged: 0, inFlight: 0, awaited: 0 };
 const LIMIT_MS = 90_000;
 
 /** The client host at work, from one scenario's beginning to its end. */
@@ -28,7 +29,8 @@ export class Load {
       historyFile: this.historyFile,
     };
     undo.push(`clients ${name}`, () => this.end());
-    this.child = spawn('ip', ['netns', 'exec', network.namespace, process.execPath, MAIN, JSON.stringify(config)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [program, args] = ahead('ip', ['netns', 'exec', network.namespace, process.execPath, MAIN, JSON.stringify(config)]);
+    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.child.stdin?.on('error', () => undefined); // it has ended; the next wait says so
     if (this.child.stdout === null) throw new Error('no standard output');
     createInterface({ input: this.child.stdout }).on('line', (line) => (this.progress = JSON.parse(line) as ClientsProgress));
@@ -48,6 +50,11 @@ export class Load {
   async flows(count = 20): Promise<void> {
     const before = this.progress.acknowledged;
     await this.until(`${count} more messages are acknowledged`, () => this.progress.acknowledged >= before + count);
+  }
+
+  /** A word in the history, for who reads it later. */
+  mark(text: string): void {
+    this.child.stdin?.write(`mark ${text}\n`);
   }
 
   /** Publishes no more. Resolves when everything sent is acknowledged and every consumer has caught up, or when the limit has passed: the history tells. */

@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { setPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Lab } from './lab.js';
@@ -15,8 +15,6 @@ import { Undo } from './undo.js';
 /** The project's folder, seen from the compiled file. */
 const PROJECT = resolve(fileURLToPath(new URL('../../..', import.meta.url)));
 const GUEST_SCRIPTS = join(PROJECT, 'test', 'lab', 'guest');
-/** Of everything the lab starts. Below 0: before everything that runs as usual. */
-const NICENESS = -15;
 /** The short form: the failure that everybody asks about, and the one that locks alone do not survive. */
 const SHORT: Readonly<Record<ShareKind, string>> = { nfs: 'power loss of the serving host', smb: 'serving host frozen for three lock intervals' };
 
@@ -41,8 +39,6 @@ class Run {
   ) {}
 
   async all(): Promise<void> {
-    // What else this machine does is no fault to be tried: without this a busy one starves whole hosts for seconds.
-    setPriority(NICENESS);
     say(`installing Lockstep from its package into ${this.folder}`);
     await install(PROJECT, this.folder);
     installNext(this.folder);

@@ -11,12 +11,12 @@ export function table(outcomes: readonly Outcome[]): string {
 /** The verdict of one scenario, in a line. */
 export function verdict(outcome: Outcome): string {
   const { scenario, share, judgement, faults, seconds } = outcome;
-  const figures = judgement === null ? 'no history' : `outage ${outage(judgement.longestGapMs)}, ${judgement.acknowledged} acknowledged, ${judgement.lost.length} lost, ${judgement.duplicates} duplicates`;
+  const figures = judgement === null ? 'no history' : `outage ${outage(judgement.outageMs)}, ${judgement.acknowledged} acknowledged, ${judgement.lost} lost, ${judgement.duplicates} duplicates`;
   return `${faults.length === 0 ? 'ok    ' : 'FAILED'} ${share} · ${scenario}: ${figures} (${seconds.toFixed(0)} s)`;
 }
 
 function cells({ scenario, share, judgement, moves, faults }: Outcome): string[] {
-  const figures = judgement === null ? ['', '', '', '', ''] : [outage(judgement.longestGapMs), ...[judgement.acknowledged, judgement.received, judgement.lost.length, judgement.duplicates].map(String)];
+  const figures = judgement === null ? ['', '', '', '', ''] : [outage(judgement.outageMs), ...[judgement.acknowledged, judgement.received, judgement.lost, judgement.duplicates].map(String)];
   return [scenario, share.toUpperCase(), ...figures, moves, faults.length === 0 ? 'ok' : 'FAILED'];
 }
 

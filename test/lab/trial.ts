@@ -1,4 +1,5 @@
-import { judge, readHistory, type Judgement } from './judgement.js';
+import { join } from 'node:path';
+import { judge, type Judgement } from './judgement.js';
 import type { Lab } from './lab.js';
 import { Load } from './load.js';
 import { describeMoves } from './moves.js';
@@ -29,8 +30,10 @@ export async function runScenario(lab: Lab, scenario: Scenario, name: string): P
   try {
     stage = new Stage(lab, load, await lab.inStep());
     await load.started();
+    load.mark(scenario.name);
     await scenario.run(stage);
     await lab.heal();
+    load.mark('healed');
     const { serving } = await lab.inStep();
     await load.flows();
     const same = serving === stage.serving;
@@ -41,12 +44,17 @@ export async function runScenario(lab: Lab, scenario: Scenario, name: string): P
   await load.finish();
   if (load.now.inFlight > 0) faults.push(`${load.now.inFlight} messages were never acknowledged`);
   await load.end();
-  const judgement = judge(readHistory(load.historyFile));
-  faults.push(...summary('lost', judgement.lost), ...summary('wrong', judgement.wrong));
-  if (judgement.acknowledged === 0) faults.push('nothing was acknowledged');
+  const judgement = judged(lab, load, faults);
   return { scenario: scenario.name, share: lab.kind, judgement, moves: describeMoves(stage?.moves ?? []), seconds: (performance.now() - began) / 1000, faults };
 }
 
-function summary(what: string, cases: readonly string[]): string[] {
-  return cases.length === 0 ? [] : [`${cases.length} ${what}: ${cases.slice(0, 5).join('; ')}${cases.length > 5 ? ' …' : ''}`];
+function judged(lab: Lab, load: Load, faults: string[]): Judgement | null {
+  try {
+    const judgement = judge(join(lab.folder, 'installed', 'node_modules', '.bin', 'lockstep'), load.historyFile);
+    faults.push(...judgement.violations);
+    return judgement;
+  } catch (error) {
+    faults.push(error instanceof Error ? error.message : String(error));
+    return null;
+  }
 }

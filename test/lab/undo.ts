@@ -4,17 +4,21 @@
  */
 export class Undo {
   private readonly actions: { readonly what: string; readonly action: () => void | Promise<void> }[] = [];
-  private closed = false;
+  private ended: Promise<string[]> | null = null;
 
   /** Before the thing is made. @throws Error once everything is being taken back: nothing more is to be made then */
   push(what: string, action: () => void | Promise<void>): void {
-    if (this.closed) throw new Error(`${what} is not made: the run is being taken back`);
+    if (this.ended !== null) throw new Error(`${what} is not made: the run is being taken back`);
     this.actions.push({ what, action });
   }
 
   /** What could not be taken back, in words. Everything is tried once, however often this is called. */
-  async all(): Promise<string[]> {
-    this.closed = true;
+  all(): Promise<string[]> {
+    this.ended ??= this.takeBack();
+    return this.ended;
+  }
+
+  private async takeBack(): Promise<string[]> {
     const failures: string[] = [];
     for (let next = this.actions.pop(); next !== undefined; next = this.actions.pop()) {
       try {

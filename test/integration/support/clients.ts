@@ -84,7 +84,8 @@ export class Consumer {
 
   /** Resolves when the subscription is granted. */
   async open(): Promise<void> {
-    const client = connect(this.addresses, this.name, { incomingStore: this.incomingStore });
+    // Nor may it repeat subscriptions by itself: it calls one granted that it only means to repeat.
+    const client = connect(this.addresses, this.name, { incomingStore: this.incomingStore, resubscribe: false });
     this.client = client;
     client.on('message', (_topic, payload) => this.history.received(payload.toString()));
     // The library fails what it had queued when a connection closes, also that to a server which was not there.
