@@ -86,6 +86,8 @@ async function main(options: LabOptions): Promise<number> {
   const run = new Run(options, folder);
   const interrupted = new Promise<number>((settle) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => settle(130));
+    // Whatever it is, what was made is taken back first.
+    process.once('uncaughtException', (error) => settle(failed(error)));
   });
   const finished = run.all().then(() => (run.outcomes.some(({ faults }) => faults.length > 0) ? 1 : 0));
   let code = 1;
