@@ -2,6 +2,7 @@ import { TARGETS } from './targets.js';
 
 /** The same inputs every time: what is new is looked for by the long form (`npm run fuzz`). */
 const SEED = 20_260_101;
+const LONG_MS = 120_000;
 
 test.each(TARGETS.map((one) => [one.name, one] as const))('%s: whatever comes', async (_, target) => {
   try {
@@ -10,4 +11,4 @@ test.each(TARGETS.map((one) => [one.name, one] as const))('%s: whatever comes', 
   } finally {
     await target.close();
   }
-});
+}, LONG_MS);

@@ -22,6 +22,9 @@ interface Begin {
 export class SnapshotRestorer {
   private begin: Begin | null = null;
   private readonly bySerial = new Map<number, Session>();
+  private lastSerial = 0;
+  /** Of the session's deliveries so far. */
+  private readonly lastOrder = new Map<Session, number>();
 
   constructor(
     private readonly state: BrokerState,
@@ -98,6 +101,9 @@ export class SnapshotRestorer {
     const flags = reader.u8();
     if (flags > 0x7f) throw new MalformedBytes(`flags ${flags} of a session`);
     if (this.state.sessions.has(clientId)) throw broken(`it holds the session of ${JSON.stringify(clientId)} twice`);
+    // The digest does not see the order, but what is delivered first does.
+    if (serial <= this.lastSerial || serial >= this.state.nextSerial) throw broken(`session ${serial} stands behind session ${this.lastSerial}, the next one being ${this.state.nextSerial}`);
+    this.lastSerial = serial;
     const session = new Session(clientId, serial, (flags & 1) !== 0);
     session.connection = connection;
     session.orphaned = (flags & 64) !== 0;
@@ -105,6 +111,8 @@ export class SnapshotRestorer {
     session.nextPacketId = reader.u16();
     if ((flags & 2) !== 0) session.user = reader.text();
     if ((flags & 4) !== 0) session.will = takeWill(reader, flags);
+    if (session.connected && this.state.connections.has(connection)) throw broken(`two sessions have connection ${connection}`);
+    if (session.connected ? session.orphaned : !session.orphaned && (session.clean || session.will !== null)) throw broken(`the session of ${JSON.stringify(clientId)} cannot be as it is said to be`);
     this.state.insertSession(session);
     this.bySerial.set(serial, session);
   }
@@ -125,6 +133,10 @@ export class SnapshotRestorer {
     const order = reader.u64();
     const packetId = reader.u16();
     const flags = reader.u8();
+    if (order <= (this.lastOrder.get(session) ?? -1) || order >= session.nextOrder || (packetId !== 0 && session.queue.length > 0)) {
+      throw broken(`deliveries of ${JSON.stringify(session.clientId)} out of order`);
+    }
+    this.lastOrder.set(session, order);
     const message = id === 0 ? null : this.messageOf(id);
     const delivery = new Delivery(message, order, qosOf(flags & 3), (flags & 4) !== 0);
     delivery.packetId = packetId;

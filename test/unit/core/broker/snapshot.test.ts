@@ -104,6 +104,13 @@ describe('a broken snapshot is refused', () => {
     expect(() => restoredFrom(rest)).toThrow(expect.objectContaining(broken));
   });
 
+  test('with its sessions in another order, which the digest does not see and deliveries would', () => {
+    const sessions = entries.map(({ type }, at) => (type === SnapshotEntryType.session ? at : -1)).filter((at) => at >= 0);
+    const [first = 0, second = 0] = sessions;
+    const swapped = entries.map((entry, at) => (at === first ? entries[second] : at === second ? entries[first] : entry) as EncodedEntry);
+    expect(() => restoredFrom(swapped)).toThrow(expect.objectContaining(broken));
+  });
+
   test('with any entry twice, or any entry that is cut short', () => {
     entries.forEach((entry, at) => {
       const last = at === entries.length - 1;
