@@ -20,6 +20,10 @@ export interface PairKey {
 export async function readPairKey(file: string): Promise<PairKey> {
   const content = await readProtected(file);
   const secret = content.trim();
+  // Bytes that are no text are all read as one and the same character: a key of random bytes would be a weak one.
+  if (secret.includes('\ufffd')) {
+    throw new LockstepError('LOCKSTEP_SECRET_UNREADABLE', `cannot use the secret file ${file}: it holds bytes that are no text`, 'Make one with `openssl rand -base64 48` and copy it to both servers.');
+  }
   if (secret.length < SECRET_CHARS_MIN || content.length > SECRET_BYTES_MAX) {
     throw new LockstepError(
       'LOCKSTEP_SECRET_SHORT',

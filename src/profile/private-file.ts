@@ -29,7 +29,9 @@ export function privateFileTrouble(path: string): string | null {
 export function secretFileTrouble(path: string): string | null {
   const trouble = privateFileTrouble(path);
   if (trouble !== null) return trouble;
-  const { length } = readFileSync(path, 'utf8').trim();
+  const text = readFileSync(path, 'utf8').trim();
+  if (text.includes('\ufffd')) return `${path} holds bytes that are no text`;
+  const { length } = text;
   return length >= SECRET_CHARACTERS_MIN ? null : `${path} holds ${length} characters; at least ${SECRET_CHARACTERS_MIN} are needed`;
 }
 
@@ -44,6 +46,8 @@ export function readToken(path: string): string {
   const text = readFileSync(path, 'utf8').trim();
   if (text.length < TOKEN_CHARACTERS_MIN) throw refuse(`${path} holds ${text.length} characters; at least ${TOKEN_CHARACTERS_MIN} are needed`);
   if (/\s/.test(text)) throw refuse(`${path} holds more than one word`);
+  // What a header of HTTP carries as it is; and bytes that are no text would all be read as one and the same character.
+  if (!/^[\x21-\x7e]+$/.test(text)) throw refuse(`${path} holds characters other than letters, digits and signs of ASCII`);
   return text;
 }
 
