@@ -169,9 +169,4 @@ export const FLAWS: readonly Flaw[] = [
     rule: 'R3: a journal that was made anew has the id of the one before',
     edits: [{ file: 'src/server/open-copy.ts', find: "folder: JOURNAL_FOLDER, checksum, random, clock,", put: "folder: JOURNAL_FOLDER, checksum, random: { id: () => (config.server === 'primary' ? 'a' : 'b').repeat(32), fraction: () => random.fraction() }, clock," }],
   },
-  {
-    name: 'old-status-counts',
-    rule: 'a status that is older than the order is taken for an answer to it',
-    edits: [{ file: 'src/manager/situate.ts', find: 'if (broker === null || broker.orderSeq >= roleSeq) return broker;', put: 'if (roleSeq >= 0) return broker;' }],
-  },
 ];
