@@ -13,6 +13,6 @@ export interface ClientsProgress {
   readonly ready: boolean;
   readonly acknowledged: number;
   readonly inFlight: number;
-  /** Acknowledged, and not yet received by every consumer. */
-  readonly awaited: number;
+  /** Nothing more is published, everything sent is acknowledged, and every consumer has it. */
+  readonly caughtUp: boolean;
 }

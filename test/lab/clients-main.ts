@@ -105,9 +105,9 @@ function publish(client: string, qos: 1 | 2): void {
   }, PACE_MS);
 }
 
-function awaited(): number {
+function caughtUp(): boolean {
   for (const id of acknowledged) if (consumers.every(({ received }) => received.has(id))) acknowledged.delete(id);
-  return acknowledged.size;
+  return !publishing && counts.inFlight === 0 && acknowledged.size === 0;
 }
 
 function ended(): never {
@@ -124,7 +124,7 @@ createInterface({ input: process.stdin })
   })
   .on('close', () => process.exit(0)); // the lab is gone
 process.on('exit', () => closeSync(file));
-setInterval(() => process.stdout.write(`${JSON.stringify({ ready, ...counts, awaited: awaited() } satisfies ClientsProgress)}\n`), PROGRESS_MS);
+setInterval(() => process.stdout.write(`${JSON.stringify({ ready, ...counts, caughtUp: caughtUp() } satisfies ClientsProgress)}\n`), PROGRESS_MS);
 
 writeSync(file, `${JSON.stringify({ lockstep: 'history', version: 1, clock: 'lab', uncertaintyMs: 0 })}\n`);
 await Promise.all(consumers.map(consume));

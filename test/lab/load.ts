@@ -10,7 +10,7 @@ import { CLIENT_PASSWORD, CLIENT_USER } from './site.js';
 import type { Undo } from './undo.js';
 
 const MAIN = fileURLToPath(new URL('./clients-main.js', import.meta.url));
-const NOTHING: ClientsProgress = { ready: false, acknowledged: 0, inFlight: 0, awaited: 0 };
+const NOTHING: ClientsProgress = { ready: false, acknowledged: 0, inFlight: 0, caughtUp: false };
 const LIMIT_MS = 90_000;
 
 /** The client host at work, from one scenario's beginning to its end. */
@@ -60,7 +60,7 @@ export class Load {
   /** Publishes no more. Resolves when everything sent is acknowledged and every consumer has caught up, or when the limit has passed: the history tells. */
   async finish(): Promise<void> {
     this.child.stdin?.write('finish\n');
-    await this.until('the clients have caught up', () => this.progress.inFlight === 0 && this.progress.awaited === 0).catch(() => undefined);
+    await this.until('the clients have caught up', () => this.progress.caughtUp).catch(() => undefined);
   }
 
   async end(): Promise<void> {

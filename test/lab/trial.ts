@@ -42,7 +42,7 @@ export async function runScenario(lab: Lab, scenario: Scenario, name: string): P
     faults.push(error instanceof Error ? error.message : String(error));
   }
   await load.finish();
-  if (load.now.inFlight > 0) faults.push(`${load.now.inFlight} messages were never acknowledged`);
+  if (!load.now.caughtUp) faults.push(`the clients did not catch up: ${load.now.inFlight} messages are not acknowledged`);
   await load.end();
   const judgement = judged(lab, load, faults);
   return { scenario: scenario.name, share: lab.kind, judgement, moves: describeMoves(stage?.moves ?? []), seconds: (performance.now() - began) / 1000, faults };
