@@ -32,6 +32,7 @@ class Run {
   /** Of the lab that is up. */
   private undo = new Undo();
   private labs = 0;
+  private ended = false;
 
   constructor(
     private readonly options: LabOptions,
@@ -45,7 +46,13 @@ class Run {
     for (const share of this.options.shares) await this.onShare(share, chosen(this.options, share));
   }
 
-  async takeDown(): Promise<void> {
+  /** Takes everything back, and makes nothing more. */
+  async end(): Promise<void> {
+    this.ended = true;
+    await this.takeDown();
+  }
+
+  private async takeDown(): Promise<void> {
     for (const failure of await this.undo.all()) say(`not taken back: ${failure}`);
   }
 
@@ -67,6 +74,7 @@ class Run {
 
   private async newLab(share: ShareKind): Promise<Lab> {
     await this.takeDown();
+    if (this.ended) throw new Error('the run was ended');
     this.labs += 1;
     const began = performance.now();
     const folder = join(this.folder, `${share}-${this.labs}`);
@@ -99,7 +107,7 @@ async function main(options: LabOptions): Promise<number> {
       await interrupted;
     }
   } finally {
-    await run.takeDown();
+    await run.end();
     if (!options.keep && code === 0) rmSync(folder, { recursive: true, force: true });
     else say(`kept for a look: ${folder}`);
   }
