@@ -94,9 +94,11 @@ export class Account {
         return this.send(event, at);
       case 'acknowledged':
         return this.acknowledge(event.client, event.message, at);
-      case 'drained':
-        session.drained = at;
+      case 'drained': {
+        const wrong = session.drain(at);
+        if (wrong !== null) throw new LineRefused(wrong);
         return;
+      }
       case 'received':
         return;
     }

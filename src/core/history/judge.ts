@@ -1,6 +1,6 @@
 import type { Account, Sent } from './account.js';
 import type { HistoryHeader, Received } from './events.js';
-import type { Moment } from './moment.js';
+import { surelyBefore, type Moment } from './moment.js';
 import { outages } from './outages.js';
 import { LineRefused } from './read.js';
 import { judgeRetained, RetainedLog } from './retained.js';
@@ -45,6 +45,7 @@ export class Judge {
     if (sent === undefined) return this.findings.add('invented', `${client} got ${message} on ${topic}, which nobody sent`);
     if (sent.topic !== topic || sent.digest !== digest) return this.findings.add('altered', `${client} got ${message} on ${topic} with digest ${digest}; sent on ${sent.topic} with digest ${sent.digest}`);
     const taken = this.takenBy(client);
+    this.judgeCause(taken.session, sent, event, clock);
     const before = taken.live[sent.index] ?? 0;
     taken.any[sent.index] = 1;
     if (event.retain) return this.retained.add(client, sent, { at: event.at, clock });
@@ -88,6 +89,16 @@ export class Judge {
     const taken: Taken = { session, live: new Uint8Array(count), any: new Uint8Array(count), order: new Map() };
     this.taken.set(client, taken);
     return taken;
+  }
+
+  /** It was sent first, and asked for, and comes at the QoS that both make (MQTT 3.1.1 §3.8.4: the lower one). */
+  private judgeCause(session: Session, sent: Sent, { client, message, topic, qos, at }: Received, clock: HistoryHeader): void {
+    if (surelyBefore({ at, clock }, { at: sent.sentAt, clock: sent.clock })) this.findings.add('invented', `${client} got ${message} at ${at}, before ${sent.sender} sent it at ${sent.sentAt}`);
+    // Its subscriptions are not all known, or the message was published with more than one QoS.
+    if (session.inherited || sent.times > 1) return;
+    const asked = session.matches(topic).filter((one) => one.asked.at <= at);
+    if (asked.length === 0) this.findings.add('invented', `${client} got ${message} on ${topic}, to which it had not subscribed`);
+    else if (!asked.some((one) => Math.min(one.qos, sent.qos) === qos)) this.findings.add('altered', `${client} got ${message} at QoS ${qos}; sent at QoS ${sent.qos}, subscribed to at QoS ${asked.map((one) => one.qos).join(' and ')}`);
   }
 
   /** MQTT 3.1.1 §4.6, for what came for the first time. A message that its program published again stands in two places, and is left out. */

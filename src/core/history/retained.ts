@@ -51,19 +51,29 @@ function replacedBefore(account: Account, { client, sent, at }: Arrival): Sent |
 }
 
 function judgePresence(account: Account, log: RetainedLog, session: Session, subscription: Subscription, findings: Findings): void {
-  const { asked, granted, ended, filter, qos } = subscription;
-  if (qos === 0 || session.drained === null || !surelyBefore(granted, session.drained)) return;
-  if (ended !== null && ended.at <= session.drained.at) return;
+  const { asked, drained, filter, qos } = subscription;
+  if (qos === 0 || drained === null) return;
   for (const [topic, messages] of account.retained) {
     if (!session.matches(topic).includes(subscription) || log.cameSince(session.client, topic, asked)) continue;
-    const standing = messages.find((one) => stands(one, messages, asked));
+    const standing = latest(messages.filter((one) => mayStand(one, asked))).find((one) => isLast(one, messages));
     if (standing !== undefined) findings.add('retained-missing', `${session.client} subscribed to ${filter} and got no retained message on ${topic}, where ${standing.message} stood`);
   }
 }
 
-/** Whether this message, or one that replaced it, was surely there to be got: nothing that may have come later took it away. */
-function stands(sent: Sent, messages: readonly Sent[], asked: Moment): boolean {
-  if (sent.digest === '' || sent.qos === 0 || !acknowledgedBefore(sent, asked)) return false;
+/** It was there to be got, unless something took it away. A server may drop what is retained at QoS 0 whenever it likes (MQTT 3.1.1 §3.3.1.3). */
+function mayStand(sent: Sent, asked: Moment): boolean {
+  return sent.digest !== '' && sent.qos > 0 && acknowledgedBefore(sent, asked);
+}
+
+/** The last of each sender's messages of a kind: when one of them is surely the last of its topic, or was replaced by such a one, so is this. */
+function latest(messages: readonly Sent[]): Sent[] {
+  const last = new Map<string, Sent>();
+  for (const sent of messages) last.set(`${sent.qos} ${sent.times > 1} ${sent.sender}`, sent);
+  return [...last.values()];
+}
+
+/** Whether this message, or one that replaced it, surely stands: nothing that may have come later took it away. */
+function isLast(sent: Sent, messages: readonly Sent[]): boolean {
   return messages.every((other) => other === sent || surelyOlder(other, sent) || (other.digest !== '' && other.qos > 0));
 }
 

@@ -9,6 +9,8 @@ export interface Subscription {
   readonly granted: Moment;
   readonly qos: Qos;
   ended: Moment | null;
+  /** When it stood and everything acknowledged before had come, if it comes at all; the last time of several. */
+  drained: Moment | null;
 }
 
 /** What one client's session is from outside: which subscriptions it had, when. */
@@ -19,6 +21,8 @@ export class Session {
   private readonly asked = new Map<string, Moment>();
   private kept = false;
   private clean = true;
+  private up = false;
+  private isInherited = false;
   private readonly matching = new Map<string, readonly Subscription[]>();
 
   constructor(readonly client: string) {}
@@ -27,7 +31,9 @@ export class Session {
   connected(at: Moment, clean: boolean, sessionPresent: boolean): string | null {
     const expected = this.kept && !clean;
     if (!expected) this.endAll(at);
+    if (!expected && sessionPresent) this.isInherited = true;
     this.clean = clean;
+    this.up = true;
     this.kept = !clean;
     if (!expected || sessionPresent) return null;
     this.endAll(at);
@@ -36,7 +42,21 @@ export class Session {
 
   /** A clean session ends with its connection. */
   disconnected(at: Moment): void {
+    this.up = false;
     if (this.clean) this.endAll(at);
+  }
+
+  /** Gives back what is wrong with it, or `null`. */
+  drain(at: Moment): string | null {
+    if (!this.up) return `client ${this.client} is drained and not connected; what is there for it cannot have come`;
+    this.drained = at;
+    for (const one of this.subscriptions) if (one.ended === null) one.drained = at;
+    return null;
+  }
+
+  /** It was there before this history began, with subscriptions that nobody has told of. */
+  get inherited(): boolean {
+    return this.isInherited;
   }
 
   subscribe(at: Moment, filter: string): void {
@@ -52,7 +72,7 @@ export class Session {
     const before = this.subscriptions.find((one) => one.filter === filter && one.ended === null);
     // The same once more changes nothing that was promised; another QoS begins anew.
     if (before !== undefined && before.qos !== qos) before.ended = asked;
-    this.subscriptions.push({ filter, asked, granted: before?.qos === qos ? before.granted : at, qos, ended: null });
+    this.subscriptions.push({ filter, asked, granted: before?.qos === qos ? before.granted : at, qos, ended: null, drained: null });
     if (before?.qos === qos) before.ended = at;
     return null;
   }
@@ -71,10 +91,12 @@ export class Session {
     return found;
   }
 
-  /** Whether a message that was sent and acknowledged at these moments must have come to this client. */
+  /**
+   * Whether a message that was sent and acknowledged at these moments must have come to this client: a subscription stood from before it was sent
+   * until the client was drained. What is still queued when a subscription or a session ends need not come any more.
+   */
   mustHave(topic: string, sent: Moment, acknowledged: Moment): boolean {
-    if (this.drained === null || !surelyBefore(acknowledged, this.drained)) return false;
-    return this.matches(topic).some(({ granted, qos, ended }) => qos > 0 && surelyBefore(granted, sent) && (ended === null || surelyBefore(acknowledged, ended)));
+    return this.matches(topic).some(({ granted, qos, drained }) => qos > 0 && drained !== null && surelyBefore(granted, sent) && surelyBefore(acknowledged, drained));
   }
 
   private endAll(at: Moment): void {

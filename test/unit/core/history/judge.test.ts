@@ -29,8 +29,21 @@ describe('a history holds', () => {
     ['unsubscribed from meanwhile', begun().sends('p', 'm').unsubscribes('c', 't/#').acknowledged('p', 'm').drained('c')],
     ['acknowledged after it was drained', begun().sends('p', 'm').drained('c').acknowledged('p', 'm')],
     ['sent while a clean session was away', new Teller().connected('c', { clean: true }).subscribes('c', 't').connected('p').disconnected('c').sends('p', 'm').acknowledged('p', 'm').connected('c', { clean: true }).drained('c')],
+    ['queued for a clean session whose connection ended', new Teller().connected('c', { clean: true }).subscribes('c', 't').connected('p').sends('p', 'm').acknowledged('p', 'm').disconnected('c').connected('c', { clean: true }).subscribes('c', 't').drained('c')],
+    ['queued for a session that its client had discarded', begun().disconnected('c').sends('p', 'm').acknowledged('p', 'm').connected('c', { clean: true }).subscribes('c', 't').drained('c')],
+    ['queued when it was unsubscribed from', begun().sends('p', 'm').acknowledged('p', 'm').unsubscribes('c', 't/#').drained('c')],
   ])('when a message did not come that was %s', (_, told) => {
     expect(judged(told.file)).toMatchObject({ holds: true, figures: { owed: 0 } });
+  });
+
+  test('when a message comes to a session with subscriptions from before the history', () => {
+    const told = begun().connected('d', { sessionPresent: true }).sends('p', 'm').receives('d', 'm', { qos: 1 });
+    expect(judged(told.file).violations).toEqual([]);
+  });
+
+  test('when a message comes at the lower QoS of its sending and its subscription', () => {
+    const told = new Teller().connected('c').subscribes('c', 't', 1).connected('p').sends('p', 'm1').sends('p', 'm2', { qos: 0 }).receives('c', 'm1', { qos: 1 }).receives('c', 'm2', { qos: 0 });
+    expect(judged(told.file).violations).toEqual([]);
   });
 
   test('when overlapping subscriptions each bring a QoS 2 message', () => {
@@ -49,6 +62,11 @@ describe('a history is broken', () => {
     const away = begun().disconnected('c').sends('p', 'm').acknowledged('p', 'm').connected('c', { sessionPresent: true }).drained('c');
     expect(broken(away)).toEqual({ lost: 1 });
     expect(broken(begun().sends('p', 'm').subscribes('c', 't/#').acknowledged('p', 'm').drained('c'))).toEqual({ lost: 1 });
+  });
+
+  test('also when the subscription ended after the client was drained', () => {
+    expect(broken(begun().sends('p', 'm').acknowledged('p', 'm').drained('c').unsubscribes('c', 't/#').drained('c'))).toEqual({ lost: 1 });
+    expect(broken(begun().sends('p', 'm').acknowledged('p', 'm').drained('c').disconnected('c').connected('c', { clean: true }))).toEqual({ lost: 1 });
   });
 
   test('when a QoS 2 message comes twice', () => {
@@ -74,7 +92,19 @@ describe('a history is broken', () => {
     expect(broken(begun().receives('c', 'm'))).toEqual({ invented: 1 });
   });
 
-  test.each([{ digest: 'other' }, { topic: 't/other' }])('when a message comes with %j', (other) => {
+  test('when a message comes before it was sent, by clocks that leave no doubt', () => {
+    expect(broken(begun().receives('c', 'm').sends('p', 'm'))).toEqual({ invented: 1 });
+    const early = begun().at(100).receives('c', 'm').file;
+    const late = (uncertaintyMs: number) => new Teller({ clock: 'two', uncertaintyMs }).at(150).connected('q').sends('q', 'm').file;
+    expect(judged(early, late(10)).violations).toMatchObject([{ check: 'invented' }]);
+    expect(judged(early, late(100)).violations).toEqual([]);
+  });
+
+  test('when a message comes to a client that has not subscribed to it', () => {
+    expect(broken(begun().connected('d').sends('p', 'm').receives('d', 'm').subscribes('d', 't'))).toEqual({ invented: 1 });
+  });
+
+  test.each([{ digest: 'other' }, { topic: 't/other' }, { qos: 1 as const }, { qos: 0 as const }])('when a message comes with %j', (other) => {
     expect(broken(begun().sends('p', 'm').receives('c', 'm', other))).toEqual({ altered: 1 });
   });
 
@@ -100,6 +130,11 @@ describe('retained messages', () => {
     expect(broken(stands().receives('c', 'r2', kept).drained('c'))).toEqual({});
     expect(broken(stands().receives('c', 'r1', kept).drained('c'))).toEqual({ 'retained-stale': 1 });
     expect(broken(stands().drained('c'))).toEqual({ 'retained-missing': 1 });
+  });
+
+  test('one of several senders is missed, also behind one that was cleared', () => {
+    const told = new Teller().connected('p').connected('q').sends('p', 'r1', kept).acknowledged('p', 'r1').sends('q', 'x', { retain: true, digest: '' }).acknowledged('q', 'x').sends('p', 'r2', kept).acknowledged('p', 'r2').sends('q', 'r3', kept).connected('c').subscribes('c', 't');
+    expect(broken(told.drained('c'))).toEqual({ 'retained-missing': 1 });
   });
 
   test('one that may have been replaced or cleared is not judged', () => {

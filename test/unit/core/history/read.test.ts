@@ -53,6 +53,7 @@ test.each<[string, readonly File[], string]>([
   ['with an answer at QoS 0', [begun().sends('p', 'm', { qos: 0 }).acknowledged('p', 'm').file], 'QoS 0'],
   ['with an id used twice', [begun().sends('p', 'm').sends('p', 'm', { digest: 'other' }).file], 'ids are unique'],
   ['with a grant that was not asked for', [with_(cut(begun().file), { event: 'subscribed', at: 50, client: 'c', filter: 'x', qos: 1 })], 'without having asked'],
+  ['with a client that is drained while it is away', [begun().disconnected('c').drained('c').file], 'drained and not connected'],
   ['of a client of another file', [begun().file, new Teller({ ...CLOCK }).connected('c').file], 'client c is told of in another file'],
 ])('a history %s is refused', (_, files, why) => {
   expect(() => account(...files)).toThrow(LineRefused);
