@@ -14,6 +14,10 @@ describe('the arguments of an exploration', () => {
     });
   });
 
+  test('help', () => {
+    expect(parseCommand(['--help'])).toEqual({ kind: 'help' });
+  });
+
   test('walks', () => {
     expect(parseCommand(['--walks', '5', '--seed', '7'])).toEqual({ kind: 'walks', flaw: 'none', root: 'in-sync', walks: 5, seed: 7, faults: 3, kinds: null });
   });

@@ -10,12 +10,12 @@ const FAULTS_MAX = 20;
 const WALKS_MAX = 10_000_000;
 const THREADS_MAX = 64;
 
-export const USAGE = `npm run explore -- [--long] [--root NAME] [--flaw NAME] [--states N] [--faults N] [--kinds K,K] [--walks N] [--seed S] [--workers N]
+export const USAGE = `npm run explore -- [--long] [--root NAME] [--flaw NAME] [--states N] [--faults N] [--kinds K,K] [--walks N] [--seed S] [--workers N] [--help]
 
 Explores two servers of production rules, breadth-first through every order of events. Without arguments: from every root, with all that must
 have happened on the way, and each rule left out near its danger, which must be found.
 
-  --long        the same with some six million states, three million of them from a pair in sync
+  --long        the same with some seven million states, three million of them from a pair in sync
   --root NAME   only from here: ${ROOTS.map(({ name }) => name).join(', ')}
   --flaw NAME   with this rule left out, from --root or else near its danger: ${FLAWS.join(', ')}
   --states N    end after N different states (default 250000 with --root, 60000 with --flaw; at most ${STATES_MAX})
@@ -24,12 +24,14 @@ have happened on the way, and each rule left out near its danger, which must be 
   --walks N     instead of breadth-first: N walks at random, much deeper, each of which must end in a healed pair
   --seed S      of the first walk (default 1)
   --workers N   threads for different roots (default: the processors of this machine)
+  --help        this text
 
 Exit code: 0 as it shall be: nothing was found with all rules in force, every planted flaw was, and all was seen that had to be; 1 not so;
 2 wrong arguments.`;
 
 /** Everything, or one exploration, or walks. */
 export type Command =
+  | { readonly kind: 'help' }
   | { readonly kind: 'all'; readonly form: 'gate' | 'long'; readonly workers: number }
   | { readonly kind: 'one'; readonly flaw: Flaw; readonly root: string; readonly states: number; readonly faults: number; readonly kinds: Partial<Kinds> | null }
   | { readonly kind: 'walks'; readonly flaw: Flaw; readonly root: string; readonly walks: number; readonly seed: number; readonly faults: number; readonly kinds: Partial<Kinds> | null };
@@ -38,11 +40,12 @@ export type Command =
 export class WrongArguments extends Error {}
 
 const TEXT = { type: 'string' } as const;
-const OPTIONS = { root: TEXT, flaw: TEXT, states: TEXT, faults: TEXT, kinds: TEXT, walks: TEXT, seed: TEXT, workers: TEXT, long: { type: 'boolean' } } as const;
+const OPTIONS = { root: TEXT, flaw: TEXT, states: TEXT, faults: TEXT, kinds: TEXT, walks: TEXT, seed: TEXT, workers: TEXT, long: { type: 'boolean' }, help: { type: 'boolean' } } as const;
 
 /** @throws WrongArguments */
 export function parseCommand(args: readonly string[]): Command {
   const { values } = read(args);
+  if (values.help === true) return { kind: 'help' };
   const flaw = values.flaw === undefined ? 'none' : oneOf('--flaw', values.flaw, FLAWS);
   const danger = DANGERS.find((one) => one.flaw === flaw);
   const isOne = values.root !== undefined || values.flaw !== undefined || values.walks !== undefined;

@@ -60,10 +60,24 @@ function walk(command: Command & { kind: 'walks' }): boolean {
   return (result.findings.length > 0) === (flaw !== 'none');
 }
 
+async function carryOut(command: Command): Promise<boolean> {
+  switch (command.kind) {
+    case 'help':
+      print(USAGE);
+      return true;
+    case 'all':
+      return exploreAll(command);
+    case 'one':
+      return exploreOne(command);
+    case 'walks':
+      return walk(command);
+  }
+}
+
 async function main(): Promise<number> {
   try {
     const command = parseCommand(process.argv.slice(2));
-    const isWell = command.kind === 'all' ? await exploreAll(command) : command.kind === 'one' ? exploreOne(command) : walk(command);
+    const isWell = await carryOut(command);
     return isWell ? 0 : 1;
   } catch (error) {
     if (!(error instanceof WrongArguments)) throw error;
