@@ -242,11 +242,19 @@ export class FaultRunner {
   private lastTroubleAt = 0;
   private lastDamageAt = -Infinity;
   private healed = false;
+  private begun = 0;
 
+  /** `told`: of everything that goes wrong or is mended. */
   constructor(
     private readonly ground: FaultGround,
     private readonly plan: readonly Fault[],
+    private readonly told: () => void = () => undefined,
   ) {}
+
+  /** Faults that have happened so far. */
+  get happened(): number {
+    return this.begun;
+  }
 
   start(): void {
     for (const fault of this.plan) this.ground.world.schedule(fault.atMs, () => this.await(fault));
@@ -289,6 +297,8 @@ export class FaultRunner {
     }
     if (damaging) this.lastDamageAt = world.now;
     this.lastTroubleAt = world.now;
+    this.begun += 1;
+    this.told();
     world.transcript.line('FAULT', describeFault(fault));
     const action = ACTIONS[fault.kind] ?? this.ground.storage.actions[fault.kind];
     const undo = action?.(this.ground, fault) ?? null;
@@ -296,6 +306,7 @@ export class FaultRunner {
     const once = (): void => {
       if (!this.undos.delete(once)) return;
       this.lastTroubleAt = world.now;
+      this.told();
       world.transcript.line('MENDED', describeFault(fault));
       undo();
     };

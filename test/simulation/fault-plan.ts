@@ -1,4 +1,4 @@
-import { FAULT_KINDS, type Fault, type FaultKind, type HostName } from './faults.js';
+import { DAMAGING, FAULT_KINDS, type Fault, type FaultKind, type HostName } from './faults.js';
 import { MOMENTS_DRAWN, type Moment } from './moments.js';
 import type { Prng } from './prng.js';
 
@@ -90,6 +90,11 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
     faults.push(fault);
     if (random.chance(ANSWER_CHANCE)) faults.push(answer(random, fault, allowed));
     if (PARTINGS.includes(fault.kind)) faults.push(...companions(random, fault, allowed));
+  }
+  // What destroys a copy waits until the pair could lose it, and in some seeds that is never: it is not counted on.
+  const certain = allowed.filter((kind) => !DAMAGING.has(kind));
+  for (let left = shape.faultsMin - faults.filter(({ kind, atMs }) => certain.includes(kind) && atMs <= shape.untilMs).length; left > 0; left -= 1) {
+    faults.push(draw(random, certain, { kinds: certain, atMs: random.between(shape.fromMs, shape.untilMs), host: random.pick(HOSTS), momentChance: MOMENT_CHANCE, span: null }));
   }
   return faults.filter(({ atMs }) => atMs <= shape.untilMs).sort((a, b) => a.atMs - b.atMs);
 }

@@ -42,6 +42,11 @@ export interface WorkloadFigures {
   wills: number;
 }
 
+/** Connections, messages sent and messages got. */
+export function operationsIn(figures: WorkloadFigures): number {
+  return figures.published + figures.delivered + figures.connects;
+}
+
 /**
  * What the clients of one run did and saw, kept outside the servers. Violations that a client can see by itself are found
  * here, at the moment they happen.

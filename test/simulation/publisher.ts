@@ -1,5 +1,6 @@
 import type { Packet } from 'mqtt-packet';
 import type { Qos } from '../../src/core/broker/effects.js';
+import type { Cancel } from '../../src/ports/clock.js';
 import type { Network } from '../../src/ports/stream.js';
 import type { History, Operation } from './history.js';
 import { MqttLink, type LinkOptions } from './mqtt-link.js';
@@ -12,8 +13,9 @@ export interface PublisherShape {
   readonly qos: Qos;
   /** Messages in flight at most. */
   readonly window: number;
-  /** Mean milliseconds between messages. */
+  /** Mean milliseconds between messages, and while it hurries. */
   readonly everyMs: number;
+  readonly busyEveryMs: number;
   readonly topics: readonly string[];
   /** Probability that a message is retained. */
   readonly retained: number;
@@ -36,6 +38,8 @@ export class Publisher {
   private packetId = 0;
   private count = 0;
   private publishing = true;
+  private busyUntil = 0;
+  private notYet: Cancel = () => undefined;
   private hadSession = false;
 
   constructor(
@@ -60,6 +64,13 @@ export class Publisher {
     this.link.open();
     this.schedulePublish();
     this.watch();
+  }
+
+  /** Publishes more often for a while. */
+  hurry(forMs: number): void {
+    this.busyUntil = Math.max(this.busyUntil, this.process.clock.monotonic() + forMs);
+    this.notYet();
+    this.schedulePublish();
   }
 
   /** Begins nothing new; what is under way is finished. */
@@ -93,8 +104,9 @@ export class Publisher {
   }
 
   private schedulePublish(): void {
-    const wait = -Math.log(1 - this.random.fraction()) * this.shape.everyMs;
-    this.process.clock.after(wait, () => {
+    const { everyMs, busyEveryMs } = this.shape;
+    const mean = this.process.clock.monotonic() < this.busyUntil ? busyEveryMs : everyMs;
+    this.notYet = this.process.clock.after(-Math.log(1 - this.random.fraction()) * mean, () => {
       if (!this.publishing) return;
       if (this.link.up && this.pending.size < this.shape.window) this.publish();
       this.schedulePublish();

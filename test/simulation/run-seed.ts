@@ -1,7 +1,7 @@
 import { FaultRunner, possibleFaults } from './fault-actions.js';
 import { drawPlan } from './fault-plan.js';
 import { describeFault, type Fault } from './faults.js';
-import { History, type WorkloadFigures } from './history.js';
+import { History, operationsIn, type WorkloadFigures } from './history.js';
 import { Pair } from './pair.js';
 import { drawShape, type SeedShape } from './seed-shape.js';
 import type { Violation, World } from './world.js';
@@ -23,7 +23,10 @@ export interface SeedResult {
   readonly violation: Violation | null;
   readonly hash: string;
   readonly transcript: readonly string[];
+  /** As planned. */
   readonly faults: readonly Fault[];
+  /** How many of them came about. */
+  readonly happened: number;
   readonly plan: readonly string[];
   readonly virtualMs: number;
   readonly events: number;
@@ -35,6 +38,10 @@ export interface SeedResult {
   readonly healedAfterMs: number | null;
 }
 
+/** Faults that still wait for their step when the time of trouble is over have so long. */
+const FAULTS_LIMIT_MS = 60_000;
+/** Clients that have done too little when everything is mended go on for so long at most. */
+const ENOUGH_LIMIT_MS = 10 * 60_000;
 const LOOK_EVERY_MS = 100;
 /** After the mending the clients go on publishing for so long. */
 const LAST_WORK_MS = 2_000;
@@ -50,7 +57,11 @@ export async function runSeed(seed: number, options: RunOptions): Promise<SeedRe
   const history = new History(world);
   pair.build(shape, history);
   const faults = options.faults ?? drawPlan(random.fork('plan'), shape.plan, possibleFaults(pair.ground).filter((kind) => options.without?.includes(kind) !== true));
-  const runner = new FaultRunner(pair.ground, faults);
+  const runner = new FaultRunner(pair.ground, faults, () => pair.workload.hurry());
+  // Faults that were given are as many as they are.
+  const faultsLeast = options.faults === null ? shape.least.faults : 0;
+  const hadFaults = (): boolean => runner.happened >= faultsLeast;
+  const hadOperations = (): boolean => operationsIn(history.figures) >= shape.least.operations;
   const rejected = (error: unknown): void => {
     world.fail('unhandled rejection', error instanceof Error ? (error.stack ?? error.message) : String(error));
   };
@@ -60,16 +71,19 @@ export async function runSeed(seed: number, options: RunOptions): Promise<SeedRe
     pair.workload.start();
     runner.start();
     await world.run(shape.troubleUntilMs);
-    const healedAfterMs = world.violation === null ? await heal(world, pair, runner, shape) : null;
+    if (world.violation === null && !hadFaults()) await world.run(world.now + FAULTS_LIMIT_MS, hadFaults);
+    const healedAfterMs = world.violation === null ? await heal(world, pair, runner, shape, hadOperations) : null;
     if (world.violation === null) await world.run(shape.untilMs);
     if (world.violation === null) pair.judgeEnd();
     if (world.violation === null) pair.workload.judgeRetained();
+    if (!hadFaults() || !hadOperations() || world.now < shape.least.minutes * 60_000) world.fail('a seed does enough', `${Math.floor(world.now)} ms, ${operationsIn(history.figures)} client operations, ${runner.happened} faults`);
     return {
       seed,
       violation: world.violation,
       hash: world.transcript.hash,
       transcript: world.transcript.lines(),
       faults,
+      happened: runner.happened,
       plan: faults.map((fault) => `${(fault.atMs / 1000).toFixed(3)} s ${describeFault(fault)}`),
       virtualMs: world.now,
       events: world.executed,
@@ -83,12 +97,18 @@ export async function runSeed(seed: number, options: RunOptions): Promise<SeedRe
   }
 }
 
-/** Mends everything, and demands that the pair is whole within its bound and stays so. */
-async function heal(world: World, pair: Pair, runner: FaultRunner, shape: SeedShape): Promise<number | null> {
-  const from = world.now;
+/** Mends everything, and demands that the pair is whole within its bound and stays so. Where clients have done too little, they go on for a while before the end. */
+async function heal(world: World, pair: Pair, runner: FaultRunner, shape: SeedShape, hadOperations: () => boolean): Promise<number | null> {
+  const mendedAt = world.now;
   world.transcript.line('HEAL', 'everything is mended');
   runner.heal();
   pair.heal();
+  if (!hadOperations() && (await world.run(mendedAt + shape.healLimitMs, () => pair.whole))) {
+    pair.workload.hurry(ENOUGH_LIMIT_MS);
+    await world.run(world.now + ENOUGH_LIMIT_MS, hadOperations);
+  }
+  if (world.violation !== null) return null;
+  const from = hadOperations() ? world.now : mendedAt;
   let wholeSince: number | null = null;
   let done = false;
   const look = (): void => {

@@ -3,9 +3,27 @@ import type { Prng } from './prng.js';
 import type { ClockShape } from './host.js';
 import type { WorkloadShape } from './workload.js';
 
+/** What every single run must have had: one that did less proves too little, and counts as failed. */
+export interface LeastOfASeed {
+  readonly minutes: number;
+  readonly operations: number;
+  readonly faults: number;
+}
+
+/** A seed of the gate lasts two virtual minutes. */
+export const GATE_MINUTES = 2;
+/** One of the long form lasts ten. */
+export const LONG_MINUTES = 10;
+
+/** For two minutes 200 client operations and three faults, for ten 1,000 and five. */
+export function leastOf(minutes: number): LeastOfASeed {
+  return { minutes, operations: Math.ceil(100 * minutes), faults: minutes >= LONG_MINUTES ? 5 : minutes >= GATE_MINUTES ? 3 : 1 };
+}
+
 /** What one seed makes of a run, before anything happens. */
 export interface SeedShape {
-  /** Faults happen before this; then everything is mended. */
+  readonly least: LeastOfASeed;
+  /** Faults are planned before this. Once the run has had enough of them and of operations, everything is mended. */
   readonly troubleUntilMs: number;
   /** From the mending on, the pair has so long to be ACTIVE and PASSIVE with every consumer caught up. */
   readonly healLimitMs: number;
@@ -35,11 +53,14 @@ function drawClock(random: Prng): ClockShape {
 /** Draws the shape of a run that lasts `minutes` of virtual time or somewhat more. */
 export function drawShape(random: Prng, minutes: number): SeedShape {
   const untilMs = minutes * 60_000;
+  const least = leastOf(minutes);
+  const isLong = minutes >= LONG_MINUTES;
   const troubleUntilMs = Math.max(QUIET_AT_START_MS + 1_000, untilMs - TAIL_MS);
   const together = random.chance(0.6);
   const late = together ? random.between(0, 1_500) : random.logBetween(1_500, 25_000);
   const first = random.pick(['primary', 'secondary'] as const);
   return {
+    least,
     troubleUntilMs,
     healLimitMs: HEAL_LIMIT_MS,
     untilMs,
@@ -47,10 +68,16 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
       // Some seeds have trouble from the first moment on.
       fromMs: random.chance(0.25) ? 0 : QUIET_AT_START_MS,
       untilMs: troubleUntilMs,
-      faultsMin: 3 + Math.floor((minutes - 2) / 4),
-      faultsMax: Math.round(4.5 * minutes),
+      faultsMin: least.faults,
+      faultsMax: isLong ? Math.round(1.8 * minutes) : Math.round(4.5 * minutes),
     },
-    workload: { everyMs: random.between(330, 620), incidentEveryMs: random.logBetween(3_000, 60_000) },
+    // A long run has quiet stretches; most of what clients do falls when something goes wrong or is mended, since that is what could be lost.
+    workload: {
+      everyMs: isLong ? random.between(2_500, 5_000) : random.between(800, 1_600),
+      busyEveryMs: random.between(250, 550),
+      busyForMs: random.logBetween(1_500, 12_000),
+      incidentEveryMs: random.logBetween(3_000, 60_000) * (isLong ? 3 : 1),
+    },
     clocks: { primary: drawClock(random), secondary: drawClock(random) },
     startMs: { primary: first === 'primary' ? 10 : 10 + late, secondary: first === 'secondary' ? 10 : 10 + late },
   };

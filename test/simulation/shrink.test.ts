@@ -9,7 +9,7 @@ function fault(kind: FaultKind, atMs: number): Fault {
 const FAULTS = ['share-hung', 'link-cut', 'broker-paused', 'keeper-killed', 'disk-slow', 'share-gone', 'link-slow', 'gateway-gone'] as const;
 
 function failed(faults: readonly Fault[], check: string): SeedResult {
-  return { seed: 1, violation: { check, detail: '', atMs: 5_000 }, hash: '', transcript: [], faults, plan: [], virtualMs: 0, events: 0, moves: new Map(), records: new Map(), figures: { published: 0, acked: 0, delivered: 0, duplicates: 0, connects: 0, takeovers: 0, wills: 0 }, healedAfterMs: null };
+  return { seed: 1, violation: { check, detail: '', atMs: 5_000 }, hash: '', transcript: [], faults, plan: [], virtualMs: 0, events: 0, moves: new Map(), records: new Map(), figures: { published: 0, acked: 0, delivered: 0, duplicates: 0, connects: 0, takeovers: 0, wills: 0 }, happened: 0, healedAfterMs: null };
 }
 
 /** A world that fails when all of `needed` happen, and in another way when `share-gone` is missing. */

@@ -13,6 +13,7 @@ function result(seed: number, moves: readonly string[], types: readonly number[]
     hash: '',
     transcript: [],
     faults: [],
+    happened: 0,
     plan: [],
     virtualMs: 1,
     events: 1,

@@ -1,5 +1,6 @@
 import { RecordType } from '../../src/core/broker/operations.js';
 import { LogMark } from '../../src/core/replication/log-marks.js';
+import { operationsIn } from './history.js';
 import { ALL_MOVES } from './moves.js';
 import type { SeedResult } from './run-seed.js';
 
@@ -7,6 +8,11 @@ import type { SeedResult } from './run-seed.js';
 export const COVERED_IN_SEEDS = 1_000;
 
 const RECORD_TYPES: ReadonlyMap<number, string> = new Map(Object.entries({ ...RecordType, ...LogMark }).map(([name, type]) => [type, name]));
+
+/** The name of a record's type. */
+export function recordName(type: number): string {
+  return RECORD_TYPES.get(type) ?? String(type);
+}
 
 /** Sums up the results of many seeds. */
 export class Tally {
@@ -28,10 +34,10 @@ export class Tally {
     this.seeds += 1;
     this.virtualMs += result.virtualMs;
     this.events += result.events;
-    this.operations += result.figures.published + result.figures.delivered + result.figures.connects;
-    this.faults += result.faults.length;
+    this.operations += operationsIn(result.figures);
+    this.faults += result.happened;
     for (const [move, count] of result.moves) this.see(this.moves, `move ${move.replace(' ', ' -> ')}`, count);
-    for (const [type, count] of result.records) this.see(this.records, `record ${RECORD_TYPES.get(type) ?? type}`, count);
+    for (const [type, count] of result.records) this.see(this.records, `record ${recordName(type)}`, count);
     if (result.violation !== null) {
       this.failed += 1;
       const seeds = this.checks.get(result.violation.check) ?? [];

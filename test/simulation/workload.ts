@@ -15,8 +15,11 @@ const CLIENT_PID_FIRST = 10_000;
 const AWAY_MS = { low: 20, high: 15_000 };
 
 export interface WorkloadShape {
-  /** Mean milliseconds between two messages of all publishers together. */
+  /** Mean milliseconds between two messages of all publishers together, and when they hurry. */
   readonly everyMs: number;
+  readonly busyEveryMs: number;
+  /** So long they hurry, each time. */
+  readonly busyForMs: number;
   /** Mean milliseconds between two incidents (crash, leave, take-over) of all clients together. */
   readonly incidentEveryMs: number;
 }
@@ -40,6 +43,7 @@ export class Workload {
   private readonly wills: string[] = [];
   private auditor: Consumer | null = null;
   private healing = false;
+  private started = false;
   private pid = CLIENT_PID_FIRST;
 
   constructor(
@@ -58,7 +62,15 @@ export class Workload {
   start(): void {
     const clients: readonly Client[] = [...this.consumers, ...this.publishers];
     for (const client of clients) this.chaos.clock.after(this.random.between(1, 4_000), () => client.start());
+    this.chaos.clock.after(4_000, () => {
+      this.started = true;
+    });
     this.incident(clients, this.random.fork('incidents'));
+  }
+
+  /** Something goes wrong, or works again: whatever is under way now is what could be lost. */
+  hurry(forMs = this.shape.busyForMs): void {
+    if (this.started) for (const publisher of this.publishers) publisher.hurry(forMs);
   }
 
   /** No incidents any more, and nothing new to publish. */
@@ -107,10 +119,12 @@ export class Workload {
       const name = `pub${index + 1}`;
       const { process, link } = this.client(name, qos < 2 && random.chance(0.4), random.chance(0.5));
       const topics = [`t/${name}`, `t/${name}/${random.pick(['a', 'b'])}`, ...(random.chance(0.6) ? [`r/${name}`] : [])];
+      const share = kinds.length * random.between(0.6, 1.4);
       const shape = {
         qos,
         window: random.pick([1, 3, 10]),
-        everyMs: this.shape.everyMs * kinds.length * random.between(0.6, 1.4),
+        everyMs: this.shape.everyMs * share,
+        busyEveryMs: this.shape.busyEveryMs * share,
         topics,
         retained: random.chance(0.5) ? 0.3 : 0,
         payloadBytesMax: Math.floor(random.logBetween(2, 600)),

@@ -20,11 +20,12 @@ const FOREVER_MS = 1e9;
 const FIRST_CLIENT_PID = 20_000;
 const STEADY = { rate: 1, wallOffsetMs: 0 };
 const SHAPE: SeedShape = {
+  least: { minutes: 0, operations: 0, faults: 0 },
   troubleUntilMs: 0,
   healLimitMs: 0,
   untilMs: 0,
   plan: { fromMs: 0, untilMs: 0, faultsMin: 0, faultsMax: 0 },
-  workload: { everyMs: 1, incidentEveryMs: 1 },
+  workload: { everyMs: 1, busyEveryMs: 1, busyForMs: 1, incidentEveryMs: 1 },
   clocks: { primary: STEADY, secondary: STEADY },
   startMs: { primary: 0, secondary: 0 },
 };
@@ -114,7 +115,7 @@ export class Stage {
   publish(): void {
     if (this.publisher === null) {
       const { process, link } = this.client('pub1');
-      const shape = { qos: 1 as const, window: 100, everyMs: 1, topics: ['t/orders'], retained: 0, payloadBytesMax: 1 };
+      const shape = { qos: 1 as const, window: 100, everyMs: 1, busyEveryMs: 1, topics: ['t/orders'], retained: 0, payloadBytesMax: 1 };
       this.publisher = new Publisher(process, this.networkOf(process), process.random.fork('link'), link, shape, this.history);
       this.publisher.finish();
       this.publisher.start();
