@@ -6,7 +6,7 @@ export interface DigestStream {
   digest(): Digest;
 }
 
-/** SHA-256 of contents, and the sums of blocks. */
+/** Digests of contents, and the sums of blocks. */
 export interface Hashing extends BlockHash {
   digest(bytes: Uint8Array): Digest;
   begin(): DigestStream;

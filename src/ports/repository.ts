@@ -28,6 +28,8 @@ export interface ContentFile {
   readonly mode: number;
   /** Reads up to `into.length` bytes; 0 at the end. */
   read(into: Uint8Array, offset: number): number;
+  /** Up to `bytes` in a memory of their own, which is nobody else's afterwards; empty at the end. */
+  piece(bytes: number, offset: number): Uint8Array;
   /** True when the file was written to, or replaced by another under its name, since it was opened. */
   changed(): boolean;
   /** Remembers the digest of what was read, unless it changed or changed too short before. */

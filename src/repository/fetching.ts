@@ -13,8 +13,8 @@ export const SUM_BYTES_IN_FLIGHT_MAX = 4 * 1024 * 1024;
 /** Open older versions. */
 const BASES_MAX = 64;
 const WANTS_PER_FRAME = 256;
-/** Of a large file: synced before more is read from the link. */
-export const UNSYNCED_BYTES_MAX = 16 * 1024 * 1024;
+/** Of a large file: so many bytes are synced at once, while the next are written. Beyond twice as many that are not synced nothing is taken from the link. */
+export const UNSYNCED_BYTES_MAX = 32 * 1024 * 1024;
 
 interface Pending {
   readonly entry: Entry;
@@ -45,15 +45,23 @@ export class Fetching {
   /** To be asked for in another way, after what is under way. */
   private readonly again: { readonly entry: Entry; readonly index: number; readonly whole: boolean }[] = [];
   private reading: OwnReading | null = null;
+  private syncing: Promise<void> | null = null;
+  private syncFailure: Error | null = null;
   private sumBytes = 0;
   private bases = 0;
   private writing: { readonly index: number; readonly pending: Pending; readonly writer: ContentWriter; readonly digest: DigestStream; bytes: number } | null = null;
 
   constructor(private readonly parts: FetchingParts) {}
 
-  /** Everything that was asked for is in its place. */
+  /** Everything that was asked for is in its place. @throws what the disk said of a large file */
   get idle(): boolean {
+    if (this.syncFailure !== null) throw this.syncFailure;
     return this.pending.size === 0 && this.again.length === 0 && this.reading === null && this.wants.length === 0;
+  }
+
+  /** What the disk is still busy with; `null`: nothing. */
+  get unfinished(): Promise<void> | null {
+    return this.syncing;
   }
 
   get hasRoom(): boolean {
@@ -205,11 +213,25 @@ export class Fetching {
   private write(bytes: Uint8Array): void {
     const { writing } = this;
     if (writing === null) throw damaged('data came for no file');
+    if (this.syncFailure !== null) throw this.syncFailure;
     writing.writer.write(bytes);
     writing.digest.update(bytes);
     writing.bytes += bytes.length;
     this.parts.received(bytes.length);
-    if (writing.writer.unsyncedBytes >= UNSYNCED_BYTES_MAX) this.parts.hold(writing.writer.sync());
+    if (writing.writer.unsyncedBytes >= UNSYNCED_BYTES_MAX) this.syncOn(writing.writer);
+  }
+
+  private syncOn(writer: ContentWriter): void {
+    if (this.syncing !== null) return this.parts.hold(this.syncing);
+    this.syncing = writer.sync().then(
+      () => {
+        this.syncing = null;
+      },
+      (error: unknown) => {
+        this.syncing = null;
+        this.syncFailure ??= error instanceof Error ? error : new Error(String(error)); // The system tells of it once only.
+      },
+    );
   }
 
   private copy(offset: number, length: number): void {

@@ -48,6 +48,7 @@ export class FileSending {
   private file: ContentFile | null = null;
   private digest: DigestStream;
   private finder: DeltaFinder | null = null;
+  private buffer: Uint8Array | null = null;
   private at = 0;
   private reads = 0;
 
@@ -94,16 +95,20 @@ export class FileSending {
   }
 
   private piece(file: ContentFile): FileResult | null {
-    // Its own each time: what is sent whole waits in the stream.
-    const buffer = new Uint8Array(PIECE_BYTES_MAX);
-    const bytes = file.read(buffer, this.at);
-    if (bytes === 0) return this.ended(file);
-    const piece = buffer.subarray(0, bytes);
-    this.at += bytes;
+    const piece = this.read(file);
+    if (piece.length === 0) return this.ended(file);
+    this.at += piece.length;
     this.digest.update(piece);
     if (this.finder !== null) this.finder.push(piece);
     else if (this.sends) this.data(piece);
     return null;
+  }
+
+  /** What is sent as it is waits in the stream, in a memory of its own; everything else is read into the same. */
+  private read(file: ContentFile): Uint8Array {
+    if (this.sends && this.finder === null) return file.piece(PIECE_BYTES_MAX, this.at);
+    this.buffer ??= new Uint8Array(PIECE_BYTES_MAX);
+    return this.buffer.subarray(0, file.read(this.buffer, this.at));
   }
 
   private ended(file: ContentFile): FileResult | null {

@@ -1,5 +1,5 @@
-import { decodeRepositoryFrame, encodeRepositoryFrame, REPOSITORY_FRAME_BYTES_MAX, type RepositoryFrame } from '../core/repository/frames.js';
-import { FrameReader } from '../core/wire/frame.js';
+import { RepositoryFrameStream } from '../core/repository/frame-stream.js';
+import { decodeRepositoryFrame, encodeRepositoryFrame, type RepositoryFrame } from '../core/repository/frames.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Stream } from '../ports/stream.js';
 import { reasonOf } from './messages.js';
@@ -26,7 +26,7 @@ export interface LinkParts {
  * something is made durable.
  */
 export class RepositoryLink {
-  private readonly reader: FrameReader;
+  private readonly frames: RepositoryFrameStream;
   private isFull = false;
   private isHeld = false;
   private isTurning = false;
@@ -43,7 +43,7 @@ export class RepositoryLink {
     const { stream, clock } = parts;
     this.heardAt = clock.monotonic();
     this.saidAt = this.heardAt;
-    this.reader = new FrameReader(REPOSITORY_FRAME_BYTES_MAX, ({ kind, payload }) => {
+    this.frames = new RepositoryFrameStream(({ kind, payload }) => {
       if (this.isHeld) this.backlog.push({ kind, payload: payload.slice() });
       else this.parts.take(decodeRepositoryFrame(kind, payload));
     });
@@ -72,6 +72,7 @@ export class RepositoryLink {
 
   /** Takes nothing more from the link until `work` has ended. */
   hold(work: Promise<void>): void {
+    if (this.isHeld) return;
     this.isHeld = true;
     this.parts.stream.pause();
     work.then(
@@ -103,7 +104,7 @@ export class RepositoryLink {
   private came(bytes: Uint8Array): void {
     this.wire.in += bytes.length;
     this.heardAt = this.parts.clock.monotonic();
-    this.reader.push(bytes);
+    this.frames.push(bytes);
     this.turn();
   }
 

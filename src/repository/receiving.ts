@@ -209,7 +209,8 @@ export class Receiving {
     }
     fetching.flush();
     if (this.cursor < plan.steps.length || !fetching.idle) return false;
-    if (this.outdated !== null) this.over({ kind: 'outdated', path: this.outdated });
+    if (fetching.unfinished !== null) this.parts.hold(fetching.unfinished);
+    else if (this.outdated !== null) this.over({ kind: 'outdated', path: this.outdated });
     else {
       this.phase = 'awaiting-end';
       this.send({ kind: 'wantsEnd', sync: this.parts.sync });

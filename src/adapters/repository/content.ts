@@ -36,6 +36,11 @@ export class NodeContent implements ContentFile {
     return fs.readSync(this.fd, into, 0, into.length, offset);
   }
 
+  piece(bytes: number, offset: number): Uint8Array {
+    const into = Buffer.allocUnsafeSlow(Math.max(0, Math.min(bytes, this.size - offset)));
+    return into.subarray(0, into.length === 0 ? 0 : this.read(into, offset));
+  }
+
   changed(): boolean {
     if (!sameStamp(stampOf(fs.fstatSync(this.fd)), this.stamp)) return true;
     const now = fs.lstatSync(this.place, { throwIfNoEntry: false });

@@ -13,6 +13,7 @@ export class PartWriter implements ContentWriter {
   private readonly fd: number;
   private at = 0;
   private unsynced = 0;
+  private syncs = 0;
   private open = true;
 
   constructor(
@@ -38,7 +39,15 @@ export class PartWriter implements ContentWriter {
 
   sync(): Promise<void> {
     this.unsynced = 0;
-    return new Promise((resolve, reject) => fs.fdatasync(this.fd, (error) => (error === null ? resolve() : reject(error))));
+    this.syncs += 1;
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.fd, (error) => {
+        this.syncs -= 1;
+        this.closeIfDone();
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
   }
 
   finish(entry: Entry): void {
@@ -49,8 +58,14 @@ export class PartWriter implements ContentWriter {
   }
 
   abandon(): void {
-    if (this.open) fs.closeSync(this.fd);
+    if (!this.open) return;
     this.open = false;
+    this.closeIfDone();
+  }
+
+  /** Not while the system syncs it: its number could be another file's by then. */
+  private closeIfDone(): void {
+    if (!this.open && this.syncs === 0) fs.closeSync(this.fd);
   }
 }
 

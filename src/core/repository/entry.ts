@@ -3,7 +3,7 @@ export type SyncType = 'FULL' | 'PARTIAL' | 'NO';
 
 export type EntryKind = 'file' | 'folder' | 'link';
 
-/** SHA-256 of a content, 64 hexadecimal digits. */
+/** XXH128 of a content, 32 hexadecimal digits: it tells contents apart that differ by accident. Against malice stands the link, which is authenticated. */
 export type Digest = string;
 
 /** One thing in a repository. */

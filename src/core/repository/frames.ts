@@ -3,13 +3,13 @@ import { ByteReader, ByteWriter, decodeText, encodeText, MalformedBytes } from '
 import { encodeFrame, FRAME_HEADER_BYTES, frameHeader } from '../wire/frame.js';
 import { SUM_BYTES } from './blocks.js';
 import type { Digest, Entry, LeftOut, Scope } from './entry.js';
-import { EntryWriter, readDigest, readEntries, readScope, writeDigest, writeScope } from './manifest.js';
+import { DIGEST_BYTES, EntryWriter, readDigest, readEntries, readScope, writeDigest, writeScope } from './manifest.js';
 
 /*
  * Frames of the repository link. The receiver dials and speaks first; docs/decisions/repositories.md shows the conversation.
  * One stream carries one sync at a time; `sync` is its number, so that what was dropped cannot be taken for what came after it.
  */
-const Kind = {
+export const RepositoryKind = {
   hello: 1,
   welcome: 2,
   refused: 3,
@@ -33,6 +33,7 @@ const Kind = {
   ping: 21,
   list: 22,
 } as const;
+const Kind = RepositoryKind;
 
 /** Payload of one frame. A frame of files holds many small ones, or one of at most this less a margin. */
 export const REPOSITORY_FRAME_BYTES_MAX = 1024 * 1024;
@@ -248,7 +249,7 @@ export class FilesFrame {
 }
 const FILES_FRAME_BYTES = 256 * 1024;
 /** Fields of a file's result with a digest and no detail, and the length of its content. */
-const RESULT_BYTES = 4 + 1 + 8 + 8 + 2 + 1 + 32 + 2 + 4;
+const RESULT_BYTES = 4 + 1 + 8 + 8 + 2 + 1 + DIGEST_BYTES + 2 + 4;
 
 function writeWant(writer: ByteWriter, want: Want): void {
   writer.u32(want.index).u8(HOWS.indexOf(want.how));

@@ -11,11 +11,11 @@ import { shown } from './names.js';
  *     u16   permission bits
  *     u64   time, microseconds
  *     u64   size
- *     32    digest, when it is known
+ *     16    digest, when it is known
  *     text  target, of a link
  */
 
-export const DIGEST_BYTES = 32;
+export const DIGEST_BYTES = 16;
 /** Years 1970 to 2255: what can be told from a wrong number, and stays a whole number in JavaScript. */
 const MTIME_US_MAX = Number.MAX_SAFE_INTEGER;
 const KINDS: readonly EntryKind[] = ['file', 'folder', 'link'];
