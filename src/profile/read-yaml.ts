@@ -27,11 +27,29 @@ export function readYaml(text: string): YamlText {
   return { value, problems, locate: (key) => locate(document, lines, key) };
 }
 
-/** `null`: the package, which calls itself for every level, has come to the end of the stack. */
+/** Lists and maps within each other; a profile has four. The package's work grows with the square of the depth, and its calls nest as the text does. */
+const DEPTH_MAX = 64;
+const INDICATORS = new RegExp(`(?:[-?:][ \\t]+){${DEPTH_MAX},}`);
+
+/** Brackets that are open at once, wherever they stand, or indicators of lists and maps in a row: never too few of them. */
+function nestsTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === 0x5b || unit === 0x7b) depth += 1;
+    else if ((unit === 0x5d || unit === 0x7d) && depth > 0) depth -= 1;
+    if (depth > DEPTH_MAX) return true;
+  }
+  return INDICATORS.test(text);
+}
+
+/** `null`: it nests deeper than it can be read. */
 function parsed(text: string, lines: LineCounter): Document | null {
+  if (nestsTooDeep(text)) return null;
   try {
     return parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true, logLevel: 'error' });
   } catch (error) {
+    // Indentation can nest, too: the end of the stack.
     if (error instanceof RangeError) return null;
     throw error;
   }

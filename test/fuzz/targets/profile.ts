@@ -48,7 +48,7 @@ const inputs: fc.Arbitrary<Input> = fc.record({
   phrases: fc.array(fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), which: fc.nat(PHRASES.length - 1), times: fc.constantFrom(1, 1, 1, 2, 40, 400) }), { maxLength: 2 }),
 });
 
-const STEPS_PER_BYTE = 3_000;
+const STEPS_PER_BYTE = 800;
 const BYTES_PER_BYTE = 64;
 /** Fifty problems, each with its place, its key and what was found. */
 const REPORT_CHARS_MAX = 40_000;

@@ -16,6 +16,10 @@ test.each([
   ['lists', '['.repeat(100_000)],
   ['maps', '{a: '.repeat(50_000)],
   ['lists within a key', `server:\n  role: ${'['.repeat(1_000)}${']'.repeat(1_000)}\n`],
+  ['lists that are closed again', `${'['.repeat(50_000)}${']'.repeat(50_000)}`],
+  ['lists in a row', '- '.repeat(50_000)],
+  ['keys of keys', `${'? '.repeat(50_000)}x`],
+  ['lists on lines of their own', Array.from({ length: 400 }, (_, i) => `${' '.repeat(i)}-`).join('\n')],
   ['a list that holds itself', 'server: &s\n  role: [*s]\n'],
 ])('what nests without end: %s', (_, text) => expect(refusal(text).problems.length).toBeGreaterThan(0));
 
