@@ -55,7 +55,7 @@ function judgePresence(account: Account, log: RetainedLog, session: Session, sub
   if (qos === 0 || drained === null) return;
   for (const [topic, messages] of account.retained) {
     if (!session.matches(topic).includes(subscription) || log.cameSince(session.client, topic, asked)) continue;
-    const standing = latest(messages.filter((one) => mayStand(one, asked))).find((one) => isLast(one, messages));
+    const standing = latest(messages.filter((one) => mayStand(one, asked))).find((one) => isLast(one, messages, drained));
     if (standing !== undefined) findings.add('retained-missing', `${session.client} subscribed to ${filter} and got no retained message on ${topic}, where ${standing.message} stood`);
   }
 }
@@ -72,9 +72,9 @@ function latest(messages: readonly Sent[]): Sent[] {
   return [...last.values()];
 }
 
-/** Whether this message, or one that replaced it, surely stands: nothing that may have come later took it away. */
-function isLast(sent: Sent, messages: readonly Sent[]): boolean {
-  return messages.every((other) => other === sent || surelyOlder(other, sent) || (other.digest !== '' && other.qos > 0));
+/** Whether this message, or one that replaced it, surely stands until then: nothing that may have come later took it away. */
+function isLast(sent: Sent, messages: readonly Sent[], until: Moment): boolean {
+  return messages.every((other) => other === sent || surelyOlder(other, sent) || (other.digest !== '' && other.qos > 0) || surelyBefore(until, { at: other.sentAt, clock: other.clock }));
 }
 
 function acknowledgedBefore(sent: Sent, moment: Moment): boolean {

@@ -89,6 +89,21 @@ const DAMAGES: readonly (readonly [Check, Damage])[] = [
     },
   ],
   [
+    'disordered',
+    (events, pick) => {
+      const sender = new Map(events.flatMap((event) => (event.event === 'send' ? [[event.message, event.client] as const] : [])));
+      const seen = new Set<string>();
+      const first = events.filter((event) => event.event === 'received' && seen.size < seen.add(`${event.client} ${event.message}`).size);
+      const pairs = first.flatMap((one, index) =>
+        first.slice(index + 1).flatMap((other) => (one.event === 'received' && other.event === 'received' && one.client === other.client && one.qos === other.qos && sender.get(one.message) === sender.get(other.message) ? [[one, other] as const] : [])),
+      );
+      const victims = choose(pairs, pick);
+      if (victims === null) return null;
+      const [one, other] = victims;
+      return events.map((event) => (event === one ? { ...other, at: one.at } : event === other ? { ...one, at: other.at } : event));
+    },
+  ],
+  [
     'session-lost',
     (events, pick) => {
       const victim = choose(events.filter((event) => event.event === 'connected' && event.sessionPresent), pick);

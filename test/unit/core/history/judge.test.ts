@@ -132,6 +132,12 @@ describe('retained messages', () => {
     expect(broken(stands().drained('c'))).toEqual({ 'retained-missing': 1 });
   });
 
+  test('one that is cleared after the client was drained is missed', () => {
+    const cleared = (told: Teller): Teller => told.sends('p', 'x', { retain: true, digest: '' }).acknowledged('p', 'x');
+    expect(broken(cleared(stands().drained('c')))).toEqual({ 'retained-missing': 1 });
+    expect(broken(cleared(stands()).receives('c', 'x', { digest: '' }).drained('c'))).toEqual({});
+  });
+
   test('one of several senders is missed, also behind one that was cleared', () => {
     const told = new Teller().connected('p').connected('q').sends('p', 'r1', kept).acknowledged('p', 'r1').sends('q', 'x', { retain: true, digest: '' }).acknowledged('q', 'x').sends('p', 'r2', kept).acknowledged('p', 'r2').sends('q', 'r3', kept).connected('c').subscribes('c', 't');
     expect(broken(told.drained('c'))).toEqual({ 'retained-missing': 1 });
