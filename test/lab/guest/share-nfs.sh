@@ -7,8 +7,7 @@ share=/mnt/disk/share
 start() {
   # Who had what open is remembered over a reboot, as on a real server.
   mkdir -p /mnt/system/nfs/v4recovery /run/rpc_pipefs
-  mountpoint -q /var/lib/nfs && umount /var/lib/nfs
-  mount --bind /mnt/system/nfs /var/lib/nfs
+  grep -q ' /var/lib/nfs ext4 ' /proc/mounts || mount --bind /mnt/system/nfs /var/lib/nfs
   touch /var/lib/nfs/etab /var/lib/nfs/rmtab
   grep -q nfsd /proc/filesystems || /run/modprobe nfsd
   mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
