@@ -52,8 +52,8 @@ export const OPERATOR_SCENARIOS: readonly Scenario[] = [
       await stage.comes(serving, 'STANDALONE');
       await load.flows(100);
       await serving.cutPower();
-      const before = load.now.acknowledged;
       await passive.boot();
+      const before = load.now.acknowledged;
       await passive.start();
       await passive.reaches('WAITING with advice, longer than peerWait', ({ state, advice, manager }) => state === 'WAITING' && advice !== null && manager.uptimeMs > WAITED_MS);
       if (load.now.acknowledged !== before) throw new Error('the stale copy has acknowledged messages');
