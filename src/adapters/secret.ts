@@ -17,7 +17,7 @@ export interface PairKey {
  * Reads the secret file: text of 32 to 4,096 bytes, white space at its ends ignored, that only its owner may read.
  * @throws LockstepError LOCKSTEP_SECRET_UNREADABLE, LOCKSTEP_SECRET_EXPOSED, LOCKSTEP_SECRET_SHORT
  */
-export async function readPairKey(file: string): Promise<PairKey> {
+export async function readPairKey(file: string, use: KeyUse = 'pair'): Promise<PairKey> {
   const content = await readProtected(file);
   const secret = content.trim();
   // Bytes that are no text are all read as one and the same character: a key of random bytes would be a weak one.
@@ -31,12 +31,17 @@ export async function readPairKey(file: string): Promise<PairKey> {
       'Make one with `openssl rand -base64 48` and copy it to both servers.',
     );
   }
-  return derivePairKey(secret);
+  return derivePairKey(secret, use);
 }
 
+/** `pair`: backchannel and replication. `repository`: the repository link, so that who is let in there is not let in elsewhere. */
+export type KeyUse = 'pair' | 'repository';
+
+const LABELS: Readonly<Record<KeyUse, string>> = { pair: 'lockstep pair key 1', repository: 'lockstep repository key 1' };
+
 /** TLS limits a key's length; the secret's file has no such limit. The label keeps the key from fitting any other use of the secret. */
-export function derivePairKey(secret: string): PairKey {
-  return { bytes: createHmac('sha256', secret).update('lockstep pair key 1').digest() };
+export function derivePairKey(secret: string, use: KeyUse = 'pair'): PairKey {
+  return { bytes: createHmac('sha256', secret).update(LABELS[use]).digest() };
 }
 
 async function readProtected(file: string): Promise<string> {

@@ -8,24 +8,34 @@ const LOOK_MS = 20;
 /** A process that the disk holds in the kernel cannot be ended before the disk answers. */
 const GONE_MS_MAX = 10_000;
 
+/** Who writes, for messages. */
+export interface Writer {
+  readonly name: string;
+  readonly opens: string;
+  readonly code: string;
+}
+
+const BROKER: Writer = { name: 'broker', opens: 'journal is', code: 'LOCKSTEP_BROKER_LINGERS' };
+export const REPOSITORY_KEEPER: Writer = { name: 'repository keeper', opens: 'repositories are', code: 'LOCKSTEP_REPOSITORY_KEEPER_LINGERS' };
+
 /**
  * Makes this process the only one that writes a folder: the one that `file` names is killed if it still lives, and this one is named
  * there when it is gone. A broker can outlive its HA manager when it is paused or held by its disk just then; woken beside
  * a successor it would write over the successor's records. Where the system does not tell one process from a later one of the same
  * number, nothing is killed.
- * @throws LockstepError LOCKSTEP_BROKER_LINGERS when it is still there after a while; or an Error of the file system (rejects)
+ * @throws LockstepError LOCKSTEP_BROKER_LINGERS, LOCKSTEP_REPOSITORY_KEEPER_LINGERS when it is still there after a while; or an Error of the file system (rejects)
  */
-export async function becomeSoleWriter(file: string, log: Log): Promise<void> {
+export async function becomeSoleWriter(file: string, log: Log, writer: Writer = BROKER): Promise<void> {
   const other = readIdentity(file);
   if (other !== null && other.pid !== process.pid && other.begun !== '' && stillLives(other)) {
-    log.write('warn', `An earlier broker of this server is still there (process ${other.pid}); it is killed before the journal is opened`, { pid: other.pid });
+    log.write('warn', `An earlier ${writer.name} of this server is still there (process ${other.pid}); it is killed before the ${writer.opens} opened`, { pid: other.pid });
     process.kill(other.pid, 'SIGKILL');
     for (let waited = 0; stillLives(other); waited += LOOK_MS) {
       if (waited >= GONE_MS_MAX) {
         throw new LockstepError(
-          'LOCKSTEP_BROKER_LINGERS',
-          `an earlier broker of this server (process ${other.pid}, so says ${file}) does not end although it was killed`,
-          'Check the disk: it holds that process in the kernel. The broker starts by itself when it is gone.',
+          writer.code,
+          `an earlier ${writer.name} of this server (process ${other.pid}, so says ${file}) does not end although it was killed`,
+          'Check the disk: it holds that process in the kernel. The next one starts by itself when it is gone.',
         );
       }
       await sleep(LOOK_MS);

@@ -3,8 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LockstepError } from '../core/errors.js';
 import type { Log } from '../ports/log.js';
 import { isLoopback } from '../profile/values.js';
-import type { Command, CommandResult } from './commands.js';
+import type { Command, CommandResult, RepositoryDesk } from './commands.js';
 import { guard } from './guard.js';
+import { serveRepositories } from './repositories.js';
 import type { ServerStatus } from './status.js';
 
 /** A command's body is a few bytes; more than this is refused with 413. */
@@ -23,6 +24,7 @@ export interface AdminOptions {
   readonly token: string | null;
   status(): ServerStatus;
   command(command: Command): Promise<CommandResult>;
+  readonly repositories: RepositoryDesk;
   readonly log: Log;
 }
 
@@ -34,7 +36,7 @@ export interface AdminServer {
 }
 
 /**
- * Starts the admin HTTP server: GET /status, /live, /serving; POST /stop, /switchover, /promote. It only ever reads a
+ * Starts the admin HTTP server: GET /status, /live, /serving; POST /stop, /switchover, /promote, /repositories/NAME/WHAT. It only ever reads a
  * status or passes a command on: what comes of it is decided by the HA manager.
  * @throws LockstepError LOCKSTEP_ADMIN_PORT when it cannot listen (rejects)
  */
@@ -48,6 +50,7 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
   protect(app, { loopback, token: options.token });
   answerQuestions(app, options);
   takeCommands(app, options);
+  serveRepositories(app, options);
   answerFailures(app, options.log);
   try {
     await app.listen({ host: options.host, port: options.port });
@@ -115,7 +118,7 @@ function acceptsDataLoss(request: FastifyRequest): boolean {
 
 function answerFailures(app: FastifyInstance, log: Log): void {
   app.setNotFoundHandler((_request, reply) =>
-    reply.status(404).send({ error: { code: 'LOCKSTEP_ADMIN_UNKNOWN', message: 'nothing is there', remedy: 'GET /status, /live, /serving; POST /stop, /switchover, /promote.' } }),
+    reply.status(404).send({ error: { code: 'LOCKSTEP_ADMIN_UNKNOWN', message: 'nothing is there', remedy: 'GET /status, /live, /serving; POST /stop, /switchover, /promote, /repositories/NAME/sync (or diff, verify, restore).' } }),
   );
   app.setErrorHandler((error: unknown, _request, reply) => {
     const status = statusOf(error);

@@ -1,4 +1,6 @@
 import type { CopyProgress, Endpoint, ReplicationPhase } from '../core/control/broker.js';
+import type { RepositoryCondition, RepositoryProgress } from '../core/control/repository.js';
+import type { SyncType } from '../core/repository/entry.js';
 import type { ShareCondition } from '../core/control/keeper.js';
 import type { ConfiguredRole, JournalId, PeerState, Position, RunId, ServerId, ServerState, Term } from '../core/identity.js';
 import type { Member, TermRecord } from '../core/terms/record.js';
@@ -49,6 +51,8 @@ export interface ServerStatus {
   readonly broker: BrokerView | null;
   readonly journal: JournalView | null;
   readonly replication: ReplicationView | null;
+
+  readonly repositories: RepositoriesStatus;
 
   /** Client connections, sessions (connected or not), and messages waiting for sessions. */
   readonly clients: number;
@@ -154,6 +158,53 @@ export interface ReplicationView {
   readonly stalledMs: number;
   /** While the passive copy is brought up to date. `percent` 0 to 100; `leftMs` null when it cannot be told yet. */
   readonly progress: (CopyProgress & { readonly percent: number; readonly leftMs: number | null }) | null;
+}
+
+/** Folders that the passive server holds as the serving one has them. */
+export interface RepositoriesStatus {
+  /** Process id of the repository keeper; `null` while none runs: there is nothing to keep, or it is being started. */
+  readonly pid: number | null;
+  /** Repository keepers of this HA manager that ended unasked. */
+  readonly crashes: number;
+  /** What keeps it from its work (a port that is taken); `null` when well. */
+  readonly trouble: string | null;
+  /** Serving, and the peer's repositories hold up its admission: how long they still may. `null` otherwise. */
+  readonly admissionWaitLeftMs: number | null;
+  readonly here: readonly RepositoryStatusView[];
+  /** How the other server's copies stand, as it tells, while it receives from this server. */
+  readonly peer: readonly { readonly name: string; readonly condition: RepositoryCondition; readonly detail: string | null }[];
+}
+
+export interface RepositoryStatusView {
+  readonly name: string;
+  readonly path: string;
+  readonly syncType: SyncType;
+  readonly when: 'join' | 'continuous' | 'schedule';
+  /** `idle` where it is served from, or nothing is received. */
+  readonly condition: RepositoryCondition;
+  readonly detail: string | null;
+  /** Wall time since which `condition` is so. */
+  readonly since: string;
+  /** Wall time of the end of the last sync into this folder that went well; `null`: none is known. */
+  readonly syncedAt: string | null;
+  /** Of the sync under way. */
+  readonly progress: (RepositoryProgress & { readonly percent: number; readonly bytesPerSecond: number; readonly leftMs: number | null }) | null;
+  /** How folders are exchanged here: in one step, or by two renames. `null` before it was first opened. */
+  readonly exchange: 'atomic' | 'two-renames' | null;
+  /** Names of the kept versions, newest first, at most 100. */
+  readonly kept: readonly string[];
+}
+
+/** Percent, rate and time left of a sync, from its bytes. */
+export function repositoryProgressView(progress: RepositoryProgress): NonNullable<RepositoryStatusView['progress']> {
+  const { bytesDone, bytesTotal, elapsedMs } = progress;
+  const share = bytesTotal > 0 ? Math.min(1, bytesDone / bytesTotal) : 0;
+  return {
+    ...progress,
+    percent: Math.floor(share * 100),
+    bytesPerSecond: elapsedMs > 0 ? Math.round((bytesDone * 1000) / elapsedMs) : 0,
+    leftMs: share > 0 ? Math.round((elapsedMs * (1 - share)) / share) : null,
+  };
 }
 
 /** Percent and time left, from bytes where there are any, else from records. */

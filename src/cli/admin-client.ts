@@ -1,3 +1,4 @@
+import type { RepositoryCommand, RepositoryTask } from '../admin/commands.js';
 import type { ServerStatus } from '../admin/status.js';
 import { readToken } from '../profile/private-file.js';
 import type { Profile } from '../profile/profile.js';
@@ -21,7 +22,7 @@ export class AdminClient {
 
   async status(): Promise<ServerStatus> {
     const status = (await this.ask('GET', '/status', null, ANSWER_TIMEOUT_MS)) as Partial<ServerStatus> | null;
-    if (status?.schema !== 1) throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_ADMIN_NOT_OURS', `${this.base}/status did not answer as a Lockstep server of this version`, 'Check admin.port in the profile, and that both are of one version.');
+    if (status?.schema !== 1) throw this.notOurs('/status');
     return status as ServerStatus;
   }
 
@@ -29,6 +30,24 @@ export class AdminClient {
   async command(name: 'stop' | 'switchover' | 'promote', body: Readonly<Record<string, unknown>>): Promise<string> {
     const answer = await this.ask('POST', `/${name}`, JSON.stringify(body), COMMAND_TIMEOUT_MS);
     return typeof answer === 'object' && answer !== null && 'message' in answer ? String(answer.message) : 'done';
+  }
+
+  /** Asks for something to be done to a repository. @returns the number under which its end is asked for */
+  async askRepository(name: string, command: RepositoryCommand): Promise<number> {
+    const { ask, ...body } = command;
+    const answer = await this.ask('POST', `/repositories/${encodeURIComponent(name)}/${ask}`, JSON.stringify(body), ANSWER_TIMEOUT_MS);
+    if (typeof answer === 'object' && answer !== null && 'id' in answer && typeof answer.id === 'number') return answer.id;
+    throw this.notOurs(`/repositories/${name}/${ask}`);
+  }
+
+  async repositoryTask(id: number): Promise<RepositoryTask> {
+    const answer = await this.ask('GET', `/repositories/tasks/${id}`, null, ANSWER_TIMEOUT_MS);
+    if (typeof answer === 'object' && answer !== null && 'kind' in answer) return answer as RepositoryTask;
+    throw this.notOurs('/repositories/tasks');
+  }
+
+  private notOurs(path: string): CommandFailure {
+    return new CommandFailure(ExitCode.failed, 'LOCKSTEP_ADMIN_NOT_OURS', `${this.base}${path} did not answer as a Lockstep server of this version`, 'Check admin.port in the profile, and that both are of one version.');
   }
 
   private async ask(method: string, path: string, body: string | null, timeoutMs: number): Promise<unknown> {

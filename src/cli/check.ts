@@ -4,7 +4,7 @@ import type { Console } from './console.js';
 import { failoverFindings } from './check/failover.js';
 import { renderFinding } from './check/finding.js';
 import type { Finding } from './check/finding.js';
-import { folderFindings, portFindings, runsAlready } from './check/local.js';
+import { folderFindings, portFindings, repositoryFindings, runsAlready } from './check/local.js';
 import { gatewayFindings, peerFindings } from './check/network.js';
 import { shareFindings } from './check/share.js';
 import { ExitCode } from './exit-codes.js';
@@ -26,6 +26,7 @@ export async function check(console: Console, path: string, options: { readonly 
   tell(profile.warnings.map((warning) => ({ area: 'profile', level: 'warning', text: formatProblem(profile.path, warning) })));
   const running = await runsAlready(profile);
   tell(await folderFindings(profile));
+  tell(await repositoryFindings(profile));
   tell(await portFindings(profile, running));
   tell(await gatewayFindings(profile));
   tell(await shareFindings(profile));

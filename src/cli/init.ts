@@ -53,7 +53,7 @@ function checkOptions(options: InitOptions): void {
 }
 
 function pairOf(options: InitOptions): TemplatePair {
-  const server = { mqttPort: 1883, haPort: 2101, replicationPort: 2102, adminPort: 8081 };
+  const server = { mqttPort: 1883, haPort: 2101, replicationPort: 2102, repositoryPort: 2103, adminPort: 8081 };
   return {
     cluster: options.cluster,
     primary: { host: options.primary, ...server },

@@ -10,6 +10,7 @@ import { init } from './init.js';
 import type { InitOptions } from './init.js';
 import { exportRecords, inspect } from './journal.js';
 import { passwd } from './passwd.js';
+import { askRepositories, repositoryStatus } from './repo.js';
 import { promote, status, stop, switchover } from './running.js';
 import { start } from './start.js';
 import { verify } from './verify.js';
@@ -35,6 +36,7 @@ export function buildProgram(console: Console): Command {
   addServerCommands(program, console);
   addSetupCommands(program, console);
   addJournalCommands(program, console);
+  addRepositoryCommands(program, console);
   addProofCommands(program, console);
   return program;
 }
@@ -142,6 +144,36 @@ function addProofCommands(program: Command, console: Console): void {
     .argument('<history...>', 'the files that the recorders of one history wrote')
     .option('--json', 'the verdict as JSON')
     .action((paths: string[], options: { json?: boolean }) => verify(console, paths, options));
+}
+
+function addRepositoryCommands(program: Command, console: Console): void {
+  const repo = program.command('repo').description('repositories: folders that the passive server holds as the serving one has them');
+  const NAME = 'a repository; default: all of them';
+  repo
+    .command('status')
+    .description('how each repository stands, here and at the other server')
+    .argument('<profile>', PROFILE)
+    .argument('[name]', NAME)
+    .option('--json', 'as JSON (docs/status.md)')
+    .action((path: string, name: string | undefined, options: { json?: boolean }) => repositoryStatus(console, path, name ?? null, options));
+  for (const [ask, description] of [['sync', 'sync now'], ['diff', 'show what a sync would change; changes nothing'], ['verify', 'read every file on both servers and compare their digests; changes nothing']] as const) {
+    repo
+      .command(ask)
+      .description(description)
+      .argument('<profile>', PROFILE)
+      .argument('[name]', NAME)
+      .option('--json', 'the results as JSON')
+      .option('--checksum', 'read every file, whatever is recorded of it (ask the passive server)')
+      .action((path: string, name: string | undefined, options: { json?: boolean; checksum?: boolean }) => askRepositories(console, path, name ?? null, { ask, checksum: options.checksum === true }, options.json === true));
+  }
+  repo
+    .command('restore')
+    .description('bring back a kept version on the serving server, or some paths of it; what they replace is kept, too')
+    .argument('<profile>', PROFILE)
+    .argument('<name>', 'a repository')
+    .argument('<version>', 'a kept version, as repo status lists them')
+    .argument('[paths...]', 'only these, relative to the repository')
+    .action((path: string, name: string, kept: string, paths: string[]) => askRepositories(console, path, name, { ask: 'restore', version: kept, paths: paths.length === 0 ? null : paths }, false));
 }
 
 function version(): string {

@@ -1,12 +1,13 @@
 import type { ServerStatus } from '../admin/status.js';
 import { formatDuration } from '../profile/values.js';
+import { repositoryLines } from './repository-view.js';
 
 /** A server's status for people: one fact a line, the most urgent first. */
 export function renderStatus(status: ServerStatus): string[] {
-  return [...headLines(status), ...pairLines(status), ...copyLines(status), ...clientLines(status), ...historyLines(status)];
+  return [...headLines(status), ...pairLines(status), ...copyLines(status), ...repositoryLines(status.repositories), ...clientLines(status), ...historyLines(status)];
 }
 
-function line(name: string, text: string): string {
+export function line(name: string, text: string): string {
   return `${`${name}:`.padEnd(14)}${text}`;
 }
 

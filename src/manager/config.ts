@@ -28,8 +28,20 @@ export interface ManagerConfig {
   /** Where the peer's broker listens for ours. */
   readonly peerReplication: Endpoint;
   readonly clientEndpoints: readonly string[];
+  readonly repositories: RepositoriesConfig;
   /** Moves kept for the status page; older ones are forgotten. */
   readonly historyMax: number;
+}
+
+export interface RepositoriesConfig {
+  /** What this server has and would send. */
+  readonly names: readonly string[];
+  /** Where the peer's repository keeper listens for ours. */
+  readonly peer: Endpoint;
+  /** How long the peer's repositories may hold up its admission, from when its messages were first in step. */
+  readonly waitMs: number;
+  /** A keeper that gives no status for this long is killed and started again. */
+  readonly answerLimitMs: number;
 }
 
 export function silenceLimitMs(config: ManagerConfig): number {

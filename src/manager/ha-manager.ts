@@ -18,6 +18,7 @@ import { Announcer, type Transition } from './announcer.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Keeping } from './keeping.js';
 import { PeerView } from './peer-view.js';
+import { Repositories, type RepositoriesView, type RepositorySpawner } from './repositories.js';
 import { situate } from './situate.js';
 import { Supervisor } from './supervisor.js';
 import { Telling, type BrokerPart, type KeeperPart } from './telling.js';
@@ -55,6 +56,7 @@ export interface ManagerView {
   /** The term of a claim that was sent and has no answer yet. */
   readonly inDoubt: Term | null;
   readonly advice: string | null;
+  readonly repositories: RepositoriesView;
 }
 
 export interface ManagerPorts {
@@ -66,6 +68,8 @@ export interface ManagerPorts {
   readonly localState: LocalState;
   readonly keeper: Spawner<ManagerToKeeper, KeeperToManager>;
   readonly broker: Spawner<ManagerToBroker, BrokerToManager>;
+  /** Left out: this server takes no part in repositories. */
+  readonly repositories?: RepositorySpawner;
   /** This manager's run, as the backchannel's hello names it. */
   readonly run: RunId;
 }
@@ -95,6 +99,8 @@ export class HaManager {
   private gatewayAnsweredAt: Monotonic | null = null;
   private probing = false;
   private readonly telling: Telling;
+  /** Folders beside the messages; what an operator asks of them goes here. */
+  readonly repositories: Repositories;
   /** Of the next claim: drawn when the one before was used. */
   private fresh: Situation['fresh'];
   private switchoverWished = false;
@@ -133,6 +139,7 @@ export class HaManager {
       restartDelayMaxMs: 5_000,
       abandonsKilled: true,
     }, changed);
+    this.repositories = new Repositories(config, ports.repositories ?? null, { clock, log }, changed);
     const { broker, keeper, peer } = this;
     this.telling = new Telling(config, ports.run, { broker, keeper, peer, send: (status) => ports.peerLink.send(status) });
   }
@@ -173,6 +180,7 @@ export class HaManager {
       gatewayAnsweredMs: since(this.gatewayAnsweredAt),
       leaseLeftMs: until === null ? null : Math.max(0, Math.round(until - now)),
       inDoubt: task !== null && task.kind !== 'accept' ? (task.claim?.term ?? null) : null,
+      repositories: this.repositories.view,
       advice: this.situation === null ? null : adviceFor(this.ha, this.situation),
     };
   }
@@ -197,7 +205,7 @@ export class HaManager {
     await this.handedOver();
     this.brokerEnded = true;
     this.cycle();
-    await this.broker.end(5_000);
+    await Promise.all([this.broker.end(5_000), this.repositories.end()]);
     if (this.situation !== null) {
       this.tellPeer(this.situation);
       this.orderKeeper(this.situation, true);
@@ -249,12 +257,14 @@ export class HaManager {
     this.tickTimer = this.ports.clock.after(this.config.pingIntervalMs / 2, () => this.tick());
     this.broker.check();
     this.keeper.check();
+    this.repositories.check();
     this.keeping?.retry();
     if (this.ticks % 2 === 1) {
       this.probeGateway();
       this.telling.repeatStatus();
     }
     this.telling.repeatOrders();
+    this.repositories.repeat();
     this.cycle();
   }
 
@@ -307,6 +317,7 @@ export class HaManager {
     this.peer.judge(s);
     this.telling.orderBroker(this.ha, s, this.brokerEnded);
     this.orderKeeper(s, false);
+    this.repositories.order(this.ha, s);
     this.tellPeer(s);
   }
 
@@ -339,6 +350,7 @@ export class HaManager {
   private gather(): Situation {
     const kept = (this.keeping as Keeping).state;
     const { peer, peerHeardAt, peerHeardOurs, peerConnectedAt } = this.peer.knowledge();
+    const repositoriesSettled = this.repositories.settled(this.ha, peer, this.brokerEnded ? null : this.broker.status);
     // One literal of a fixed shape: this is done at every event.
     return situate(this.config, this.ha, {
       now: this.ports.clock.monotonic(),
@@ -354,6 +366,7 @@ export class HaManager {
       kept,
       movedAt: this.movedAt,
       taskSince: this.taskSince,
+      repositoriesSettled,
       wishes: { switchover: this.switchoverWished, stop: this.stopping, promote: this.promoteWished },
       fresh: this.fresh,
     });
@@ -364,7 +377,7 @@ export class HaManager {
   }
 
   private tellPeer(s: Situation): void {
-    this.telling.tellPeer(this.ha, s, s.broker === null || this.brokerEnded);
+    this.telling.tellPeer(this.ha, s, s.broker === null || this.brokerEnded, this.repositories.forPeer);
   }
 
   /** The time is asked for only when a claim is made. */

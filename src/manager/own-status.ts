@@ -1,5 +1,5 @@
 import type { RunId } from '../core/identity.js';
-import type { PeerStatus } from '../core/control/peer.js';
+import type { PeerRepositories, PeerStatus } from '../core/control/peer.js';
 import type { HaState } from '../core/ha/state.js';
 import type { Situation } from '../core/ha/situation.js';
 import type { ManagerConfig } from './config.js';
@@ -8,6 +8,7 @@ interface Extra {
   readonly heard: PeerStatus['heard'];
   readonly brokerDown: boolean;
   readonly wantsLock: boolean;
+  readonly repositories: PeerRepositories | null;
 }
 
 /** What this server tells its peer of itself. */
@@ -35,6 +36,7 @@ export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: 
     wantsSwitchover: s.wishes.switchover,
     stopping: s.wishes.stop,
     clientEndpoints: config.clientEndpoints,
+    repositories: extra.repositories,
   };
 }
 

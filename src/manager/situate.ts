@@ -26,6 +26,7 @@ export interface Knowledge {
   readonly kept: KeptState;
   readonly movedAt: Monotonic;
   readonly taskSince: Monotonic | null;
+  readonly repositoriesSettled: boolean;
   readonly wishes: Situation['wishes'];
   readonly fresh: Situation['fresh'];
 }
@@ -54,6 +55,7 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs) && isNewerThanSilence(config, k, peerSilent),
     peerHadItsWait: ha.state === 'WAITING' && k.now - waitingSince >= config.peerWaitMs,
     settled: k.now - k.movedAt > config.stallLimitMs,
+    repositoriesSettled: k.repositoriesSettled,
     taskOverdue: k.taskSince !== null && k.now - k.taskSince > config.taskLimitMs,
     wishes: k.wishes,
     fresh: k.fresh,

@@ -1,6 +1,6 @@
 import type { BrokerStatus } from '../core/control/broker.js';
 import type { KeeperStatus } from '../core/control/keeper.js';
-import type { PeerStatus } from '../core/control/peer.js';
+import type { PeerRepositories, PeerStatus } from '../core/control/peer.js';
 import { brokerWish, keeperWish, wantsLock, type BrokerWish, type KeeperWish } from '../core/ha/orders.js';
 import type { Situation } from '../core/ha/situation.js';
 import type { HaState } from '../core/ha/state.js';
@@ -84,9 +84,9 @@ export class Telling {
     this.to.keeper.order(wish);
   }
 
-  tellPeer(ha: HaState, s: Situation, brokerDown: boolean): void {
+  tellPeer(ha: HaState, s: Situation, brokerDown: boolean, repositories: PeerRepositories | null): void {
     const { peer } = this.to;
-    const status = peerStatusOf(this.config, this.run, ha, s, { heard: peer.heard(), brokerDown, wantsLock: wantsLock(ha) });
+    const status = peerStatusOf(this.config, this.run, ha, s, { heard: peer.heard(), brokerDown, wantsLock: wantsLock(ha), repositories });
     if (!this.due.peer && this.peerTold !== null && sayTheSame(status, this.peerTold)) return;
     this.due.peer = false;
     this.peerTold = status;

@@ -115,8 +115,11 @@ export interface KeptVersion {
 
 /** The folder as its owner sees it: also written to. */
 export interface RepositoryStore extends RepositoryFolder {
-  /** Ends what a crash interrupted; makes the folder when it is absent. Says what it did. Call before everything else. */
-  recover(): Promise<readonly string[]>;
+  /**
+   * Ends what a crash interrupted; says what it did. Call before everything else. `make`: an absent folder is made. Not where it is sent from: a path that
+   * is wrong, or a disk that is not mounted, would be an empty folder that the other server's is made equal to.
+   */
+  recover(options: { readonly make: boolean }): Promise<readonly string[]>;
   /** `staged`: whole tree and exchange; the whole folder was scanned right before. `live`: file by file. */
   apply(mode: 'staged' | 'live', commit: Commit): Applier;
   /** How the folders are exchanged here. */

@@ -1,4 +1,5 @@
 import { SECTIONS } from './keys.js';
+import { FOLDER_KEYS, type FolderKey } from './repository-keys.js';
 
 /** docs/profile.md's tables, from the keys themselves: Markdown, one table a section. */
 export function renderKeyTables(): string {
@@ -34,4 +35,10 @@ function unit(allowed: string): string {
   if (allowed.startsWith('a URL')) return 'URL';
   if (allowed.startsWith('a list')) return 'list of URLs';
   return allowed;
+}
+
+/** The table of docs/profile.md for what a repository under `repositories.folders` may have. */
+export function renderFolderTable(): string {
+  const rows = Object.entries<FolderKey>(FOLDER_KEYS).map(([key, { kind, fallback, effect }]) => `| \`${key}\` | ${fallback === null ? 'none' : `\`${String(fallback)}\``} | ${kind.allowed} | ${effect} |`);
+  return `| key | default | must be | effect |\n|---|---|---|---|\n${rows.join('\n')}\n`;
 }

@@ -14,12 +14,21 @@ export interface Key<T> {
   readonly effect: string;
   /** The reference's name, in the reference's spelling; `null` when the reference has no such parameter. */
   readonly reference: string | null;
+  readonly faults?: (input: unknown) => readonly Fault[];
+}
+
+/** What is wrong with a part of a value: its place below the key, and the end of a sentence about it. */
+export interface Fault {
+  readonly path: string;
+  readonly text: string;
 }
 
 /** How a value is read: `null` when it is not allowed. */
 export interface Kind<T> {
   readonly allowed: string;
   readonly parse: (input: unknown) => T | null;
+  /** Of a value with parts: what is wrong with which. */
+  readonly faults?: (input: unknown) => readonly Fault[];
 }
 
 /** A key that must be there. */
@@ -38,7 +47,12 @@ export function defaulted<T>(kind: Kind<T>, fallback: string | number | boolean,
 /** A key that may be absent; it then reads `null`. */
 export function optional<T>(kind: Kind<T>, effect: string, reference: string | null = null): Key<T | null> {
   const schema: z.ZodType<T | null> = z.optional(reading(kind)).transform((given) => given ?? null);
-  return { schema, allowed: kind.allowed, fallback: null, required: false, effect, reference };
+  return { schema, allowed: kind.allowed, fallback: null, required: false, effect, reference, ...(kind.faults === undefined ? {} : { faults: kind.faults }) };
+}
+
+/** The same, where something is assumed elsewhere when it is left out: `fallback` is what an operator reads of it. */
+export function assumed<T>(kind: Kind<T>, fallback: string, effect: string, reference: string | null = null): Key<T | null> {
+  return { ...optional(kind, effect, reference), fallback };
 }
 
 function reading<T>(kind: Kind<T>): z.ZodType<T> {

@@ -1,5 +1,6 @@
-import { bytes, count, defaulted, duration, flag, host, listOf, name, oneOf, optional, path, port, required, url } from './key.js';
+import { assumed, bytes, count, defaulted, duration, flag, host, listOf, name, oneOf, optional, path, port, required, url } from './key.js';
 import type { Key } from './key.js';
+import { DEFAULT_PATHS, folders, syncType } from './repository-keys.js';
 
 /*
  * Every key that a profile may hold, section by section. From this table come the validation, the defaults, the names
@@ -48,6 +49,7 @@ const peer = {
   backupHaIpAddress: required(host, 'Address of the other server on the private network of the pair. The backchannel and replication dial it.', 'BackupHAIPAddress'),
   backupHaPort: defaulted(port, 2101, "The other server's ha.port.", 'BackupHAPort'),
   backupReplicationPort: defaulted(port, 2102, "The other server's ha.replicationPort."),
+  backupRepositoryPort: optional(port, "The other server's ha.repositoryPort; default: the port after backupReplicationPort."),
   backupAdminPort: defaulted(port, 8081, "The other server's admin.port. Used by `lockstep check`.", 'BackupRMIServerPort'),
 };
 
@@ -55,7 +57,8 @@ const ha = {
   host: defaulted(host, '127.0.0.1', 'Interface for the backchannel and for replication. Beyond loopback, secretFile is needed.'),
   port: defaulted(port, 2101, 'Port on which the HA manager listens for the backchannel.', 'Port'),
   replicationPort: defaulted(port, 2102, "Port on which the broker listens for the other server's broker."),
-  secretFile: optional(path, 'Shared secret of the pair, the same on both servers (`lockstep init` makes one): both links are then authenticated and encrypted. Must not be readable by others.'),
+  repositoryPort: optional(port, 'Port on which the repository keeper listens for the one of the other server; default: the port after replicationPort. Bound only where there are repositories.'),
+  secretFile: optional(path, 'Shared secret of the pair, the same on both servers (`lockstep init` makes one): all links between the two are then authenticated and encrypted. Must not be readable by others.'),
   lockFile: required(path, 'The lockfile, on the share that both servers mount. Lockstep makes it at the first start; the folder must be there.', 'LockFile'),
   gatewayServerIpAddress: required(
     host,
@@ -79,6 +82,11 @@ const ha = {
   ),
   peerWait: defaulted(duration(0, 60 * MINUTE), '10s', 'How long a starting server waits for the other before it serves alone, if it has the right to.'),
   stallLimit: defaulted(duration(200, 5 * MINUTE), '2s', 'The other server is dropped when replication awaits it and hears nothing for so long: a full disk there does not stop the pair.'),
+  repositoryWait: defaulted(
+    duration(0, 60 * MINUTE),
+    '2m',
+    'How long the serving server, once the messages are in step, lets the repositories of the other one hold up its admission. It is then admitted with a warning, and their sync goes on.',
+  ),
 };
 
 const data = {
@@ -116,16 +124,15 @@ const log = {
   files: defaulted(count(1, 1_000), 10, 'So many log files are kept; older ones are removed.'),
 };
 
-const SYNC_ALIASES = { '0': 'FULL', '1': 'PARTIAL', '2': 'NO' } as const;
-const syncType = oneOf(['FULL', 'PARTIAL', 'NO'], SYNC_ALIASES);
 const LATER = 'Checked now, acted on by a later version.';
 
 const repositories = {
-  applicationRepositoryPath: optional(path, `Folder of the application repository. ${LATER}`, 'AppRepositoryPath'),
-  componentRepositoryPath: optional(path, `Folder of the component repository. ${LATER}`, 'ComponentRepositoryPath'),
-  fpsRepositoryPath: optional(path, `Folder of the peer servers' configurations. ${LATER}`, 'FPSRepositoryPath'),
-  applicationSyncType: defaulted(syncType, 'FULL', `FULL: the passive server's copy is replaced. PARTIAL: only what is new is copied. NO: nothing is. ${LATER}`, 'ApplicationSyncType'),
-  componentSyncType: defaulted(syncType, 'FULL', `As applicationSyncType, for the component repository. ${LATER}`, 'ComponentSyncType'),
+  applicationRepositoryPath: assumed(path, DEFAULT_PATHS.applications, 'Folder of the repository `applications`. At its default it takes part only where that folder is there when the server starts, or the other server has one.', 'AppRepositoryPath'),
+  componentRepositoryPath: assumed(path, DEFAULT_PATHS.components, 'Folder of the repository `components`; as above.', 'ComponentRepositoryPath'),
+  fpsRepositoryPath: assumed(path, DEFAULT_PATHS.peers, "Folder of the repository `peers`, the peer servers' configurations; as above. Its sync type is FULL, unless `folders` says otherwise.", 'FPSRepositoryPath'),
+  applicationSyncType: defaulted(syncType, 'FULL', 'What becomes of the copy of `applications` at the passive server. FULL (0): it becomes equal. PARTIAL (1): what is new is added, what is there is neither changed nor removed. NO (2): it is only compared, and a difference is a warning. Must agree.', 'ApplicationSyncType'),
+  componentSyncType: defaulted(syncType, 'FULL', 'The same of `components`. Must agree.', 'ComponentSyncType'),
+  folders: optional(folders, 'Further repositories, and further settings of the three above: see [below](#repositoriesfolders).'),
   primaryUrl: optional(url, `Server from which a peer server's configuration is loaded. ${LATER}`, 'PrimaryURL'),
   backupUrls: optional(listOf(url, 8), `Servers to load it from when that one does not answer. ${LATER}`, 'BackupURL(s)'),
 };

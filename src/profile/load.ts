@@ -8,6 +8,7 @@ import type { Profile } from './profile.js';
 import { PROBLEMS_MAX, ProfileError } from './problem.js';
 import type { Problem } from './problem.js';
 import { readYaml } from './read-yaml.js';
+import { repositoriesOf } from './repositories.js';
 import type { Locate } from './read-yaml.js';
 import { applyRules } from './rules.js';
 import { validate } from './validate.js';
@@ -104,9 +105,10 @@ function resolveProfile(values: ProfileValues, file: string): Profile {
       tlsCertificateFile: maybe(mqtt.tlsCertificateFile),
       tlsKeyFile: maybe(mqtt.tlsKeyFile),
     },
-    peer: { ...peer, backupServerIp: peer.backupServerIp ?? peer.backupHaIpAddress },
+    peer: { ...peer, backupServerIp: peer.backupServerIp ?? peer.backupHaIpAddress, backupRepositoryPort: peer.backupRepositoryPort ?? portAfter(peer.backupReplicationPort) },
     ha: {
       ...ha,
+      repositoryPort: ha.repositoryPort ?? portAfter(ha.replicationPort),
       secretFile: maybe(ha.secretFile),
       lockFile: at(ha.lockFile),
       effectiveActiveLockInterval: Math.ceil(ha.activeLockReacquisitionInterval / half) * half,
@@ -116,14 +118,13 @@ function resolveProfile(values: ProfileValues, file: string): Profile {
     limits,
     admin: { ...admin, tokenFile: maybe(admin.tokenFile) },
     log: { ...log, folder: log.folder === null ? join(dataFolder, 'log') : at(log.folder) },
-    repositories: {
-      ...repositories,
-      applicationRepositoryPath: maybe(repositories.applicationRepositoryPath),
-      componentRepositoryPath: maybe(repositories.componentRepositoryPath),
-      fpsRepositoryPath: maybe(repositories.fpsRepositoryPath),
-    },
+    repositories: { applicationSyncType: repositories.applicationSyncType, componentSyncType: repositories.componentSyncType, all: repositoriesOf(repositories, folder) },
     warnings: [],
   };
+}
+
+function portAfter(port: number): number {
+  return port < 65_535 ? port + 1 : port - 1;
 }
 
 /** The files that a profile names must be there, be private where they are secret, and hold enough. */

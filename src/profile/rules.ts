@@ -1,3 +1,4 @@
+import { dirname, isAbsolute, relative, sep } from 'node:path';
 import type { Profile } from './profile.js';
 import { formatDuration, isLoopback, isWildcard } from './values.js';
 
@@ -10,7 +11,7 @@ export interface RuleProblem {
 
 type Rule = (profile: Profile) => RuleProblem[];
 
-const RULES: readonly Rule[] = [intervals, exposure, tls, portsTwice, peerIsSomeoneElse, oneMachine];
+const RULES: readonly Rule[] = [intervals, exposure, tls, portsTwice, peerIsSomeoneElse, oneMachine, repositoryPlaces];
 
 /** Every rule over the whole profile. */
 export function applyRules(profile: Profile): RuleProblem[] {
@@ -101,10 +102,12 @@ function portsTwice(profile: Profile): RuleProblem[] {
     { key: 'ha.port', host: ha.host, port: ha.port },
     { key: 'ha.replicationPort', host: ha.host, port: ha.replicationPort },
     { key: 'admin.port', host: admin.host, port: admin.port },
+    ...(usesRepositories(profile) ? [{ key: 'ha.repositoryPort', host: ha.host, port: ha.repositoryPort }] : []),
   ];
   const others: Bound[] = [
     { key: 'peer.backupHaPort', host: peer.backupHaIpAddress, port: peer.backupHaPort },
     { key: 'peer.backupReplicationPort', host: peer.backupHaIpAddress, port: peer.backupReplicationPort },
+    ...(usesRepositories(profile) ? [{ key: 'peer.backupRepositoryPort', host: peer.backupHaIpAddress, port: peer.backupRepositoryPort }] : []),
   ];
   return [...clashes(own), ...clashes(others)];
 }
@@ -120,12 +123,15 @@ function overlap(a: string, b: string): boolean {
   return a === b || isWildcard(a) || isWildcard(b) || (isLoopback(a) && isLoopback(b));
 }
 
-function peerIsSomeoneElse({ mqtt, ha, peer }: Profile): RuleProblem[] {
+function peerIsSomeoneElse(profile: Profile): RuleProblem[] {
+  const { mqtt, ha, peer } = profile;
   const problems: RuleProblem[] = [];
+  const repositories = usesRepositories(profile);
   const same = (a: string, b: string): boolean => a === b || (isLoopback(a) && isLoopback(b));
   if (same(ha.host, peer.backupHaIpAddress)) {
-    for (const [theirs, port] of [['backupHaPort', peer.backupHaPort], ['backupReplicationPort', peer.backupReplicationPort]] as const) {
-      const ours = [['ha.port', ha.port], ['ha.replicationPort', ha.replicationPort]] as const;
+    const theirPorts = [['backupHaPort', peer.backupHaPort], ['backupReplicationPort', peer.backupReplicationPort], ['backupRepositoryPort', repositories ? peer.backupRepositoryPort : 0]] as const;
+    const ours = [['ha.port', ha.port], ['ha.replicationPort', ha.replicationPort], ['ha.repositoryPort', repositories ? ha.repositoryPort : -1]] as const;
+    for (const [theirs, port] of theirPorts) {
       const clash = ours.find(([, own]) => own === port);
       if (clash) problems.push(refuse([`peer.${theirs}`, clash[0]], `${peer.backupHaIpAddress}:${port} is this server's own ${clash[0]}; it must be the other server's`));
     }
@@ -144,4 +150,30 @@ function oneMachine({ ha, peer }: Profile): RuleProblem[] {
     return [warn(['ha.gatewayServerIpAddress'], 'the share is on one of the two servers: when that machine is lost, the other cannot take over; use a third machine')];
   }
   return [];
+}
+
+/** A repository of the reference at its default place may not be there at all: then its port is never bound, and is nobody's. */
+function usesRepositories({ repositories }: Profile): boolean {
+  return repositories.all.some(({ written }) => written);
+}
+
+/** No repository may hold another, the journal or the lockfile, nor lie within one of them: what one of them writes would be another's change. */
+function repositoryPlaces({ repositories, data, ha, log }: Profile): RuleProblem[] {
+  const places = [
+    { key: 'data.folder', path: data.folder },
+    { key: 'log.folder', path: log.folder },
+    { key: 'ha.lockFile', path: dirname(ha.lockFile) },
+    ...repositories.all,
+  ];
+  return repositories.all
+    .filter(({ written }) => written)
+    .flatMap((own) => {
+      const other = places.find((place) => place !== own && (isWithin(own.path, place.path) || isWithin(place.path, own.path)));
+      return other === undefined ? [] : [refuse([own.key, other.key], `${own.path} holds, or lies in, ${other.path} (${other.key}): a repository needs a folder of its own`)];
+    });
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const between = relative(folder, path);
+  return between === '' || (between !== '..' && !between.startsWith(`..${sep}`) && !isAbsolute(between));
 }

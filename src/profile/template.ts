@@ -8,6 +8,7 @@ export interface TemplateServer {
   readonly mqttPort: number;
   readonly haPort: number;
   readonly replicationPort: number;
+  readonly repositoryPort: number;
   readonly adminPort: number;
 }
 
@@ -97,6 +98,7 @@ peer:
   backupHaIpAddress: ${other.host}
   backupHaPort: ${other.haPort}
   backupReplicationPort: ${other.replicationPort}
+  backupRepositoryPort: ${other.repositoryPort}
   backupAdminPort: ${other.adminPort}
 `;
 }
@@ -110,7 +112,9 @@ ha:
   port: ${own.haPort}
   # Replication between the brokers: a connection of its own, so that data never delays a heartbeat.
   replicationPort: ${own.replicationPort}
-  # Authenticates and encrypts both links. The same file on both servers, chmod 600. Needed beyond loopback.
+  # Repositories, on a third connection. Bound only where there are some (at the end of this file).
+  repositoryPort: ${own.repositoryPort}
+  # Authenticates and encrypts all links between the two. The same file on both servers, chmod 600. Needed beyond loopback.
   ${secret}
   # On the share that both servers mount (docs/operations.md has the mount options). Made at the first start; its folder must be there.
   lockFile: ${pair.lockFile}
@@ -129,6 +133,8 @@ ha:
   peerWait: 10s
   # The other server is dropped when replication hears nothing from it for so long: its full disk does not stop this one.
   stallLimit: 2s
+  # How long repositories may hold up the admission of the other server, once its messages are in step.
+  # repositoryWait: 2m
 `;
 }
 
@@ -178,14 +184,30 @@ function restPart(): string {
   # fileBytesMax: 10MiB
   # files: 10
 
-# Checked now, acted on by later versions.
+# Repositories: folders that the passive server holds as the serving one has them (docs/profile.md, docs/operations.md).
+# The three of the reference take part where their folder is there when a server starts, or where a path is written here.
 repositories:
   # applicationRepositoryPath: repository/applications
   # componentRepositoryPath: repository/components
   # fpsRepositoryPath: repository/peers
-  # FULL, PARTIAL or NO
+  # At the passive server: FULL (0) becomes equal, PARTIAL (1) gets what is new, NO (2) is only compared.
   # applicationSyncType: FULL
   # componentSyncType: FULL
+  # Others, and more settings of those three. Both servers should say the same; paths may differ.
+  # folders:
+  #   reports:
+  #     path: /srv/reports
+  #     syncType: PARTIAL
+  #     # join, continuous, or schedule with an interval or a cron expression
+  #     when: schedule
+  #     schedule: "30 2 * * *"
+  #     include: ["**/*.csv"]
+  #     exclude: [tmp, "*.part"]
+  #     # bytes a second
+  #     throttle: 10MiB
+  #     # so many folders with what was replaced or removed are kept
+  #     keptVersions: 5
+  # Checked now, acted on by a later version.
   # primaryUrl: mqtt://192.0.2.10:1883
   # backupUrls: [mqtt://192.0.2.11:1883]
 `;
@@ -197,8 +219,8 @@ export function bundledPair(cluster: 'haprofile1' | 'haprofile2'): TemplatePair 
   const runtime = `../../../runtime/${cluster}`;
   return {
     cluster,
-    primary: { host: '127.0.0.1', mqttPort, haPort, replicationPort: haPort + 1, adminPort },
-    secondary: { host: '127.0.0.1', mqttPort: mqttPort + 1, haPort: haPort + 100, replicationPort: haPort + 101, adminPort: adminPort + 1 },
+    primary: { host: '127.0.0.1', mqttPort, haPort, replicationPort: haPort + 1, repositoryPort: haPort + 2, adminPort },
+    secondary: { host: '127.0.0.1', mqttPort: mqttPort + 1, haPort: haPort + 100, replicationPort: haPort + 101, repositoryPort: haPort + 102, adminPort: adminPort + 1 },
     lockFile: `${runtime}/share/lockstep.lck`,
     gateway: '127.0.0.1',
     gatewayPort: 2049,

@@ -55,6 +55,8 @@ function complain(issue: z.core.$ZodIssue, input: Record<string, unknown>): Comp
   const given = isRecord(holder) ? holder[key] : undefined;
   const allowed = SECTIONS[section]?.[key]?.allowed ?? issue.message;
   if (given === undefined) return [{ key: `${section}.${key}`, text: `is missing; it must be ${allowed}` }];
+  const faults = SECTIONS[section]?.[key]?.faults?.(given) ?? [];
+  if (faults.length > 0) return faults.slice(0, PROBLEMS_MAX).map(({ path, text }) => ({ key: `${section}.${key}${path}`, text }));
   return [{ key: `${section}.${key}`, text: `must be ${allowed}; found ${show(given)}` }];
 }
 

@@ -9,6 +9,7 @@ import type { Profile } from '../profile/profile.js';
 import { MQTT_LIMITS_DEFAULT } from '../protocols/mqtt/limits.js';
 import { DEFAULT_BROKER_TUNING } from '../server/config.js';
 import { JOURNAL_DEFAULTS } from '../server/journal/options.js';
+import type { RepositoryKeeperConfig } from '../repository/config.js';
 import type { BrokerProcessConfig } from '../server/process-config.js';
 import type { KeeperConfig } from '../share/config.js';
 
@@ -20,12 +21,31 @@ export function pulseLimitMs(profile: Profile): number {
   return Math.max(1_000, 3 * profile.ha.pingInterval);
 }
 
+/** It works in slices of milliseconds; a single call that takes longer than this hangs. */
+const REPOSITORY_ANSWER_MS = 60_000;
+
 /** A healthy share answers in milliseconds; one that takes longer than the holder's whole lease is as good as hung. */
 export function shareDeadlineMs(profile: Profile): number {
   return Math.max(1_000, profile.ha.passiveLockAcquisitionInterval);
 }
 
-export function managerConfig(profile: Profile, version: string): ManagerConfig {
+export function repositoryKeeperConfig(profile: Profile, used: readonly string[]): RepositoryKeeperConfig {
+  const { ha, server, data, repositories } = profile;
+  return {
+    cluster: server.cluster,
+    server: server.id,
+    listen: { host: ha.host, port: ha.repositoryPort },
+    secretFile: ha.secretFile,
+    folder: path.join(data.folder, 'repositories'),
+    pulseLimitMs: pulseLimitMs(profile),
+    repositories: repositories.all.map(({ name, path: at, syncType, include, exclude, when, schedule, throttle, keptVersions }) => ({
+      name, path: at, syncType, include, exclude, when, schedule, throttle, keptVersions, used: used.includes(name),
+    })),
+  };
+}
+
+/** `repositories`: names of those that are in use (`repositoriesInUse`). */
+export function managerConfig(profile: Profile, version: string, repositories: readonly string[]): ManagerConfig {
   const { ha, server } = profile;
   return {
     server: server.id,
@@ -47,6 +67,12 @@ export function managerConfig(profile: Profile, version: string): ManagerConfig 
     stopLimitMs: 15_000,
     peerReplication: { host: profile.peer.backupHaIpAddress, port: profile.peer.backupReplicationPort },
     clientEndpoints: clientEndpoints(profile),
+    repositories: {
+      names: repositories,
+      peer: { host: profile.peer.backupHaIpAddress, port: profile.peer.backupRepositoryPort },
+      waitMs: ha.repositoryWait,
+      answerLimitMs: REPOSITORY_ANSWER_MS,
+    },
     historyMax: 100,
   };
 }

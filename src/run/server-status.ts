@@ -1,6 +1,6 @@
 import type { PeerLinkState } from '../manager/ha-manager.js';
 import type { HaManager } from '../manager/ha-manager.js';
-import { progressView, type JournalView, type ReplicationView, type ServerStatus } from '../admin/status.js';
+import { progressView, repositoryProgressView, type JournalView, type ReplicationView, type ServerStatus } from '../admin/status.js';
 import { isServing } from '../core/identity.js';
 import type { RunId } from '../core/identity.js';
 import type { BrokerStatus } from '../core/control/broker.js';
@@ -62,6 +62,7 @@ export function serverStatus(standing: Standing, manager: HaManager, link: PeerL
     broker: brokerView(manager),
     journal: broker === null ? null : journalView(broker),
     replication: broker === null ? null : replicationView(broker),
+    repositories: repositoriesView(manager),
     clients: broker?.clients ?? 0,
     sessions: broker?.sessions ?? 0,
     queued: broker?.queued ?? 0,
@@ -69,6 +70,27 @@ export function serverStatus(standing: Standing, manager: HaManager, link: PeerL
     backupServer: nextServer(profile),
     worstCaseFailoverMs: { crashedProcess: bounds.crashedProcess.ms, deadHost: bounds.deadHost.ms, cutLink: bounds.cutLink.ms },
     history: view.history,
+  };
+}
+
+function repositoriesView(manager: HaManager): ServerStatus['repositories'] {
+  const { repositories, situation } = manager.view;
+  const { status, pid, crashes, waitLeftMs } = repositories;
+  const iso = (at: number): string => new Date(at).toISOString();
+  const heard = situation !== null && !situation.peerSilent ? (situation.peer?.repositories ?? null) : null;
+  const shown = status?.repositories.filter(({ condition }) => condition !== 'unused') ?? [];
+  return {
+    pid: status === null ? null : pid,
+    crashes,
+    trouble: status?.trouble ?? null,
+    admissionWaitLeftMs: waitLeftMs,
+    here: shown.map(({ since, syncedAt, progress, ...view }) => ({
+      ...view,
+      since: iso(since),
+      syncedAt: syncedAt === null ? null : iso(syncedAt),
+      progress: progress === null ? null : repositoryProgressView(progress),
+    })),
+    peer: heard !== null && heard.from === status?.run ? heard.copies : [],
   };
 }
 

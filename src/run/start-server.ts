@@ -19,11 +19,13 @@ import type { RunId } from '../core/identity.js';
 import { createLog, type ProcessLog } from '../log/log.js';
 import { Backchannel } from '../manager/backchannel.js';
 import { HaManager } from '../manager/ha-manager.js';
+import type { RepositorySpawner } from '../manager/repositories.js';
 import type { Network } from '../ports/stream.js';
 import type { Log } from '../ports/log.js';
 import { loadProfile } from '../profile/load.js';
+import { repositoriesInUse } from '../profile/repositories.js';
 import type { Profile } from '../profile/profile.js';
-import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer } from './configs.js';
+import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer, repositoryKeeperConfig } from './configs.js';
 import { serverStatus, type Standing } from './server-status.js';
 import { watchedGateway } from './gateway-watch.js';
 import { PidFile } from './pid-file.js';
@@ -75,8 +77,9 @@ class RunningServer {
     this.announce();
     const network = await pairNetwork(profile, log);
     const link = this.backchannel(network);
+    const used = repositoriesInUse(profile);
     const gateway = createGatewayProbe({ gateway: gatewayEndpoint(profile), log });
-    const manager = new HaManager(managerConfig(profile, this.version), {
+    const manager = new HaManager(managerConfig(profile, this.version, used), {
       clock: this.clock,
       random: this.random,
       log,
@@ -85,6 +88,7 @@ class RunningServer {
       localState: createLocalState(profile.data.folder),
       keeper: createSpawner<ManagerToKeeper, KeeperToManager>({ name: 'share keeper', module: moduleAt('../share/main.js'), args: [JSON.stringify(keeperConfig(profile))], output: 'log', log }),
       broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], nodeOptions: brokerNodeOptions(), output: 'log', log }),
+      repositories: this.repositoryKeeper(used),
       run: this.run_,
     });
     this.manager = manager;
@@ -95,6 +99,7 @@ class RunningServer {
       token: readToken(profile),
       status: () => serverStatus(standing, manager, link, this.clock.wall()),
       command: (command) => Promise.resolve(this.obey(command)),
+      repositories: { ask: (name, wish) => manager.repositories.ask(name, wish), task: (id) => manager.repositories.wishState(id) },
       log,
     });
     const onSignal = (signal: NodeJS.Signals): void => void this.stop(signal);
@@ -109,6 +114,13 @@ class RunningServer {
       gateway.close();
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
     }
+  }
+
+  /** Many small files are made durable at once, which needs threads; and nothing of it is urgent. */
+  private repositoryKeeper(used: readonly string[]): RepositorySpawner {
+    const { profile, log } = this;
+    const args = [JSON.stringify(repositoryKeeperConfig(profile, used))];
+    return createSpawner({ name: 'repository keeper', module: moduleAt('../repository/main.js'), args, env: { UV_THREADPOOL_SIZE: '64' }, output: 'log', log });
   }
 
   private backchannel(network: Network): Backchannel {

@@ -31,18 +31,19 @@ export class Pair {
 
   /** Makes the profiles in `folder` and starts both servers. `command`: the built `cli/main.js`; `null`: as bundled. */
   static async start(started: Started, command: string, folder: string, inflightMessagesMax: number | null): Promise<Pair> {
-    const ports = await freePorts(8);
+    const ports = await freePorts(10);
     const server = (first: number): TemplatePair['primary'] => ({
       host: '127.0.0.1',
       mqttPort: ports[first] as number,
       haPort: ports[first + 1] as number,
       replicationPort: ports[first + 2] as number,
       adminPort: ports[first + 3] as number,
+      repositoryPort: ports[first + 4] as number,
     });
     const template: TemplatePair = {
       cluster: 'bench',
       primary: server(0),
-      secondary: server(4),
+      secondary: server(5),
       lockFile: path.join(folder, 'share', 'lockstep.lck'),
       gateway: '127.0.0.1',
       gatewayPort: 2049,

@@ -181,6 +181,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     gatewayAnswers: true,
     peerHadItsWait: server.silent,
     settled: server.settled,
+    repositoriesSettled: true,
     taskOverdue: server.overdue,
     wishes: { switchover: server.switchoverWished, stop: false, promote: server.promoteWished },
     fresh: { nonce: `${NAMES[side]}-${server.run}-${server.claims}`, at: '' },
@@ -299,5 +300,6 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
     wantsSwitchover: false,
     stopping: false,
     clientEndpoints: [],
+    repositories: null,
   };
 }

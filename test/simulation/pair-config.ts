@@ -74,6 +74,7 @@ export function managerConfig(name: HostName): ManagerConfig {
     stopLimitMs: 8_000,
     peerReplication: replicationEndpoint(otherHost(name)),
     clientEndpoints: [`mqtt://${name}:${PORTS[name].client}`],
+    repositories: { names: [], peer: replicationEndpoint(otherHost(name)), waitMs: 120_000, answerLimitMs: 60_000 },
     historyMax: 50,
   };
 }

@@ -79,10 +79,10 @@ export class NodeRepository implements RepositoryStore {
     }
   }
 
-  async recover(): Promise<readonly string[]> {
+  async recover({ make }: { readonly make: boolean }): Promise<readonly string[]> {
     const { places } = this;
     const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep });
-    if (!fs.existsSync(places.live)) {
+    if (make && !fs.existsSync(places.live)) {
       fs.mkdirSync(places.live);
       said.push(`the folder ${places.live} was not there and was made`);
     }

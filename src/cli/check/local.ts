@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemText } from '../../profile/private-file.js';
+import { repositoriesInUse } from '../../profile/repositories.js';
 import type { Profile } from '../../profile/profile.js';
 import { AdminClient } from '../admin-client.js';
 import { CommandFailure } from '../failure.js';
@@ -22,11 +23,13 @@ export async function runsAlready(profile: Profile): Promise<boolean> {
 /** Every port that this server will listen on can be bound, or is its own already. */
 export async function portFindings(profile: Profile, running: boolean): Promise<Finding[]> {
   const { mqtt, ha, admin } = profile;
+  const repositories = repositoriesInUse(profile).length > 0;
   const wanted = [
     ['mqtt.port', mqtt.host, mqtt.port],
     ...(mqtt.tlsPort === null ? [] : [['mqtt.tlsPort', mqtt.host, mqtt.tlsPort] as const]),
     ['ha.port', ha.host, ha.port],
     ['ha.replicationPort', ha.host, ha.replicationPort],
+    ...(repositories ? [['ha.repositoryPort', ha.host, ha.repositoryPort] as const] : []),
     ['admin.port', admin.host, admin.port],
   ] as const;
   const findings: Finding[] = [];
@@ -64,6 +67,32 @@ export async function folderFindings(profile: Profile): Promise<Finding[]> {
     findings.push({ area: 'folder', level: trouble === null ? 'ok' : 'fails', text: `${key} ${folder} ${trouble ?? 'can be written'}` });
   }
   return findings;
+}
+
+/** Each repository in use is a folder of its own on the file system of its parent, which can be written; an absent one is a warning, since nothing is sent from it. */
+export async function repositoryFindings(profile: Profile): Promise<Finding[]> {
+  const used = new Set(repositoriesInUse(profile));
+  const findings: Finding[] = [];
+  for (const { name, path, key, syncType } of profile.repositories.all.filter((one) => used.has(one.name))) {
+    const trouble = await repositoryTrouble(path);
+    const level = trouble === null ? 'ok' : trouble === ABSENT ? 'warning' : 'fails';
+    findings.push({ area: 'folder', level, text: `${key} ${path} ${trouble ?? `can be exchanged: repository ${name}, ${syncType}`}` });
+  }
+  return findings;
+}
+
+const ABSENT = 'is not there: it is made when it is received, and nothing is sent from it before';
+
+async function repositoryTrouble(path: string): Promise<string | null> {
+  const beside = await writeTrouble(dirname(path));
+  if (beside !== null) return `lies in a folder that ${beside}`;
+  try {
+    const [own, parent] = [await stat(path), await stat(dirname(path))];
+    if (!own.isDirectory()) return 'is not a folder';
+    return own.dev === parent.dev ? await writeTrouble(path) : 'is a mount point: name a folder in it';
+  } catch {
+    return ABSENT;
+  }
 }
 
 async function writeTrouble(folder: string): Promise<string | null> {

@@ -1,6 +1,7 @@
 import type { ConfiguredRole, JournalId, Position, RunId, ServerId, ServerState, Term } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
 import type { ReplicationPhase } from './broker.js';
+import type { RepositoryCondition } from './repository.js';
 
 /*
  * What the two HA managers say to each other over the backchannel: after a handshake, nothing but each one's whole status,
@@ -65,4 +66,24 @@ export interface PeerStatus {
   readonly stopping: boolean;
   /** Where clients reach this server. */
   readonly clientEndpoints: readonly string[];
+  /** `null`: it has none, and receives none. */
+  readonly repositories: PeerRepositories | null;
+}
+
+/** What a server tells the other of its repositories. */
+export interface PeerRepositories {
+  /** Its repository keeper; `null` while none runs. */
+  readonly run: RunId | null;
+  /** Those that it has: what it would send. */
+  readonly names: readonly string[];
+  /** The other server's run that `copies` are about. */
+  readonly from: RunId | null;
+  /** How its copies stand, as far as it receives from that run. */
+  readonly copies: readonly RepositoryCopy[];
+}
+
+export interface RepositoryCopy {
+  readonly name: string;
+  readonly condition: RepositoryCondition;
+  readonly detail: string | null;
 }

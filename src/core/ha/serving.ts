@@ -87,7 +87,7 @@ function admit(ha: HaState, s: Situation, task: AdmitTask): HaState {
   const inStep = link !== null && link.phase === 'in-step' && link.peerRun === ha.partner?.brokerRun && link.term === ha.term;
   if (!inStep || broker === null) return task.requirePeer ? { ...ha, task: { ...task, requirePeer: false } } : keepTask(ha, task);
   if (s.wishes.stop) return keepTask(ha, task);
-  if (!task.requirePeer) return { ...ha, task: { ...task, requirePeer: true } };
+  if (!task.requirePeer) return s.repositoriesSettled ? { ...ha, task: { ...task, requirePeer: true } } : awaitRepositories(ha, task);
   const me = ownMember(s);
   if (broker.peerRequiredFrom === null || link.peerJournal === null || me === null) return ha;
   // What was acknowledged without the peer ends here; the peer must have all of it before it counts.
@@ -97,6 +97,14 @@ function admit(ha: HaState, s: Situation, task: AdmitTask): HaState {
   const claim = newClaim(s, { term: nextTerm(s, false), server: s.server, inSync: [me, peer], position, cause: 'admission' });
   return { ...ha, task: { ...task, claim } };
 }
+
+/** Before the peer is required: until it is admitted, what is acknowledged rests on this copy alone, and a peer that is slow with its folders delays nobody. */
+function awaitRepositories(ha: HaState, task: AdmitTask): HaState {
+  const kept = keepTask(ha, task);
+  return kept.reason === AWAITING_REPOSITORIES ? kept : { ...kept, reason: AWAITING_REPOSITORIES };
+}
+
+const AWAITING_REPOSITORIES = 'the messages are in step; the repositories of the peer are not yet in sync';
 
 function keepTask(ha: HaState, task: AdmitTask): HaState {
   return ha.task === task ? ha : { ...ha, task };

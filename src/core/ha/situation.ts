@@ -52,6 +52,11 @@ export interface Situation {
   readonly peerHadItsWait: boolean;
   /** The stall limit has passed since the last move. */
   readonly settled: boolean;
+  /**
+   * Nothing of the repositories holds up the admission of the peer (any more): its copies are in sync, or failed with a reason, or had
+   * `repositoryWait`. It can delay R6's claim, and nothing else rests on it.
+   */
+  readonly repositoriesSettled: boolean;
   /** The task under way is older than its limit. */
   readonly taskOverdue: boolean;
 

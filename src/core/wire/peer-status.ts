@@ -1,5 +1,6 @@
 import type { ReplicationPhase } from '../control/broker.js';
-import type { PeerStatus } from '../control/peer.js';
+import type { PeerRepositories, PeerStatus, RepositoryCopy } from '../control/peer.js';
+import type { RepositoryCondition } from '../control/repository.js';
 import type { JournalId, Position, RunId, ServerId, ServerState, Term } from '../identity.js';
 import { clip, decodeJson, encodeJson, Fields, textElement } from './fields.js';
 import { NAME_CHARS_MAX, readTermRecord } from './term-record.js';
@@ -7,9 +8,14 @@ import { NAME_CHARS_MAX, readTermRecord } from './term-record.js';
 /** Of a reason, a damage, a divergence. Longer ones are cut by the sender. */
 export const DETAIL_CHARS_MAX = 2048;
 export const CLIENT_ENDPOINTS_MAX = 32;
+/** A profile allows no more. */
+export const REPOSITORIES_MAX = 80;
+/** Of what one copy's detail says; longer ones are cut by the sender. */
+export const COPY_DETAIL_CHARS_MAX = 512;
 const HOST_CHARS_MAX = 255;
 
 const STATES: readonly ServerState[] = ['WAITING', 'PASSIVE_SYNC', 'ACTIVE_SYNC', 'PASSIVE', 'ACTIVE', 'STANDALONE'];
+const CONDITIONS: readonly RepositoryCondition[] = ['unused', 'idle', 'waiting', 'syncing', 'in-sync', 'failed'];
 const PHASES: readonly ReplicationPhase[] = ['connecting', 'negotiating', 'snapshot', 'catching-up', 'in-step'];
 
 type BrokerPart = NonNullable<PeerStatus['broker']>;
@@ -24,6 +30,11 @@ export function encodePeerStatus(status: PeerStatus): Uint8Array {
       ...status.broker,
       damage: status.broker.damage === null ? null : clip(status.broker.damage, DETAIL_CHARS_MAX),
       diverged: status.broker.diverged === null ? null : clip(status.broker.diverged, DETAIL_CHARS_MAX),
+    },
+    repositories: status.repositories && {
+      ...status.repositories,
+      names: status.repositories.names.slice(0, REPOSITORIES_MAX),
+      copies: status.repositories.copies.slice(0, REPOSITORIES_MAX).map((copy) => ({ ...copy, detail: copy.detail === null ? null : clip(copy.detail, COPY_DETAIL_CHARS_MAX) })),
     },
   });
 }
@@ -55,6 +66,25 @@ export function decodePeerStatus(payload: Uint8Array): PeerStatus {
     wantsSwitchover: fields.flag('wantsSwitchover'),
     stopping: fields.flag('stopping'),
     clientEndpoints: fields.list('clientEndpoints', 0, CLIENT_ENDPOINTS_MAX, textElement(HOST_CHARS_MAX + 32)),
+    repositories: fields.nullable('repositories', (at, name) => readRepositories(at.object(name))),
+  };
+}
+
+function readRepositories(fields: Fields): PeerRepositories {
+  return {
+    run: fields.nullable('run', (at, name) => at.name(name, NAME_CHARS_MAX) as RunId),
+    names: fields.list('names', 0, REPOSITORIES_MAX, textElement(NAME_CHARS_MAX)),
+    from: fields.nullable('from', (at, name) => at.name(name, NAME_CHARS_MAX) as RunId),
+    copies: fields.list('copies', 0, REPOSITORIES_MAX, readCopy),
+  };
+}
+
+function readCopy(element: unknown, path: string): RepositoryCopy {
+  const copy = Fields.of(path, element);
+  return {
+    name: copy.name('name', NAME_CHARS_MAX),
+    condition: copy.oneOf('condition', CONDITIONS),
+    detail: copy.nullable('detail', (at, name) => at.text(name, COPY_DETAIL_CHARS_MAX)),
   };
 }
 

@@ -69,6 +69,7 @@ async function begin(): Promise<Ground> {
       commands.push(command);
       return Promise.resolve({ kind: 'done', message: 'under way' });
     },
+    repositories: { ask: () => ({ kind: 'refused', why: 'none' }), task: () => ({ kind: 'unknown' }) },
     log: { write: () => undefined },
   });
   return { server, folder: mkdtempSync(join(tmpdir(), 'lockstep-token-')), commands };

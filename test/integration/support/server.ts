@@ -13,7 +13,7 @@ export const COMMAND = fileURLToPath(new URL('../../../dist/cli/main.js', import
 const STATUS_TIMEOUT_MS = 1_000;
 const LINES_MAX = 2_000;
 
-export type Part = 'manager' | 'broker' | 'keeper';
+export type Part = 'manager' | 'broker' | 'keeper' | 'repositories';
 
 /** One server of a pair as an operator has it: started by the command, seen through its console, its status and its pids. */
 export class TestServer {
@@ -114,7 +114,7 @@ export class TestServer {
   }
 
   pid(part: Part): number | null {
-    const module = { manager: ' start ', broker: 'server/main.js', keeper: 'share/main.js' }[part];
+    const module = { manager: ' start ', broker: 'server/main.js', keeper: 'share/main.js', repositories: 'repository/main.js' }[part];
     return marked(this.mark).find(({ command }) => command.includes(module))?.pid ?? null;
   }
 

@@ -37,6 +37,13 @@ export function exampleStatus(change: Partial<ServerStatus> = {}): ServerStatus 
       phase: 'catching-up', peerDurable: 900 as Position, lagRecords: 400, lagBytes: 102_400, stalledMs: 0,
       progress: { recordsDone: 100, recordsTotal: 500, bytesDone: 25_600, bytesTotal: 128_000, elapsedMs: 1000, percent: 20, leftMs: 4000 },
     },
+    repositories: {
+      pid: 4714, crashes: 0, trouble: null, admissionWaitLeftMs: 90_000,
+      here: [
+        { name: 'applications', path: '/srv/applications', syncType: 'FULL', when: 'continuous', condition: 'idle', detail: null, since: '2026-01-02T03:04:00.000Z', syncedAt: '2026-01-02T03:00:00.000Z', progress: null, exchange: 'atomic', kept: ['2026-01-02T03-00-00Z'] },
+      ],
+      peer: [{ name: 'applications', condition: 'failed', detail: 'the disk is full' }],
+    },
     clients: 3,
     sessions: 5,
     queued: 17,

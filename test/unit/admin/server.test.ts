@@ -21,7 +21,7 @@ async function start(status: () => ServerStatus, change: Partial<AdminOptions> =
     asked.push(wanted);
     return answer();
   };
-  admin = await createAdmin({ host: '127.0.0.1', port: 0, token: null, status, command, log: { write: () => undefined }, ...change });
+  admin = await createAdmin({ host: '127.0.0.1', port: 0, token: null, status, command, repositories: { ask: () => ({ kind: 'refused', why: 'there is no repository' }), task: () => ({ kind: 'unknown' }) }, log: { write: () => undefined }, ...change });
 }
 
 async function ask(method: string, path: string, body: string | null = null, headers: Record<string, string> = {}): Promise<Reply> {

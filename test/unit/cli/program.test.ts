@@ -32,7 +32,7 @@ function profileFor(port: number, change: (text: string) => string = (text) => t
 }
 
 async function serverAnswering(command: (wanted: Command) => Promise<CommandResult>, token: string | null = null): Promise<number> {
-  admin = await createAdmin({ host: '127.0.0.1', port: 0, token, status: () => exampleStatus(), command, log: { write: () => undefined } });
+  admin = await createAdmin({ host: '127.0.0.1', port: 0, token, status: () => exampleStatus(), command, repositories: { ask: () => ({ kind: 'refused', why: 'none' }), task: () => ({ kind: 'unknown' }) }, log: { write: () => undefined } });
   return admin.port;
 }
 

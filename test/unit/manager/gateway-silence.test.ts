@@ -30,6 +30,7 @@ function gatewayAnswers(times: { now: number; peerHeardAt: number | null; gatewa
     kept: { schema: 1, record: null, shareId: null },
     movedAt: 0 as Monotonic,
     taskSince: null,
+    repositoriesSettled: true,
     wishes: { switchover: false, stop: false, promote: false },
     fresh: { nonce: 'n', at: '' },
   } as unknown as Knowledge;

@@ -9,6 +9,7 @@ const config: ManagerConfig = {
   server: 'primary' as ServerId, role: 'primary', peerServer: 'secondary' as ServerId, cluster: 'test', version: '1', lockFile: '/share/lock', pingIntervalMs: 500, pingMissLimit: 3,
   activeLockIntervalMs: 1_000, passiveLockIntervalMs: 2_500, peerWaitMs: 10_000, stallLimitMs: 2_000, brokerAnswerLimitMs: 3_000, brokerStartLimitMs: 60_000, keeperAnswerLimitMs: 3_000,
   taskLimitMs: 5_000, stopLimitMs: 10_000, peerReplication: { host: '127.0.0.1', port: 1 }, clientEndpoints: [], historyMax: 10,
+  repositories: { names: [], peer: { host: '127.0.0.1', port: 2 }, waitMs: 120_000, answerLimitMs: 60_000 },
 };
 
 const at = (ms: number): Monotonic => ms as Monotonic;
@@ -23,7 +24,7 @@ function knowledge(changes: Partial<Knowledge> = {}): Knowledge {
   return {
     now: at(NOW), startedAt: at(0), broker: broker(), brokerRoleSeq: 0, keeper, peer: peer(), peerHeardAt: at(NOW - 100), peerHeardOurs: at(NOW - 200), peerConnectedAt: at(NOW - 100),
     gatewayAnsweredAt: at(NOW - 100), kept: { schema: 1, record: record(2), shareId: 'share' }, movedAt: at(0), taskSince: null,
-    wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'n', at: '' }, ...changes,
+    repositoriesSettled: true, wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'n', at: '' }, ...changes,
   };
 }
 

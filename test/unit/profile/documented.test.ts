@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { SECTIONS } from '../../../src/profile/keys.js';
-import { renderKeyTables, renderReferenceTable } from '../../../src/profile/key-table.js';
+import { renderFolderTable, renderKeyTables, renderReferenceTable } from '../../../src/profile/key-table.js';
 import { loadProfile } from '../../../src/profile/load.js';
 import { bundledPair, renderProfile } from '../../../src/profile/template.js';
 
@@ -13,7 +13,7 @@ describe('the bundled profiles', () => {
         const text = readFileSync(file, 'utf8');
         for (const [section, keys] of Object.entries(SECTIONS)) {
           for (const [key, { fallback }] of Object.entries(keys)) {
-            const line = new RegExp(`^  (# )?${key}: (.*)$`, 'm').exec(text);
+            const line = new RegExp(`^  (# )?${key}: ?(.*)$`, 'm').exec(text);
             expect(`${section}.${key} ${line === null ? 'absent' : 'there'}`).toBe(`${section}.${key} there`);
             if (line?.[1] !== undefined && fallback !== null) expect(`${key}: ${line[2] ?? ''}`).toBe(`${key}: ${String(fallback)}`);
           }
@@ -24,8 +24,8 @@ describe('the bundled profiles', () => {
 
   it('share no port and no folder', () => {
     const profiles = (['haprofile1', 'haprofile2'] as const).flatMap((cluster) => ['primary', 'secondary'].map((role) => loadProfile(`profiles/${cluster}/${role}`)));
-    const ports = profiles.flatMap(({ mqtt, ha, admin }) => [mqtt.port, ha.port, ha.replicationPort, admin.port]);
-    expect(new Set(ports).size).toBe(16);
+    const ports = profiles.flatMap(({ mqtt, ha, admin }) => [mqtt.port, ha.port, ha.replicationPort, ha.repositoryPort, admin.port]);
+    expect(new Set(ports).size).toBe(20);
     expect(new Set(profiles.map(({ data }) => data.folder)).size).toBe(4);
     expect(new Set(profiles.map(({ ha }) => ha.lockFile)).size).toBe(2);
   });
@@ -35,7 +35,7 @@ describe('the bundled profiles', () => {
     for (const [one, other] of [[primary, secondary], [secondary, primary]]) {
       expect(one?.peer).toEqual({
         backupServerIp: other?.mqtt.host, backupServerPort: other?.mqtt.port, backupHaIpAddress: other?.ha.host,
-        backupHaPort: other?.ha.port, backupReplicationPort: other?.ha.replicationPort, backupAdminPort: other?.admin.port,
+        backupHaPort: other?.ha.port, backupReplicationPort: other?.ha.replicationPort, backupRepositoryPort: other?.ha.repositoryPort, backupAdminPort: other?.admin.port,
       });
     }
     expect([primary?.mqtt.port, primary?.ha.port, primary?.ha.replicationPort, primary?.admin.port]).toEqual([1883, 2101, 2102, 8081]);
@@ -45,6 +45,7 @@ describe('the bundled profiles', () => {
 
 describe('the documents', () => {
   it('docs/profile.md holds the tables of the keys', () => expect(readFileSync('docs/profile.md', 'utf8')).toContain(renderKeyTables()));
+  it('docs/profile.md holds the table of what a repository may have', () => expect(readFileSync('docs/profile.md', 'utf8')).toContain(renderFolderTable()));
   it("docs/operations.md holds the table of the reference's names", () => expect(readFileSync('docs/operations.md', 'utf8')).toContain(renderReferenceTable()));
   it('every parameter of the reference has a counterpart', () => {
     const table = renderReferenceTable();

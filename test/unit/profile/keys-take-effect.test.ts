@@ -5,9 +5,10 @@ import { RECORD_PAYLOAD_BYTES_MAX } from '../../../src/core/journal/envelope.js'
 import { SECTIONS } from '../../../src/profile/keys.js';
 import { parseProfile } from '../../../src/profile/load.js';
 import type { Profile } from '../../../src/profile/profile.js';
+import { repositoriesInUse } from '../../../src/profile/repositories.js';
 import { applyRules } from '../../../src/profile/rules.js';
 import { JOURNAL_DEFAULTS } from '../../../src/server/journal/options.js';
-import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer } from '../../../src/run/configs.js';
+import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer, repositoryKeeperConfig } from '../../../src/run/configs.js';
 
 type Values = Record<string, Record<string, unknown>>;
 
@@ -26,25 +27,24 @@ const OTHER: Values = {
     host: '0.0.0.0', port: 1999, advertisedHost: 'broker.example', usersFile: 'others', allowAnyoneOnTheNetworkWithoutPassword: true, tlsPort: 8899, tlsCertificateFile: 'cert2', tlsKeyFile: 'key2',
     connectionsMax: 77, packetBytesMax: '2MiB', connectTimeout: '7s', outgoingBytesPerClientMax: '1MiB', stalledReaderLimit: '77s', failoverGrace: '77s',
   },
-  peer: { backupServerIp: '127.0.0.9', backupServerPort: 1999, backupHaIpAddress: '127.0.0.9', backupHaPort: 2999, backupReplicationPort: 2998, backupAdminPort: 8999 },
+  peer: { backupServerIp: '127.0.0.9', backupServerPort: 1999, backupHaIpAddress: '127.0.0.9', backupHaPort: 2999, backupReplicationPort: 2998, backupRepositoryPort: 2997, backupAdminPort: 8999 },
   ha: {
-    host: '127.0.0.7', port: 2777, replicationPort: 2778, secretFile: 'secret2', lockFile: 'share/other', gatewayServerIpAddress: '127.0.0.8', gatewayServerPort: 777, pingInterval: '250ms', pingMissLimit: 9,
-    activeLockReacquisitionInterval: '500ms', passiveLockAcquisitionInterval: '7s', peerWait: '77s', stallLimit: '7s',
+    host: '127.0.0.7', port: 2777, replicationPort: 2778, repositoryPort: 2779, secretFile: 'secret2', lockFile: 'share/other', gatewayServerIpAddress: '127.0.0.8', gatewayServerPort: 777, pingInterval: '250ms', pingMissLimit: 9,
+    activeLockReacquisitionInterval: '500ms', passiveLockAcquisitionInterval: '7s', peerWait: '77s', stallLimit: '7s', repositoryWait: '77s',
   },
   data: { folder: 'elsewhere', durability: 'bothWithoutDiskSync', segmentBytes: '7MiB', snapshotEveryBytes: '77MiB', payloadCacheBytes: '7MiB' },
   limits: { inflightMessagesMax: 7, sessionsMax: 7, subscriptionsPerSessionMax: 7, queuedMessagesPerSessionMax: 7, storedBytesMax: '7MiB', retainedMessagesMax: 7, unadmittedBytesMax: '7MiB' },
   admin: { host: '127.0.0.7', port: 8777, tokenFile: 'token' },
   log: { level: 'debug', folder: 'logs', fileBytesMax: '1MiB', files: 3 },
+  repositories: {
+    applicationRepositoryPath: 'apps', componentRepositoryPath: 'parts', fpsRepositoryPath: 'configurations', applicationSyncType: 1, componentSyncType: 'NO',
+    folders: { reports: { path: 'reports', include: ['*.csv'] }, peers: { throttle: '1MiB', keptVersions: 9 } },
+  },
 };
 
 /** Keys with no effect on a server, and why that is right. */
 const NOT_FOR_SERVERS: Readonly<Record<string, string>> = {
   'peer.backupAdminPort': 'lockstep check asks there (test/integration/trouble-check.test.ts)',
-  'repositories.applicationRepositoryPath': 'checked now, acted on by a later version',
-  'repositories.componentRepositoryPath': 'checked now, acted on by a later version',
-  'repositories.fpsRepositoryPath': 'checked now, acted on by a later version',
-  'repositories.applicationSyncType': 'checked now, acted on by a later version',
-  'repositories.componentSyncType': 'checked now, acted on by a later version',
   'repositories.primaryUrl': 'checked now, acted on by a later version',
   'repositories.backupUrls': 'checked now, acted on by a later version',
 };
@@ -67,7 +67,7 @@ function withOther(section: string, key: string): Profile {
 function effects(profile: Profile): string {
   const { hello, ...backchannel } = backchannelOptions(profile, '1', 'run' as RunId);
   return JSON.stringify({
-    manager: managerConfig(profile, '1'), keeper: keeperConfig(profile), broker: brokerConfig(profile), backchannel, id: [hello.cluster, hello.server, hello.role],
+    manager: managerConfig(profile, '1', repositoriesInUse(profile)), repositories: repositoryKeeperConfig(profile, repositoriesInUse(profile)), keeper: keeperConfig(profile), broker: brokerConfig(profile), backchannel, id: [hello.cluster, hello.server, hello.role],
     gateway: gatewayEndpoint(profile), log: logOptions(profile), admin: profile.admin, clients: [clientEndpoints(profile), nextServer(profile)], rules: applyRules(profile).map(({ text }) => text),
   });
 }
@@ -97,6 +97,7 @@ function sources(...folders: string[]): string {
 
 test.each([
   ['share keeper', keeperConfig(profileOf(BASE)), ['src/share']],
+  ['repository keeper', repositoryKeeperConfig(profileOf(BASE), []), ['src/repository']],
   ['broker', brokerConfig(profileOf(BASE)), ['src/server', 'src/protocols', 'src/core/broker']],
 ])('whatever the %s is started with is read there', (_name, config, folders) => {
   const text = sources(...folders);

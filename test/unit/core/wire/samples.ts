@@ -56,4 +56,5 @@ export const STATUS: PeerStatus = {
   wantsSwitchover: false,
   stopping: false,
   clientEndpoints: ['mqtt://127.0.0.1:1883'],
+  repositories: { run: 'keeper-1' as RunId, names: ['applications'], from: null, copies: [{ name: 'applications', condition: 'failed', detail: 'the disk is full' }] },
 };

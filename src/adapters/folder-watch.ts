@@ -1,0 +1,133 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+
+/** Changes within this time become one. */
+const GATHER_MS = 200;
+/** Work at once; then others have their turn. */
+const SLICE_MS = 5;
+/** How often it is looked whether the folder is still the one that is watched: an exchange puts another in its place. */
+const LOOK_MS = 2_000;
+/** The system allows so many watches to a user that a repository may need most of them; more than that are not tried. */
+const WATCHES_MAX = 200_000;
+
+export interface FolderWatchHandlers {
+  /** Folders in which something changed, relative, the folder itself as empty text; `null`: look at everything. */
+  changed(folders: readonly string[] | null): void;
+  /** Not every folder can be watched (too many for the system, most often). Once. */
+  failed(reason: string): void;
+}
+
+/**
+ * Watches a folder and all below it, one watch a folder: hints, no promises. What is missed, a look at everything finds.
+ * @returns what ends it
+ */
+export function watchFolder(root: string, handlers: FolderWatchHandlers): () => void {
+  const watch = new FolderWatching(root, handlers);
+  return () => watch.close();
+}
+
+class FolderWatching {
+  private readonly watchers = new Map<string, fs.FSWatcher>();
+  private readonly dirty = new Set<string>();
+  private todo: string[] = [''];
+  private identity: string | null = null;
+  private hasFailed = false;
+  private isClosed = false;
+  private gathering: NodeJS.Timeout | null = null;
+  private walking: NodeJS.Immediate | null = null;
+  private readonly looking: NodeJS.Timeout;
+
+  constructor(
+    private readonly root: string,
+    private readonly handlers: FolderWatchHandlers,
+  ) {
+    this.identity = identityOf(root);
+    this.walk();
+    this.looking = setInterval(() => this.look(), LOOK_MS);
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearInterval(this.looking);
+    if (this.gathering !== null) clearTimeout(this.gathering);
+    if (this.walking !== null) clearImmediate(this.walking);
+    this.forget();
+  }
+
+  private forget(): void {
+    for (const watcher of this.watchers.values()) watcher.close();
+    this.watchers.clear();
+  }
+
+  private look(): void {
+    const identity = identityOf(this.root);
+    if (identity === this.identity) return;
+    this.identity = identity;
+    this.forget();
+    this.todo = [''];
+    this.walk();
+    this.handlers.changed(null);
+  }
+
+  private walk(): void {
+    if (this.walking !== null || this.isClosed) return;
+    this.walking = setImmediate(() => {
+      this.walking = null;
+      const until = performance.now() + SLICE_MS;
+      while (this.todo.length > 0 && performance.now() < until) this.add(this.todo.pop() ?? '');
+      if (this.todo.length > 0) this.walk();
+    });
+  }
+
+  private add(folder: string): void {
+    const path = join(this.root, folder);
+    try {
+      if (!this.watchers.has(folder)) {
+        if (this.watchers.size >= WATCHES_MAX) return this.fail(`it has more than ${WATCHES_MAX} folders`);
+        const watcher = fs.watch(path, { persistent: false }, () => this.changed(folder));
+        watcher.on('error', () => this.drop(folder));
+        this.watchers.set(folder, watcher);
+      }
+      for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
+        const inner = folder === '' ? entry.name : `${folder}/${entry.name}`;
+        if (!entry.isDirectory() || this.watchers.has(inner)) continue;
+        this.todo.push(inner);
+      }
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      this.drop(folder);
+      // A folder that is gone again is no trouble.
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') this.fail(code === 'ENOSPC' ? 'the system allows no more watches (fs.inotify.max_user_watches)' : code === '' ? String(error) : code);
+    }
+  }
+
+  private changed(folder: string): void {
+    if (this.isClosed) return;
+    this.dirty.add(folder);
+    // There may be new folders in it.
+    this.todo.push(folder);
+    this.walk();
+    this.gathering ??= setTimeout(() => {
+      this.gathering = null;
+      const folders = [...this.dirty];
+      this.dirty.clear();
+      this.handlers.changed(folders);
+    }, GATHER_MS);
+  }
+
+  private drop(folder: string): void {
+    this.watchers.get(folder)?.close();
+    this.watchers.delete(folder);
+  }
+
+  private fail(reason: string): void {
+    if (this.hasFailed) return;
+    this.hasFailed = true;
+    this.handlers.failed(reason);
+  }
+}
+
+function identityOf(path: string): string | null {
+  const stats = fs.statSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? null : `${stats.dev}:${stats.ino}`;
+}

@@ -1,0 +1,82 @@
+import type { RepositoryResult } from '../admin/commands.js';
+import type { RepositoriesStatus, RepositoryStatusView } from '../admin/status.js';
+import { formatDuration } from '../profile/values.js';
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+/** Differences shown to people; all are in --json. */
+const SHOWN_MAX = 50;
+
+/** 1536 → `1.5 KiB`. */
+export function sizeText(bytes: number): string {
+  const unit = Math.min(UNITS.length - 1, bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10));
+  return `${unit === 0 ? bytes : (bytes / 1024 ** unit).toFixed(1)} ${UNITS[unit] ?? ''}`;
+}
+
+/** The repositories in a server's status: one line each. */
+export function repositoryLines(repositories: RepositoriesStatus): string[] {
+  const { trouble, here, peer, admissionWaitLeftMs: left } = repositories;
+  const lines = here.map((one) => `${one.name} ${conditionText(one)}`);
+  const others = peer.map(({ name, condition, detail }) => `${name} at the peer: ${condition === 'in-sync' ? 'in sync' : `not in sync (${detail ?? condition})`}`);
+  const all = [
+    ...(trouble === null ? [] : [`TROUBLE: ${trouble}`]),
+    ...lines,
+    ...others,
+    ...(left === null ? [] : [`the admission of the peer waits for them, for ${formatDuration(Math.ceil(left / 1000) * 1000)} at most`]),
+  ];
+  return all.map((text, index) => `${(index === 0 ? 'repositories:' : '').padEnd(14)}${text}`);
+}
+
+/** All that is known of one. */
+export function repositoryDetails(one: RepositoryStatusView): string[] {
+  return [
+    `${one.name}: ${conditionText(one)}`,
+    `  folder:    ${one.path}`,
+    `  sync:      ${one.syncType}, ${one.when}${one.exchange === null ? '' : `, exchanged ${one.exchange === 'atomic' ? 'in one step' : 'by two renames'}`}`,
+    `  last good: ${one.syncedAt ?? 'never'}`,
+    `  kept:      ${one.kept.length === 0 ? 'nothing' : one.kept.join(', ')}`,
+  ];
+}
+
+export function conditionText({ condition, detail, since, progress }: RepositoryStatusView): string {
+  if (progress !== null) return `${condition === 'failed' ? 'not in sync, tried again: ' : ''}${progressText(progress)}`;
+  switch (condition) {
+    case 'in-sync':
+      return `in sync since ${since}${detail === null ? '' : ` (${detail})`}`;
+    case 'failed':
+      return `NOT IN SYNC since ${since}: ${detail ?? 'no reason given'}`;
+    case 'waiting':
+      return `not in sync since ${since}: ${detail ?? 'the serving server is not reached yet'}`;
+    case 'syncing':
+      return `is being synced since ${since}`;
+    case 'idle':
+      return 'as it is here: nothing is received';
+    case 'unused':
+      return 'not in use';
+  }
+}
+
+export function progressText({ phase, percent, filesDone, filesTotal, bytesDone, bytesTotal, bytesPerSecond, leftMs }: NonNullable<RepositoryStatusView['progress']>): string {
+  const left = leftMs === null ? 'unknown' : formatDuration(Math.ceil(leftMs / 1000) * 1000);
+  return `${phase}, ${percent} %, ${filesDone} of ${filesTotal} files, ${sizeText(bytesDone)} of ${sizeText(bytesTotal)}, ${sizeText(bytesPerSecond)}/s, time left ${left}`;
+}
+
+/** What came of a command on one repository. */
+export function resultLines(name: string, ask: string, result: RepositoryResult): string[] {
+  const { outcome, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal } = result;
+  const took = `${(elapsedMs / 1000).toFixed(1)} s`;
+  if (outcome === 'failed') return [`${name}: ${ask} FAILED: ${result.detail ?? 'no reason given'}`];
+  if (outcome === 'same') return [`${name}: both are equal (${took})`];
+  if (outcome === 'changed') {
+    const what = ask === 'restore' ? `${files} brought back` : `${files} files, ${sizeText(bytes)} copied, ${sizeText(wireBytes)} over the link`;
+    return [`${name}: ${what} (${took})${kept === null ? '' : `; what was replaced is kept as ${kept}`}`];
+  }
+  const more = differencesTotal - Math.min(SHOWN_MAX, differences.length);
+  return [
+    `${name}: ${differencesTotal} differences (${took})`,
+    ...differences.slice(0, SHOWN_MAX).map(({ path, what }) => `  ${(WORDS[what] ?? what).padEnd(12)} ${path}`),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
+/** As the receiving server has it. */
+const WORDS: Readonly<Record<string, string>> = { missing: 'missing', extra: 'extra', content: 'content', meta: 'mode or time', kind: 'other kind' };

@@ -1,0 +1,232 @@
+import type { BrokerStatus } from '../core/control/broker.js';
+import type { PeerRepositories, PeerStatus, RepositoryCopy } from '../core/control/peer.js';
+import type { ManagerToRepositoryKeeper, NumberedWish, RepositoryKeeperToManager, RepositoryOrder, RepositoryRole, RepositoryStatus, RepositoryView, RepositoryWish, WishAnswer } from '../core/control/repository.js';
+import type { Situation } from '../core/ha/situation.js';
+import type { HaState } from '../core/ha/state.js';
+import { isServing, type Monotonic } from '../core/identity.js';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import type { Spawner } from '../ports/process.js';
+import type { ManagerConfig } from './config.js';
+import { sameValue } from './same.js';
+import { Supervisor } from './supervisor.js';
+
+export type RepositorySpawner = Spawner<ManagerToRepositoryKeeper, RepositoryKeeperToManager>;
+export type RepositoryPart = Omit<RepositoryOrder, 'seq' | 'pulseAt'>;
+
+export interface RepositoriesView {
+  /** `null`: no keeper runs, because there is nothing to keep. */
+  readonly status: RepositoryStatus | null;
+  readonly pid: number | null;
+  readonly crashes: number;
+  readonly isNeeded: boolean;
+  readonly names: readonly string[];
+  /** While the repositories of the peer hold up its admission: how long they still may, in milliseconds. */
+  readonly waitLeftMs: number | null;
+}
+
+/** What became of a wish. `null` while nothing is known of it any more, or never was. */
+export type WishState = { readonly kind: 'under-way' } | { readonly kind: 'ended'; readonly answer: WishAnswer } | { readonly kind: 'unknown' };
+
+/** Wishes without an answer at one time; one more is refused. */
+const WISHES_MAX = 16;
+/** Answers kept for those who ask for them; older ones are forgotten. */
+const ANSWERS_MAX = 32;
+const START_MS = 60_000;
+const END_MS = 3_000;
+
+/**
+ * The repository keeper as the HA manager has it: started when there is something to keep here or at the peer, told its role, and asked whether the
+ * peer's copies hold up an admission. Nothing here gives a right to serve or takes one away.
+ */
+export class Repositories {
+  private readonly keeper: Supervisor<RepositoryPart, RepositoryStatus> | null;
+  private isStarted = false;
+  private peerNames: readonly string[] = [];
+  private told: RepositoryPart | null = null;
+  private isDue = true;
+  private readonly wishes = new Map<number, NumberedWish>();
+  private readonly answers = new Map<number, WishAnswer>();
+  private wishCount = 0;
+  /** When the messages were first in step since the last move. */
+  private inStep: { readonly moves: number; readonly at: Monotonic } | null = null;
+  private holdsUp = false;
+  private role: RepositoryRole = { kind: 'idle' };
+  /** How the copies here stood when they were last received: what a takeover goes by. */
+  private received: readonly RepositoryView[] = [];
+  /** The move that warnings were given for. */
+  private warnedMoves = -1;
+
+  constructor(
+    private readonly config: ManagerConfig,
+    spawner: RepositorySpawner | null,
+    private readonly tools: { readonly clock: Clock; readonly log: Log },
+    changed: () => void,
+  ) {
+    const options = { name: 'repository keeper', startLimitMs: START_MS, answerLimitMs: config.repositories.answerLimitMs, restartDelayMs: 200, restartDelayMaxMs: 10_000, abandonsKilled: false };
+    // One that hangs in its file system is waited for: a folder has one writer.
+    this.keeper = spawner === null ? null : new Supervisor(spawner, tools.clock, tools.log, options, changed);
+  }
+
+  /** To be called at every tick. */
+  check(): void {
+    const { keeper } = this;
+    if (keeper === null) return;
+    if (!this.isStarted && this.isNeeded) {
+      this.isStarted = true;
+      keeper.start();
+    }
+    keeper.check();
+  }
+
+  /** The pulse: the keeper hears its order again. */
+  repeat(): void {
+    this.isDue = true;
+  }
+
+  order(ha: HaState, s: Situation): void {
+    this.notePeer(s);
+    this.takeAnswers();
+    if (this.keeper?.status?.from != null) this.received = this.keeper.status.repositories;
+    this.warn(ha, s);
+    if (!this.isStarted || this.keeper === null) return;
+    const role = repositoryRole(ha, s, this.config);
+    this.role = role;
+    const wish: RepositoryPart = { fenceThrough: ha.fence, role, wishes: [...this.wishes.values()], shutdown: false };
+    if (!this.isDue && this.told !== null && sameValue(wish, this.told)) return;
+    this.isDue = false;
+    this.told = wish;
+    this.keeper.order(wish);
+  }
+
+  async end(): Promise<void> {
+    if (!this.isStarted || this.keeper === null) return;
+    this.keeper.order({ fenceThrough: this.told?.fenceThrough ?? (0 as RepositoryPart['fenceThrough']), role: { kind: 'idle' }, wishes: [], shutdown: true });
+    await this.keeper.end(END_MS);
+  }
+
+  /** True when nothing of the peer's repositories holds up its admission. */
+  settled(ha: HaState, peer: PeerStatus | null, broker: BrokerStatus | null): boolean {
+    this.holdsUp = false;
+    if (this.keeper === null || this.config.repositories.names.length === 0 || ha.state !== 'ACTIVE_SYNC') return true;
+    const since = this.inStepSince(ha, broker);
+    if (since === null) return false;
+    const waited = this.tools.clock.monotonic() - since;
+    const settled = this.unsettled(peer).length === 0 || waited >= this.config.repositories.waitMs;
+    this.holdsUp = !settled;
+    return settled;
+  }
+
+  get forPeer(): PeerRepositories | null {
+    if (!this.isNeeded) return null;
+    const status = this.keeper?.status ?? null;
+    const copies = status === null || status.from === null ? [] : status.repositories.filter(({ condition }) => condition !== 'unused').map(({ name, condition, detail }) => ({ name, condition, detail }));
+    return { run: status === null || !status.listening ? null : status.run, names: this.config.repositories.names, from: status?.from ?? null, copies };
+  }
+
+  get view(): RepositoriesView {
+    const { keeper, isNeeded, inStep, holdsUp } = this;
+    const left = holdsUp && inStep !== null ? Math.max(0, Math.round(inStep.at + this.config.repositories.waitMs - this.tools.clock.monotonic())) : null;
+    return { status: keeper?.status ?? null, pid: keeper?.pid ?? null, crashes: keeper?.crashes ?? 0, isNeeded, names: this.config.repositories.names, waitLeftMs: left };
+  }
+
+  /** @returns the wish's number, or why it is refused */
+  ask(repository: string, wish: RepositoryWish): { readonly kind: 'accepted'; readonly id: number } | { readonly kind: 'refused'; readonly why: string } {
+    const status = this.keeper?.status ?? null;
+    if (status === null) return { kind: 'refused', why: this.isNeeded ? 'the repository keeper is not running now' : 'neither server has a repository' };
+    const known = status.repositories.filter(({ condition }) => condition !== 'unused').map(({ name }) => name);
+    if (!known.includes(repository)) return { kind: 'refused', why: `there is no repository ${repository}; there are ${known.join(', ') || 'none'}` };
+    if (wish.ask === 'restore' && this.role.kind === 'receive') return { kind: 'refused', why: 'this server receives its repositories, and a restored file would be replaced again: restore it on the serving server' };
+    if (wish.ask !== 'restore' && this.role.kind === 'idle') return { kind: 'refused', why: `a ${wish.ask} needs both servers, one of them serving` };
+    if (this.wishes.size >= WISHES_MAX) return { kind: 'refused', why: `${WISHES_MAX} wishes are under way already` };
+    this.wishCount += 1;
+    this.wishes.set(this.wishCount, { ...wish, id: this.wishCount, repository });
+    this.isDue = true;
+    return { kind: 'accepted', id: this.wishCount };
+  }
+
+  wishState(id: number): WishState {
+    const answer = this.answers.get(id);
+    if (answer !== undefined) return { kind: 'ended', answer };
+    return this.wishes.has(id) ? { kind: 'under-way' } : { kind: 'unknown' };
+  }
+
+  private get isNeeded(): boolean {
+    return this.keeper !== null && (this.config.repositories.names.length > 0 || this.peerNames.length > 0);
+  }
+
+  private notePeer(s: Situation): void {
+    const names = s.peer?.repositories?.names ?? [];
+    if (names.length > 0) this.peerNames = names;
+  }
+
+  private takeAnswers(): void {
+    for (const answer of this.keeper?.status?.answers ?? []) {
+      if (!this.wishes.delete(answer.id)) continue;
+      this.answers.set(answer.id, answer);
+      for (const id of this.answers.keys()) {
+        if (this.answers.size <= ANSWERS_MAX) break;
+        this.answers.delete(id);
+      }
+    }
+  }
+
+  private inStepSince(ha: HaState, broker: BrokerStatus | null): Monotonic | null {
+    if (this.inStep !== null && this.inStep.moves !== ha.moves) this.inStep = null;
+    if (this.inStep === null && broker?.replication?.phase === 'in-step') this.inStep = { moves: ha.moves, at: this.tools.clock.monotonic() };
+    return this.inStep?.at ?? null;
+  }
+
+  /** What of ours the peer has neither in sync nor given a reason for. */
+  private unsettled(peer: PeerStatus | null): readonly string[] {
+    return this.config.repositories.names.filter((name) => {
+      const condition = this.copyOf(peer, name)?.condition;
+      return condition !== 'in-sync' && condition !== 'failed';
+    });
+  }
+
+  /** As far as it is about what this very keeper sends. */
+  private copyOf(peer: PeerStatus | null, name: string): RepositoryCopy | undefined {
+    const run = this.keeper?.status?.run ?? null;
+    const theirs = peer?.repositories ?? null;
+    return run === null || theirs?.from !== run ? undefined : theirs.copies.find((copy) => copy.name === name);
+  }
+
+  /** An admission without repositories in sync, and a takeover by a server that lacks some, are said once. */
+  private warn(ha: HaState, s: Situation): void {
+    if (this.warnedMoves === ha.moves || !isServing(ha.state)) return;
+    this.warnedMoves = ha.moves;
+    if (ha.state === 'ACTIVE' && ha.previous === 'ACTIVE_SYNC') this.warnOfAdmission(s.peer);
+    if (ha.previous === 'PASSIVE') this.warnOfTakeover();
+  }
+
+  private warnOfAdmission(peer: PeerStatus | null): void {
+    for (const name of this.config.repositories.names) {
+      const copy = this.copyOf(peer, name);
+      if (copy?.condition === 'in-sync') continue;
+      const why = copy === undefined ? 'nothing is heard of it' : (copy.detail ?? copy.condition);
+      this.tools.log.write('warn', `The peer was admitted though its repository ${name} is not in sync: ${why}. It goes on trying; the messages are in sync.`, { event: 'repository-admission', repository: name, why });
+    }
+  }
+
+  private warnOfTakeover(): void {
+    for (const { name, condition, detail, syncedAt } of this.received) {
+      if (condition === 'in-sync' || condition === 'unused' || condition === 'idle') continue;
+      const last = syncedAt === null ? 'it was never in sync' : `its last sync that went well ended at ${new Date(syncedAt).toISOString()}`;
+      this.tools.log.write('warn', `This server serves now, and its repository ${name} was not in sync (${detail ?? condition}): ${last}. What it holds is what counts from now on.`, { event: 'repository-takeover', repository: name, condition });
+    }
+  }
+}
+
+/** What the keeper shall do, as it follows from what the server is. */
+export function repositoryRole(ha: HaState, s: Situation, config: ManagerConfig): RepositoryRole {
+  const peer = s.peer;
+  const run = peer?.repositories?.run ?? null;
+  if (peer === null || run === null || s.peerSilent || ha.term <= ha.fence || ha.task?.kind === 'accept') return { kind: 'idle' };
+  const server = s.peerServer;
+  if ((ha.state === 'ACTIVE' || ha.state === 'ACTIVE_SYNC') && ha.task?.kind !== 'alone') return { kind: 'send', term: ha.term, to: { server, run } };
+  const names = peer.repositories?.names ?? [];
+  const follows = ha.state === 'PASSIVE' || ha.state === 'PASSIVE_SYNC';
+  if (!follows || !isServing(peer.state) || names.length === 0) return { kind: 'idle' };
+  return { kind: 'receive', term: ha.term, from: { server, run, endpoint: config.repositories.peer, names } };
+}

@@ -1,0 +1,193 @@
+import type { NumberedWish, SendRepositories } from '../core/control/repository.js';
+import type { Cancel } from '../ports/clock.js';
+import type { RepositoryFolder } from '../ports/repository.js';
+import type { Stream } from '../ports/stream.js';
+import type { RepositoryConfig } from './config.js';
+import { reasonOf } from './messages.js';
+import type { SenderSession, SyncHint, SyncReport } from './session.js';
+import { brokenFolder, type Shelf } from './shelf.js';
+import { Throttle } from './throttle.js';
+import type { KeeperTools, SendAuthority } from './tools.js';
+
+/** Links at one time: one a repository, and those that are about to be noticed as dead. */
+const LINKS_MAX = 160;
+/** How often a held-back sender is asked to go on. */
+const WAKE_MS = 50;
+/** A look at everything, beside the hints of the file system. */
+const WHOLE_LOOK_MS = 60_000;
+/** The same where not every folder can be watched. */
+const BLIND_LOOK_MS = 10_000;
+/** What cannot be opened is tried again. */
+const REOPEN_MS = 10_000;
+
+interface Pending {
+  readonly wish: NumberedWish;
+  readonly done: (report: SyncReport | string) => void;
+}
+
+/**
+ * The sending half: lets the peer's keeper fetch while this server serves, and hints at what changed. It only reads. Which run may fetch, and in which
+ * term, is asked of the present order for every frame.
+ */
+export class Offering {
+  private role: SendRepositories | null = null;
+  private isOpen = false;
+  private readonly sessions = new Set<{ readonly session: SenderSession; readonly isOpen: () => boolean }>();
+  private readonly folders = new Map<string, RepositoryFolder>();
+  private readonly throttles: ReadonlyMap<string, Throttle>;
+  private readonly ends: Cancel[] = [];
+  private pending: Pending[] = [];
+  private waking: Cancel | null = null;
+  /** Counts the roles: what was begun for an earlier one is left alone. */
+  private turn = 0;
+
+  constructor(
+    private readonly tools: KeeperTools,
+    private readonly shelf: Shelf,
+    private readonly authority: () => SendAuthority,
+  ) {
+    this.throttles = new Map(tools.config.repositories.map(({ name, throttle }) => [name, new Throttle(throttle, tools.clock)]));
+  }
+
+  /** What is sent from now on; `null`: nothing. */
+  set(role: SendRepositories | null): void {
+    const same = this.role !== null && role !== null && this.role.to.run === role.to.run;
+    this.role = role;
+    if (same) return;
+    this.stop(role === null ? 'this server does not send any more' : 'another run of the peer is sent to now');
+    if (role !== null) void this.begin();
+  }
+
+  accept(stream: Stream): void {
+    const { tools } = this;
+    const { config } = tools;
+    if (config.secretFile !== null && !stream.authenticated) return stream.destroy('it did not prove the shared secret');
+    // The receiver dials again.
+    if (this.role === null || !this.isOpen || this.sessions.size >= LINKS_MAX) return stream.destroy('nothing is sent now');
+    let isClosed = false;
+    const session = tools.createSender({
+      stream,
+      hashing: tools.hashing,
+      identity: { cluster: config.cluster, server: config.server, run: tools.run },
+      clock: tools.clock,
+      log: tools.log,
+      folders: this.folders,
+      authority: this.authority,
+      allowance: (name) => this.allowance(name),
+      sent: (name, bytes) => this.throttles.get(name)?.spend(bytes),
+      reported: (report) => this.reported(report),
+      // Also at once, while it is made.
+      closed: () => {
+        isClosed = true;
+        this.forget();
+      },
+    });
+    this.sessions.add({ session, isOpen: () => !isClosed });
+    this.forget();
+  }
+
+  /** Has the receiver do what an operator asks for here. */
+  ask(wish: NumberedWish, done: (report: SyncReport | string) => void): void {
+    if (wish.ask === 'restore') return done('this is for the folder here');
+    if (this.sessions.size === 0) return done('the other server has no repository link to this one now; its "lockstep repo status" says why');
+    this.pending.push({ wish, done });
+    this.hint({ repository: wish.repository, purpose: wish.ask, folders: null });
+  }
+
+  /** Tells the receivers that something may have changed in a repository. */
+  hint(hint: SyncHint): void {
+    for (const { session } of this.sessions) session.hint(hint);
+  }
+
+  stop(reason: string): void {
+    this.turn += 1;
+    this.isOpen = false;
+    this.waking?.();
+    this.waking = null;
+    for (const end of this.ends.splice(0)) end();
+    for (const { session } of [...this.sessions]) session.refuse(reason);
+    this.sessions.clear();
+    this.folders.clear();
+    this.unanswerable();
+  }
+
+  private async begin(): Promise<void> {
+    const { turn } = this;
+    const used = this.tools.config.repositories.filter((config) => config.used);
+    await Promise.all(used.map((config) => this.openOne(config, turn)));
+    if (turn !== this.turn) return;
+    this.isOpen = true;
+    if ([...this.throttles.values()].some((throttle) => throttle.isLimited)) this.wake();
+  }
+
+  private async openOne(config: RepositoryConfig, turn: number): Promise<void> {
+    const { name } = config;
+    try {
+      const store = await this.shelf.open(config, false);
+      if (turn !== this.turn) return;
+      this.folders.set(name, store);
+      if (config.when === 'continuous') this.watch(config);
+    } catch (error) {
+      if (turn !== this.turn) return;
+      if (!this.folders.has(name)) this.tools.log.write('warn', `Repository ${name} cannot be sent: ${reasonOf(error)}`, { event: 'repository', repository: name });
+      this.folders.set(name, brokenFolder(error));
+      this.ends.push(this.tools.clock.after(REOPEN_MS, () => void this.openOne(config, turn)));
+    }
+  }
+
+  private watch({ name, path }: RepositoryConfig): void {
+    const { clock, log } = this.tools;
+    let everyMs = WHOLE_LOOK_MS;
+    const hint = (folders: readonly string[] | null): void => this.hint({ repository: name, purpose: 'sync', folders });
+    this.ends.push(
+      this.tools.watch(path, {
+        changed: hint,
+        failed: (reason) => {
+          everyMs = BLIND_LOOK_MS;
+          log.write('warn', `Repository ${name}: not every folder of it can be watched (${reason}); it is looked at every ${BLIND_LOOK_MS / 1000} s instead`, { event: 'repository', repository: name });
+        },
+      }),
+    );
+    let cancel: Cancel = () => undefined;
+    const look = (): void => {
+      cancel = clock.after(everyMs, () => {
+        hint(null);
+        look();
+      });
+    };
+    look();
+    this.ends.push(() => cancel());
+  }
+
+  private allowance(name: string): number {
+    return this.throttles.get(name)?.allowance() ?? Number.POSITIVE_INFINITY;
+  }
+
+  private wake(): void {
+    this.waking = this.tools.clock.after(WAKE_MS, () => {
+      for (const { session } of this.sessions) session.wake();
+      this.wake();
+    });
+  }
+
+  private reported(report: SyncReport): void {
+    const index = this.pending.findIndex(({ wish }) => wish.repository === report.repository && wish.ask === report.purpose);
+    const [answered] = index < 0 ? [] : this.pending.splice(index, 1);
+    answered?.done(report);
+    if (report.outcome === 'failed') this.tools.log.write('warn', `Repository ${report.repository} at the peer: ${report.detail ?? 'its sync failed'}`, { event: 'repository-report', repository: report.repository });
+  }
+
+  /** Lets go of links that have ended. */
+  private forget(): void {
+    for (const link of this.sessions) if (!link.isOpen()) this.sessions.delete(link);
+    this.unanswerable();
+  }
+
+  /** Without a link no answer comes. */
+  private unanswerable(): void {
+    if (this.sessions.size > 0) return;
+    const { pending } = this;
+    this.pending = [];
+    for (const { done } of pending) done('the repository link was lost meanwhile; ask again');
+  }
+}

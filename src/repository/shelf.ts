@@ -1,0 +1,85 @@
+import { KEPT_SHOWN_MAX } from '../core/control/repository.js';
+import type { ContentFile, RepositoryFolder, RepositoryStore } from '../ports/repository.js';
+import type { RepositoryConfig } from './config.js';
+import { reasonOf } from './messages.js';
+import type { KeeperTools } from './tools.js';
+
+
+
+interface Opened {
+  readonly store: RepositoryStore;
+  kept: readonly string[];
+}
+
+/** The repositories of this server, each opened once, when it is first of use. */
+export class Shelf {
+  private readonly opened = new Map<string, Opened>();
+  private readonly opening = new Map<string, Promise<RepositoryStore>>();
+
+  constructor(private readonly tools: KeeperTools) {}
+
+  /**
+   * Opens a repository and ends what a crash interrupted in it. `make`: an absent folder is made. Not where it is sent from: a path that is
+   * wrong, or a disk that is not mounted, would be an empty folder that the other server's is made equal to.
+   * @throws LockstepError, or an Error of the file system (rejects); the next call tries again
+   */
+  async open(config: RepositoryConfig, make: boolean): Promise<RepositoryStore> {
+    // One at a time, also where both roles follow each other closely.
+    const before = this.opening.get(config.name) ?? Promise.resolve();
+    const now = before.then(
+      () => this.openNow(config, make),
+      () => this.openNow(config, make),
+    );
+    this.opening.set(config.name, now);
+    return now;
+  }
+
+  private async openNow(config: RepositoryConfig, make: boolean): Promise<RepositoryStore> {
+    const known = this.opened.get(config.name);
+    const store = known?.store ?? this.tools.open(config);
+    for (const said of await store.recover({ make })) this.tools.log.write('info', `Repository ${config.name}: ${said}`, { event: 'repository-recovered', repository: config.name });
+    if (known === undefined) this.opened.set(config.name, { store, kept: [] });
+    this.look(config.name);
+    return store;
+  }
+
+  get(name: string): RepositoryStore | null {
+    return this.opened.get(name)?.store ?? null;
+  }
+
+  /** Names of the kept versions, newest first, as they were at the last look. */
+  kept(name: string): readonly string[] {
+    return this.opened.get(name)?.kept ?? [];
+  }
+
+  /** Looks at the kept versions again. */
+  look(name: string): void {
+    const opened = this.opened.get(name);
+    if (opened === undefined) return;
+    try {
+      opened.kept = opened.store.kept().map((version) => version.name).sort().reverse().slice(0, KEPT_SHOWN_MAX);
+    } catch (error) {
+      this.tools.log.write('warn', `Repository ${name}: its kept versions cannot be listed: ${reasonOf(error)}`, { repository: name });
+    }
+  }
+
+  /** Writes what was learnt of files, so that they need not be read again. */
+  save(): void {
+    for (const [name, { store }] of this.opened) {
+      try {
+        store.save();
+      } catch (error) {
+        // Costs a reading of the files at the next start, nothing else.
+        this.tools.log.write('warn', `Repository ${name}: its record of digests cannot be written: ${reasonOf(error)}`, { repository: name });
+      }
+    }
+  }
+}
+
+/** In place of a repository that cannot be opened: whoever asks for it hears why. */
+export function brokenFolder(error: unknown): RepositoryFolder {
+  const fail = (): never => {
+    throw error instanceof Error ? error : new Error(String(error));
+  };
+  return { scan: fail, open: fail as (path: string) => ContentFile };
+}

@@ -1,0 +1,214 @@
+import type { PeerRepositories } from '../../../src/core/control/peer.js';
+import type { ManagerToRepositoryKeeper, RepositoryCondition, RepositoryKeeperToManager, RepositoryStatus, RepositoryView } from '../../../src/core/control/repository.js';
+import type { Situation } from '../../../src/core/ha/situation.js';
+import type { HaState } from '../../../src/core/ha/state.js';
+import type { Monotonic, Position, RunId, ServerState, Term } from '../../../src/core/identity.js';
+import type { ManagerConfig } from '../../../src/manager/config.js';
+import { Repositories, repositoryRole } from '../../../src/manager/repositories.js';
+import type { Child } from '../../../src/ports/process.js';
+import { active, activeSync, ALONE, broker, passive, passiveSync, peer, PEER_RUN, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { FakeLog } from '../support/fake-log.js';
+
+const RUN = 'keeper-p' as RunId;
+const THEIR_RUN = 'keeper-s' as RunId;
+const WAIT_MS = 120_000;
+const config = { repositories: { names: ['apps'], peer: { host: '127.0.0.1', port: 2203 }, waitMs: WAIT_MS, answerLimitMs: 60_000 } } as unknown as ManagerConfig;
+
+const inStep = broker({ replication: { phase: 'in-step', peerRun: PEER_RUN, peerJournal: THEIRS.journal, term: 2 as Term, peerDurable: 9 as Position, stalledMs: 0, lagRecords: 0, lagBytes: 0, progress: null } });
+
+function theirs(condition: RepositoryCondition | null, changes: Partial<PeerRepositories> = {}): PeerRepositories {
+  return { run: THEIR_RUN, names: ['apps'], from: RUN, copies: condition === null ? [] : [{ name: 'apps', condition, detail: condition === 'failed' ? 'the disk is full' : null }], ...changes };
+}
+
+function view(condition: RepositoryCondition, changes: Partial<RepositoryView> = {}): RepositoryView {
+  return { name: 'apps', path: '/apps', syncType: 'FULL', when: 'continuous', condition, detail: null, since: 0, syncedAt: null, progress: null, exchange: null, kept: [], ...changes };
+}
+
+class FakeKeeper implements Child<ManagerToRepositoryKeeper, RepositoryKeeperToManager> {
+  readonly pid = 7;
+  readonly orders: ManagerToRepositoryKeeper['order'][] = [];
+  private handlers: { message(message: RepositoryKeeperToManager): void; closed(reason: string): void } | null = null;
+
+  send({ order }: ManagerToRepositoryKeeper): void {
+    this.orders.push(order);
+  }
+  handle(handlers: { message(message: RepositoryKeeperToManager): void; closed(reason: string): void }): void {
+    this.handlers = handlers;
+  }
+  kill(): void {}
+  says(changes: Partial<RepositoryStatus> = {}): void {
+    this.handlers?.message({ kind: 'status', status: { run: RUN, orderSeq: 1, listening: true, trouble: null, from: null, repositories: [view('idle')], answers: [], ...changes } });
+  }
+  get last(): ManagerToRepositoryKeeper['order'] | undefined {
+    return this.orders.at(-1);
+  }
+}
+
+function made(names: readonly string[] = ['apps']): { clock: FakeClock; log: FakeLog; keepers: FakeKeeper[]; repositories: Repositories } {
+  const [clock, log, keepers] = [new FakeClock(), new FakeLog(), [] as FakeKeeper[]];
+  const start = (): FakeKeeper => {
+    keepers.push(new FakeKeeper());
+    return keepers.at(-1) as FakeKeeper;
+  };
+  const repositories = new Repositories({ ...config, repositories: { ...config.repositories, names } }, { start }, { clock, log }, () => undefined);
+  return { clock, log, keepers, repositories };
+}
+
+describe('the order to the keeper', () => {
+  const peerOf = (state: ServerState, term: number): Partial<Situation> => ({ peer: peer({ state, term: term as Term, repositories: theirs(null) }) });
+  test.each<[string, HaState, Partial<Situation>, string]>([
+    ['ACTIVE: send', active(2), peerOf('PASSIVE', 2), 'send'],
+    ['ACTIVE_SYNC: send', activeSync(2), peerOf('PASSIVE_SYNC', 2), 'send'],
+    ['STANDALONE: idle', standalone(2), peerOf('WAITING', 0), 'idle'],
+    ['WAITING: idle', waiting(), peerOf('WAITING', 0), 'idle'],
+    ['PASSIVE: receive', passive(2), peerOf('ACTIVE', 2), 'receive'],
+    ['PASSIVE_SYNC: receive', passiveSync(2), peerOf('ACTIVE_SYNC', 2), 'receive'],
+    ['PASSIVE_SYNC before the peer serves: idle', passiveSync(0), peerOf('WAITING', 0), 'idle'],
+    ['PASSIVE, and its term is fenced: idle', passive(2, { fence: 2 as Term }), peerOf('ACTIVE', 2), 'idle'],
+    ['ACTIVE, about to be alone: idle', active(2, { task: { kind: 'alone', to: 'STANDALONE', cause: 'peer-lost', forced: false, fresh: false, claim: null } }), peerOf('PASSIVE', 2), 'idle'],
+    ['PASSIVE, and the peer is silent: idle', passive(2), { ...peerOf('ACTIVE', 2), ...ALONE }, 'idle'],
+    ['PASSIVE, and the peer has no keeper: idle', passive(2), { peer: peer({ state: 'ACTIVE', term: 2 as Term, repositories: theirs(null, { run: null }) }) }, 'idle'],
+    ['PASSIVE, and the peer has no repositories: idle', passive(2), { peer: peer({ state: 'ACTIVE', term: 2 as Term }) }, 'idle'],
+  ])('%s', (_what, ha, changes, kind) => {
+    expect(repositoryRole(ha, situation(changes), config).kind).toBe(kind);
+  });
+
+  test('the receiver is told the run, the term, the place and the names', () => {
+    expect(repositoryRole(passive(2), situation(peerOf('ACTIVE', 2)), config)).toEqual({ kind: 'receive', term: 2, from: { server: 'secondary', run: THEIR_RUN, endpoint: { host: '127.0.0.1', port: 2203 }, names: ['apps'] } });
+  });
+});
+
+describe('the gate of the admission', () => {
+  const ha = activeSync(2);
+  const status = (repositories: PeerRepositories | null): Situation['peer'] => peer({ state: 'PASSIVE_SYNC', repositories });
+
+  test.each<[string, PeerRepositories | null, boolean]>([
+    ['in sync', theirs('in-sync'), true],
+    ['failed with a reason', theirs('failed'), true],
+    ['being synced', theirs('syncing'), false],
+    ['not reached yet', theirs('waiting'), false],
+    ['not spoken of', theirs(null), false],
+    ['in sync with another run of the keeper', theirs('in-sync', { from: 'another' as RunId }), false],
+    ['a peer that knows of no repositories', null, false],
+  ])('%s', (_what, repositories, settled) => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    expect(given.repositories.settled(ha, status(repositories), inStep)).toBe(settled);
+  });
+
+  test('it opens when repositoryWait has passed since the messages were first in step, and not before they are', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    expect(given.repositories.settled(ha, status(theirs('syncing')), broker())).toBe(false);
+    given.clock.advance(WAIT_MS);
+    expect(given.repositories.settled(ha, status(theirs('syncing')), inStep)).toBe(false);
+    given.clock.advance(WAIT_MS - 1);
+    expect(given.repositories.settled(ha, status(theirs('syncing')), broker())).toBe(false);
+    expect(given.repositories.view.waitLeftMs).toBe(1);
+    given.clock.advance(1);
+    expect(given.repositories.settled(ha, status(theirs('syncing')), inStep)).toBe(true);
+    expect(given.repositories.settled({ ...ha, moves: ha.moves + 1 }, status(theirs('syncing')), inStep)).toBe(false);
+  });
+
+  test('it opens in time also when the own keeper never comes up', () => {
+    const given = made();
+    given.repositories.check();
+    expect(given.repositories.settled(ha, status(theirs('in-sync')), inStep)).toBe(false);
+    given.clock.advance(WAIT_MS);
+    expect(given.repositories.settled(ha, status(theirs('in-sync')), inStep)).toBe(true);
+  });
+
+  test('without repositories of its own a server waits for none, and starts no keeper until the peer has some', () => {
+    const given = made([]);
+    given.repositories.check();
+    expect(given.keepers).toHaveLength(0);
+    expect(given.repositories.forPeer).toBeNull();
+    expect(given.repositories.settled(ha, status(theirs('syncing')), inStep)).toBe(true);
+    given.repositories.order(passive(2), situation({ peer: peer({ state: 'ACTIVE', repositories: theirs(null) }) }));
+    given.repositories.check();
+    expect(given.keepers).toHaveLength(1);
+  });
+});
+
+describe('what is said', () => {
+  test('an admission of a peer whose repository failed is a warning, once', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    const s = situation({ peer: peer({ state: 'PASSIVE', repositories: theirs('failed') }) });
+    const admitted = active(3, { previous: 'ACTIVE_SYNC', moves: 4 });
+    for (let i = 0; i < 3; i += 1) given.repositories.order(admitted, s);
+    expect(given.log.from('warn')).toEqual([expect.stringMatching(/admitted though its repository apps is not in sync: the disk is full/)]);
+  });
+
+  test('a takeover by a server whose repository was not in sync is a warning with the last time that it was', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says({ from: THEIR_RUN, repositories: [view('failed', { detail: 'the disk is full', syncedAt: Date.UTC(2026, 0, 2) })] });
+    given.repositories.order(passive(2), situation({ peer: peer({ state: 'ACTIVE', term: 2 as Term, repositories: theirs(null) }) }));
+    given.keepers[0]?.says({ from: null, repositories: [view('idle')] });
+    given.repositories.order(standalone(3, { previous: 'PASSIVE', moves: 5 }), situation(ALONE));
+    expect(given.log.from('warn')).toEqual([expect.stringMatching(/apps was not in sync \(the disk is full\).*2026-01-02T00:00:00/)]);
+  });
+
+  test('the peer hears of the keeper and of the copies while they are received, and of no keeper that does not listen', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says({ listening: false });
+    expect(given.repositories.forPeer).toEqual({ run: null, names: ['apps'], from: null, copies: [] });
+    given.keepers[0]?.says({ from: THEIR_RUN, repositories: [view('syncing'), view('unused', { name: 'peers' })] });
+    expect(given.repositories.forPeer).toEqual({ run: RUN, names: ['apps'], from: THEIR_RUN, copies: [{ name: 'apps', condition: 'syncing', detail: null }] });
+  });
+});
+
+describe('wishes', () => {
+  const sending = situation({ peer: peer({ state: 'PASSIVE', term: 2 as Term, repositories: theirs('in-sync') }) });
+
+  test('one is ordered until it is answered, and its answer can be asked for', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    given.repositories.order(active(2), sending);
+    const asked = given.repositories.ask('apps', { ask: 'verify', checksum: false });
+    expect(asked).toEqual({ kind: 'accepted', id: 1 });
+    given.repositories.order(active(2), sending);
+    expect(given.keepers[0]?.last?.wishes).toEqual([{ id: 1, repository: 'apps', ask: 'verify', checksum: false }]);
+    expect(given.repositories.wishState(1)).toEqual({ kind: 'under-way' });
+    given.keepers[0]?.says({ answers: [{ id: 1, outcome: 'same', detail: null, files: 0, bytes: 0, wireBytes: 0, elapsedMs: 1, kept: null, differences: [], differencesTotal: 0 }] });
+    given.repositories.order(active(2), sending);
+    expect(given.keepers[0]?.last?.wishes).toEqual([]);
+    expect(given.repositories.wishState(1)).toMatchObject({ kind: 'ended', answer: { outcome: 'same' } });
+    expect(given.repositories.wishState(2)).toEqual({ kind: 'unknown' });
+  });
+
+  test('what makes no sense is refused with a reason', () => {
+    const given = made();
+    expect(given.repositories.ask('apps', { ask: 'sync', checksum: false })).toMatchObject({ kind: 'refused', why: expect.stringMatching(/not running/) });
+    given.repositories.check();
+    given.keepers[0]?.says();
+    expect(given.repositories.ask('nothing', { ask: 'sync', checksum: false })).toMatchObject({ kind: 'refused', why: expect.stringMatching(/there are apps/) });
+    expect(given.repositories.ask('apps', { ask: 'sync', checksum: false })).toMatchObject({ kind: 'refused', why: expect.stringMatching(/needs both servers/) });
+    given.repositories.order(passive(2), situation({ peer: peer({ state: 'ACTIVE', term: 2 as Term, repositories: theirs(null) }) }));
+    expect(given.repositories.ask('apps', { ask: 'restore', version: 'v', paths: null })).toMatchObject({ kind: 'refused', why: expect.stringMatching(/serving server/) });
+    for (let i = 0; i < 16; i += 1) given.repositories.ask('apps', { ask: 'diff', checksum: false });
+    expect(given.repositories.ask('apps', { ask: 'diff', checksum: false })).toMatchObject({ kind: 'refused', why: expect.stringMatching(/under way/) });
+  });
+});
+
+test('an order is repeated at every pulse, with a pulse of its own', async () => {
+  const given = made();
+  given.repositories.check();
+  const s = situation({ peer: peer({ state: 'PASSIVE', repositories: theirs('in-sync') }) });
+  given.repositories.order(active(2), s);
+  given.repositories.order(active(2), s);
+  expect(given.keepers[0]?.orders).toHaveLength(1);
+  given.clock.advance(100);
+  given.repositories.repeat();
+  given.repositories.order(active(2), s);
+  expect(given.keepers[0]?.last).toMatchObject({ seq: 2, pulseAt: given.clock.monotonic() as Monotonic, role: { kind: 'send', term: 2 }, fenceThrough: 1 });
+  void given.repositories.end();
+  expect(given.keepers[0]?.last).toMatchObject({ shutdown: true, role: { kind: 'idle' } });
+});

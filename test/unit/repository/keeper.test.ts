@@ -1,0 +1,457 @@
+import type { ManagerToRepositoryKeeper, RepositoryKeeperToManager, RepositoryOrder, RepositoryRole, RepositoryStatus, RepositoryView } from '../../../src/core/control/repository.js';
+import type { Monotonic, RunId, ServerId, Term } from '../../../src/core/identity.js';
+import type { Channel } from '../../../src/ports/process.js';
+import type { Hashing } from '../../../src/ports/hashing.js';
+import type { RepositoryStore } from '../../../src/ports/repository.js';
+import type { RepositoryConfig } from '../../../src/repository/config.js';
+import { RepositoryKeeper } from '../../../src/repository/keeper.js';
+import type { ReceiverParts, SenderParts, SyncHint, SyncReport, SyncRequest } from '../../../src/repository/session.js';
+import type { FolderWatch } from '../../../src/repository/tools.js';
+import { FakeClock, settle } from '../support/fake-clock.js';
+import { FakeLog } from '../support/fake-log.js';
+import { FakeNetwork } from '../support/fake-network.js';
+
+const OWN = 'own' as RunId;
+const THEIRS = 'theirs' as RunId;
+const PORT = 2203;
+const PULSE_MS = 1_000;
+
+function repository(changes: Partial<RepositoryConfig> = {}): RepositoryConfig {
+  return { name: 'apps', path: '/apps', syncType: 'FULL', include: [], exclude: [], when: 'continuous', schedule: null, throttle: null, keptVersions: 5, used: true, ...changes };
+}
+
+const DONE: SyncReport = { repository: 'apps', purpose: 'sync', outcome: 'changed', detail: null, files: 3, bytes: 30, wireBytes: 40, elapsedMs: 5, kept: null, differences: [], differencesTotal: 0, leftOut: [] };
+
+/** A receiver's end that a test moves by hand. */
+class FakeReceiver {
+  readonly asked: SyncRequest[] = [];
+  readonly progress = null;
+  ended: string | null = null;
+  constructor(readonly parts: ReceiverParts) {}
+  sync(request: SyncRequest): void {
+    this.asked.push(request);
+  }
+  cancel(): void {}
+  close(reason: string): void {
+    this.end(reason);
+  }
+  end(reason: string): void {
+    if (this.ended !== null) return;
+    this.ended = reason;
+    this.parts.closed(reason);
+  }
+  finish(changes: Partial<SyncReport> = {}): void {
+    this.parts.finished({ ...DONE, purpose: this.asked.at(-1)?.purpose ?? 'sync', ...changes });
+  }
+}
+
+class FakeSender {
+  readonly hints: SyncHint[] = [];
+  woken = 0;
+  refused: string | null = null;
+  constructor(readonly parts: SenderParts) {}
+  hint(hint: SyncHint): void {
+    this.hints.push(hint);
+  }
+  wake(): void {
+    this.woken += 1;
+  }
+  refuse(reason: string): void {
+    this.refused = reason;
+    this.parts.closed(reason);
+  }
+}
+
+class World {
+  readonly clock = new FakeClock();
+  readonly log = new FakeLog();
+  readonly network = new FakeNetwork(this.clock);
+  readonly receivers: FakeReceiver[] = [];
+  readonly senders: FakeSender[] = [];
+  readonly watches: FolderWatch[] = [];
+  readonly made: boolean[] = [];
+  /** Why the folder cannot be opened. */
+  broken: string | null = null;
+  restored: { readonly version: string; readonly allowed: boolean }[] = [];
+  ended: string | null = null;
+  status: RepositoryStatus | null = null;
+  private seq = 0;
+  private hear: ((message: ManagerToRepositoryKeeper) => void) | null = null;
+
+  constructor(...repositories: RepositoryConfig[]) {
+    const channel: Channel<RepositoryKeeperToManager, ManagerToRepositoryKeeper> = {
+      send: (message) => {
+        if (message.kind === 'status') this.status = message.status;
+      },
+      handle: ({ message }) => (this.hear = message),
+    };
+    const store = {
+      recover: async ({ make }: { make: boolean }) => {
+        this.made.push(make);
+        return [];
+      },
+      kept: () => [],
+      save: () => undefined,
+      exchange: 'atomic',
+      restore: async (version: string, _paths: null, commit: { mayChange: () => boolean }) => {
+        this.restored.push({ version, allowed: commit.mayChange() });
+        return 2;
+      },
+    } as unknown as RepositoryStore;
+    new RepositoryKeeper(
+      {
+        config: { cluster: 'c', server: 'primary' as ServerId, listen: { host: '127.0.0.1', port: 2103 }, secretFile: null, folder: '/data', pulseLimitMs: PULSE_MS, repositories },
+        run: OWN,
+        network: this.network,
+        clock: this.clock,
+        log: this.log,
+        hashing: {} as Hashing,
+        memory: { load: () => new Map(), keep: () => undefined },
+        open: () => {
+          if (this.broken !== null) throw new Error(this.broken);
+          return store;
+        },
+        watch: (_path, watch) => {
+          this.watches.push(watch);
+          return () => undefined;
+        },
+        createSender: (parts) => {
+          this.senders.push(new FakeSender(parts));
+          return this.senders.at(-1) as FakeSender;
+        },
+        createReceiver: (parts) => {
+          this.receivers.push(new FakeReceiver(parts));
+          return this.receivers.at(-1) as FakeReceiver;
+        },
+      },
+      channel,
+      (reason) => (this.ended = reason),
+    ).start();
+  }
+
+  async order(role: RepositoryRole, changes: Partial<RepositoryOrder> = {}): Promise<void> {
+    this.seq += 1;
+    this.hear?.({ kind: 'order', order: { seq: this.seq, pulseAt: this.clock.monotonic(), fenceThrough: 1 as Term, role, wishes: [], shutdown: false, ...changes } });
+    await this.turn();
+  }
+
+  /** Lets what was begun go on, without time. */
+  async turn(): Promise<void> {
+    for (let i = 0; i < 4; i += 1) {
+      await settle();
+      this.clock.advance(0);
+    }
+  }
+
+  async after(ms: number): Promise<void> {
+    this.clock.advance(ms);
+    await this.turn();
+  }
+
+  /** Somebody answers where the sender should be. */
+  answers(): this {
+    this.network.bound.set(PORT, () => undefined);
+    return this;
+  }
+
+  get receiver(): FakeReceiver {
+    return this.receivers.at(-1) as FakeReceiver;
+  }
+
+  get view(): RepositoryView {
+    return this.status?.repositories[0] as RepositoryView;
+  }
+}
+
+const IDLE: RepositoryRole = { kind: 'idle' };
+const SEND: RepositoryRole = { kind: 'send', term: 2 as Term, to: { server: 'secondary' as ServerId, run: THEIRS } };
+const receive = (run: RunId = THEIRS, term = 2): RepositoryRole => ({ kind: 'receive', term: term as Term, from: { server: 'secondary' as ServerId, run, endpoint: { host: '127.0.0.1', port: PORT }, names: ['apps'] } });
+
+async function joined(world: World): Promise<FakeReceiver> {
+  await world.answers().order(receive());
+  world.receiver.parts.ready();
+  await world.turn();
+  return world.receiver;
+}
+
+describe('receiving', () => {
+  test('joins with a sync of the whole, is in sync when it went well, and then syncs the folders that it hears of', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    expect(world.made).toEqual([true]);
+    expect(receiver.asked).toEqual([{ repository: 'apps', type: 'FULL', purpose: 'sync', checksum: false, folders: null, reason: 'joining' }]);
+    expect(world.view).toMatchObject({ condition: 'syncing', syncedAt: null });
+    expect(world.status).toMatchObject({ from: THEIRS, listening: true, trouble: null });
+    receiver.finish();
+    await world.turn();
+    expect(world.view).toMatchObject({ condition: 'in-sync', syncedAt: world.clock.wall(), exchange: 'atomic' });
+    receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: ['a'] });
+    await world.turn();
+    receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: ['b', 'c'] });
+    receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: ['c'] });
+    receiver.parts.hinted({ repository: 'another', purpose: 'sync', folders: ['d'] });
+    receiver.finish();
+    await world.turn();
+    expect(receiver.asked.slice(1).map(({ folders }) => folders)).toEqual([['a'], ['b', 'c']]);
+  });
+
+  test('a sync that fails is a failure with its reason, and is tried again after 1 s, 2 s, 4 s', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    for (const wait of [1_000, 2_000, 4_000]) {
+      const before = receiver.asked.length;
+      receiver.finish({ outcome: 'failed', detail: 'the disk is full' });
+      await world.turn();
+      expect(world.view).toMatchObject({ condition: 'failed', detail: 'the disk is full' });
+      await world.after(wait - 1);
+      expect(receiver.asked).toHaveLength(before);
+      await world.after(1);
+      expect(receiver.asked).toHaveLength(before + 1);
+    }
+    expect(world.log.from('warn').filter((line) => line.includes('the disk is full'))).toHaveLength(1);
+    receiver.finish();
+    await world.turn();
+    expect(world.view.condition).toBe('in-sync');
+  });
+
+  test('a link that is lost is no failure of the repository: it waits, dials again, and joins anew', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    receiver.finish({ outcome: 'failed', detail: 'the repository link was lost' });
+    receiver.end('reset');
+    await world.turn();
+    expect(world.view).toMatchObject({ condition: 'waiting', detail: 'reset' });
+    await world.after(1_000);
+    expect(world.receivers).toHaveLength(2);
+    world.receiver.parts.ready();
+    await world.turn();
+    expect(world.receiver.asked).toMatchObject([{ folders: null, reason: 'joining' }]);
+  });
+
+  test('nobody answers: it waits, and does not fail', async () => {
+    const world = new World(repository());
+    await world.order(receive());
+    expect(world.view).toMatchObject({ condition: 'waiting', detail: expect.stringContaining('nobody listens') });
+    world.answers();
+    await world.after(1_000);
+    expect(world.receivers).toHaveLength(1);
+  });
+
+  test('a folder that cannot be opened is a failure, until it can', async () => {
+    const world = new World(repository());
+    world.broken = 'permission denied';
+    await world.answers().order(receive());
+    expect(world.view).toMatchObject({ condition: 'failed', detail: 'permission denied' });
+    world.broken = null;
+    await world.after(1_000);
+    expect(world.receivers).toHaveLength(1);
+  });
+
+  test('NO: a difference is a failure that is looked at again each minute, as a whole', async () => {
+    const world = new World(repository({ syncType: 'NO' }));
+    const receiver = await joined(world);
+    receiver.finish({ outcome: 'differs', differences: [{ path: 'a', what: 'extra' }], differencesTotal: 1 });
+    await world.turn();
+    expect(world.view).toMatchObject({ condition: 'failed', detail: expect.stringMatching(/differs .* in 1 places.*a \(extra\)/) });
+    receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: ['x'] });
+    await world.after(59_000);
+    expect(receiver.asked).toHaveLength(1);
+    await world.after(1_000);
+    expect(receiver.asked[1]).toMatchObject({ folders: null, type: 'NO' });
+  });
+
+  test('a schedule asks for the whole at its times', async () => {
+    const world = new World(repository({ when: 'schedule', schedule: { kind: 'interval', ms: 900_000 } }));
+    const receiver = await joined(world);
+    receiver.finish();
+    await world.after(899_000);
+    expect(receiver.asked).toHaveLength(1);
+    await world.after(1_000);
+    expect(receiver.asked[1]).toMatchObject({ folders: null, purpose: 'sync' });
+  });
+
+  test('a repository that the sender does not have is a failure of its own', async () => {
+    const world = new World(repository({ name: 'other' }), repository({ name: 'peers', used: false }));
+    await world.answers().order(receive());
+    expect(world.status?.repositories).toMatchObject([{ condition: 'failed', detail: expect.stringContaining('no repository of this name') }, { condition: 'unused' }]);
+    expect(world.receivers).toHaveLength(0);
+  });
+});
+
+describe('the right to change', () => {
+  test('is there under a young order to receive, and names run, term and fence', async () => {
+    const receiver = await joined(new World(repository()));
+    expect(receiver.parts.authority()).toEqual({ from: { server: 'secondary', run: THEIRS }, term: 2, fencedThrough: 1 });
+    expect(receiver.parts.senderRun).toBe(THEIRS);
+  });
+
+  test('ends with the pulse: a keeper that was paused changes nothing before it has read its new order', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    world.clock.advance(PULSE_MS);
+    expect(receiver.parts.authority()).not.toBeNull();
+    world.clock.advance(1);
+    expect(receiver.parts.authority()).toBeNull();
+  });
+
+  test.each<[string, RepositoryRole, Partial<RepositoryOrder>]>([
+    ['idle', IDLE, {}],
+    ['to send', SEND, {}],
+    ['to receive in a term that is fenced', receive(), { fenceThrough: 2 as Term }],
+    ['with an old pulse', receive(), { pulseAt: -PULSE_MS as Monotonic }],
+  ])('is gone with an order %s', async (_what, role, changes) => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    await world.order(role, changes);
+    expect(receiver.parts.authority()).toBeNull();
+  });
+
+  test('another run of the sender: the old link is closed and another dialled; a higher term of the same run is not', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    await world.order(receive(THEIRS, 3));
+    expect(receiver.ended).toBeNull();
+    expect(receiver.parts.authority()).toMatchObject({ term: 3 });
+    await world.order(receive('new' as RunId, 3));
+    expect(receiver.ended).toMatch(/another run/);
+    expect(world.receiver.parts.senderRun).toBe('new');
+  });
+});
+
+describe('sending', () => {
+  async function sending(world: World): Promise<FakeSender> {
+    await world.order(SEND);
+    world.network.connect(2103);
+    return world.senders.at(-1) as FakeSender;
+  }
+
+  test('opens without making a folder, and lets the ordered run fetch while the order is young', async () => {
+    const world = new World(repository());
+    const sender = await sending(world);
+    expect(world.made).toEqual([false]);
+    expect([...sender.parts.folders.keys()]).toEqual(['apps']);
+    expect(sender.parts.authority()).toEqual({ peer: { server: 'secondary', run: THEIRS }, term: 2 });
+    world.clock.advance(PULSE_MS + 1);
+    expect(sender.parts.authority()).toBeNull();
+  });
+
+  test('nobody is let in before or after', async () => {
+    const world = new World(repository());
+    await world.order(IDLE);
+    world.network.connect(2103);
+    expect(world.senders).toHaveLength(0);
+    const sender = await sending(world);
+    await world.order(IDLE);
+    expect(sender.refused).toMatch(/does not send/);
+    world.network.connect(2103);
+    expect(world.senders).toHaveLength(1);
+  });
+
+  test('hints at changes at once, at everything each minute, each 10 s where it cannot watch', async () => {
+    const world = new World(repository());
+    const sender = await sending(world);
+    world.watches[0]?.changed(['a']);
+    expect(sender.hints).toEqual([{ repository: 'apps', purpose: 'sync', folders: ['a'] }]);
+    await world.after(60_000);
+    expect(sender.hints.slice(1)).toEqual([{ repository: 'apps', purpose: 'sync', folders: null }]);
+    world.watches[0]?.failed('too many');
+    await world.after(60_000);
+    await world.after(20_000);
+    expect(sender.hints).toHaveLength(5);
+    expect(world.log.from('warn')).toEqual([expect.stringMatching(/too many.*every 10 s/)]);
+  });
+
+  test('repositories that are synced on joining only are not watched; those that are not there are not sent', async () => {
+    const world = new World(repository({ when: 'join' }), repository({ name: 'peers', used: false }));
+    const sender = await sending(world);
+    expect(world.watches).toHaveLength(0);
+    expect([...sender.parts.folders.keys()]).toEqual(['apps']);
+  });
+
+  test('the throttle lets so many bytes a second leave, and asks the senders to go on', async () => {
+    const world = new World(repository({ throttle: 1_000_000 }));
+    const sender = await sending(world);
+    expect(sender.parts.allowance('apps')).toBe(250_000);
+    sender.parts.sent('apps', 300_000);
+    expect(sender.parts.allowance('apps')).toBe(-50_000);
+    await world.after(100);
+    expect(sender.parts.allowance('apps')).toBe(50_000);
+    expect(sender.woken).toBe(2);
+    expect(sender.parts.allowance('another')).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('a folder that cannot be opened fails for whoever asks, with the reason, and is tried again', async () => {
+    const world = new World(repository());
+    world.broken = 'no such folder';
+    const sender = await sending(world);
+    expect(() => sender.parts.folders.get('apps')?.scan({ scope: null, checksum: false })).toThrow('no such folder');
+    world.broken = null;
+    await world.after(10_000);
+    expect(sender.parts.folders.get('apps')).toHaveProperty('recover');
+  });
+});
+
+describe('wishes', () => {
+  const wish = { id: 1, repository: 'apps', ask: 'verify', checksum: false } as const;
+
+  test('of a receiver: done once, answered until it is not ordered any more', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    receiver.finish();
+    await world.turn();
+    await world.order(receive(), { wishes: [wish] });
+    await world.order(receive(), { wishes: [wish] });
+    expect(receiver.asked.slice(1)).toMatchObject([{ purpose: 'verify', folders: null }]);
+    receiver.finish({ outcome: 'differs', differencesTotal: 2 });
+    await world.turn();
+    expect(world.status?.answers).toMatchObject([{ id: 1, outcome: 'differs', differencesTotal: 2 }]);
+    expect(world.view.condition).toBe('in-sync');
+    await world.order(receive());
+    expect(world.status?.answers).toEqual([]);
+  });
+
+  test('of a sender: the receiver is asked, and its report is the answer; without a link it fails at once', async () => {
+    const world = new World(repository());
+    await world.order(SEND, { wishes: [wish] });
+    expect(world.status?.answers).toMatchObject([{ id: 1, outcome: 'failed', detail: expect.stringContaining('no repository link') }]);
+    world.network.connect(2103);
+    await world.order(SEND, { wishes: [{ ...wish, id: 2 }] });
+    const sender = world.senders[0] as FakeSender;
+    expect(sender.hints).toEqual([{ repository: 'apps', purpose: 'verify', folders: null }]);
+    sender.parts.reported({ ...DONE, purpose: 'verify', outcome: 'same' });
+    await world.turn();
+    expect(world.status?.answers).toMatchObject([{ id: 2, outcome: 'same' }]);
+  });
+
+  test('restore is done here, where nothing is received, and hinted at', async () => {
+    const world = new World(repository());
+    await world.order(SEND);
+    world.network.connect(2103);
+    await world.order(SEND, { wishes: [{ id: 3, repository: 'apps', ask: 'restore', version: 'v', paths: null }] });
+    expect(world.restored).toEqual([{ version: 'v', allowed: true }]);
+    expect(world.status?.answers).toMatchObject([{ id: 3, outcome: 'changed', files: 2 }]);
+    expect(world.senders[0]?.hints).toHaveLength(1);
+  });
+});
+
+test('a port that is taken is trouble, and is tried again until it is free', async () => {
+  const world = new World(repository());
+  await world.turn();
+  expect(world.status?.listening).toBe(true);
+  const other = new World(repository());
+  other.network.bound.set(2103, () => undefined);
+  await other.turn();
+  expect(other.status).toMatchObject({ listening: false, trouble: expect.stringContaining('ha.repositoryPort') });
+  other.network.bound.delete(2103);
+  await other.after(5_000);
+  expect(other.status).toMatchObject({ listening: true, trouble: null });
+});
+
+test('shutdown ends links and process, and nothing is said after', async () => {
+  const world = new World(repository());
+  const receiver = await joined(world);
+  await world.order(receive(), { shutdown: true });
+  expect(world.ended).toBe('ordered');
+  expect(receiver.ended).not.toBeNull();
+  expect(receiver.parts.authority()).toBeNull();
+});
