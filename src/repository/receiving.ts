@@ -6,7 +6,7 @@ import { ManifestCheck } from '../core/repository/names.js';
 import { planSync, type Plan } from '../core/repository/plan.js';
 import type { Clock } from '../ports/clock.js';
 import type { Hashing } from '../ports/hashing.js';
-import type { Applier, KeptVersion, RepositoryStore, Slices } from '../ports/repository.js';
+import type { Applier, CommitOutcome, KeptVersion, RepositoryStore, Slices } from '../ports/repository.js';
 import { Checking } from './checking.js';
 import { damaged, Fetching } from './fetching.js';
 import type { SyncProgress, SyncRequest } from './session.js';
@@ -242,8 +242,10 @@ export class Receiving {
     if (applier === null || plan === null) return;
     for (const entry of plan.remove) applier.remove(entry);
     this.phase = 'committing';
-    const fresh = this.parts.scope === null ? [] : plan.steps.flatMap((step) => (step.do === 'folder' && step.fresh && !this.isDeep(step.entry.path) ? [step.entry.path] : []));
-    applier.commit().then(
+    const fresh = this.parts.scope === null ? [] : plan.steps.flatMap((step) => (step.do === 'folder' && step.fresh && !this.isCovered(step.entry.path) ? [step.entry.path] : []));
+    // In a function of its own: what it throws before its first wait fails the sync, too.
+    const committing = async (): Promise<CommitOutcome> => applier.commit();
+    committing().then(
       (outcome) => {
         if (outcome.kind === 'done') return this.over({ kind: 'changed', kept: outcome.kept, fresh });
         this.phase = 'over';
@@ -254,6 +256,12 @@ export class Receiving {
         this.parts.failed(error);
       },
     );
+  }
+
+  /** What it holds is in this round's manifest. */
+  private isCovered(path: string): boolean {
+    const { scope } = this.parts;
+    return (scope?.folders.includes(path) ?? false) || this.isDeep(path);
   }
 
   private isDeep(path: string): boolean {

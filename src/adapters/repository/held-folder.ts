@@ -54,7 +54,7 @@ export class FolderHolder {
   }
 }
 
-function noFolder(path: string): LockstepError {
+export function noFolder(path: string): LockstepError {
   return new LockstepError(
     'LOCKSTEP_REPOSITORY_LINK',
     `${shown(path)} is, or lies in, a link or a file where the serving server has a folder`,

@@ -6,7 +6,7 @@ import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter, KeptVe
 import type { DigestRecord } from './digest-record.js';
 import { syncAll, syncFolders } from './durable.js';
 import { codeOf } from './file-errors.js';
-import { FolderHolder } from './held-folder.js';
+import { FolderHolder, noFolder } from './held-folder.js';
 import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { Places } from './places.js';
@@ -31,7 +31,8 @@ export class LiveApplier implements Applier {
   private readonly changes: Change[] = [];
   private readonly parts_: string[] = [];
   private readonly folder_: FolderHolder;
-  private readonly touched = new Set<string>();
+  /** Folders in which names change, with their times before: a replaced file is no change of the folder that the other server has. */
+  private readonly touched = new Map<string, number>();
   private readonly kept = { files: 0, bytes: 0, paths: [] as string[] };
   private readonly version: string;
 
@@ -103,7 +104,7 @@ export class LiveApplier implements Applier {
         this.make(change);
       }
       this.dressFolders();
-      await syncFolders([...this.touched].map((path) => (path === '' ? places.live : Places.at(places.live, path))).filter((place) => fs.existsSync(place)));
+      await syncFolders([...this.touched.keys()].map((path) => (path === '' ? places.live : Places.at(places.live, path))).filter((place) => fs.existsSync(place)));
       return { kind: 'done', kept: await this.describe() };
     } finally {
       this.folder_.release();
@@ -126,10 +127,11 @@ export class LiveApplier implements Applier {
   private make(change: Change): void {
     const { entry } = change;
     const parent = parentOf(entry.path);
-    const place = join(this.folder_.reach(parent), entry.path.slice(parent === '' ? 0 : parent.length + 1));
-    this.touched.add(parent);
+    const folder = this.folder_.reach(parent);
+    const place = join(folder, entry.path.slice(parent === '' ? 0 : parent.length + 1));
+    if (!this.touched.has(parent)) this.touched.set(parent, microseconds(fs.statSync(folder).mtimeMs));
     if (change.what === 'place') this.put_(place, change.part, entry);
-    else if (change.what === 'folder') makeFolder(place);
+    else if (change.what === 'folder') makeFolder(place, entry.path);
     else if (change.what === 'touch') this.dressFile(place, entry);
     else this.moveAway(place, entry.path);
   }
@@ -172,8 +174,7 @@ export class LiveApplier implements Applier {
     if (there === undefined) return;
     const kept = this.keptPlace(path);
     if (kept === null) fs.rmSync(place, { recursive: true, force: true });
-    // An emptied folder whose former contents are kept already.
-    else if (there.isDirectory() && fs.existsSync(kept)) fs.rmdirSync(place);
+    else if (there.isDirectory() && fs.existsSync(kept)) removeIfEmpty(place); // What it held is kept already.
     else {
       fs.renameSync(place, kept);
       if (!there.isDirectory()) this.noteKept(path, there.size);
@@ -199,9 +200,13 @@ export class LiveApplier implements Applier {
     for (const { what, entry } of this.changes.toReversed()) {
       if (what !== 'folder') continue;
       const place = this.folder_.reach(entry.path);
-      const stats = fs.statSync(place);
-      if ((stats.mode & 0o7777) !== entry.mode && process.platform !== 'win32') fs.chmodSync(place, entry.mode);
-      if (microseconds(stats.mtimeMs) !== entry.mtimeUs) fs.utimesSync(place, seconds(entry.mtimeUs), seconds(entry.mtimeUs));
+      if ((fs.statSync(place).mode & 0o7777) !== entry.mode && process.platform !== 'win32') fs.chmodSync(place, entry.mode);
+      this.touched.set(entry.path, entry.mtimeUs);
+    }
+    for (const [path, mtimeUs] of this.touched) {
+      if (path !== '' && !fs.existsSync(Places.at(this.parts.places.live, path))) continue; // Removed after it was changed.
+      const place = this.folder_.reach(path);
+      if (microseconds(fs.statSync(place).mtimeMs) !== mtimeUs) fs.utimesSync(place, seconds(mtimeUs), seconds(mtimeUs));
     }
   }
 
@@ -215,9 +220,18 @@ export class LiveApplier implements Applier {
   }
 }
 
-function makeFolder(place: string): void {
+function makeFolder(place: string, path: string): void {
   const there = fs.lstatSync(place, { throwIfNoEntry: false });
   if (there === undefined) fs.mkdirSync(place, { mode: FILLING_MODE });
-  else if (!there.isDirectory()) throw Object.assign(new Error(`ENOTDIR: ${place}`), { code: 'ENOTDIR' });
+  else if (!there.isDirectory()) throw noFolder(path);
 }
 
+
+/** One that still holds what does not belong to the repository stays. */
+function removeIfEmpty(place: string): void {
+  try {
+    fs.rmdirSync(place);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOTEMPTY') throw error;
+  }
+}

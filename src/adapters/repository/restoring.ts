@@ -7,7 +7,7 @@ import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, KeptVersion } from '../../ports/repository.js';
 import { openContent } from './content.js';
 import { Places } from './places.js';
-import { microseconds } from './stamps.js';
+import { folderEntry } from './scan.js';
 
 const READ_BYTES = 256 * 1024;
 
@@ -64,7 +64,7 @@ class Restoring {
     this.made.add(path);
     if (fs.lstatSync(Places.at(this.places.live, path), { throwIfNoEntry: false })?.isDirectory() === true) return;
     const stats = fs.lstatSync(Places.at(this.root, path));
-    this.applier.folder({ path, kind: 'folder', mode: stats.mode & 0o7777, mtimeUs: microseconds(stats.mtimeMs), size: 0, digest: null, target: '' });
+    this.applier.folder(folderEntry(path, stats));
   }
 
   private file(path: string): void {

@@ -57,8 +57,8 @@ export class FolderScan implements Slices<Scanned> {
     do {
       if (!this.one()) {
         const { entries, leftOut, foreign } = this;
-        if (this.options.scope !== null) entries.sort((a, b) => comparePaths(a.path, b.path)); // One folder of the scope can lie in another.
-        else this.parts.record.retain(new Set(entries.map((entry) => entry.path)));
+        if (this.options.scope !== null) return { entries: merged(entries), leftOut, foreign };
+        this.parts.record.retain(new Set(entries.map((entry) => entry.path)));
         return { entries, leftOut, foreign };
       }
     } while (performance.now() < until);
@@ -84,9 +84,12 @@ export class FolderScan implements Slices<Scanned> {
     if (start === undefined) return false;
     if (start.path === '') this.enter('', start.deep);
     else {
-      // A folder of the scope that went meanwhile holds nothing; the one above it will tell.
+      // A folder of the scope is in its manifest itself; one that went meanwhile is not.
       const stats = fs.lstatSync(Places.at(this.parts.root, start.path), { throwIfNoEntry: false });
-      if (stats?.isDirectory() === true) this.enter(start.path, start.deep);
+      if (stats?.isDirectory() === true && this.parts.selection.takesFolder(start.path)) {
+        this.add(folderEntry(start.path, stats));
+        this.enter(start.path, start.deep);
+      }
     }
     return true;
   }
@@ -109,7 +112,7 @@ export class FolderScan implements Slices<Scanned> {
     if (stats.isDirectory()) {
       if (!selection.takesFolder(path)) this.foreign.push(path);
       else if (this.isNamed(path)) {
-        this.add({ path, kind: 'folder', mode: stats.mode & 0o7777, mtimeUs: microseconds(stats.mtimeMs), size: 0, digest: null, target: '' });
+        this.add(folderEntry(path, stats));
         if (folder.deep) this.enter(path, true);
       }
     } else if (!selection.takesFile(path)) this.foreign.push(path);
@@ -180,6 +183,16 @@ function startsOf(scope: Scope | null): { path: string; deep: boolean }[] {
   const deep = new Set(scope.deep);
   const isCovered = (path: string): boolean => scope.deep.some((other) => other === '' ? path !== '' : path.startsWith(`${other}/`));
   return [...new Set([...scope.folders, ...scope.deep])].filter((path) => !isCovered(path)).map((path) => ({ path, deep: deep.has(path) }));
+}
+
+export function folderEntry(path: string, stats: fs.Stats): Entry {
+  return { path, kind: 'folder', mode: stats.mode & 0o7777, mtimeUs: microseconds(stats.mtimeMs), size: 0, digest: null, target: '' };
+}
+
+/** One folder of a scope can lie in another: sorted, and each once. */
+function merged(entries: Entry[]): Entry[] {
+  entries.sort((a, b) => comparePaths(a.path, b.path));
+  return entries.filter((entry, at) => entry.path !== entries[at - 1]?.path);
 }
 
 function kindOf(stats: fs.Stats): string {

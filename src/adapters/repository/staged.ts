@@ -9,6 +9,7 @@ import { syncAll, syncFolders } from './durable.js';
 import { codeOf, unlessAbsent } from './file-errors.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { Places } from './places.js';
+import { folderEntry } from './scan.js';
 import { microseconds, seconds, stampOf } from './stamps.js';
 import { switchTrees, type SwitchParts } from './switching.js';
 import { dressFolder, FILLING_MODE, writeFile, type Written } from './writing.js';
@@ -201,7 +202,7 @@ export class StagedApplier implements Applier {
     if (path === '' || fs.existsSync(Places.at(this.parts.places.stage, path))) return;
     this.carryParents(parentOf(path));
     const live = fs.lstatSync(Places.at(this.parts.places.live, path), { throwIfNoEntry: false });
-    if (live?.isDirectory() === true) this.folder({ path, kind: 'folder', mode: live.mode & 0o7777, mtimeUs: microseconds(live.mtimeMs), size: 0, digest: null, target: '' });
+    if (live?.isDirectory() === true) this.folder(folderEntry(path, live));
   }
 
   private carry(path: string): void {
@@ -211,7 +212,7 @@ export class StagedApplier implements Applier {
     const hasPlace = fs.lstatSync(Places.at(this.parts.places.stage, parentOf(path)), { throwIfNoEntry: false })?.isDirectory() ?? false;
     if (stats === undefined || !hasPlace || fs.lstatSync(staged, { throwIfNoEntry: false }) !== undefined) return; // What stands in its way belongs there: it is kept with the old tree.
     if (stats.isDirectory()) {
-      this.folder({ path, kind: 'folder', mode: stats.mode & 0o7777, mtimeUs: microseconds(stats.mtimeMs), size: 0, digest: null, target: '' });
+      this.folder(folderEntry(path, stats));
       for (const name of fs.readdirSync(live)) this.carry(`${path}/${name}`);
     } else if (stats.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(live), staged);
     else fs.linkSync(live, staged);

@@ -36,8 +36,8 @@ export interface Manifest {
 }
 
 /**
- * The part of a repository that a sync is about: `null` is the whole. Otherwise folders (empty text: the repository itself), each with what it holds directly,
- * and with everything below a folder that is named in `deep`.
+ * The part of a repository that a sync is about: `null` is the whole. Otherwise folders (empty text: the repository itself), each itself and with what it
+ * holds directly, or with everything below it when it is named in `deep`.
  */
 export interface Scope {
   readonly folders: readonly string[];

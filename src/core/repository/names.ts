@@ -105,16 +105,16 @@ export class ManifestCheck {
     if (fault !== null) throw new NameRefused(path, fault);
     if (this.last !== null && comparePaths(this.last, path) >= 0) throw new NameRefused(path, this.last === path ? 'is there twice' : 'is out of order');
     this.last = path;
-    this.checkParent(path);
+    this.checkParent(path, entry.kind);
     if (entry.kind === 'folder') this.open.push(path);
     if (this.naming.caseless) this.checkCase(path);
   }
 
-  private checkParent(path: string): void {
+  private checkParent(path: string, kind: Entry['kind']): void {
     const parent = parentOf(path);
     while (this.open.length > 0 && this.open.at(-1) !== parent && !path.startsWith(`${this.open.at(-1) ?? ''}/`)) this.open.pop();
     if (this.open.at(-1) === parent) return;
-    const isAsked = this.scope === null ? parent === '' : this.scope.has(parent);
+    const isAsked = this.scope === null ? parent === '' : this.scope.has(parent) || (kind === 'folder' && this.scope.has(path));
     if (!isAsked) throw new NameRefused(path, 'lies in something that is no folder of the manifest');
   }
 

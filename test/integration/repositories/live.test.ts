@@ -1,0 +1,86 @@
+import * as fs from 'node:fs';
+import { openStore, Pair, picture, Places } from './support.js';
+
+/* Changes that go file by file into the live folder. */
+
+const pairs: Pair[] = [];
+
+async function inSync(places: Places): Promise<Pair> {
+  const pair = new Pair(await openStore({ path: places.folder('a') }), await openStore({ path: places.folder('b') }));
+  pairs.push(pair);
+  await pair.connect();
+  expect((await pair.sync()).detail).toBeNull();
+  return pair;
+}
+
+afterEach(() => {
+  for (const pair of pairs.splice(0)) pair.stop();
+  Places.removeAll();
+});
+
+describe('a continuous change', () => {
+  it('replaces, adds and removes single files, keeps the old ones, and touches nothing else', async () => {
+    const places = new Places();
+    places.write('a/x/one', 'one');
+    places.write('a/x/two', 'two');
+    places.write('a/y/three', 'three');
+    const pair = await inSync(places);
+    const untouched = fs.statSync(places.at('b/y/three')).ino;
+    places.write('a/x/one', 'one, changed');
+    fs.rmSync(places.at('a/x/two'));
+    places.write('a/x/new/deep/er', 'four');
+    places.write('b/y/own', 'not looked at');
+    const report = await pair.sync({ folders: ['x'] });
+    expect(report.detail).toBeNull();
+    expect(picture(places.at('b/x'))).toEqual(picture(places.at('a/x')));
+    expect(places.read('b/y/own')).toBe('not looked at');
+    expect(fs.statSync(places.at('b/y/three')).ino).toBe(untouched);
+    const kept = pair.to.kept().flatMap(({ paths }) => paths);
+    expect(kept.sort()).toEqual(['x/one', 'x/two']);
+    expect((await pair.sync({ purpose: 'verify' })).differences).toEqual([
+      { path: 'y', what: 'meta' },
+      { path: 'y/own', what: 'extra' },
+    ]);
+  });
+
+  it('of a whole folder removes it, and a file in its place is put there', async () => {
+    const places = new Places();
+    places.write('a/x/deep/one', 'one');
+    const pair = await inSync(places);
+    fs.rmSync(places.at('a/x'), { recursive: true });
+    places.write('a/x', 'a file now');
+    expect((await pair.sync({ folders: [''] })).detail).toBeNull();
+    expect(places.read('b/x')).toBe('a file now');
+    expect(Object.keys(picture(places.at('.b.lockstep/kept', pair.to.kept()[0]?.name ?? '')))).toEqual(['x', 'x/deep', 'x/deep/one']);
+  });
+
+  it('never writes through a link that stands where the other server has a folder', async () => {
+    const places = new Places();
+    places.write('a/x/one', 'one');
+    const pair = await inSync(places);
+    const outside = places.folder('outside');
+    places.write('outside/one', 'precious');
+    fs.rmSync(places.at('b/x'), { recursive: true });
+    fs.symlinkSync(outside, places.at('b/x'));
+    places.write('a/x/one', 'changed');
+    const report = await pair.sync({ folders: ['x'] });
+    expect(report).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('link') });
+    expect(places.read('outside/one')).toBe('precious');
+    expect(fs.readdirSync(outside)).toEqual(['one']);
+    // The whole sync puts the folder in its place, and leaves what the link leads to alone.
+    expect((await pair.sync()).detail).toBeNull();
+    expect(places.read('b/x/one')).toBe('changed');
+    expect(places.read('outside/one')).toBe('precious');
+  });
+
+  it('stops when the right to it is gone', async () => {
+    const places = new Places();
+    places.write('a/one', 'one');
+    const pair = await inSync(places);
+    places.write('a/one', 'changed');
+    const running = pair.sync({ folders: [''] });
+    pair.orders.receiverTerm = null;
+    expect((await running).outcome).toBe('failed');
+    expect(places.read('b/one')).toBe('one');
+  });
+});
