@@ -11,6 +11,7 @@ import { Moments } from './moments.js';
 import { PLAIN_SHAPE, SimNetwork } from './network.js';
 import { backchannelHost, clientEndpoint } from './pair-config.js';
 import type { SeedShape } from './seed-shape.js';
+import { Prng } from './prng.js';
 import { SimServer } from './server.js';
 import { Storage } from './storage.js';
 import { ServerWiring } from './wiring.js';
@@ -37,8 +38,8 @@ export class Pair {
   private parts: { servers: Record<HostName, SimServer>; storage: Storage; workload: Workload; checkers: Checkers } | null = null;
   private pid = 100;
 
-  constructor(seed: number, detailed: boolean, live: ((line: string) => void) | null) {
-    this.world = new World(seed, () => this.states(), live, detailed);
+  constructor(seed: number, detailed: boolean, live: ((line: string) => void) | null, random = new Prng(seed)) {
+    this.world = new World(seed, () => this.states(), live, detailed, random);
     const { world } = this;
     this.network = new SimNetwork({
       ...PLAIN_SHAPE,

@@ -29,8 +29,8 @@ export class Prng implements Random {
   private d = 1;
 
   constructor(
-    private readonly seed: number,
-    private readonly path = '',
+    protected readonly seed: number,
+    protected readonly path = '',
   ) {
     const next = spread((seed ^ hashName(path)) >>> 0);
     this.a = next();

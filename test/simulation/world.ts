@@ -59,14 +59,15 @@ export class World {
   private broken: Violation | null = null;
   private executing: Owner | null = null;
 
-  /** `states`: what stands in each line of the transcript between the time and the words. */
+  /** `states`: what stands in each line of the transcript between the time and the words. `random`: everything is drawn from it. */
   constructor(
     readonly seed: number,
     states: () => string = () => '',
     live: ((line: string) => void) | null = null,
     detailed = false,
+    random: Prng = new Prng(seed),
   ) {
-    this.random = new Prng(seed);
+    this.random = random;
     this.copiesMessages = this.random.fork('copies').chance(1 / 16);
     this.transcript = new Transcript(() => this.time, states, live, detailed);
   }

@@ -11,6 +11,7 @@ import { clientEndpoint } from '../simulation/pair-config.js';
 import { SimProcess } from '../simulation/process.js';
 import { Publisher } from '../simulation/publisher.js';
 import type { SeedShape } from '../simulation/seed-shape.js';
+import { EvenPrng } from './even-prng.js';
 import { Recorder, recordWords } from './recorder.js';
 
 const SERVERS = ['primary', 'secondary'] as const;
@@ -58,7 +59,7 @@ class ToldHistory extends History {
 
 /** Two whole servers of production code in virtual time, on a share and a network without faults but those that are asked for. */
 export class Stage {
-  private readonly pair = new Pair(SEED, false, null);
+  private readonly pair = new Pair(SEED, false, null, new EvenPrng(SEED));
   private readonly recorder = new Recorder(() => this.pair.world.now);
   private readonly history: ToldHistory;
   private readonly clients: SimHost;
