@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import type { RunId, ServerId, Term } from '../../../../src/core/identity.js';
+import { RepositoryFrameStream } from '../../../../src/core/repository/frame-stream.js';
+import { dataPieces, decodeRepositoryFrame, encodeRepositoryFrame, FilesFrame, type FileResult, type RepositoryFrame } from '../../../../src/core/repository/frames.js';
+import { manifestBytes } from '../../../../src/core/repository/manifest.js';
+import { MalformedBytes } from '../../../../src/core/wire/bytes.js';
+import { tree } from './trees.js';
+
+const DIGEST = '0123456789abcdef'.repeat(2);
+const RESULT: FileResult = { index: 7, outcome: 'sent', size: 3, mtimeUs: 1_700_000_000_123_456, mode: 0o4755, digest: DIGEST, detail: '' };
+
+const FRAMES: readonly RepositoryFrame[] = [
+  { kind: 'hello', cluster: 'c', server: 'primary' as ServerId, run: 'r' as RunId, senderRun: 's' as RunId, term: 3 as Term },
+  { kind: 'welcome', server: 'primary' as ServerId, run: 'r' as RunId, term: 3 as Term },
+  { kind: 'refused', reason: 'why' },
+  { kind: 'ask', sync: 1, repository: 'apps', checksum: true, scope: null },
+  { kind: 'ask', sync: 2, repository: 'apps', checksum: false, scope: { folders: ['', 'a/b'], deep: ['ä'] } },
+  { kind: 'tree', sync: 1, term: 3 as Term, tree: DIGEST },
+  { kind: 'tree', sync: 1, term: 3 as Term, tree: null },
+  { kind: 'list', sync: 1 },
+  { kind: 'manifest', sync: 1, term: 3 as Term, count: 5, tree: DIGEST, leftOut: [{ path: 'a', what: 'a socket' }] },
+  { kind: 'wants', sync: 1, wants: [{ how: 'whole', index: 1 }, { how: 'compare', index: 2, digest: DIGEST }, { how: 'check', index: 3, digest: DIGEST }, { how: 'delta', index: 4, blockBytes: 2048, blocks: 9 }] },
+  { kind: 'sums', sync: 1, sums: Uint32Array.of(1, 2, 0xffffffff) },
+  { kind: 'wantsEnd', sync: 1 },
+  { kind: 'files', sync: 1, files: [{ result: RESULT, content: Uint8Array.of(1, 2, 3) }] },
+  { kind: 'begin', sync: 1, index: 4 },
+  { kind: 'data', bytes: Uint8Array.of(1, 2) },
+  { kind: 'copy', offset: 2 ** 40, length: 65536 },
+  { kind: 'finish', sync: 1, result: { ...RESULT, outcome: 'unreadable', digest: '', detail: 'EACCES' } },
+  { kind: 'end', sync: 1, term: 3 as Term, tree: DIGEST },
+  { kind: 'drop', sync: 1 },
+  { kind: 'failed', sync: 1, reason: 'why' },
+  { kind: 'report', json: '{"ä":1}' },
+  { kind: 'hint', json: '{}' },
+  { kind: 'ping' },
+];
+
+/** All frames in these bytes, cut as given; data of one frame put together. */
+function read(bytes: Uint8Array, cuts: readonly number[]): RepositoryFrame[] {
+  const frames: RepositoryFrame[] = [];
+  const stream = new RepositoryFrameStream(({ kind, payload }) => frames.push(decodeRepositoryFrame(kind, payload.slice())));
+  let at = 0;
+  for (const cut of [...cuts, bytes.length]) {
+    stream.push(bytes.slice(at, at + cut));
+    at += cut;
+  }
+  return frames;
+}
+
+describe('a repository frame', () => {
+  it.each(FRAMES.map((frame) => [frame.kind, frame] as const))('%s comes back as it was', (_, frame) => {
+    const bytes = encodeRepositoryFrame(frame);
+    expect(read(bytes, [])).toEqual([frame]);
+  });
+
+  it.each(FRAMES.filter(({ kind }) => !['data', 'ping', 'report', 'hint', 'sums', 'wants', 'files'].includes(kind)).map((frame) => [frame.kind, frame] as const))('%s is refused when it is cut short or too long', (_, frame) => {
+    const bytes = encodeRepositoryFrame(frame);
+    const payload = bytes.subarray(6);
+    expect(() => decodeRepositoryFrame(bytes[5] ?? 0, payload.subarray(0, payload.length - 1))).toThrow(MalformedBytes);
+    expect(() => decodeRepositoryFrame(bytes[5] ?? 0, Buffer.concat([payload, Uint8Array.of(0)]))).toThrow(MalformedBytes);
+  });
+
+  it('holds any entries, and equal entries are equal bytes', () => {
+    fc.assert(
+      fc.property(tree, (entries) => {
+        expect(read(encodeRepositoryFrame({ kind: 'entries', sync: 1, entries }), [])).toEqual([{ kind: 'entries', sync: 1, entries }]);
+        expect(Buffer.concat([...manifestBytes(entries)].map((piece) => piece.slice()))).toEqual(Buffer.concat([...manifestBytes(entries.map((entry) => ({ ...entry })))].map((piece) => piece.slice())));
+      }),
+    );
+  });
+
+  it('of any bytes is decoded or refused by name, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 40 }), fc.uint8Array({ maxLength: 200 }), (kind, payload) => {
+        try {
+          decodeRepositoryFrame(kind, payload);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedBytes);
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+});
+
+describe('a stream of frames', () => {
+  const files = new FilesFrame(9);
+  files.room(3)?.set([7, 8, 9]);
+  files.add(RESULT, 3);
+  files.add({ ...RESULT, index: 8, outcome: 'vanished', digest: '', size: 0 }, 0);
+  const bytes = Buffer.concat([...FRAMES.map(encodeRepositoryFrame), files.take(), ...dataPieces(new Uint8Array(5_000).fill(3)), encodeRepositoryFrame({ kind: 'ping' })]);
+
+  it('is read the same however it is cut', () => {
+    const whole = read(bytes, []);
+    expect(whole.slice(0, FRAMES.length)).toEqual(FRAMES);
+    expect(whole[FRAMES.length]).toMatchObject({ kind: 'files', sync: 9, files: [{ result: RESULT, content: Uint8Array.of(7, 8, 9) }, { result: { outcome: 'vanished' } }] });
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 200 }), (cuts) => {
+        const data = (frames: readonly RepositoryFrame[]): number => frames.reduce((sum, frame) => sum + (frame.kind === 'data' ? frame.bytes.length : 0), 0);
+        const got = read(bytes, cuts);
+        expect(got.filter(({ kind }) => kind !== 'data')).toEqual(whole.filter(({ kind }) => kind !== 'data'));
+        expect(data(got)).toBe(data(whole));
+      }),
+    );
+  });
+
+  it('ends with a frame of another version or beyond the limit', () => {
+    const bad = encodeRepositoryFrame({ kind: 'data', bytes: Uint8Array.of(1) });
+    bad[4] = 9;
+    expect(() => read(bad, [])).toThrow(/version 9/);
+    const large = encodeRepositoryFrame({ kind: 'data', bytes: Uint8Array.of(1) });
+    new DataView(large.buffer).setUint32(0, 2 ** 31);
+    expect(() => read(large, [])).toThrow(/2147483648 bytes/);
+  });
+});
