@@ -1,4 +1,5 @@
 import type { PeerStatus } from '../core/control/peer.js';
+import { sameBytes } from '../core/wire/bytes.js';
 import { decodePeerStatus } from '../core/wire/peer-status.js';
 
 /** Reads statuses. Each comes over every connection, so that all but the first are known already, byte for byte. */
@@ -13,10 +14,4 @@ export class StatusReader {
     this.last = { payload: payload.slice(), status };
     return status;
   }
-}
-
-function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  if (one.length !== other.length) return false;
-  for (let i = 0; i < one.length; i += 1) if (one[i] !== other[i]) return false;
-  return true;
 }

@@ -4,6 +4,7 @@ import { termOfName } from '../core/terms/names.js';
 import type { PublishMethod, TermRecord } from '../core/terms/record.js';
 import { LockstepError } from '../core/errors.js';
 import { NO_TERM, type Term } from '../core/identity.js';
+import { sameBytes } from '../core/wire/bytes.js';
 import type { ShareFiles } from '../ports/share.js';
 import { codeOf } from './failure.js';
 import type { SharePaths } from './paths.js';
@@ -24,6 +25,8 @@ export interface Look {
 export class TermShelf {
   method: PublishMethod = 'link';
   private last: Look | null = null;
+  /** The record that was read last: at every look it is the same one, byte for byte. */
+  private decoded: { readonly path: string; readonly bytes: Uint8Array; readonly record: TermRecord } | null = null;
 
   constructor(
     private readonly files: ShareFiles,
@@ -50,7 +53,9 @@ export class TermShelf {
       if (codeOf(error) === 'ENOENT') return null;
       throw this.unreadable(error, path);
     }
-    const record = decodeTermRecord(bytes, path);
+    const known = this.decoded;
+    const record = known !== null && known.path === path && sameBytes(known.bytes, bytes) ? known.record : decodeTermRecord(bytes, path);
+    this.decoded = { path, bytes, record };
     if (record.term !== term) throw this.damaged(path, `it holds the record of term ${record.term}`);
     return record;
   }

@@ -9,6 +9,17 @@ const START_DELAY_MS = { low: 15, high: 80 };
 /** A child whose parent is gone has so long to end by itself. Its main program sees to it that it does. */
 const ORPHAN_LINGER_MS = { low: 500, high: 3_000 };
 
+/** A message is plain data; anything else would not come through a pipe as it is. */
+function copyOf<Value>(value: Value): Value {
+  if (typeof value === 'function' || typeof value === 'symbol') throw new Error(`a ${typeof value} cannot be sent to another process`);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf) as Value;
+  if (Object.getPrototypeOf(value) !== Object.prototype) throw new Error(`a ${value.constructor.name} cannot be sent to another process`);
+  const copy: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(value)) copy[key] = copyOf(inner);
+  return copy as Value;
+}
+
 interface Handlers<In> {
   message(message: In): void;
   closed(reason: string): void;
@@ -29,7 +40,7 @@ class ChannelEnd<Out, In> implements Channel<Out, In> {
 
   send(message: Out): void {
     if (this.closedBecause !== null || !this.owner.alive) return;
-    const sent = this.owner.host.world.copiesMessages ? structuredClone(message) : message;
+    const sent = this.owner.host.world.copiesMessages ? copyOf(message) : message;
     this.otherSide().arrive((end) => end.take(sent));
   }
 

@@ -43,11 +43,12 @@ export class Checkers {
     private readonly probes: readonly ServerProbe[],
     private readonly share: ShareProbe,
     private readonly ledger: Ledger,
+    stalenessMs: number,
   ) {
     for (const probe of probes) {
       this.seen.set(probe.name, { view: null, managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0 });
     }
-    this.rights = new RightsChecker(world, probes, share);
+    this.rights = new RightsChecker(world, probes, share, stalenessMs);
     world.afterEach.push((owner) => this.check(owner));
   }
 

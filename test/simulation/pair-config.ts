@@ -10,7 +10,7 @@ import type { HostName } from './faults.js';
 const CLUSTER = 'simulated';
 const LOCK_FILE_NAME = 'lockstep.lock';
 
-/** The bundled profile's times, milliseconds. */
+/** The bundled profile's times, milliseconds. A pair of another pace has all of them so many times as long, as an operator may want it. */
 const PING_INTERVAL_MS = 500;
 const PING_MISS_LIMIT = 3;
 const ACTIVE_LOCK_INTERVAL_MS = 1_000;
@@ -53,7 +53,7 @@ export function backchannelHello(name: HostName, run: RunId): Hello {
   return { cluster: CLUSTER, server: name as ServerId & HostName, role: name, run, version: '0.0.0-simulated', settings: {} };
 }
 
-export function managerConfig(name: HostName): ManagerConfig {
+export function managerConfig(name: HostName, pace = 1): ManagerConfig {
   return {
     server: name as ServerId & HostName,
     role: name,
@@ -61,17 +61,17 @@ export function managerConfig(name: HostName): ManagerConfig {
     cluster: CLUSTER,
     version: '0.0.0-simulated',
     lockFile: `/share/${LOCK_FILE_NAME}`,
-    pingIntervalMs: PING_INTERVAL_MS,
+    pingIntervalMs: PING_INTERVAL_MS * pace,
     pingMissLimit: PING_MISS_LIMIT,
-    activeLockIntervalMs: ACTIVE_LOCK_INTERVAL_MS,
-    passiveLockIntervalMs: PASSIVE_LOCK_INTERVAL_MS,
-    peerWaitMs: 10_000,
-    stallLimitMs: 2_000,
-    brokerAnswerLimitMs: 3_000,
+    activeLockIntervalMs: ACTIVE_LOCK_INTERVAL_MS * pace,
+    passiveLockIntervalMs: PASSIVE_LOCK_INTERVAL_MS * pace,
+    peerWaitMs: 10_000 * pace,
+    stallLimitMs: 2_000 * pace,
+    brokerAnswerLimitMs: 3_000 * pace,
     brokerStartLimitMs: 30_000,
-    keeperAnswerLimitMs: 3_000,
-    taskLimitMs: 5_000,
-    stopLimitMs: 8_000,
+    keeperAnswerLimitMs: 3_000 * pace,
+    taskLimitMs: 5_000 * pace,
+    stopLimitMs: 8_000 * pace,
     peerReplication: replicationEndpoint(otherHost(name)),
     clientEndpoints: [`mqtt://${name}:${PORTS[name].client}`],
     repositories: { names: [], peer: replicationEndpoint(otherHost(name)), waitMs: 120_000, answerLimitMs: 60_000 },
@@ -79,27 +79,27 @@ export function managerConfig(name: HostName): ManagerConfig {
   };
 }
 
-export function keeperConfig(name: HostName): KeeperConfig {
+export function keeperConfig(name: HostName, pace = 1): KeeperConfig {
   return {
     server: name as ServerId & HostName,
     cluster: CLUSTER,
     lockFile: `/share/${LOCK_FILE_NAME}`,
-    pingIntervalMs: PING_INTERVAL_MS,
-    activeLockIntervalMs: ACTIVE_LOCK_INTERVAL_MS,
-    passiveLockIntervalMs: PASSIVE_LOCK_INTERVAL_MS,
-    operationDeadlineMs: 2_000,
-    pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT,
+    pingIntervalMs: PING_INTERVAL_MS * pace,
+    activeLockIntervalMs: ACTIVE_LOCK_INTERVAL_MS * pace,
+    passiveLockIntervalMs: PASSIVE_LOCK_INTERVAL_MS * pace,
+    operationDeadlineMs: 2_000 * pace,
+    pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT * pace,
   };
 }
 
-export function brokerConfig(name: HostName): BrokerConfig {
+export function brokerConfig(name: HostName, pace = 1): BrokerConfig {
   return {
     cluster: CLUSTER,
     server: name as ServerId & HostName,
     replicationListen: replicationEndpoint(name),
     replicationSecured: false,
-    pulseIntervalMs: PING_INTERVAL_MS,
-    pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT,
+    pulseIntervalMs: PING_INTERVAL_MS * pace,
+    pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT * pace,
     limits: LIMITS,
     tuning: {
       ...DEFAULT_BROKER_TUNING,

@@ -9,7 +9,7 @@ import { Ledger } from './ledger.js';
 import { SimLocalState } from './local-state.js';
 import { Moments } from './moments.js';
 import { PLAIN_SHAPE, SimNetwork } from './network.js';
-import { backchannelHost, clientEndpoint } from './pair-config.js';
+import { backchannelHost, clientEndpoint, keeperConfig } from './pair-config.js';
 import type { SeedShape } from './seed-shape.js';
 import { Prng } from './prng.js';
 import { SimServer } from './server.js';
@@ -53,8 +53,8 @@ export class Pair {
     const { world } = this;
     const hosts = { primary: new SimHost(world, 'primary', shape.clocks.primary), secondary: new SimHost(world, 'secondary', shape.clocks.secondary) };
     const storage = new Storage(world, hosts, this.moments);
-    const servers = { primary: this.makeServer('primary', hosts.primary, storage), secondary: this.makeServer('secondary', hosts.secondary, storage) };
-    const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger);
+    const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape.pace), secondary: this.makeServer('secondary', hosts.secondary, storage, shape.pace) };
+    const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, keeperConfig('primary', shape.pace).passiveLockIntervalMs);
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
     const clients = new SimHost(world, 'clients', PERFECT_CLOCK);
     const workload = new Workload(
@@ -144,13 +144,13 @@ export class Pair {
     return this.parts;
   }
 
-  private makeServer(name: HostName, host: SimHost, storage: Storage): SimServer {
+  private makeServer(name: HostName, host: SimHost, storage: Storage, pace: number): SimServer {
     host.onPower.push((on) => {
       for (const machine of [name, backchannelHost(name)]) this.network.power(machine, on);
     });
     const nextPid = (): number => (this.pid += 1);
     const localState = new SimLocalState(host);
-    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, moments: this.moments, nextPid });
+    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, moments: this.moments, nextPid, pace });
     return new SimServer(name, host, localState, wiring.probe, nextPid, (server, process) => wiring.bootManager(server, process));
   }
 }

@@ -1,10 +1,7 @@
 import type { TermRecord } from '../../src/core/terms/record.js';
 import type { HostName } from './faults.js';
-import { keeperConfig } from './pair-config.js';
 import type { BrokerView, ClaimWord, LockWord, ServerProbe, ShareProbe } from './probe.js';
 import type { World } from './world.js';
-
-const STALENESS_MS = keeperConfig('primary').passiveLockIntervalMs;
 
 /**
  * Who has which right, judged from outside (design: arbitration): by the records as they really stand, by what each broker really is,
@@ -28,6 +25,8 @@ export class RightsChecker {
     private readonly world: World,
     private readonly probes: readonly ServerProbe[],
     private readonly share: ShareProbe,
+    /** After which a lock whose holder is silent may be taken over. */
+    private readonly stalenessMs: number,
   ) {}
 
   /** After every event. `changed`: the server whose event it was; `null` when it may concern both. */
@@ -145,8 +144,8 @@ export class RightsChecker {
     this.leases.set(name, word);
     const { untilTrue, keeper } = word;
     const beatAt = this.share.beatAt(keeper);
-    if (untilTrue === null || beatAt === null || untilTrue <= beatAt + STALENESS_MS) return;
-    this.world.fail('a lease ends before it is stale', `${name} relies on its lock for ${Math.round(untilTrue - beatAt)} ms after the last heartbeat that others could see; they take it for abandoned after ${STALENESS_MS} ms`);
+    if (untilTrue === null || beatAt === null || untilTrue <= beatAt + this.stalenessMs) return;
+    this.world.fail('a lease ends before it is stale', `${name} relies on its lock for ${Math.round(untilTrue - beatAt)} ms after the last heartbeat that others could see; they take it for abandoned after ${this.stalenessMs} ms`);
   }
 
   private *views(): Generator<{ name: HostName; broker: BrokerView }> {

@@ -29,6 +29,8 @@ export interface SeedShape {
   readonly healLimitMs: number;
   /** The run lasts at least until here. */
   readonly untilMs: number;
+  /** Every time of the profile is so many times the bundled one. */
+  readonly pace: number;
   readonly plan: PlanShape;
   readonly workload: WorkloadShape;
   readonly clocks: { readonly primary: ClockShape; readonly secondary: ClockShape };
@@ -41,6 +43,8 @@ export interface SeedShape {
  * of a paused or dead process, the copy, and clients that were away up to 15 s and dial, refused, once around.
  */
 const HEAL_LIMIT_MS = 60_000;
+/** Long runs also have profiles with longer times than the bundled ones. */
+const LONG_PACES = [1, 2, 4] as const;
 const QUIET_AT_START_MS = 8_000;
 const TAIL_MS = 30_000;
 
@@ -59,10 +63,12 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
   const together = random.chance(0.6);
   const late = together ? random.between(0, 1_500) : random.logBetween(1_500, 25_000);
   const first = random.pick(['primary', 'secondary'] as const);
+  const pace = isLong ? random.pick(LONG_PACES) : 1;
   return {
     least,
+    pace,
     troubleUntilMs,
-    healLimitMs: HEAL_LIMIT_MS,
+    healLimitMs: HEAL_LIMIT_MS * pace,
     untilMs,
     plan: {
       // Some seeds have trouble from the first moment on.

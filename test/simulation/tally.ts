@@ -56,8 +56,13 @@ export class Tally {
 
   /** One line. `minutes`: how long it took. */
   figures(minutes: number): string {
-    const rate = (value: number): string => (value / minutes).toFixed(0);
-    return `${this.seeds} seeds, ${this.failed} failed; ${rate(this.seeds)} seeds/min, ${(this.virtualMs / 3_600_000 / minutes).toFixed(1)} virtual hours/min, ${rate(this.events)} events/min`;
+    return `${this.seeds} seeds, ${this.failed} failed; ${this.rates(minutes)}`;
+  }
+
+  /** `minutes`: real ones that passed, or those of one processor. */
+  rates(minutes: number): string {
+    const rate = (value: number, digits = 0): string => (value / minutes).toFixed(digits);
+    return `${rate(this.seeds)} seeds/min, ${rate(this.virtualMs / 3_600_000, 1)} virtual hours/min, ${rate(this.events)} events/min`;
   }
 
   report(): string[] {

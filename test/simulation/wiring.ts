@@ -41,6 +41,8 @@ export interface WiringParts {
   readonly ledger: Ledger;
   readonly moments: Moments;
   readonly nextPid: () => number;
+  /** Of the profile's times. */
+  readonly pace: number;
 }
 
 /** A server that could not start is tried again after this, as a service manager does. */
@@ -77,7 +79,7 @@ export class ServerWiring {
     const { name } = parts;
     const run = process.random.id() as RunId;
     const log = this.logOf(process, run);
-    const manager = new HaManager(managerConfig(name), {
+    const manager = new HaManager(managerConfig(name, this.parts.pace), {
       clock: process.clock,
       random: process.random.fork('ids'),
       log,
@@ -128,7 +130,7 @@ export class ServerWiring {
   private peerLink(process: SimProcess, run: RunId, log: Log): PeerLink {
     const { name } = this.parts;
     const { network } = this.node(process, backchannelHost(name));
-    const config = managerConfig(name);
+    const config = managerConfig(name, this.parts.pace);
     const link = new Backchannel(
       {
         hello: backchannelHello(name, run),
@@ -173,7 +175,7 @@ export class ServerWiring {
         },
         exit: (code) => void process.schedule(FAREWELL_MS, () => process.end(`exit ${code}`)),
       },
-      brokerConfig(name),
+      brokerConfig(name, this.parts.pace),
     );
     void broker.start();
   }
@@ -225,7 +227,7 @@ export class ServerWiring {
   private bootKeeper(process: SimProcess, channel: Channel<KeeperToManager, ManagerToKeeper>): void {
     const { name, storage } = this.parts;
     new ShareKeeper({
-      config: keeperConfig(name),
+      config: keeperConfig(name, this.parts.pace),
       lockFileName: LOCK_FILE,
       run: process.random.id() as RunId,
       ...storage.shareFor(process),

@@ -22,6 +22,7 @@ const FIRST_CLIENT_PID = 20_000;
 const STEADY = { rate: 1, wallOffsetMs: 0 };
 const SHAPE: SeedShape = {
   least: { minutes: 0, operations: 0, faults: 0 },
+  pace: 1,
   troubleUntilMs: 0,
   healLimitMs: 0,
   untilMs: 0,

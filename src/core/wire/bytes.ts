@@ -171,6 +171,12 @@ export class ByteReader {
   }
 }
 
+export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i += 1) if (one[i] !== other[i]) return false;
+  return true;
+}
+
 export function encodeText(text: string): Uint8Array {
   return encoder.encode(text);
 }
