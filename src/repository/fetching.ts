@@ -14,7 +14,7 @@ export const SUM_BYTES_IN_FLIGHT_MAX = 4 * 1024 * 1024;
 const BASES_MAX = 64;
 const WANTS_PER_FRAME = 256;
 /** Of a large file: so many bytes are synced at once, while the next are written. Beyond twice as many that are not synced nothing is taken from the link. */
-export const UNSYNCED_BYTES_MAX = 32 * 1024 * 1024;
+export const UNSYNCED_BYTES_MAX = 256 * 1024 * 1024;
 
 interface Pending {
   readonly entry: Entry;
