@@ -5,8 +5,8 @@ export default {
   testEnvironment: '<rootDir>/jest.environment.js',
   roots: ['<rootDir>/test'],
   testSequencer: '<rootDir>/jest.sequencer.js',
-  // Suites of whole servers wait more than they compute: one more runs than there are processors.
-  maxWorkers: 1 + availableParallelism(),
+  // Not more suites than processors: servers that are starved miss heartbeats, as they should.
+  maxWorkers: availableParallelism(),
   // The machine may be busy; a test that hangs is still ended.
   testTimeout: 120_000,
   testMatch: ['**/*.test.ts'],
