@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Lab } from './lab.js';
+import { goAhead } from './machine.js';
 import { HELP, parseOptions, type LabOptions } from './options.js';
 import type { Scenario } from './scenario.js';
 import { SCENARIOS } from './scenarios/all.js';
@@ -43,6 +44,7 @@ class Run {
     say(`installing Lockstep from its package into ${this.folder}`);
     await install(PROJECT, this.folder);
     installNext(this.folder);
+    goAhead();
     for (const share of this.options.shares) await this.onShare(share, chosen(this.options, share));
   }
 
