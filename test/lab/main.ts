@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Lab } from './lab.js';
 import { goAhead } from './machine.js';
@@ -30,6 +31,7 @@ function chosen(options: LabOptions, share: ShareKind): readonly Scenario[] {
 
 class Run {
   readonly outcomes: Outcome[] = [];
+  private lab: Lab | null = null;
   /** Of the lab that is up. */
   private undo = new Undo();
   private labs = 0;
@@ -46,6 +48,14 @@ class Run {
     installNext(this.folder);
     goAhead();
     for (const share of this.options.shares) await this.onShare(share, chosen(this.options, share));
+  }
+
+  /** Runs a command on a host of the lab that is up, for whoever looks around. @returns what there is to say */
+  async ask(line: string): Promise<string> {
+    const [name, ...words] = line.trim().split(' ');
+    const guest = [this.lab?.gateway, ...(this.lab?.servers ?? [])].find((host) => host?.guest.name === name)?.guest;
+    if (guest === undefined) return 'no such host is up';
+    return await guest.run(words.join(' ')).then(({ code, out }) => `${out}\n(exit code ${code})`, String);
   }
 
   /** Takes everything back, and makes nothing more. */
@@ -84,6 +94,7 @@ class Run {
     for (const installed of ['installed', 'installed-next']) cpSync(join(this.folder, installed), join(folder, installed), { recursive: true, verbatimSymlinks: true });
     this.undo = new Undo();
     const lab = await Lab.make(folder, GUEST_SCRIPTS, share, this.undo);
+    this.lab = lab;
     const up = performance.now();
     await lab.start();
     say(`three hosts on ${share}: up in ${((up - began) / 1000).toFixed(0)} s, checked and in step ${((performance.now() - up) / 1000).toFixed(0)} s later; logs in ${folder}/logs`);
@@ -105,7 +116,8 @@ async function main(options: LabOptions): Promise<number> {
     code = await Promise.race([finished.catch(failed), interrupted]);
     if (run.outcomes.length > 0) say(`\n${table(run.outcomes)}\n`);
     if (options.keep && code !== 130) {
-      say(`the hosts stay up; the run's folder is ${folder}. Ctrl-C takes everything back but the folder.`);
+      say(`the hosts stay up; the run's folder is ${folder}. Ctrl-C takes everything back but the folder.\nA line "HOST COMMAND" (gateway, primary, secondary) is run there by bash:`);
+      createInterface({ input: process.stdin }).on('line', (line) => void run.ask(line).then(say));
       await interrupted;
     }
   } finally {
@@ -124,7 +136,9 @@ function failed(error: unknown): number {
 
 function options(): LabOptions | null {
   try {
-    return parseOptions(process.argv.slice(2));
+    const asked = parseOptions(process.argv.slice(2));
+    if (asked.only !== null && asked.shares.every((share) => chosen(asked, share).length === 0)) throw new Error(`no scenario fits --only ${asked.only}; --list names them`);
+    return asked;
   } catch (error) {
     say(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     return null;

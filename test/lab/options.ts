@@ -18,7 +18,8 @@ Usage: scripts/lab.sh [--long] [--only PATTERN] [--share nfs|smb] [--keep] [--li
   --long           all scenarios on both shares
   --only PATTERN   all scenarios whose name fits this regular expression
   --share nfs|smb  on this share only
-  --keep           leave the hosts up at the end, and the run's folder (logs, histories), until Ctrl-C
+  --keep           leave the hosts up at the end, or after a failure, until Ctrl-C: logs and histories are in the run's
+                   folder, and commands can be run on each host
   --list           the scenarios with what they promise
 Exit code: 0 all as promised, 1 not, 2 wrong use, 77 skipped: not Debian, or not root.`;
 
