@@ -19,13 +19,13 @@ export function parseMove(server: ConfiguredRole, line: string, at: number): Mov
   return { at, server, from: found[3] as ServerState, to: found[2] as ServerState, why: found[4] ?? '' };
 }
 
-/** `P ACTIVE→STANDALONE→ACTIVE, S PASSIVE→WAITING`: each server's way, with runs that began anew parted by a bar. */
+/** `P ACTIVE→STANDALONE→ACTIVE, S PASSIVE→WAITING`: each server's way, with runs that began anew parted by a stroke. */
 export function describeMoves(moves: readonly Move[]): string {
   const ways = (['primary', 'secondary'] as const).map((server) => {
     let way = '';
     let last: ServerState | null = null;
     for (const { from, to } of moves.filter((move) => move.server === server)) {
-      way += from === last ? `→${to}` : `${way === '' ? '' : ' | '}${from}→${to}`;
+      way += from === last ? `→${to}` : `${way === '' ? '' : ' / '}${from}→${to}`;
       last = to;
     }
     return way === '' ? null : `${server === 'primary' ? 'P' : 'S'} ${way}`;

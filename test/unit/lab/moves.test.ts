@@ -15,10 +15,10 @@ describe('moves told by a console', () => {
     expect(parseMove('secondary', line, 7)).toBeNull();
   });
 
-  it('are told as ways, a new run after a bar', () => {
+  it('are told as ways, a new run after a stroke', () => {
     const move = (server: 'primary' | 'secondary', from: string, to: string) => ({ at: 0, server, from, to, why: '' }) as Parameters<typeof describeMoves>[0][number];
     const moves = [move('primary', 'ACTIVE', 'STANDALONE'), move('secondary', 'WAITING', 'PASSIVE_SYNC'), move('primary', 'STANDALONE', 'ACTIVE_SYNC'), move('primary', 'WAITING', 'PASSIVE_SYNC')];
-    expect(describeMoves(moves)).toBe('P ACTIVE→STANDALONE→ACTIVE_SYNC | WAITING→PASSIVE_SYNC, S WAITING→PASSIVE_SYNC');
+    expect(describeMoves(moves)).toBe('P ACTIVE→STANDALONE→ACTIVE_SYNC / WAITING→PASSIVE_SYNC, S WAITING→PASSIVE_SYNC');
     expect(describeMoves([])).toBe('none');
   });
 });
