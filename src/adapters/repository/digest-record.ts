@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { ByteReader, ByteWriter, MalformedBytes } from '../../core/wire/bytes.js';
 import { readDigest, writeDigest } from '../../core/repository/manifest.js';
-import type { Digest } from '../../core/repository/entry.js';
+import type { Digest, Entry } from '../../core/repository/entry.js';
 import { unlessAbsent } from './file-errors.js';
 import { sameStamp, type Stamp } from './stamps.js';
 
@@ -48,8 +48,11 @@ export class DigestRecord {
     this.changed = true;
   }
 
-  /** Forgets all that is not in `paths`: after a look at the whole tree. */
-  retain(paths: ReadonlySet<string>): void {
+  /** Forgets all that is not among these: after a look at the whole tree. */
+  retain(entries: readonly Entry[]): void {
+    // Without a removal there is nothing to forget; what was recorded cannot be more than there is then.
+    if (this.byPath.size <= entries.reduce((sum, { digest }) => sum + (digest === null ? 0 : 1), 0)) return;
+    const paths = new Set(entries.map(({ path }) => path));
     for (const path of this.byPath.keys()) {
       if (paths.has(path)) continue;
       this.byPath.delete(path);

@@ -58,7 +58,7 @@ export class FolderScan implements Slices<Scanned> {
       if (!this.one()) {
         const { entries, leftOut, foreign } = this;
         if (this.options.scope !== null) return { entries: merged(entries), leftOut, foreign };
-        this.parts.record.retain(new Set(entries.map((entry) => entry.path)));
+        this.parts.record.retain(entries);
         return { entries, leftOut, foreign };
       }
     } while (performance.now() < until);

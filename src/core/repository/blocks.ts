@@ -128,10 +128,24 @@ export class DeltaFinder {
   }
 
   push(bytes: Uint8Array): void {
-    this.makeRoom(bytes.length);
-    this.buffer.set(bytes, this.filled);
-    this.filled += bytes.length;
+    const rest = bytes.subarray(this.unchanged(bytes));
+    if (rest.length === 0) return;
+    this.makeRoom(rest.length);
+    this.buffer.set(rest, this.filled);
+    this.filled += rest.length;
     this.search();
+  }
+
+  /** The blocks at the beginning of `bytes` that follow the last match, with nothing between: neither copied nor summed for a search. @returns their bytes */
+  private unchanged(bytes: Uint8Array): number {
+    const { blockBytes } = this.sums;
+    if (this.filled > this.literal || this.rolling) return 0;
+    let at = 0;
+    while (at + blockBytes <= bytes.length && this.index.isBlock(this.expected, bytes.subarray(at, at + blockBytes), this.hash)) {
+      this.addToRun(this.expected);
+      at += blockBytes;
+    }
+    return at;
   }
 
   /** The file ends here. */
@@ -217,6 +231,15 @@ export class DeltaFinder {
   private matched(found: number): void {
     const { blockBytes } = this.sums;
     this.flush(this.window);
+    this.addToRun(found);
+    this.window += blockBytes;
+    this.literal = this.window;
+    this.rolling = false;
+    this.sinceMatch = 0;
+  }
+
+  private addToRun(found: number): void {
+    const { blockBytes } = this.sums;
     const offset = found * blockBytes;
     if (this.runBytes > 0 && this.runBytes < RUN_BYTES_MAX && this.runOffset + this.runBytes === offset) this.runBytes += blockBytes;
     else {
@@ -224,11 +247,7 @@ export class DeltaFinder {
       this.runOffset = offset;
       this.runBytes = blockBytes;
     }
-    this.window += blockBytes;
-    this.literal = this.window;
     this.expected = found + 1;
-    this.rolling = false;
-    this.sinceMatch = 0;
   }
 
   private flush(to: number): void {
@@ -302,6 +321,13 @@ class SumIndex {
     this.filter = new Uint8Array(2 ** bits);
     this.filterShift = 32 - bits;
     for (let block = 0; block < count; block += 1) this.add(block);
+  }
+
+  /** Whether these bytes are this block, as far as its hash tells. */
+  isBlock(block: number, bytes: Uint8Array, hash: BlockHash): boolean {
+    if (this.crcOf(block) === undefined) return false;
+    hash.hash64(bytes, this.halves);
+    return this.hasHash(block);
   }
 
   /** False: surely no block has it. */
