@@ -8,6 +8,8 @@ import { reasonOf } from './messages.js';
 export const PING_MS = 2_000;
 /** So long nothing came, and the link is given up. A sync that hangs in its file system is ended by the manager, who kills the keeper. */
 export const SILENCE_MS = 30_000;
+/** May wait in the stream before work pauses: a bulk transfer shall not stop and go. */
+export const WAITING_BYTES = 4 * 1024 * 1024;
 /** Work done before the event loop has its turn. */
 export const TURN_MS = 10;
 

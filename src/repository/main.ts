@@ -19,6 +19,7 @@ import type { Log } from '../ports/log.js';
 import type { Network } from '../ports/stream.js';
 import type { RepositoryKeeperConfig } from './config.js';
 import { RepositoryKeeper } from './keeper.js';
+import { WAITING_BYTES } from './link.js';
 import { createReceiver } from './receiver.js';
 import { createSender } from './sender.js';
 
@@ -48,8 +49,8 @@ function fatal(error: unknown): void {
 }
 
 async function networkOf({ secretFile, cluster, server }: RepositoryKeeperConfig): Promise<Network> {
-  if (secretFile === null) return createPlainNetwork({ log, loopbackOnly: true });
-  return createPskNetwork({ key: await readPairKey(secretFile, 'repository'), cluster, server, log });
+  if (secretFile === null) return createPlainNetwork({ log, loopbackOnly: true, highWaterBytes: WAITING_BYTES });
+  return createPskNetwork({ key: await readPairKey(secretFile, 'repository'), cluster, server, log, highWaterBytes: WAITING_BYTES });
 }
 
 async function run(config: RepositoryKeeperConfig): Promise<void> {

@@ -5,6 +5,7 @@ import { NodeRepository } from '../../src/adapters/repository/store.js';
 import type { RunId, ServerId, Term } from '../../src/core/identity.js';
 import type { Log } from '../../src/ports/log.js';
 import type { ReceiverSession, SyncReport } from '../../src/repository/session.js';
+import { WAITING_BYTES } from '../../src/repository/link.js';
 import { createReceiver } from '../../src/repository/receiver.js';
 import { createSender } from '../../src/repository/sender.js';
 
@@ -32,7 +33,7 @@ const LOG: Log = { write: (level, message) => void (level === 'info' || process.
 
 const clock = createClock();
 const hashing = await createHashing();
-const network = createPlainNetwork({ log: LOG, loopbackOnly: true });
+const network = createPlainNetwork({ log: LOG, loopbackOnly: true, highWaterBytes: WAITING_BYTES });
 let session: ReceiverSession | null = null;
 
 function answer(message: PeerAnswer): void {
