@@ -106,9 +106,10 @@ async function main(options: LabOptions): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-lab-'));
   const run = new Run(options, folder);
   const interrupted = new Promise<number>((settle) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => settle(130));
+    // Every one is caught: a second Ctrl-C must not end the taking back.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => settle(130));
     // Whatever it is, what was made is taken back first.
-    process.once('uncaughtException', (error) => settle(failed(error)));
+    process.on('uncaughtException', (error) => settle(failed(error)));
   });
   const finished = run.all().then(() => (run.outcomes.some(({ faults }) => faults.length > 0) ? 1 : 0));
   let code = 1;

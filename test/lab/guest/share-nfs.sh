@@ -11,6 +11,8 @@ start() {
   touch /var/lib/nfs/etab /var/lib/nfs/rmtab
   grep -q nfsd /proc/filesystems || /run/modprobe nfsd
   mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
+  # No delegations: a file that one is given for could not be written until a server that is gone has lost its lease.
+  echo 0 > /proc/sys/fs/leases-enable
   # Debian's 90 s, shortened: the wait is the same, only longer there.
   echo 10 > /proc/fs/nfsd/nfsv4leasetime
   echo 10 > /proc/fs/nfsd/nfsv4gracetime
