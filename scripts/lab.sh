@@ -41,10 +41,10 @@ require_hosts() {
   fi
 }
 
-prepare
-npm run --silent build:test
 case " $* " in
   *" --help "* | *" -h "* | *" --list "*) ;;
   *) require_hosts ;;
 esac
+prepare
+npm run --silent build:test
 exec node dist-test/test/lab/main.js "$@"
