@@ -146,6 +146,7 @@ function options(): LabOptions | null {
   }
 }
 
+process.stdout.on('error', () => undefined); // whoever read has gone; what was made is taken back all the same
 const asked = options();
 if (asked === null) process.exitCode = 2;
 else if (asked.help) say(HELP);
