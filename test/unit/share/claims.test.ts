@@ -58,7 +58,9 @@ describe.each([{ links: true }, { links: false }])('claims on a share with links
       const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
       primary.order({ wantLock: true });
       secondary.order({ wantLock: true });
+      // The share is looked over first, which takes as long as its answers do.
       await rig.pass(1000);
+      for (let round = 0; round < 20 && !(primary.status.lock.held && secondary.status.lock.held); round += 1) await rig.pass(250);
       primary.order({ claim: record(1, 'n1') });
       await rig.pass(seed * 5);
       secondary.order({ claim: others(1, 'n2') });

@@ -10,6 +10,11 @@ const schedule = (_: number, run: () => void): unknown => setImmediate(run);
 
 /** A share on which a file cannot be opened under a name that it got by one of these, as an SMB client with leases has it. */
 function leased(...ways: readonly ('link' | 'rename')[]): ShareFiles {
+  return failing('EINVAL', ways);
+}
+
+/** A share on which reading fails with a code under each name that was got by one of these. */
+function failing(code: string, ways: readonly ('link' | 'rename')[]): ShareFiles {
   const random = new Prng(7);
   const { files } = new SimShare({ schedule, now: () => 0, fraction: () => random.fraction() }).client('primary', schedule);
   const names: string[] = [];
@@ -19,7 +24,7 @@ function leased(...ways: readonly ('link' | 'rename')[]): ShareFiles {
   };
   return {
     read: async (path) => {
-      if (names.some((name) => path === name || path.startsWith(`${name}/`))) throw Object.assign(new Error('EINVAL: invalid argument, open'), { code: 'EINVAL' });
+      if (names.some((name) => path === name || path.startsWith(`${name}/`))) throw Object.assign(new Error(`${code}: open`), { code });
       return await files.read(path);
     },
     list: (folder) => files.list(folder),
@@ -52,5 +57,15 @@ describe('preflight', () => {
 
   it('refuses a share on which no claim can be read back', async () => {
     expect(await tried(leased('link', 'rename'))).toMatchObject({ methods: [], trouble: { condition: 'refused' } });
+  });
+
+  it('chooses no way of publishing for an answer that was lost: it says that the share is in trouble, and is tried again (simulator seed 5017)', async () => {
+    const lost = { condition: 'failed', detail: expect.stringContaining('EIO') };
+    expect((await tried(failing('EIO', ['link']))).trouble).toMatchObject(lost);
+    expect((await tried(failing('EIO', ['link', 'rename']))).trouble).toMatchObject(lost);
+  });
+
+  it('needs no folder renamed where a claim is linked', async () => {
+    expect(await tried(failing('EIO', ['rename']))).toMatchObject({ methods: ['link'], trouble: null });
   });
 });
