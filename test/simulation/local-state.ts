@@ -48,13 +48,13 @@ export class SimLocalState {
       load: () =>
         new Promise((resolve, reject) => {
           process.schedule(this.delay(), () => {
-            if (!this.damaged) resolve(structuredClone(this.durable));
+            if (!this.damaged) resolve(copyOf(this.durable));
             else reject(new LockstepError('LOCKSTEP_STATE_DAMAGED', 'the local state cannot be read', 'Simulated.'));
           });
         }),
       keep: (state) => {
         const { now } = this.host.world;
-        const kept = structuredClone(state);
+        const kept = copyOf(state);
         this.pending.push(kept);
         // One after the other, as the production adapter does.
         this.lastDone = Math.max(this.lastDone, now) + this.delay();
@@ -80,4 +80,9 @@ export class SimLocalState {
   private delay(): number {
     return this.random.between(KEEP_DELAY_MS.low, KEEP_DELAY_MS.high);
   }
+}
+
+/** As the real one keeps it: what JSON makes of it. (A structured clone belongs to another realm than a test's own objects.) */
+function copyOf<State>(state: State): State {
+  return JSON.parse(JSON.stringify(state)) as State;
 }
