@@ -240,6 +240,7 @@ export class ShareKeeper {
     if (look.damaged !== null) throw trouble('failed', look.damaged);
     await opening.tryOut();
     opening.checkMethod(identity);
+    await opening.settle(identity);
     if (!this.tidied) await this.tidy();
   }
 

@@ -30,6 +30,8 @@ export class Opening {
   /** Ways of publishing that the preflight found to be exclusive here; `null` before it passed. */
   private methods: readonly PublishMethod[] | null = null;
   private toldMount = '';
+  /** The share whose lockfile and folder of records are known to survive a restart of the gateway. */
+  private settled: string | null = null;
 
   constructor(private readonly parts: OpeningParts) {}
 
@@ -100,6 +102,16 @@ export class Opening {
     return identity;
   }
 
+  /**
+   * Once for each share, before anything rests on it: the names of the lockfile and of the folder of records are synced, whoever made
+   * them. Who made them may never have come to it, or may not have heard that the making took effect. Rejects with what the share says.
+   */
+  async settle(identity: ShareIdentity): Promise<void> {
+    if (this.settled === identity.share) return;
+    await this.parts.files.syncFolder('.');
+    this.settled = identity.share;
+  }
+
   /** True while the lockfile names this share. Rejects when it cannot be read. */
   async stands(share: string): Promise<boolean> {
     return (await this.read())?.share === share;
@@ -107,6 +119,7 @@ export class Opening {
 
   /** The folder of the term records, on a share that is adopted without it. */
   async makeTerms(): Promise<void> {
+    this.settled = null;
     await tolerate('EEXIST', () => this.parts.files.makeFolder(this.parts.paths.terms));
     await this.parts.files.syncFolder('.');
   }

@@ -19,6 +19,20 @@ describe('the share', () => {
     }
   });
 
+  it('that somebody else made, and may not have synced, survives a restart of the gateway from the first look on', async () => {
+    const rig = new Rig();
+    const identity = { schema: 1, share: 's', cluster: 'test', method: 'link' } as const;
+    rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity(identity), true);
+    const keeper = rig.keeper('primary');
+    keeper.order({});
+    await rig.pass(PASS);
+    expect(keeper.status.condition).toBe('ok');
+    rig.share.restart();
+    expect(decodeShareIdentity(rig.share.tree.read(LOCK_FILE), LOCK_FILE)).toEqual(identity);
+    expect(rig.share.tree.list(`${LOCK_FILE}.terms`)).toEqual([]);
+  });
+
   it('shows its highest record, wherever the search begins', async () => {
     const rig = new Rig();
     for (const term of [1, 2, 3, 4, 5]) rig.plant(term, encodeTermRecord(others(term, `r${term}`)));
