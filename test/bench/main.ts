@@ -1,5 +1,5 @@
-/* What is measured: repositories against rsync, or (without a word) a pair under load and in failover. */
+/* What is measured: repositories against rsync, or (without that word) the rows of rows.ts. */
 if (process.argv[2] === 'repositories') {
   process.argv.splice(2, 1);
   await import('./repositories-main.js');
-} else await import('./pair-main.js');
+} else await import('./rows-main.js');

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { median, round } from './latencies.js';
-import { findProgram } from './references.js';
+import { findProgram } from './peers/programs.js';
 import { changeInTheMiddle, digestOf, makeLargeFile, makeSmallFiles } from './repository-trees.js';
 import { Lockstep, Rsync, type Taken, type Tool } from './repository-tools.js';
 import { Started } from './started.js';

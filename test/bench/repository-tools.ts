@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from './pair.js';
+import { freePorts } from './peers/programs.js';
 import type { PeerAnswer, PeerRequest } from './repository-peer.js';
 import type { Started } from './started.js';
 import { until } from './waiting.js';

@@ -50,8 +50,8 @@ export function kill(pid: number): void {
   }
 }
 
-/** Linux tells; elsewhere children of a killed server end by themselves, when their channel closes. */
-function childrenOf(pid: number): number[] {
+/** The processes that a process has forked. Linux tells; elsewhere children of a killed server end by themselves, when their channel closes. */
+export function childrenOf(pid: number): number[] {
   try {
     return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
   } catch {

@@ -1,6 +1,6 @@
 import { Latencies, median } from '../../bench/latencies.js';
-import { connectPacket, PacketReader, publishTemplate } from '../../bench/packets.js';
-import { longestGap, Tally } from '../../bench/tally.js';
+import { connectPacket, PacketReader, publishTemplate } from '../../bench/clients/packets.js';
+import { longestGap, Tally } from '../../bench/clients/tally.js';
 
 test('the longest gap is one that ended after the event', () => {
   expect(longestGap([0, 500, 510, 520, 700, 710], 515)).toBe(180);
@@ -27,11 +27,11 @@ test('percentiles are values that were measured', () => {
 });
 
 test('packets are found however the bytes are cut', () => {
-  const { bytes, payloadAt } = publishTemplate('bench/load/0', 256);
+  const { bytes, payloadAt } = publishTemplate('bench/load/0', 256, 1);
   const all = Buffer.concat([connectPacket('one'), bytes, bytes]);
   for (const step of [1, 2, 3, 7, 100, all.length]) {
     const found: string[] = [];
-    const reader = new PacketReader((type, from, start, end) => found.push(`${type}:${end - start}:${String(from[end - 1])}`));
+    const reader = new PacketReader((first, from, start, end) => found.push(`${first >> 4}:${end - start}:${String(from[end - 1])}`));
     for (let at = 0; at < all.length; at += step) reader.push(all.subarray(at, at + step));
     const body = bytes.length - (payloadAt - 2 - 12 - 2);
     expect(found).toEqual([`1:15:${'e'.charCodeAt(0)}`, `3:${body}:46`, `3:${body}:46`]);

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Observers } from './js-clients.js';
-import { kill, type Started } from './started.js';
+import { kill, type Started } from '../started.js';
 import type { Tally } from './tally.js';
-import { pause, until } from './waiting.js';
+import { pause, until } from '../waiting.js';
 
 const AGAIN_MS = 50;
 const PUBLISH_MS_MAX = 3_000;

@@ -1,6 +1,6 @@
 import mqtt, { type MqttClient } from 'mqtt';
 import type { Tally } from './tally.js';
-import { until } from './waiting.js';
+import { until } from '../waiting.js';
 
 /** What the failover is seen by. */
 export interface Observers {
