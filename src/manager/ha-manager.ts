@@ -17,6 +17,7 @@ import { adviceFor } from './advice.js';
 import { Announcer, type Transition } from './announcer.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Keeping } from './keeping.js';
+import { isBrokerNews, isKeeperNews } from './news.js';
 import { PeerView } from './peer-view.js';
 import { Repositories, type RepositoriesView, type RepositorySpawner } from './repositories.js';
 import { situate } from './situate.js';
@@ -83,7 +84,7 @@ const DECISIONS_MAX = 12;
  * The HA manager of one server: gathers what it knows, asks the rules (`core/ha`) what it is, and tells the two children and the
  * peer. It holds no rule of its own, never waits for a child, and never touches the share.
  *
- * Every event ends in `cycle`: situation, decision, orders. So an event that gets lost costs a tick (pingInterval / 2).
+ * Every event that says something new ends in `cycle`: situation, decision, orders. So an event that gets lost costs a tick (pingInterval / 2).
  */
 export class HaManager {
   private ha: HaState = INITIAL_STATE;
@@ -109,6 +110,7 @@ export class HaManager {
   private brokerEnded = false;
   private ticks = 0;
   private tickTimer: Cancel | null = null;
+  private silenceTimer: Cancel | null = null;
   private inCycle = false;
   private again = false;
 
@@ -130,7 +132,7 @@ export class HaManager {
       restartDelayMs: 100,
       restartDelayMaxMs: 5_000,
       abandonsKilled: false,
-    }, changed);
+    }, changed, (before, now) => isBrokerNews(before, now, this.telling.brokerRoleSeq));
     this.keeper = new Supervisor(ports.keeper, clock, log, {
       name: 'share keeper',
       startLimitMs: config.keeperAnswerLimitMs * 3,
@@ -138,7 +140,7 @@ export class HaManager {
       restartDelayMs: 200,
       restartDelayMaxMs: 5_000,
       abandonsKilled: true,
-    }, changed);
+    }, changed, (before, now) => isKeeperNews(before, now, this.situation));
     this.repositories = new Repositories(config, ports.repositories ?? null, { clock, log }, changed);
     const { broker, keeper, peer } = this;
     this.telling = new Telling(config, ports.run, { broker, keeper, peer, send: (status) => ports.peerLink.send(status) });
@@ -212,6 +214,7 @@ export class HaManager {
     }
     await this.keeper.end(2_000);
     this.tickTimer?.();
+    this.silenceTimer?.();
     this.ports.peerLink.stop();
   }
 
@@ -266,6 +269,16 @@ export class HaManager {
     this.telling.repeatOrders();
     this.repositories.repeat();
     this.cycle();
+    this.watchForSilence();
+  }
+
+  /** The peer's silence is noticed when it is long enough, not a tick later: clients wait for it. */
+  private watchForSilence(): void {
+    const { clock } = this.ports;
+    const { peerHeardAt } = this.peer.knowledge();
+    if (peerHeardAt === null) return;
+    const leftMs = peerHeardAt + silenceLimitMs(this.config) - clock.monotonic();
+    if (leftMs >= 0 && leftMs < this.config.pingIntervalMs / 2) this.silenceTimer = clock.after(leftMs + 1, () => this.cycle());
   }
 
   private probeGateway(): void {
@@ -275,7 +288,8 @@ export class HaManager {
     void this.ports.gateway.probe(this.config.pingIntervalMs).then((answered) => {
       this.probing = false;
       if (answered) this.gatewayAnsweredAt = sentAt;
-      this.cycle();
+      // One more answer of a gateway that answers is no news.
+      if (this.situation?.gatewayAnswers !== answered) this.cycle();
     });
   }
 

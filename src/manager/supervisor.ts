@@ -64,6 +64,8 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     private readonly log: Log,
     private readonly options: SupervisorOptions,
     private readonly changed: () => void,
+    /** Whether a status says something to be told of by `changed`. Left out: every one does. */
+    private readonly isNews: (before: Status | null, now: Status) => boolean = () => true,
   ) {
     this.quiet = new QuietLog(log, clock);
   }
@@ -156,11 +158,12 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   private hear(child: Child<unknown, FromChild<Status>>, message: FromChild<Status>): void {
     if (child !== this.child || child === this.dying) return;
     if (message.kind === 'status') {
+      const before = this.latest;
       this.latest = message.status;
       this.vainStarts = 0;
       this.heardAt = this.clock.monotonic();
       if (this.heardAt - this.startedAt > this.options.restartDelayMaxMs) this.failures = 0;
-      this.changed();
+      if (this.isNews(before, message.status)) this.changed();
     } else if (message.kind === 'log') {
       // A share that hangs for minutes has one keeper after the other killed, and each says the same of it.
       if (this.options.abandonsKilled) this.quiet.write(message.level, message.message, message.message, message.fields);

@@ -1,6 +1,7 @@
 import type { KeeperOrder, LockStatus } from '../core/control/keeper.js';
 import type { Monotonic, ServerId } from '../core/identity.js';
 import { decodeHeartbeat, encodeHeartbeat } from '../core/lock/heartbeat.js';
+import { sameBytes } from '../core/wire/bytes.js';
 import { LEASE_MARGIN_FRACTION, leaseUntil } from '../core/lock/lease.js';
 import { hostSlept, isStale, observe, silentMs, type HolderView, type StalenessRules } from '../core/lock/observation.js';
 import type { Clock } from '../ports/clock.js';
@@ -21,6 +22,8 @@ const BOOT_TOLERANCE_OF_MARGIN = 0.6;
 /** Two readings of the clocks that are this far apart say nothing of one moment. */
 const READING_MS_MAX = 20;
 const READINGS_MAX = 5;
+/** So much of a heartbeat record is compared: four times what one has. */
+const BEAT_BYTES_SEEN_MAX = 1024;
 /** Readings of the holder's heartbeat in one ActiveLockReAcquistionInterval. */
 export const READINGS_PER_INTERVAL = 3;
 
@@ -57,6 +60,7 @@ export class Lease {
   /** Our lock may still stand although we do not rely on it any more. */
   private stray = false;
   private bootAheadMs: number;
+  private seenBeat: { readonly bytes: Uint8Array; readonly text: string } | null = null;
   private readonly rules: StalenessRules;
 
   constructor(private readonly parts: LeaseParts) {
@@ -121,7 +125,7 @@ export class Lease {
     const standing = await lock.standing();
     if (standing === null) return this.seeFree();
     const beat = await this.readHeartbeat();
-    const sight = { seen: `${standing} ${textOfBytes(beat)}`, began, ended: clock.monotonic(), bootAheadMs: this.bootAhead() };
+    const sight = { seen: `${standing} ${this.textOf(beat)}`, began, ended: clock.monotonic(), bootAheadMs: this.bootAhead() };
     this.view = observe(this.view, sight, this.rules);
     this.standing = standing;
     const heartbeat = beat === null ? null : decodeHeartbeat(beat);
@@ -273,12 +277,15 @@ export class Lease {
     }
   }
 
+  /** What the bytes are, in a text that can be compared, also when they are garbage. Between two beats they are the same ones. */
+  private textOf(bytes: Uint8Array | null): string {
+    if (bytes === null) return 'absent';
+    if (this.seenBeat === null || !sameBytes(this.seenBeat.bytes, bytes)) this.seenBeat = { bytes, text: String.fromCharCode(...bytes.subarray(0, BEAT_BYTES_SEEN_MAX)) };
+    return this.seenBeat.text;
+  }
+
   private slept(): boolean {
     return hostSlept(this.bootAheadMs, this.bootAhead(), this.rules.bootToleranceMs);
   }
 }
 
-/** What the bytes are, in a text that can be compared, also when they are garbage. */
-function textOfBytes(bytes: Uint8Array | null): string {
-  return bytes === null ? 'absent' : String.fromCharCode(...bytes.subarray(0, 1024));
-}
