@@ -105,7 +105,8 @@ export class Checkers {
       if (broker !== null) this.checkBroker(probe.name, broker, seen);
       else seen.brokerRun = null;
     }
-    this.rights.check(changed);
+    // A broker has no lock and claims nothing.
+    if (!(owner instanceof SimProcess) || owner.kind !== 'broker') this.rights.check(changed);
   }
 
   private checkMove(name: HostName, { run, from, to, term, reason }: Move, seen: Seen): void {

@@ -7,7 +7,10 @@ import type { SimProcess } from './process.js';
 
 const DIAL_TIMEOUT_MS = 1_000;
 const CONNACK_TIMEOUT_MS = 3_000;
+/** Before the next server is tried; and once several attempts in a row have come to nothing. */
 const RETRY_MS = { low: 40, high: 400 };
+const PATIENT_RETRY_MS = { low: 40, high: 1_500 };
+const PATIENT_AFTER = 5;
 
 export interface LinkOptions {
   readonly clientId: string;
@@ -43,6 +46,7 @@ export class MqttLink {
   private attempt: Attempt | null = null;
   private next = 0;
   private wanted = false;
+  private failures = 0;
 
   constructor(
     private readonly process: SimProcess,
@@ -166,6 +170,7 @@ export class MqttLink {
       return;
     }
     attempt.up = true;
+    this.failures = 0;
     // Found a good server: come back to it first.
     this.next += this.options.servers.length - 1;
     this.handlers.connected(packet.sessionPresent, attempt.server);
@@ -179,7 +184,9 @@ export class MqttLink {
     this.attempt = null;
     this.handlers.lost();
     if (!this.wanted) return;
-    this.process.clock.after(this.random.between(RETRY_MS.low, RETRY_MS.high), () => {
+    this.failures += 1;
+    const { low, high } = this.failures > PATIENT_AFTER ? PATIENT_RETRY_MS : RETRY_MS;
+    this.process.clock.after(this.random.between(low, high), () => {
       if (this.wanted && this.attempt === null) this.connect();
     });
   }

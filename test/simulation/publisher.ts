@@ -8,6 +8,7 @@ import type { Prng } from './prng.js';
 import type { SimProcess } from './process.js';
 
 const ANSWER_LIMIT_MS = 6_000;
+const WATCH_EVERY_MS = 2_000;
 
 export interface PublisherShape {
   readonly qos: Qos;
@@ -185,7 +186,7 @@ export class Publisher {
 
   /** Drops a connection on which the oldest question is not answered. */
   private watch(): void {
-    this.process.clock.after(1_000, () => {
+    this.process.clock.after(WATCH_EVERY_MS, () => {
       const oldest = this.pending.values().next().value;
       if (oldest !== undefined && this.link.up && this.process.clock.monotonic() - oldest.askedAt > ANSWER_LIMIT_MS) this.link.giveUp();
       this.watch();

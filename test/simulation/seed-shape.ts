@@ -79,8 +79,8 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
     },
     // A long run has quiet stretches; most of what clients do falls when something goes wrong or is mended, since that is what could be lost.
     workload: {
-      everyMs: isLong ? random.between(2_500, 5_000) : random.between(800, 1_600),
-      busyEveryMs: random.between(250, 550),
+      everyMs: isLong ? random.between(2_500, 5_000) : random.between(1_000, 2_000),
+      busyEveryMs: random.between(300, 650),
       busyForMs: random.logBetween(1_500, 12_000),
       incidentEveryMs: random.logBetween(3_000, 60_000) * (isLong ? 3 : 1),
     },

@@ -1,5 +1,6 @@
 import { termOfName } from '../../src/core/terms/names.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
+import { sameBytes } from '../../src/core/wire/bytes.js';
 import type { HostName } from './faults.js';
 import type { ShareProbe } from './probe.js';
 import type { SimShare } from './share.js';
@@ -13,6 +14,8 @@ export class ShareView implements ShareProbe {
   private readAt = -1;
   private before: ReadonlyMap<number, TermRecord> = new Map();
   private known: ReadonlyMap<number, TermRecord> = new Map();
+  /** What was read of each file last, since most stay as they are. */
+  private readonly parsed = new Map<string, { readonly bytes: Uint8Array; readonly record: TermRecord }>();
 
   constructor(
     private readonly share: SimShare,
@@ -69,7 +72,10 @@ export class ShareView implements ShareProbe {
       const term = termOfName(name);
       if (term === null) continue;
       const path = `${this.termsFolder}/${name}`;
-      const record = JSON.parse(decoder.decode(tree.read(name.endsWith('.json') ? path : `${path}/record.json`))) as TermRecord;
+      const bytes = tree.read(name.endsWith('.json') ? path : `${path}/record.json`);
+      const parsed = this.parsed.get(name);
+      const record = parsed !== undefined && sameBytes(parsed.bytes, bytes) ? parsed.record : (JSON.parse(decoder.decode(bytes)) as TermRecord);
+      this.parsed.set(name, { bytes, record });
       found.set(term, record);
     }
     return found;
