@@ -59,7 +59,7 @@ export async function runLoad(broker: Broker, load: Load, seconds: number): Prom
     await pause(Math.min(WARM_MS, seconds * 500));
     return await clients.measure(seconds);
   } finally {
-    clients.close();
+    await clients.end();
   }
 }
 
@@ -137,6 +137,12 @@ export class LoadClients {
 
   close(): void {
     for (const one of [...this.publishers, ...this.subscribers]) one.close();
+  }
+
+  /** Closes all, and ends kept sessions. */
+  async end(): Promise<void> {
+    this.close();
+    await Promise.all(this.subscribers.map((one) => one.forget()));
   }
 
   /** Nothing more is sent, and what is under way arrives. @throws Error when a client was refused or disconnected */

@@ -18,7 +18,7 @@ export interface Plot {
 const WIDTH = 640;
 const HEIGHT = 360;
 const LEFT = 72;
-const RIGHT = 16;
+const RIGHT = 28;
 const TOP = 56;
 const BOTTOM = 48;
 /** Told apart also by those who do not see red and green as different. */

@@ -20,6 +20,8 @@ export interface Outcome {
   readonly lost: number;
   readonly tables: readonly Table[];
   readonly plots: readonly Plot[];
+  /** What stands in the document under the row's name, Markdown. */
+  readonly document?: string;
   /** All figures, for the JSON. */
   readonly figures: unknown;
 }

@@ -1,9 +1,10 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { Bench } from './bench.js';
 import { fileSystemOf, probeDisk } from './disk.js';
+import { withBlock, withRow } from './document.js';
 import { renderPlot } from './plot.js';
 import { intervals, machine, preamble, rowReport, showTable, summary, type Report, type RowReport } from './report.js';
 import type { Outcome, Row } from './row.js';
@@ -16,6 +17,7 @@ interface Options {
   readonly keep: boolean;
   readonly json?: string;
   readonly plots?: string;
+  readonly document?: string;
   readonly folder?: string;
 }
 
@@ -34,6 +36,8 @@ async function measure(rows: readonly Row[], bench: Bench, options: Options, fol
   const disk = { fileSystem: fileSystemOf(folder), probes: PROBES.map((bytes) => probeDisk(folder, bytes, options.long ? 2 : 0.5)) };
   const head = { machine: machine(), disk, intervals: intervals(), form } as const;
   process.stderr.write(`${preamble(head)}\n`);
+  const { document } = options;
+  if (document !== undefined) updateDocument(document, (text) => withBlock(text, 'machine', `\`\`\`\n${preamble(head)}\n\`\`\``));
   const done: RowReport[] = [];
   const failed: { name: string; why: string }[] = [];
   for (const row of rows) {
@@ -42,7 +46,9 @@ async function measure(rows: readonly Row[], bench: Bench, options: Options, fol
     try {
       const outcome = await row.run(bench);
       show(outcome, options.plots);
-      done.push(rowReport(row, outcome, (performance.now() - begun) / 1_000));
+      const made = rowReport(row, outcome, (performance.now() - begun) / 1_000);
+      done.push(made);
+      if (document !== undefined) updateDocument(document, (text) => withRow(text, made, outcome, ROWS.map(({ name }) => name)));
     } catch (error) {
       if (interrupted) throw error;
       const why = error instanceof Error ? error.message : String(error);
@@ -51,6 +57,10 @@ async function measure(rows: readonly Row[], bench: Bench, options: Options, fol
     }
   }
   return { schema: 2, at: new Date().toISOString(), ...head, rows: done, failed, skipped: bench.skipped, lost: done.reduce((sum, one) => sum + one.lost, 0) };
+}
+
+function updateDocument(file: string, change: (text: string) => string): void {
+  writeFileSync(file, change(readFileSync(file, 'utf8')));
 }
 
 function show(outcome: Outcome, plots: string | undefined): void {
@@ -67,6 +77,7 @@ const command = new Command('bench')
   .option('--list', 'tells the rows and ends', false)
   .option('--json <file>', 'also writes the JSON to a file')
   .option('--plots <folder>', 'writes the plots of the measured rows there, as SVG')
+  .option('--document <file>', 'writes machine, table and budget into the marked places of a Markdown file, and leaves the rows that were not measured')
   .option('--folder <folder>', 'where journals go; must be on a disk (the project\'s folder runtime)')
   .option('--keep', 'leaves the folder of the run, with the logs, where it is', false)
   .parse();

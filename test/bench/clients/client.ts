@@ -19,6 +19,8 @@ export interface Subscriber {
   readonly failure: string | null;
   onProgress: () => void;
   close(): void;
+  /** Closes, and ends a session that would be kept: else what is published later would wait for it. */
+  forget(): Promise<void>;
 }
 
 /** What all publishers of a load share, so that no queue grows without end. */

@@ -60,6 +60,16 @@ export class MqttSubscriber implements Subscriber {
     this.socket.destroy();
   }
 
+  async forget(): Promise<void> {
+    this.close();
+    const { port, clientId, clean } = this.options;
+    if (clean) return;
+    const socket = await opened(port, clientId, true);
+    // CONNACK says that the kept session is gone.
+    await new Promise<void>((resolve) => socket.once('data', () => resolve()).once('close', () => resolve()));
+    socket.destroy();
+  }
+
   private packet(first: number, bytes: Buffer, start: number, end: number): void {
     switch (first >> 4) {
       case CONNACK:

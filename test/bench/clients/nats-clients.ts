@@ -122,4 +122,10 @@ export class NatsSubscriber implements Subscriber {
   close(): void {
     this.connection.close();
   }
+
+  /** The consumer is one that ends with its connection. */
+  forget(): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
 }

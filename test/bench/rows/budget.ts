@@ -1,10 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Bench } from '../bench.js';
 import { budgetOf, STAGES, type Budget, type Span } from '../cpu-profile.js';
+import { markdownTable } from '../document.js';
 import { round } from '../latencies.js';
-import { LoadClients, MAIN_LOAD, type LoadResult } from '../load.js';
+import { LoadClients, type LoadResult } from '../load.js';
+import type { Pair } from '../peers/pair.js';
 import type { Row, Table } from '../row.js';
 import { pause } from '../waiting.js';
+import type { Step } from './comparison.js';
+import { payload, step } from './loads.js';
 
 const FOLDERS_SHOWN = 14;
 const FUNCTIONS_SHOWN = 20;
@@ -12,6 +17,7 @@ const FUNCTIONS_SHOWN = 20;
 const WARM_MS = 2_000;
 
 interface Profiled {
+  readonly label: string;
   readonly result: LoadResult;
   /** Acknowledged in the span that was profiled. */
   readonly messages: number;
@@ -19,50 +25,69 @@ interface Profiled {
   readonly passive: Budget;
 }
 
-/** Where the time goes: both brokers under the main load with a sampling profiler, which slows them a little. */
+/** The main one, and those whose messages are larger. */
+const LOADS: readonly Step[] = [step('main load', 0, {}), payload('16 KB', 16 * 1024, 64), payload('1 MB', 1024 * 1024 - 1024, 4), step('QoS 2', 2, { qos: 2, subscriberQos: 2 })];
+
+/** Where the time goes: both brokers under load with a sampling profiler, which slows them a little. */
 export const budget: Row = {
   name: 'budget',
-  what: 'Processor time of the brokers for one message of the main load, by stage and by folder of src (--cpu-prof)',
+  what: 'Processor time of the brokers for one message of the main load and of larger ones, by stage and by folder of src (--cpu-prof)',
   reach: 'reported',
-  run: (bench) =>
-    bench.inFolder('profile', async (folder) => {
-      let messages = 0;
-      let span: Span = { from: 0, to: 0 };
-      let pids: readonly number[] = [];
-      const result = await bench.withPair(
-        {},
-        async (pair) => {
-          const broker = await pair.broker();
-          pids = broker.pids;
-          const clients = new LoadClients(broker, MAIN_LOAD);
-          try {
-            await clients.open();
-            clients.start();
-            await pause(WARM_MS);
-            const [from, before] = [nowMicros(), clients.acknowledged];
-            const measured = await clients.measure(bench.size(8, 30));
-            span = { from, to: nowMicros() };
-            messages = clients.acknowledged - before;
-            return measured;
-          } finally {
-            clients.close();
-          }
-        },
-        { brokerNodeOptions: ['--cpu-prof', `--cpu-prof-dir=${folder}`] },
-      );
-      const [serving, passive] = pids.map((pid) => profileOf(folder, pid, span)) as [Budget, Budget];
-      const profiled = { result, messages, serving, passive };
-      const share = STAGES.map((stage) => `${stage} ${perMessage(serving.stages[stage], messages)}`);
-      return {
-        reached: `serving broker, main thread, µs per message: ${share.join(', ')}; together ${perMessage(serving.busyMicros, messages)} of ${result.cpuMicros[0] ?? '?'} with kernel threads and disk threads; passive ${perMessage(passive.busyMicros, messages)} of ${result.cpuMicros[1] ?? '?'}`,
-        verdict: 'reported',
-        lost: result.lost,
-        tables: tablesOf(profiled),
-        plots: [],
-        figures: { result, messages, stages: { serving: serving.stages, passive: passive.stages }, folders: serving.folders, functions: serving.functions.slice(0, FUNCTIONS_SHOWN) },
-      };
-    }),
+  run: async (bench) => {
+    const all: Profiled[] = [];
+    for (const one of LOADS) {
+      bench.say(`budget: ${one.label}`);
+      all.push(await bench.inFolder('profile', (folder) => profiled(bench, one, folder)));
+    }
+    return {
+      reached: all.map(inWords).join('; '),
+      verdict: 'reported',
+      lost: all.reduce((sum, one) => sum + one.result.lost, 0),
+      tables: all.flatMap(tablesOf),
+      plots: [],
+      document: documentOf(all),
+      figures: all.map(({ label, result, messages, serving, passive }) => ({ label, result, messages, stages: { serving: serving.stages, passive: passive.stages }, folders: serving.folders, functions: serving.functions.slice(0, FUNCTIONS_SHOWN) })),
+    };
+  },
 };
+
+async function profiled(bench: Bench, { label, load }: Step, folder: string): Promise<Profiled> {
+  let messages = 0;
+  let pids: readonly number[] = [];
+  let span: Span = { from: 0, to: 0 };
+  const work = async (pair: Pair): Promise<LoadResult> => {
+    const broker = await pair.broker();
+    pids = broker.pids;
+    const clients = new LoadClients(broker, load);
+    try {
+      await clients.open();
+      clients.start();
+      await pause(WARM_MS);
+      const [from, before] = [nowMicros(), clients.acknowledged];
+      const measured = await clients.measure(bench.size(6, 30));
+      span = { from, to: nowMicros() };
+      messages = clients.acknowledged - before;
+      return measured;
+    } finally {
+      clients.close();
+    }
+  };
+  const result = await bench.withPair({}, work, { brokerNodeOptions: ['--cpu-prof', `--cpu-prof-dir=${folder}`] });
+  const [serving, passive] = pids.map((pid) => profileOf(folder, pid, span)) as [Budget, Budget];
+  return { label, result, messages, serving, passive };
+}
+
+function inWords({ label, result, messages, serving, passive }: Profiled): string {
+  const share = STAGES.map((stage) => `${stage} ${perMessage(serving.stages[stage], messages)}`);
+  return `${label}: serving broker ${perMessage(serving.busyMicros, messages)} µs (${share.join(', ')}) of ${result.cpuMicros[0] ?? '?'} with the other threads; passive ${perMessage(passive.busyMicros, messages)} of ${result.cpuMicros[1] ?? '?'}`;
+}
+
+/** For docs/performance.md. */
+function documentOf(all: readonly Profiled[]): string {
+  const head = ['load', 'server', ...STAGES, 'main thread', 'all threads'];
+  const line = (label: string, server: string, { stages, busyMicros }: Budget, messages: number, whole: number | undefined): (string | number)[] => [label, server, ...STAGES.map((stage) => perMessage(stages[stage], messages)), perMessage(busyMicros, messages), whole ?? '?'];
+  return markdownTable(head, all.flatMap(({ label, result, messages, serving, passive }) => [line(label, 'serving', serving, messages, result.cpuMicros[0]), line(label, 'passive', passive, messages, result.cpuMicros[1])]));
+}
 
 /** @throws Error when a broker wrote none: it did not end by itself */
 function profileOf(folder: string, pid: number, span: Span): Budget {
@@ -79,12 +104,12 @@ function perMessage(micros: number, messages: number): number {
   return round(micros / messages);
 }
 
-function tablesOf({ messages, serving, passive }: Profiled): Table[] {
+function tablesOf({ label, messages, serving, passive }: Profiled): Table[] {
   const first = (all: Budget['folders'], count: number): (string | number)[][] => all.slice(0, count).map(([name, micros]) => [name, perMessage(micros, messages)]);
   return [
-    { title: 'Main thread, µs per message, by stage', head: ['stage', 'serving', 'passive'], rows: STAGES.map((stage) => [stage, perMessage(serving.stages[stage], messages), perMessage(passive.stages[stage], messages)]) },
-    { title: 'Serving broker by folder of src', head: ['folder', 'µs'], rows: first(serving.folders, FOLDERS_SHOWN) },
-    { title: 'Serving broker by function', head: ['function', 'µs'], rows: first(serving.functions, FUNCTIONS_SHOWN) },
-    { title: 'Passive broker by function', head: ['function', 'µs'], rows: first(passive.functions, FUNCTIONS_SHOWN) },
+    { title: `${label}: main thread, µs per message, by stage`, head: ['stage', 'serving', 'passive'], rows: STAGES.map((stage) => [stage, perMessage(serving.stages[stage], messages), perMessage(passive.stages[stage], messages)]) },
+    { title: `${label}: serving broker by folder of src`, head: ['folder', 'µs'], rows: first(serving.folders, FOLDERS_SHOWN) },
+    { title: `${label}: serving broker by function`, head: ['function', 'µs'], rows: first(serving.functions, FUNCTIONS_SHOWN) },
+    { title: `${label}: passive broker by function`, head: ['function', 'µs'], rows: first(passive.functions, FUNCTIONS_SHOWN) },
   ];
 }

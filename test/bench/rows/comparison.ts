@@ -10,8 +10,8 @@ export interface Step {
   readonly label: string;
   readonly value: number;
   readonly load: Load;
-  /** Brokers that cannot take it. */
-  readonly without?: readonly string[];
+  /** Measured for the plot: nothing is to be reached there. */
+  readonly unjudged?: boolean;
 }
 
 export interface Measured extends Step {
@@ -39,8 +39,7 @@ export async function measureSteps(bench: Bench, brokers: readonly Broker[], wha
   const { rounds, seconds } = bench.long ? LONG : SHORT;
   const all: Measured[] = [];
   for (const step of steps) {
-    const able = brokers.filter((one) => step.without?.includes(one.name) !== true);
-    all.push({ ...step, series: await inTurn(bench, able, step.load, rounds, seconds, `${what}: ${step.label}`) });
+    all.push({ ...step, series: await inTurn(bench, brokers, step.load, rounds, seconds, `${what}: ${step.label}`) });
   }
   return all;
 }
@@ -60,8 +59,8 @@ export function lostOf(measured: readonly Measured[]): number {
 }
 
 function outcomeOf({ what, ratio, plot }: Comparison, measured: readonly Measured[]): Outcome {
-  const ratios = measured.map(({ label, series }) => ({ label, to: ratioTo(series, 'Mosquitto') }));
-  const known = ratios.flatMap(({ to }) => (to === null ? [] : [to.median]));
+  const ratios = measured.map(({ label, unjudged, series }) => ({ label, unjudged, to: ratioTo(series, 'Mosquitto') }));
+  const known = ratios.flatMap(({ to, unjudged }) => (to === null || unjudged === true ? [] : [to.median]));
   const said = ratios.map(({ label, to }) => `${label}: ${to === null ? 'no Mosquitto' : shown(to)}`);
   return {
     reached: `× Mosquitto: ${said.join('; ')}`,
