@@ -4,6 +4,7 @@ import { checksum } from '../adapters/checksum.js';
 import { NodeDisk } from '../adapters/disk.js';
 import { decodeOperation } from '../core/broker/records.js';
 import type { Operation } from '../core/broker/operations.js';
+import { counted } from '../core/counted.js';
 import { RecordOrigin } from '../core/journal/envelope.js';
 import type { LogRecord } from '../core/journal/envelope.js';
 import { readSegments } from '../server/journal/inspect.js';
@@ -39,7 +40,7 @@ export async function inspect(console: Console, folder: string, options: { reado
     }
   }
   endSegment();
-  console.out(`${seen.segments} segments, ${seen.records} records`);
+  console.out(`${counted(seen.segments, 'segment')}, ${counted(seen.records, 'record')}`);
   complainOf(seen.troubles, folder);
 }
 

@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.js';
 import type { RepositoryResult } from '../admin/commands.js';
 import type { RepositoriesStatus, RepositoryStatusView } from '../admin/status.js';
 import { formatDuration } from '../profile/values.js';
@@ -67,12 +68,12 @@ export function resultLines(name: string, ask: string, result: RepositoryResult)
   if (outcome === 'failed') return [`${name}: ${ask} FAILED: ${result.detail ?? 'no reason given'}`];
   if (outcome === 'same') return [`${name}: both are equal (${took})`];
   if (outcome === 'changed') {
-    const what = ask === 'restore' ? `${files} brought back` : `${files} files, ${sizeText(bytes)} copied, ${sizeText(wireBytes)} over the link`;
+    const what = ask === 'restore' ? `${files} brought back` : `${counted(files, 'file')}, ${sizeText(bytes)} copied, ${sizeText(wireBytes)} over the link`;
     return [`${name}: ${what} (${took})${kept === null ? '' : `; what was replaced is kept as ${kept}`}`];
   }
   const more = differencesTotal - Math.min(SHOWN_MAX, differences.length);
   return [
-    `${name}: ${differencesTotal} differences (${took})`,
+    `${name}: ${counted(differencesTotal, 'difference')} (${took})`,
     ...differences.slice(0, SHOWN_MAX).map(({ path, what }) => `  ${(WORDS[what] ?? what).padEnd(12)} ${path}`),
     ...(more > 0 ? [`  and ${more} more`] : []),
   ];

@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.js';
 import type { ServerStatus } from '../admin/status.js';
 import { formatDuration } from '../profile/values.js';
 import { repositoryLines } from './repository-view.js';
@@ -41,7 +42,7 @@ function copyLines({ journal, replication }: ServerStatus): string[] {
   const lines: string[] = [];
   if (journal !== null) lines.push(line('journal', `position ${journal.position}, durable ${journal.durable}, term ${journal.term}${journal.damage === null ? '' : `; DAMAGED: ${journal.damage}`}`));
   if (replication === null) return lines;
-  lines.push(line('replication', `${replication.phase}, ${replication.lagRecords} records (${replication.lagBytes} bytes) behind${replication.stalledMs > 0 ? `, nothing heard for ${replication.stalledMs} ms` : ''}`));
+  lines.push(line('replication', `${replication.phase}, ${counted(replication.lagRecords, 'record')} (${counted(replication.lagBytes, 'byte')}) behind${replication.stalledMs > 0 ? `, nothing heard for ${replication.stalledMs} ms` : ''}`));
   const { progress } = replication;
   if (progress !== null) {
     const left = progress.leftMs === null ? 'unknown' : formatDuration(Math.ceil(progress.leftMs / 1000) * 1000);
@@ -53,7 +54,7 @@ function copyLines({ journal, replication }: ServerStatus): string[] {
 function clientLines(status: ServerStatus): string[] {
   const worst = status.worstCaseFailoverMs;
   return [
-    line('clients', `${status.clients} connected, ${status.sessions} sessions, ${status.queued} messages waiting`),
+    line('clients', `${status.clients} connected, ${counted(status.sessions, 'session')}, ${counted(status.queued, 'message')} waiting`),
     line('addresses', `${status.clientEndpoints.join(', ')}; next: ${status.backupServer}`),
     line('worst case', `crashed process ${formatDuration(worst.crashedProcess)}, dead host ${formatDuration(worst.deadHost)}, cut link ${formatDuration(worst.cutLink)}`),
   ];

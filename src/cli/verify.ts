@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.js';
 import { Account } from '../core/history/account.js';
 import type { HistoryHeader } from '../core/history/events.js';
 import { Judge } from '../core/history/judge.js';
@@ -57,7 +58,7 @@ function describe({ holds, violations, figures, outages, undrained }: Verdict): 
     row('duplicates', `${figures.duplicates} at QoS 0 and 1 (allowed), ${figures.repeated} at QoS 2 (not allowed)`),
     ...outages.map(({ mark, longestMs, from }) => row('outage', `${formatDuration(Math.round(longestMs))} without an acknowledgement${from === null ? '' : ` from ${Math.round(from)} on`}, ${mark === null ? 'longest of all' : `after: ${mark}`}`)),
     ...(undrained.length === 0 ? [] : [row('not judged', `losses of ${undrained.slice(0, 10).join(', ')}${undrained.length > 10 ? ` and ${undrained.length - 10} others` : ''}: never drained`)]),
-    ...violations.flatMap(({ check, count, examples }) => [row('VIOLATED', `${check}, ${count} times: ${CHECKS[check]}`), ...examples.map((example) => `  ${example}`), ...(count > examples.length ? [`  and ${count - examples.length} more`] : [])]),
+    ...violations.flatMap(({ check, count, examples }) => [row('VIOLATED', `${check}, ${counted(count, 'time')}: ${CHECKS[check]}`), ...examples.map((example) => `  ${example}`), ...(count > examples.length ? [`  and ${count - examples.length} more`] : [])]),
     row('verdict', holds ? (figures.owed === 0 ? 'nothing was owed, nothing is proven' : 'holds') : 'VIOLATED'),
   ];
 }

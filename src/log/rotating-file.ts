@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync, promises as files, statSync } from 'node:fs';
 import path from 'node:path';
+import { counted } from '../core/counted.js';
 import { LockstepError } from '../core/errors.js';
 
 /** Lines that wait for a slow disk; beyond it the oldest are left out, and the next line that is written says how many. */
@@ -84,7 +85,7 @@ export class RotatingFile {
 
   private take(): string {
     if (this.leftOut > 0) {
-      this.waiting.unshift(JSON.stringify({ time: new Date().toISOString(), level: 'warn', message: `${this.leftOut} lines were left out: the disk was too slow` }));
+      this.waiting.unshift(JSON.stringify({ time: new Date().toISOString(), level: 'warn', message: `Left out, since the disk was too slow: ${counted(this.leftOut, 'line')}` }));
       this.leftOut = 0;
     }
     const text = this.waiting.map((line) => `${line}\n`).join('');

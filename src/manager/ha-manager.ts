@@ -319,6 +319,8 @@ export class HaManager {
     this.seeRecords();
     for (let i = 0; i < DECISIONS_MAX; i += 1) {
       this.situation = this.gather();
+      // Before the decision: a lock that is gone although it is wanted was lost, also where its loss ends the wish for it.
+      this.announcer.lock(this.situation.lock.held, !wantsLock(this.ha), this.situation.lock.detail);
       const next = decide(this.ha, this.situation);
       if (next === this.ha) break;
       this.enter(next);
@@ -326,7 +328,6 @@ export class HaManager {
     const s = this.situation;
     if (s === null) return;
     if (this.keeper.status !== null) this.announcer.share(this.keeper.status.condition, this.keeper.status.detail);
-    this.announcer.lock(s.lock.held, !wantsLock(this.ha), s.lock.detail);
     this.announcer.peer(s.peer === null || s.peerSilent ? 'DEAD' : s.peer.state, s.peer === null ? '' : s.peerSilent ? whySilent(s.peer, this.config) : s.peer.reason);
     this.peer.judge(s);
     this.telling.orderBroker(this.ha, s, this.brokerEnded);

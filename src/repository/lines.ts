@@ -1,4 +1,5 @@
 import type { RepositoryProgress } from '../core/control/repository.js';
+import { counted } from '../core/counted.js';
 import type { SyncReport } from './session.js';
 
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
@@ -28,6 +29,6 @@ export function summaryLine(report: SyncReport): string {
   const took = `${(report.elapsedMs / 1000).toFixed(1)} s`;
   if (report.outcome === 'same') return `in sync, nothing had changed (${took})`;
   const kept = report.kept === null ? '' : `; what it replaced is kept as ${report.kept}`;
-  return `in sync: ${report.files} files, ${bytesText(report.bytes)} in ${took}, ${bytesText(report.wireBytes)} over the link${kept}`;
+  return `in sync: ${counted(report.files, 'file')}, ${bytesText(report.bytes)} in ${took}, ${bytesText(report.wireBytes)} over the link${kept}`;
 }
 

@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.js';
 import type { RepositoryFrame } from '../core/repository/frames.js';
 import type { Scope } from '../core/repository/entry.js';
 import { assert, LockstepError } from '../core/errors.js';
@@ -208,7 +209,7 @@ class Receiver implements ReceiverSession {
 
   private nameKept(repository: string, kept: KeptVersion): void {
     const named = kept.paths.slice(0, 20).join(', ');
-    this.parts.log.write('info', `Repository ${repository}: ${kept.files} files that differed here were replaced or removed, and are kept as ${kept.name}: ${named}${kept.files > 20 ? ', …' : ''}`, { event: 'repository-kept', repository, kept: kept.name, files: kept.files });
+    this.parts.log.write('info', `Repository ${repository}: kept as ${kept.name}, since what differed here was replaced or removed, ${counted(kept.files, 'file')}: ${named}${kept.files > 20 ? ', …' : ''}`, { event: 'repository-kept', repository, kept: kept.name, files: kept.files });
   }
 
   /** A sync that fails leaves the link as it is, unless the link itself is the trouble. */

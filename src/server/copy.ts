@@ -1,6 +1,7 @@
 import type { Message } from '../core/broker/effects.js';
 import { decodeOperation } from '../core/broker/records.js';
 import { RecordType } from '../core/broker/operations.js';
+import { counted } from '../core/counted.js';
 import { LockstepError, assert } from '../core/errors.js';
 import { EMPTY_LOG, type LogPoint } from '../core/journal/envelope.js';
 import { NO_POSITION, NO_TERM, type JournalId, type Position } from '../core/identity.js';
@@ -171,7 +172,7 @@ export class Copy {
       this.live = null;
       const beyond = this.journal.head.position - point.position;
       const folder = await this.journal.truncateAfter(point.position);
-      if (folder !== null) this.tools.log.write('warn', `${beyond} records beyond position ${point.position} are not in the leader's log and were moved to ${folder}`, { folder, records: beyond });
+      if (folder !== null) this.tools.log.write('warn', `Moved to ${folder}: ${counted(beyond, 'record')} beyond position ${point.position}, which the leader's log does not have`, { folder, records: beyond });
       for (const snapshot of this.shelf.all.filter((one) => one.head.point.position > point.position)) await this.shelf.discard(snapshot);
       await this.rebuildTo(point.position, 'Winding the state back');
     });

@@ -1,4 +1,5 @@
 import type { ReplicationStatus } from '../core/control/broker.js';
+import { counted } from '../core/counted.js';
 import { NO_POSITION, type JournalId, type Monotonic, type Position, type ServerId, type Term } from '../core/identity.js';
 import { EMPTY_LOG, type LogPoint } from '../core/journal/envelope.js';
 import { FOLLOWER_FRAME_BYTES_MAX, type HelloFrame, type OfferFrame, type ReplicationFrame } from '../core/replication/frames.js';
@@ -218,7 +219,7 @@ export class Feed {
     this.progressOf = new Progress(clock, log, `Copying to ${identity.peer.server}`, tuning.progressIntervalMs, records, snapshotBytes + logBytes);
     // What a moment copies is no news: that the peer is in step says it all.
     const level = mode === 'shared' && records < RECORDS_WORTH_A_LINE ? 'debug' : 'info';
-    log.write(level, `Copying to ${identity.peer.server}: ${whatIs(mode, point)}, ${records} records`, { mode, position: point.position, records });
+    log.write(level, `Copying to ${identity.peer.server}: ${whatIs(mode, point)}, ${counted(records, 'record')}`, { mode, position: point.position, records });
     this.session.offer(offer);
     this.wire.send(offer);
   }

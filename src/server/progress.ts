@@ -1,4 +1,5 @@
 import type { CopyProgress } from '../core/control/broker.js';
+import { counted } from '../core/counted.js';
 import type { Monotonic } from '../core/identity.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
@@ -53,7 +54,7 @@ export class Progress {
     // The bytes of the records are an estimate; their count is not.
     this.over = recordsTotal > 0 ? this.recordsDone >= recordsTotal : this.bytesDone >= this.bytesTotal;
     if (this.over) {
-      if (this.told) this.log.write('info', `${title}: all ${recordsTotal} records after ${Math.round(value.elapsedMs / 1000)} s`, { records: recordsTotal, elapsedMs: value.elapsedMs });
+      if (this.told) this.log.write('info', `${title}: done, ${counted(recordsTotal, 'record')} after ${Math.round(value.elapsedMs / 1000)} s`, { records: recordsTotal, elapsedMs: value.elapsedMs });
       return;
     }
     if (now - this.saidAt < this.intervalMs) return;

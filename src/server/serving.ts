@@ -4,6 +4,7 @@ import type { Operation } from '../core/broker/operations.js';
 import { encodeOperation } from '../core/broker/records.js';
 import { RECORD_HEADER_BYTES, RECORD_PAYLOAD_BYTES_MAX, RecordOrigin } from '../core/journal/envelope.js';
 import type { ConnectionId } from '../core/broker/effects.js';
+import { counted } from '../core/counted.js';
 import type { Monotonic, Position, Term } from '../core/identity.js';
 import { AdmissionWindow, admittedPosition } from '../core/replication/admission-window.js';
 import { LOG_MARK_VERSION, LogMark } from '../core/replication/log-marks.js';
@@ -354,7 +355,7 @@ export class Serving implements ClientEdge {
     }
     const orphans = this.tools.copy.replica.core.orphans();
     if (orphans.length === 0) return;
-    this.tools.log.write('info', `${orphans.length} clients of the term before did not come back; their wills are published`, { count: orphans.length });
+    this.tools.log.write('info', `Did not come back: ${counted(orphans.length, 'client')} of the term before; their wills are published`, { count: orphans.length });
     for (let at = 0; at < orphans.length; at += ORPHANS_PER_RECORD) {
       const said = this.append({ kind: 'orphans-gone', clientIds: orphans.slice(at, at + ORPHANS_PER_RECORD) }, RecordOrigin.lockstep);
       if (said.kind === 'refused') {

@@ -27,7 +27,7 @@ test('a history that holds ends with 0 and says what it saw', async () => {
 
 test('one that is broken ends with 1 and names what is missing', async () => {
   const { out, err, code } = await lockstep('verify', written(begun().sends('p', 'm').acknowledged('p', 'm').drained('c').file));
-  expect(out.join('\n')).toContain('VIOLATED:     lost, 1 times');
+  expect(out.join('\n')).toContain('VIOLATED:     lost, 1 time:');
   expect(out.join('\n')).toContain('m (QoS 2, t), acknowledged to p at 6, did not come to c');
   expect(err.join('\n')).toContain('LOCKSTEP_HISTORY_VIOLATED');
   expect(code).toBe(1);

@@ -143,7 +143,7 @@ describe('logs that differ (R7)', () => {
     await world.until(() => two.status.replication?.phase === 'in-step', 'in step');
     expect(one.head).toBe(two.head);
     expect(one.status.sessions).toBe(two.status.sessions);
-    expect(one.log.from('warn').join()).toContain('13 records beyond position');
+    expect(one.log.from('warn').join()).toContain(': 13 records beyond position');
     expect(folders(one).some((path) => path.includes('quarantine'))).toBe(true);
     await world.run(1_500);
     expect(one.status.diverged).toBeNull();

@@ -32,7 +32,7 @@ test('a long one says how far it is, and when it has ended', async () => {
   expect(log.lines.map(({ message }) => message)).toEqual([
     'Copying to secondary: 0 of 100 records, 250 of 1000 bytes (25 %), about 6 s left',
     'Copying to secondary: 20 of 100 records, 950 of 1000 bytes (95 %), about 0 s left',
-    'Copying to secondary: all 100 records after 8 s',
+    'Copying to secondary: done, 100 records after 8 s',
   ]);
 });
 
