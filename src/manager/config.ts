@@ -23,6 +23,11 @@ export interface ManagerConfig {
   readonly keeperAnswerLimitMs: number;
   /** How long a switchover may drain, and how long a doubtful admission may stay open, before it is dropped or settled. */
   readonly taskLimitMs: number;
+  /**
+   * How long a takeover that is held up (a share that gives no answer, a lock that is not stale yet) may go on trying before the server is WAITING. More than a share
+   * operation may take and the watching of a lock after it, less than makes a peer that has come back wait in vain.
+   */
+  readonly patienceMs: number;
   /** How long a stop may wait for a switchover before it goes on without. */
   readonly stopLimitMs: number;
   /** Where the peer's broker listens for ours. */

@@ -97,6 +97,7 @@ export class HaManager {
   private readonly startedAt: Monotonic;
   private movedAt: Monotonic;
   private taskSince: Monotonic | null = null;
+  private heldUpSince: Monotonic | null = null;
   private gatewayAnsweredAt: Monotonic | null = null;
   private probing = false;
   private readonly telling: Telling;
@@ -357,6 +358,8 @@ export class HaManager {
     if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before)) {
       this.taskSince = next.task === null ? null : this.ports.clock.monotonic();
     }
+    const isHeldUp = next.task?.kind === 'alone' && next.task.heldUp;
+    this.heldUpSince = isHeldUp ? (this.heldUpSince ?? this.ports.clock.monotonic()) : null;
     if (before.task?.kind === 'alone' && before.task.forced && next.task === null) this.promoteWished = false;
     if (before.task?.kind === 'handover' && next.task === null) this.switchoverWished = false;
     this.announcer.state(before, next);
@@ -381,6 +384,7 @@ export class HaManager {
       kept,
       movedAt: this.movedAt,
       taskSince: this.taskSince,
+      heldUpSince: this.heldUpSince,
       repositoriesSettled,
       wishes: { switchover: this.switchoverWished, stop: this.stopping, promote: this.promoteWished },
       fresh: this.fresh,

@@ -25,7 +25,10 @@ export interface Knowledge {
   readonly gatewayAnsweredAt: Monotonic | null;
   readonly kept: KeptState;
   readonly movedAt: Monotonic;
+  /** Since when the task is of its kind, or its claim the present one. */
   readonly taskSince: Monotonic | null;
+  /** Since when the task is held up; `null`: it is not. */
+  readonly heldUpSince: Monotonic | null;
   readonly repositoriesSettled: boolean;
   readonly wishes: Situation['wishes'];
   readonly fresh: Situation['fresh'];
@@ -57,6 +60,9 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     settled: k.now - k.movedAt > config.stallLimitMs,
     repositoriesSettled: k.repositoriesSettled,
     taskOverdue: k.taskSince !== null && k.now - k.taskSince > config.taskLimitMs,
+    // Not sooner: a share that refuses at once would be asked as fast as it answers.
+    mayTryAgain: k.taskSince !== null && k.now - k.taskSince >= config.pingIntervalMs,
+    patienceEnded: k.heldUpSince !== null && k.now - k.heldUpSince > config.patienceMs,
     wishes: k.wishes,
     fresh: k.fresh,
   };

@@ -64,6 +64,7 @@ export function managerConfig(profile: Profile, version: string, repositories: r
     brokerStartLimitMs: 10 * 60_000,
     keeperAnswerLimitMs: shareDeadlineMs(profile) + 2 * ha.effectiveActiveLockInterval,
     taskLimitMs: Math.max(5_000, 2 * ha.stallLimit),
+    patienceMs: shareDeadlineMs(profile) + 2 * ha.passiveLockAcquisitionInterval,
     stopLimitMs: 15_000,
     peerReplication: { host: profile.peer.backupHaIpAddress, port: profile.peer.backupReplicationPort },
     clientEndpoints: clientEndpoints(profile),

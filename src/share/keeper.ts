@@ -212,6 +212,8 @@ export class ShareKeeper {
     } catch (error) {
       this.troubles.look = this.judge(error, 'looking at the term records');
       this.listingDue = true;
+      // One lost answer, as far as can be told: a takeover that waits for a whole look shall not wait for a whole interval.
+      if (this.troubles.look.condition === 'failed') this.dueLook = this.now() + this.watchMs;
     }
   }
 

@@ -136,8 +136,8 @@ function serve(broker: Broker, role: ServeRole, flaw: Flaw): Broker {
     on: true,
     current: term,
     lastTerm: term,
-    member,
-    requiredFrom: wants ? (entered.requiredFrom ?? broker.log.length + 1) : null,
+    member: flaw === 'waits-without-peer' && !role.requirePeer ? null : member,
+    requiredFrom: flaw === 'waits-without-peer' && !role.requirePeer ? null : wants ? (entered.requiredFrom ?? broker.log.length + 1) : null,
     feed: entered.feed !== null && entered.feed.run === peerRun ? entered.feed : null,
   };
 }

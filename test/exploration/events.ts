@@ -54,6 +54,7 @@ function managerSteps(world: World, side: Side, rules: Rules): Named[] {
     ['hears nothing', silence(world, side), side],
     ['has time', server.settled ? null : put(world, side, { ...server, settled: true }), side],
     ['finds its task overdue', overdue(world, side, rules)],
+    ['tries its claim again', again(world, side, rules)],
     ['gets the lock', server.lockHeld ? null : put(world, side, { ...server, lockHeld: true }), side],
     ["'s broker is heard again", server.said === null ? null : put(world, side, { ...server, said: null }), side],
   ];
@@ -65,6 +66,14 @@ function overdue(world: World, side: Side, rules: Rules): World | null {
   if (server.ha.task === null) return null;
   const decided = rules.cycle(put(world, side, { ...server, overdue: true }), side);
   return put(decided, side, { ...decided.servers[side], overdue: false });
+}
+
+/** What got no answer, or was never made, may be claimed again at any moment. */
+function again(world: World, side: Side, rules: Rules): World | null {
+  const server = world.servers[side];
+  if (server.claim?.kind !== 'in-doubt' && server.claim?.kind !== 'failed') return null;
+  const decided = rules.cycle(put(world, side, { ...server, retries: true }), side);
+  return put(decided, side, { ...decided.servers[side], retries: false });
 }
 
 function brokerSteps(world: World, side: Side, rules: Rules, bounds: Bounds): Named[] {
@@ -181,6 +190,7 @@ function claimSteps(world: World, side: Side, bounds: Bounds): Named[] {
     if (world.faultsLeft > 0 && world.kinds.doubt > 0) {
       const doubting = put(world, side, { ...server, asked: null, claim: { kind: 'in-doubt', nonce: claim.nonce, detail: '' } });
       out.push(["'s claim gets no answer", fault({ ...doubting, inFlight: [...world.inFlight, claim] }, 'doubt'), side]);
+      out.push(["'s claim is never sent", fault(put(world, side, failed), 'doubt'), side]);
     }
   }
   const open = server.claim?.kind === 'in-doubt' ? claimOf(server.ha) : null;
@@ -258,6 +268,7 @@ function faults(world: World, side: Side, rules: Rules): Named[] {
   may('promote', 'is promoted', () => (server.ha.state !== 'WAITING' || server.promoteWished || (!server.silent && server.heard !== null && isServing(server.heard.state)) ? null : put(world, side, { ...server, promoteWished: true })), side);
   may('lock', 'loses the lock', () => (server.lockHeld ? put(world, side, { ...server, lockHeld: false }) : null), side);
   may('stall', 'finds the link stalled', () => (server.ha.state !== 'ACTIVE' ? null : unstalled(rules.cycle(put(world, side, { ...server, stalled: true }), side), side)));
+  may('trouble', 'cannot use the share', () => (server.ha.task?.kind !== 'alone' ? null : untroubled(rules.cycle(put(world, side, { ...server, troubled: true }), side), side)));
   may('session', "'s session breaks", () => {
     const peer = world.servers[other(side)];
     return broker.feed === null || !connected(broker, peer.broker) ? null : setBroker(setBroker(world, side, { ...broker, feed: null }), other(side), { ...peer.broker, link: null });
@@ -271,12 +282,16 @@ function unstalled(world: World, side: Side): World {
   return put(world, side, { ...world.servers[side], stalled: false });
 }
 
+function untroubled(world: World, side: Side): World {
+  return put(world, side, { ...world.servers[side], troubled: false });
+}
+
 function restart(world: World, side: Side, rules: Rules): World {
   const old = world.servers[side];
   const journal = rules.flaw === 'wiped-journal-keeps-membership' && old.broker.log.length === 0 ? side + 1 : old.broker.journal;
   const broker = startedBroker(old.broker.run + 2, journal, old.broker.log, old.broker.damaged);
   const resumes = rules.flaw === 'resume-own-term' && old.kept?.server === NAMES[side] && old.kept.inSync.length === 1;
   const ha = resumes && old.kept !== null ? { ...INITIAL_STATE, state: 'STANDALONE' as const, record: old.kept, term: old.kept.term, brokerRun: runId(broker.run) } : INITIAL_STATE;
-  const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, said: null, claim: null, asked: null, heard: null, silent: true, stalled: false, overdue: false, settled: true, switchoverWished: false, promoteWished: false };
+  const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, said: null, claim: null, asked: null, heard: null, silent: true, stalled: false, overdue: false, retries: false, troubled: false, settled: true, switchoverWished: false, promoteWished: false };
   return put(world, side, fresh);
 }

@@ -20,9 +20,13 @@ export type Flaw =
   /** R6: what is acknowledged while an admission may land does not need the peer. */
   | 'admission-without-requirement'
   /** R9: what appears on a replaced share after both agreed on who comes first has no part in it. */
-  | 'adoption-overtakes';
+  | 'adoption-overtakes'
+  /** Section 2: a number in doubt is left out, and the one after it is claimed. */
+  | 'doubt-skips-number'
+  /** R5: a server whose peer is lost, and which waits for the lock, acknowledges alone meanwhile. */
+  | 'waits-without-peer';
 
 export const FLAWS: readonly Flaw[] = [
   'membership', 'solo-without-claim', 'no-record-is-defeat', 'no-fence', 'no-drain', 'resume-own-term', 'wiped-journal-keeps-membership',
-  'ack-before-durable', 'admission-without-requirement', 'adoption-overtakes',
+  'ack-before-durable', 'admission-without-requirement', 'adoption-overtakes', 'doubt-skips-number', 'waits-without-peer',
 ];

@@ -1,5 +1,5 @@
 import type { Step } from './events.js';
-import { highest, other, type Side, type World } from './model.js';
+import { highest, NAMES, other, type Side, type World } from './model.js';
 
 /*
  * What happened in the explored part, so that a proof cannot grow empty unnoticed: every kind of event by its own name, and what only the
@@ -8,13 +8,13 @@ import { highest, other, type Side, type World } from './model.js';
 
 /** Events of the model, without whose they are. */
 const EVENTS: readonly string[] = [
-  'decides', 'looks at the share', 'is heard', 'is heard late', 'hears nothing', 'has time', 'finds its task overdue', 'gets the lock', "'s broker is heard again",
+  'decides', 'looks at the share', 'is heard', 'is heard late', 'hears nothing', 'has time', 'finds its task overdue', 'tries its claim again', 'gets the lock', "'s broker is heard again",
   "'s broker obeys", 'appends', 'syncs', 'acknowledges', 'agrees with its follower', 'sends a record', 'hears its follower',
   'notices that its follower is gone', 'notices that its leader is gone',
-  "'s claim is won", "'s claim meets a record", "'s claim gets no answer", "'s claim is settled", "'s claim is refused", "'s claim finds another share", "'s claim lands on another share",
+  "'s claim is won", "'s claim meets a record", "'s claim gets no answer", "'s claim is never sent", "'s claim is settled", "'s claim is refused", "'s claim finds another share", "'s claim lands on another share",
   'a lost claim lands',
   'starts', 'crashes', "'s broker crashes", 'loses its disk', "'s disk fails", "'s state differs", 'is asked to switch over', 'is promoted', 'loses the lock',
-  'finds the link stalled', "'s session breaks", "'s broker is not heard", 'says something that comes late',
+  'finds the link stalled', 'cannot use the share', "'s session breaks", "'s broker is not heard", 'says something that comes late',
   'the network is cut', 'the network heals', 'the backchannel is cut', 'the backchannel heals', 'the share is replaced by an empty one', 'the share is put back from a backup',
 ];
 
@@ -25,6 +25,8 @@ const MORE: readonly string[] = [
   'a doubtful claim turns out to be won',
   'a doubtful claim turns out to be lost',
   'a number in doubt is claimed again',
+  'a claim is lost to an earlier one of the same server',
+  'a claim is won without the lock',
   'a replaced share is adopted',
   'a restart within a term',
   'a restart after the term has changed',
@@ -81,6 +83,10 @@ export class Happenings {
     const { asked, ha } = before.servers[side];
     if (event === "'s claim gets no answer" && asked !== null) this.count(inDoubt(asked.cause));
     if (event === "'s claim is settled") this.count(`a doubtful claim turns out to be ${after.servers[side].claim?.kind === 'won' ? 'won' : 'lost'}`);
+    const { claim } = after.servers[side];
+    const isNews = claim !== before.servers[side].claim;
+    if (isNews && claim?.kind === 'lost' && claim.record.server === NAMES[side] && claim.record.inSync.length === 1) this.count('a claim is lost to an earlier one of the same server');
+    if (isNews && claim?.kind === 'won' && !before.servers[side].lockHeld && claim.record.inSync.length === 1) this.count('a claim is won without the lock');
     if (event !== "'s claim is won") return;
     if (asked?.cause === 'switchover') this.count('a switchover is won');
     if (ha.task?.kind === 'alone' && ha.task.fresh && before.shareId > 1) this.count('a replaced share is adopted');

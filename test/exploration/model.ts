@@ -1,11 +1,11 @@
 import { decide } from '../../src/core/ha/decide.js';
-import { brokerWish } from '../../src/core/ha/orders.js';
+import { brokerWish, type BrokerWish } from '../../src/core/ha/orders.js';
 import { INITIAL_STATE, type HaState } from '../../src/core/ha/state.js';
 import type { Situation } from '../../src/core/ha/situation.js';
 import type { BrokerStatus } from '../../src/core/control/broker.js';
 import type { ClaimOutcome } from '../../src/core/control/keeper.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
-import { isServing, NO_TERM, type Monotonic, type Position, type ServerId, type ServerState } from '../../src/core/identity.js';
+import { isServing, NO_TERM, type Monotonic, type Position, type ServerId, type ServerState, type Term } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import { presentBroker } from '../../src/manager/situate.js';
 import { journalId, keyOfRole, runId, startedBroker, statusOf, type Broker } from './broker.js';
@@ -44,6 +44,10 @@ export interface Server {
   readonly stalled: boolean;
   /** The task under way takes longer than its limit. */
   readonly overdue: boolean;
+  /** Its claim was made long enough ago for another try. */
+  readonly retries: boolean;
+  /** The share gave no answer that could be used. */
+  readonly troubled: boolean;
   readonly claims: number;
   readonly switchoverWished: boolean;
   readonly promoteWished: boolean;
@@ -74,10 +78,11 @@ export interface Kinds {
   readonly session: number;
   readonly heldUp: number;
   readonly overtaken: number;
+  readonly trouble: number;
 }
 
 export const ALL_KINDS: Kinds = {
-  crash: 2, brokerCrash: 1, doubt: 2, wipe: 1, damage: 1, diverge: 1, replace: 1, restore: 1, switchover: 1, promote: 1, lock: 1, stall: 1, session: 1, heldUp: 1, overtaken: 1,
+  crash: 2, brokerCrash: 1, doubt: 2, wipe: 1, damage: 1, diverge: 1, replace: 1, restore: 1, switchover: 1, promote: 1, lock: 1, stall: 1, session: 1, heldUp: 1, overtaken: 1, trouble: 1,
 };
 
 export interface World {
@@ -117,6 +122,8 @@ export function newWorld(faults: number): World {
     settled: true,
     stalled: false,
     overdue: false,
+    retries: false,
+    troubled: false,
     claims: 0,
     switchoverWished: false,
     promoteWished: false,
@@ -168,7 +175,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     peerHearsUs: !server.silent,
     kept,
     share: {
-      usable: !replaced || adopts,
+      usable: (!replaced || adopts) && !server.troubled,
       replaced: replaced && !adopts,
       empty: world.share.length === 0 && server.kept === null,
       id: `s${world.shareId}`,
@@ -183,6 +190,8 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     settled: server.settled,
     repositoriesSettled: true,
     taskOverdue: server.overdue,
+    mayTryAgain: server.retries,
+    patienceEnded: server.overdue,
     wishes: { switchover: server.switchoverWished, stop: false, promote: server.promoteWished },
     fresh: { nonce: `${NAMES[side]}-${server.run}-${server.claims}`, at: '' },
   };
@@ -199,6 +208,11 @@ function keptWith(flaw: Flaw, world: World, side: Side): TermRecord | null {
   return flaw === 'adoption-overtakes' && adopts && above > kept.term ? { ...kept, term: above } : kept;
 }
 
+function withoutPeer(wish: BrokerWish): BrokerWish {
+  const { role } = wish;
+  return role.kind === 'serve' ? { ...wish, role: { ...role, requirePeer: false } } : wish;
+}
+
 function withMember(server: Server, kept: TermRecord, side: Side): TermRecord {
   return { ...kept, position: 0 as Position, inSync: [{ server: NAMES[side] as ServerId, journal: journalId(server.broker.journal) }, ...kept.inSync.filter((m) => m.server !== NAMES[side])] };
 }
@@ -213,11 +227,13 @@ export function cycle(world: World, side: Side, flaw: Flaw, moved?: (from: Serve
     const s = situation(put(world, side, server), side, flaw);
     let next = decide(server.ha, s);
     if (flaw === 'solo-without-claim') next = soloWithoutClaim(server.ha, next);
+    if (flaw === 'doubt-skips-number') next = skippingNumber(next, server.kept);
     if (next === server.ha) break;
     if (next.moves !== server.ha.moves) moved?.(next.previous, next.state);
     server = entered(server, next, s.fresh.nonce);
   }
-  const ordered = brokerWish(server.ha, situation(put(world, side, server), side, flaw));
+  const wish = brokerWish(server.ha, situation(put(world, side, server), side, flaw));
+  const ordered = flaw === 'waits-without-peer' && server.ha.task?.kind === 'alone' ? withoutPeer(wish) : wish;
   const { broker, said } = server;
   const hasNewRole = keyOfRole(ordered, broker.run) !== keyOfRole(broker.ordered, broker.run);
   const claim = claimOf(server.ha);
@@ -255,6 +271,16 @@ function soloWithoutClaim(before: HaState, next: HaState): HaState {
   if (next.task?.kind !== 'alone' || next.task.claim === null || before.state === 'WAITING') return next;
   const claim = next.task.claim;
   return { ...next, task: null, state: 'STANDALONE', previous: before.state, moves: before.moves + 1, term: claim.term, record: claim, leader: null, partner: null };
+}
+
+/** What is claimed again has the number after the doubtful one, behind a fence that fits it. */
+function skippingNumber(next: HaState, kept: TermRecord | null): HaState {
+  const { task } = next;
+  if (task?.kind !== 'alone' || !task.heldUp || kept === null) return next;
+  const doubtful = (kept.term + 1) as Term;
+  if (task.claim === null) return next.fence >= doubtful ? next : { ...next, fence: doubtful };
+  if (task.claim.term !== doubtful || next.fence < doubtful) return next;
+  return { ...next, task: { ...task, claim: { ...task.claim, term: (doubtful + 1) as Term } } };
 }
 
 export function claimOf(ha: HaState): TermRecord | null {

@@ -18,17 +18,17 @@ export class Choice {
 /**
  * Goes on from a world without further faults, one event after the other as a seeded choice has it, until the goal fits.
  * Fair in the long run, so a goal that is not reached points at a pair that got stuck.
- * @param without the name of an event that does not happen
+ * @param without names of events that do not happen
  * @throws when it is not reached within WALK_STEPS_MAX events
  */
-export function reach(from: World, goal: (world: World) => boolean, bounds: Bounds, seed = 1, without = ''): { world: World; path: readonly string[] } {
+export function reach(from: World, goal: (world: World) => boolean, bounds: Bounds, seed = 1, ...without: readonly string[]): { world: World; path: readonly string[] } {
   let world: World = { ...from, faultsLeft: 0 };
   const choice = new Choice(seed);
   const rules = plainRules('none');
   const path: string[] = [];
   for (let i = 0; i < WALK_STEPS_MAX; i += 1) {
     if (goal(world)) return { world, path };
-    const choices = steps(world, rules, bounds).filter((one) => nameOf(one) !== without && isPatient(world, one));
+    const choices = steps(world, rules, bounds).filter((one) => !without.includes(nameOf(one)) && isPatient(world, one));
     const step = choices[choice.below(Math.max(1, choices.length))];
     if (step === undefined) break;
     path.push(nameOf(step));

@@ -106,6 +106,38 @@ export function inAdoption(faults: number, bounds: Bounds): World {
   return { ...reach(replaced, isThere, bounds).world, faultsLeft: faults };
 }
 
+/** The servers do not reach each other any more, and the secondary's claim to take over got no answer and may still land. The primary has not noticed. */
+export function takeoverInDoubt(faults: number, bounds: Bounds): World {
+  const cut = { ...pairInSync(0, bounds), linkUp: false };
+  const isSent = ({ servers: [one, two] }: World): boolean => two.asked?.cause === 'takeover' && one.ha.state === 'ACTIVE' && one.ha.task === null;
+  const sent = reach(cut, isSent, { ...bounds, logMax: 1 }, 1, 'the network heals', 'primary hears nothing').world;
+  return { ...unanswered(sent), faultsLeft: faults };
+}
+
+/** The same, but the primary has won that very number before and serves in it alone. The secondary has not looked. */
+export function numberTaken(faults: number, bounds: Bounds): World {
+  const cut = { ...pairInSync(0, bounds), linkUp: false };
+  const quiet = { ...bounds, logMax: 1 };
+  const not = ['the network heals', 'secondary looks at the share'];
+  const alone = reach(cut, ({ servers: [one] }) => one.ha.state === 'STANDALONE' && one.broker.on, quiet, 1, ...not, 'secondary hears nothing').world;
+  const sent = reach(alone, ({ servers: [, two] }) => two.asked?.cause === 'takeover', quiet, 1, ...not).world;
+  return { ...unanswered(sent), faultsLeft: faults };
+}
+
+/** The secondary's claim got no answer. */
+function unanswered(sent: World): World {
+  const server = sent.servers[1];
+  const claim = server.asked;
+  if (claim === null) throw new Error('no claim was sent');
+  return { ...put(sent, 1, { ...server, asked: null, claim: { kind: 'in-doubt', nonce: claim.nonce, detail: '' } }), linkUp: false, inFlight: [claim] };
+}
+
+/** The servers do not reach each other any more, and the primary, which is ACTIVE, has not got the lock. */
+export function lostWithoutLock(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(0, bounds);
+  return { ...put(pair, 0, { ...pair.servers[0], lockHeld: false }), linkUp: false, faultsLeft: faults };
+}
+
 /** Only these kinds of faults may happen, so often. */
 export function only(world: World, kinds: Partial<Kinds>): World {
   const none = Object.fromEntries(Object.keys(world.kinds).map((kind) => [kind, 0])) as unknown as Kinds;
@@ -126,6 +158,9 @@ export const ROOTS: readonly Root[] = [
   { name: 'copies-differ', world: copiesDiffer },
   { name: 'share-replaced', world: shareReplaced },
   { name: 'adoption', world: inAdoption },
+  { name: 'takeover-in-doubt', world: takeoverInDoubt },
+  { name: 'number-taken', world: numberTaken },
+  { name: 'lost-without-lock', world: lostWithoutLock },
 ];
 
 /** Where each rule left out shows itself soonest, and with which faults. */
@@ -140,4 +175,6 @@ export const DANGERS: readonly { readonly flaw: Flaw; readonly root: string; rea
   { flaw: 'ack-before-durable', root: 'in-sync', faults: 1, kinds: { crash: 1 } },
   { flaw: 'admission-without-requirement', root: 'admission', faults: 1, kinds: { crash: 1 } },
   { flaw: 'adoption-overtakes', root: 'adoption', faults: 1, kinds: { promote: 1 } },
+  { flaw: 'doubt-skips-number', root: 'number-taken', faults: 0, kinds: {} },
+  { flaw: 'waits-without-peer', root: 'lost-without-lock', faults: 0, kinds: {} },
 ];

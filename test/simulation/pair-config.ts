@@ -71,6 +71,7 @@ export function managerConfig(name: HostName, pace = 1): ManagerConfig {
     brokerStartLimitMs: 30_000,
     keeperAnswerLimitMs: 3_000 * pace,
     taskLimitMs: 5_000 * pace,
+    patienceMs: 7_000 * pace,
     stopLimitMs: 8_000 * pace,
     peerReplication: replicationEndpoint(otherHost(name)),
     clientEndpoints: [`mqtt://${name}:${PORTS[name].client}`],

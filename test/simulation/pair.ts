@@ -84,6 +84,10 @@ export class Pair {
     return { world: this.world, moments: this.moments, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers };
   }
 
+  get storage(): Storage {
+    return this.built.storage;
+  }
+
   /** Nothing is at fault, and the share has none of the habits that the seed drew for it. */
   calm(): void {
     this.built.storage.heal();

@@ -9,7 +9,7 @@ import type { Moments } from './moments.js';
 import { LOCK_FILE } from './pair-config.js';
 import type { Prng } from './prng.js';
 import type { SimProcess } from './process.js';
-import { noFaults, SimShare, type ShareFaults, type SimShareClient } from './share.js';
+import { noFaults, SimShare, type Fate, type Operation, type ShareFaults, type SimShareClient } from './share.js';
 import { ShareView } from './share-view.js';
 import type { StorageFaults } from './storage-faults.js';
 import type { World } from './world.js';
@@ -93,6 +93,19 @@ export class Storage implements StorageFaults {
 
   shareGoneFor(host: HostName): Undo {
     return this.change(host, { hung: true });
+  }
+
+  /** The next `operation` that a keeper of `host` asks for, now running, has this fate; all others are as usual. */
+  next(host: HostName, operation: Operation, fate: Fate): void {
+    let isMet = false;
+    for (const { client } of [...this.clients].filter((entry) => entry.host === host)) {
+      const usual = client.fate;
+      client.fate = (asked, path) => {
+        if (isMet || asked !== operation) return usual(asked, path);
+        isMet = true;
+        return fate;
+      };
+    }
   }
 
   flipBit(host: HostName, where: number): void {

@@ -1,6 +1,7 @@
 import type { ServerState } from '../../src/core/identity.js';
 import { FAULT_KINDS, type FaultKind, type HostName } from '../simulation/faults.js';
 import { MOMENTS, type Moment } from '../simulation/moments.js';
+import type { Operation as ShareOperation } from '../simulation/share.js';
 import type { Stage } from './stage.js';
 
 /** A transcript that waits longer for a state has found something. */
@@ -13,6 +14,7 @@ const SETTLE_MS = 300;
  * - `given primary ACTIVE, secondary PASSIVE`: both are started and come there, and nothing is told of it; `forget`: nothing of what was before
  * - `start primary|secondary|both`, `stop`, `kill` (every process of the server, at once), `switchover`
  * - `fault KIND [HOST] [at the next MOMENT]`, `mend KIND [HOST]`: the simulator's faults, of the primary where none is named
+ * - `refuse HOST OPERATION`, `lose HOST OPERATION`: the host's next such request on the share fails, without and with an effect
  * - `publish`, `subscribe`: a publisher at QoS 1, and a persistent session at QoS 2
  * - `run N s`; `until primary STATE, secondary STATE` (DEAD: not there), and then for a moment
  *
@@ -48,6 +50,10 @@ export async function carryOut(stage: Stage, command: string): Promise<void> {
     }
     case 'mend':
       stage.mend(kindOf(words[0], command), hostOf(words[1], command));
+      return;
+    case 'refuse':
+    case 'lose':
+      stage.failNext(hostOf(words[0], command), operationOf(words[1], command), verb === 'lose');
       return;
     case 'publish':
       stage.publish();
@@ -86,6 +92,14 @@ function kindOf(word: string | undefined, command: string): FaultKind {
 function momentOf(word: string, command: string): Moment {
   const found = MOMENTS.find((moment) => moment === word);
   if (found === undefined) throw new Error(`"${command}": "${word}" is no moment`);
+  return found;
+}
+
+const OPERATIONS: readonly ShareOperation[] = ['read', 'list', 'identity', 'createSynced', 'rewriteInPlace', 'link', 'syncFolder', 'lock.acquire', 'lock.standing', 'lock.stillOurs'];
+
+function operationOf(word: string | undefined, command: string): ShareOperation {
+  const found = OPERATIONS.find((operation) => operation === word);
+  if (found === undefined) throw new Error(`"${command}": "${word ?? ''}" is no request that a share keeper makes`);
   return found;
 }
 

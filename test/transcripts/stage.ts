@@ -11,6 +11,7 @@ import { clientEndpoint } from '../simulation/pair-config.js';
 import { SimProcess } from '../simulation/process.js';
 import { Publisher } from '../simulation/publisher.js';
 import type { SeedShape } from '../simulation/seed-shape.js';
+import type { Operation as ShareOperation } from '../simulation/share.js';
 import { EvenPrng } from './even-prng.js';
 import { Recorder, recordWords } from './recorder.js';
 
@@ -112,6 +113,12 @@ export class Stage {
     if (runner === undefined) throw new Error(`nothing to mend: there was no ${kind} of ${host}`);
     this.faults.delete(`${kind} ${host}`);
     runner.heal();
+  }
+
+  /** The next request of that kind which `host` makes on the share fails with EIO; `takesEffect`: and has its effect all the same. */
+  failNext(host: HostName, operation: ShareOperation, takesEffect: boolean): void {
+    this.pair.storage.next(host, operation, { kind: takesEffect ? 'reply-lost' : 'refused', code: 'EIO' });
+    this.recorder.note('share', `will fail one request of ${host}: ${operation}${takesEffect ? ', which takes effect all the same' : ''}`);
   }
 
   publish(): void {

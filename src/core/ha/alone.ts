@@ -5,16 +5,20 @@ import { move, moveToWaiting, stay } from './moves.js';
 import { missingRight, nextTerm, ownDurable, whoComesFirst, type Missing } from './rights.js';
 import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
 import type { AloneTask, HaState } from './state.js';
-import { NO_TERM, type Term } from '../identity.js';
+import { isServing, NO_TERM, type Term } from '../identity.js';
 
 /*
  * R4, one way for every claim of {me, [me]}. In this order, each step only when the one before is confirmed:
  *   1. the lock is held (and, for a takeover, the gateway answers)
  *   2. the broker has ended the replication session, accepts nothing from the terms before, and has bound the client port
  *   3. the claim is sent
- *   4. won: serve. Lost, failed or in doubt: WAITING
+ *   4. won, and the lock is still held: serve. Lost: WAITING
  * Steps 2 and 3 are never swapped: a claim that is won while our broker still answers the old leader would let
  * that leader acknowledge what we then do not have to show.
+ *
+ * A server that had every operation (PASSIVE, ACTIVE) and whose peer is lost stays where it is when a step fails or waits: the way back from WAITING
+ * takes `peerWait`, and one lost answer of the share is no reason for that. It acknowledges nothing meanwhile that the peer does not have, and behind
+ * the fence nothing at all. A number in doubt is claimed again, never left out: the one after it could not meet the peer's claim.
  */
 
 /** Goes one step on, as far as the situation allows. */
@@ -22,8 +26,8 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   if (s.broker === null || s.broker.run !== ha.brokerRun) return moveOut(ha, whyBrokerIsGone(s));
   if (task.claim !== null) return settleClaim(ha, s, task, task.claim);
   const missing = missingForTask(s, task);
-  if (missing !== null) return moveOut(ha, missing);
-  if (!s.lock.held) return stay(ha, `waiting for the lock (${s.lock.detail ?? 'asked for'})`);
+  if (missing !== null) return isPassing(s, task) ? holdUp(ha, s, task, missing) : moveOut(ha, missing);
+  if (!s.lock.held) return withoutLock(ha, s, task);
   // A record that appeared since both agreed (a promotion) is not to be overtaken: once it is kept, it has its part in who comes first.
   if (task.fresh && s.share.highestTerm > (s.kept?.term ?? NO_TERM)) return stay(ha, `waiting until the record of term ${s.share.highestTerm} is kept`);
   const term = nextTerm(s, task.fresh, ha.fence);
@@ -35,6 +39,32 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   assert(me !== null, 'a claim needs a broker');
   const claim = newClaim(s, { term, server: s.server, inSync: [me], position: ownDurable(s), cause: task.cause, forced: task.forced });
   return { ...ha, task: { ...task, claim } };
+}
+
+/** Without patience, or when it has ended, the task is given up. What was sent stays in doubt then, and its number is claimed again from WAITING. */
+function holdUp(ha: HaState, s: Situation, task: AloneTask, why: string): HaState {
+  if (s.patienceEnded || !isPatient(ha, s)) return moveOut(ha, why);
+  return stay(task.heldUp ? ha : { ...ha, task: { ...task, heldUp: true } }, `${why}; it is tried again`);
+}
+
+/**
+ * Whether a task that is held up goes on. An ACTIVE server has clients, which must not wait here while the peer may serve them: it lets go at once where the peer is
+ * there in both directions and waits to hear that this one does not serve, and where the peer can take over unseen, with neither lock nor share here.
+ */
+export function isPatient(ha: HaState, s: Situation): boolean {
+  if (s.wishes.stop) return false;
+  return ha.state === 'PASSIVE' || (ha.state === 'ACTIVE' && !peerConnected(s) && (s.lock.held || s.share.usable));
+}
+
+/** What is missing is an answer of the share, which the next look may bring. */
+function isPassing(s: Situation, task: AloneTask): boolean {
+  return task.to === 'STANDALONE' && !s.share.usable && !s.share.replaced && s.gatewayAnswers;
+}
+
+/** A PASSIVE or WAITING server has nothing to give up, and waits for as long as the other holds it. */
+function withoutLock(ha: HaState, s: Situation, task: AloneTask): HaState {
+  const why = `waiting for the lock (${s.lock.detail ?? 'asked for'})`;
+  return isServing(ha.state) ? holdUp(ha, s, task, `the peer is lost, ${why}`) : stay(ha, why);
 }
 
 /**
@@ -59,7 +89,7 @@ export function beginAlone(
   cause: AloneTask['cause'],
   options: { reason: string; forced?: boolean; fresh?: boolean },
 ): HaState {
-  const task: AloneTask = { kind: 'alone', to, cause, forced: options.forced ?? false, fresh: options.fresh ?? false, claim: null };
+  const task: AloneTask = { kind: 'alone', to, cause, forced: options.forced ?? false, fresh: options.fresh ?? false, claim: null, heldUp: false };
   return { ...ha, task, reason: options.reason, brokerRun: ha.brokerRun ?? s.broker?.run ?? null };
 }
 
@@ -83,19 +113,41 @@ function settleClaim(ha: HaState, s: Situation, task: AloneTask, claim: TermReco
   const outcome = outcomeOf(s, claim);
   switch (outcome.kind) {
     case 'pending':
-      return ha;
+      return isServing(ha.state) && !s.lock.held ? holdUp(ha, s, task, `the claim of term ${claim.term} has no answer, and the lock is not held`) : ha;
     case 'won':
-      // An attempt that was dropped had raised the fence higher. The term is ours and of no use; the one after it is claimed.
-      if (claim.term <= ha.fence) return { ...ha, task: { ...task, claim: null } };
-      return become(ha, s, task, claim);
+      // The term is ours and of no use: an attempt that was dropped had raised the fence higher, or the lock went while the claim was in doubt.
+      return claim.term <= ha.fence || !s.lock.held ? claimNext(ha, task, claim) : become(ha, s, task, claim);
     case 'lost':
+      if (isOwnAttempt(s, claim.term, outcome.record)) return claimNext(ha, task, outcome.record);
       if (isOwnEarlierAdmission(ha, s, outcome.record)) return { ...ha, record: outcome.record, term: outcome.record.term, task: { ...task, claim: null } };
       return moveOut(ha, `the claim of term ${claim.term} was lost to ${outcome.record.server}`);
     case 'in-doubt':
-      return moveOut(ha, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
+      // Once the record is kept it stands, and the keeper is about to say so.
+      if (mayClaimAgain(ha, s) && s.lock.held && s.share.usable && s.kept?.nonce !== claim.nonce) return claimAgain(ha, task);
+      return holdUp(ha, s, task, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
     case 'failed':
-      return moveOut(ha, `the claim of term ${claim.term} could not be made (${outcome.detail})`);
+      return mayClaimAgain(ha, s) ? claimAgain(ha, task) : holdUp(ha, s, task, `the claim of term ${claim.term} could not be made (${outcome.detail})`);
   }
+}
+
+function mayClaimAgain(ha: HaState, s: Situation): boolean {
+  return s.mayTryAgain && !s.patienceEnded && isPatient(ha, s);
+}
+
+/** The same number, with a new nonce: whichever of the two comes to stand, it is for this copy. */
+function claimAgain(ha: HaState, task: AloneTask): HaState {
+  return { ...ha, task: { ...task, claim: null, heldUp: true } };
+}
+
+/** `stands` is for this copy alone, and it is not served in: the number after it is claimed. The fence holds over it, so that the task is not taken for untouched. */
+function claimNext(ha: HaState, task: AloneTask, stands: TermRecord): HaState {
+  const next = { ...ha, fence: Math.max(ha.fence, stands.term) as Term, task: { ...task, claim: null } };
+  return isServing(ha.state) ? { ...next, record: stands, term: stands.term } : next;
+}
+
+/** An earlier attempt of this task, which got no answer and had landed. */
+export function isOwnAttempt(s: Situation, term: Term, found: TermRecord): boolean {
+  return found.server === s.server && found.term === term && found.inSync.length === 1;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { assert } from '../errors.js';
-import { NO_TERM, type Position } from '../identity.js';
+import { NO_TERM, type Position, type Term } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
-import { beginAlone, pursueAlone } from './alone.js';
+import { beginAlone, isOwnAttempt, isPatient, isUntouched, pursueAlone } from './alone.js';
 import { newClaim, outcomeOf, ownMember } from './claims.js';
 import { move, moveToWaiting } from './moves.js';
 import { nextTerm, ownDurable } from './rights.js';
@@ -15,13 +15,15 @@ function whyStop(ha: HaState, s: Situation): string | null {
   if (s.share.replaced) return 'the share was replaced: it lacks records that this server has kept';
   const higher = s.kept !== null && ha.record !== null && s.kept.term > ha.record.term ? s.kept : null;
   // A claim of our own that was won and kept is on its way to us as the task's outcome.
-  if (higher !== null && higher.nonce !== claimUnderWay(ha)?.nonce && !isOwnAdmission(ha, s, higher)) return `term ${higher.term} was claimed by ${higher.server}`;
+  if (higher !== null && higher.nonce !== claimUnderWay(ha)?.nonce && !isOwnInDoubt(ha, s, higher)) return `term ${higher.term} was claimed by ${higher.server}`;
   return null;
 }
 
-/** A doubtful admission of our own that had landed: found while the same number was claimed again. */
-function isOwnAdmission(ha: HaState, s: Situation, found: TermRecord): boolean {
-  return ha.task?.kind === 'alone' && found.server === s.server && found.cause === 'admission' && found.term === (ha.record?.term ?? 0) + 1;
+/** A doubtful claim of our own that had landed: found while the same number was claimed again. */
+function isOwnInDoubt(ha: HaState, s: Situation, found: TermRecord): boolean {
+  const next = ((ha.record?.term ?? 0) + 1) as Term;
+  if (ha.task?.kind !== 'alone' || found.server !== s.server || found.term !== next) return false;
+  return found.cause === 'admission' || (ha.task.claim !== null && isOwnAttempt(s, next, found));
 }
 
 function claimUnderWay(ha: HaState): TermRecord | null {
@@ -127,16 +129,18 @@ function settleAdmission(ha: HaState, s: Situation, task: AdmitTask, claim: Term
 
 /** ACTIVE: every acknowledgement is on both copies; the lock may come and go while the peer is there (R11). */
 export function decideActive(ha: HaState, s: Situation): HaState {
-  if (ha.task?.kind === 'alone') {
-    const stop = whyStopSolo(ha, s);
-    return stop !== null ? moveToWaiting(ha, stop) : pursueAlone(ha, s, ha.task);
-  }
   const stop = whyStop(ha, s);
   if (stop !== null) return moveToWaiting(ha, stop);
+  if (ha.task?.kind === 'alone') {
+    // Nothing is fenced yet: the same run of the peer resumes in the same term (R5).
+    const isBack = isUntouched(ha, s) && whyPartnerIsLost(ha, s) === null;
+    return isBack ? { ...ha, task: null, reason: 'the peer is back' } : pursueAlone(ha, s, ha.task);
+  }
   if (ha.task?.kind === 'handover' && ha.task.claim !== null) return settleHandover(ha, s, ha.task, ha.task.claim);
   const lost = whyPartnerIsLost(ha, s);
   if (lost !== null) {
-    if (!s.lock.held) return moveToWaiting(ha, `${lost}, and the lock is not held (${s.lock.detail ?? 'its deadline passed'})`);
+    // Right after a switchover, for one, the lost peer may still have held it: then it can be had when that lock is stale.
+    if (!s.lock.held && !isPatient(ha, s)) return moveToWaiting(ha, `${lost}, and the lock is not held (${s.lock.detail ?? 'its deadline passed'})`);
     if (!s.gatewayAnswers) return moveToWaiting(ha, `${lost}, and the gateway does not answer`);
     return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: lost });
   }

@@ -59,6 +59,10 @@ export interface Situation {
   readonly repositoriesSettled: boolean;
   /** The task under way is older than its limit. */
   readonly taskOverdue: boolean;
+  /** The last claim was made long enough ago for another try. */
+  readonly mayTryAgain: boolean;
+  /** The task to serve alone has been held up for as long as it may be. */
+  readonly patienceEnded: boolean;
 
   readonly wishes: {
     /** An operator asks that the peer serves. */

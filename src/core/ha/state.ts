@@ -29,6 +29,8 @@ export interface AloneTask {
   /** The share knows nothing usable: number the term above everything that either server has seen (R9). */
   readonly fresh: boolean;
   readonly claim: TermRecord | null;
+  /** Something that it needs failed or is not there, and it goes on trying: no longer than `Situation.patienceEnded` says. */
+  readonly heldUp: boolean;
 }
 
 /** R6: require the peer for every operation, then claim `{me, [me, peer]}`. */

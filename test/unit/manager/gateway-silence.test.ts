@@ -14,6 +14,7 @@ const config = {
   keeperAnswerLimitMs: 3_000,
   stallLimitMs: 2_000,
   taskLimitMs: 5_000,
+  patienceMs: 7_000,
   peerWaitMs: 10_000,
 } as unknown as ManagerConfig;
 
@@ -30,6 +31,7 @@ function gatewayAnswers(times: { now: number; peerHeardAt: number | null; gatewa
     kept: { schema: 1, record: null, shareId: null },
     movedAt: 0 as Monotonic,
     taskSince: null,
+    heldUpSince: null,
     repositoriesSettled: true,
     wishes: { switchover: false, stop: false, promote: false },
     fresh: { nonce: 'n', at: '' },

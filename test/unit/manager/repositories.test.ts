@@ -66,7 +66,7 @@ describe('the order to the keeper', () => {
     ['PASSIVE_SYNC: receive', passiveSync(2), peerOf('ACTIVE_SYNC', 2), 'receive'],
     ['PASSIVE_SYNC before the peer serves: idle', passiveSync(0), peerOf('WAITING', 0), 'idle'],
     ['PASSIVE, and its term is fenced: idle', passive(2, { fence: 2 as Term }), peerOf('ACTIVE', 2), 'idle'],
-    ['ACTIVE, about to be alone: idle', active(2, { task: { kind: 'alone', to: 'STANDALONE', cause: 'peer-lost', forced: false, fresh: false, claim: null } }), peerOf('PASSIVE', 2), 'idle'],
+    ['ACTIVE, about to be alone: idle', active(2, { task: { kind: 'alone', to: 'STANDALONE', cause: 'peer-lost', forced: false, fresh: false, claim: null, heldUp: false } }), peerOf('PASSIVE', 2), 'idle'],
     ['PASSIVE, and the peer is silent: idle', passive(2), { ...peerOf('ACTIVE', 2), ...ALONE }, 'idle'],
     ['PASSIVE, and the peer has no keeper: idle', passive(2), { peer: peer({ state: 'ACTIVE', term: 2 as Term, repositories: theirs(null, { run: null }) }) }, 'idle'],
     ['PASSIVE, and the peer has no repositories: idle', passive(2), { peer: peer({ state: 'ACTIVE', term: 2 as Term }) }, 'idle'],

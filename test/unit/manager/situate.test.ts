@@ -8,7 +8,7 @@ import { broker, peer, record } from '../core/ha/situations.js';
 const config: ManagerConfig = {
   server: 'primary' as ServerId, role: 'primary', peerServer: 'secondary' as ServerId, cluster: 'test', version: '1', lockFile: '/share/lock', pingIntervalMs: 500, pingMissLimit: 3,
   activeLockIntervalMs: 1_000, passiveLockIntervalMs: 2_500, peerWaitMs: 10_000, stallLimitMs: 2_000, brokerAnswerLimitMs: 3_000, brokerStartLimitMs: 60_000, keeperAnswerLimitMs: 3_000,
-  taskLimitMs: 5_000, stopLimitMs: 10_000, peerReplication: { host: '127.0.0.1', port: 1 }, clientEndpoints: [], historyMax: 10,
+  taskLimitMs: 5_000, patienceMs: 7_000, stopLimitMs: 10_000, peerReplication: { host: '127.0.0.1', port: 1 }, clientEndpoints: [], historyMax: 10,
   repositories: { names: [], peer: { host: '127.0.0.1', port: 2 }, waitMs: 120_000, answerLimitMs: 60_000 },
 };
 
@@ -23,7 +23,7 @@ const keeper: KeeperStatus = {
 function knowledge(changes: Partial<Knowledge> = {}): Knowledge {
   return {
     now: at(NOW), startedAt: at(0), broker: broker(), brokerRoleSeq: 0, keeper, peer: peer(), peerHeardAt: at(NOW - 100), peerHeardOurs: at(NOW - 200), peerConnectedAt: at(NOW - 100),
-    gatewayAnsweredAt: at(NOW - 100), kept: { schema: 1, record: record(2), shareId: 'share' }, movedAt: at(0), taskSince: null,
+    gatewayAnsweredAt: at(NOW - 100), kept: { schema: 1, record: record(2), shareId: 'share' }, movedAt: at(0), taskSince: null, heldUpSince: null,
     repositoriesSettled: true, wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'n', at: '' }, ...changes,
   };
 }
@@ -67,6 +67,24 @@ describe('a claim', () => {
     expect(situate(config, INITIAL_STATE, knowledge({ keeper: { ...keeper, claim: lost } })).claim).toEqual({ kind: 'pending', nonce: 'mine' });
     const doubt = { kind: 'in-doubt', nonce: 'mine', detail: '' } as const;
     expect(situate(config, INITIAL_STATE, knowledge({ keeper: { ...keeper, claim: doubt } })).claim).toEqual(doubt);
+  });
+});
+
+describe('a takeover that is held up', () => {
+  test.each<[string, Partial<Knowledge>, boolean]>([
+    ['no claim was made', {}, false],
+    ['the claim was made a moment ago', { taskSince: at(NOW - 499) }, false],
+    ['the claim was made a heartbeat ago', { taskSince: at(NOW - 500) }, true],
+  ])('may be claimed again: %s', (_name, changes, may) => {
+    expect(situate(config, INITIAL_STATE, knowledge(changes)).mayTryAgain).toBe(may);
+  });
+
+  test.each<[string, Partial<Knowledge>, boolean]>([
+    ['nothing is held up', {}, false],
+    ['as long as it may', { heldUpSince: at(NOW - 7_000) }, false],
+    ['longer', { heldUpSince: at(NOW - 7_001) }, true],
+  ])('has had its time: %s', (_name, changes, ended) => {
+    expect(situate(config, INITIAL_STATE, knowledge(changes)).patienceEnded).toBe(ended);
   });
 });
 

@@ -55,6 +55,19 @@ describe('the share', () => {
     expect(keeper.status.highest).toEqual(others(1, 'r1'));
   });
 
+  it('is looked at again soon after a look that got no answer', async () => {
+    const rig = new Rig();
+    const keeper = rig.keeper('primary');
+    keeper.order({});
+    await rig.pass(500);
+    let failures = 1;
+    keeper.client.fate = (operation, path) => (operation === 'read' && path === LOCK_FILE && failures-- > 0 ? { kind: 'refused', code: 'EIO' } : { kind: 'normal' });
+    for (let waited = 0; keeper.status.condition === 'ok' && waited < PASS; waited += 10) await rig.pass(10);
+    expect(keeper.status.condition).toBe('failed');
+    await rig.pass(ACTIVE_MS / 2);
+    expect(keeper.status.condition).toBe('ok');
+  });
+
   it('was replaced when it has another id', async () => {
     const rig = new Rig();
     const keeper = rig.keeper('primary');

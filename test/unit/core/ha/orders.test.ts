@@ -3,7 +3,7 @@ import type { HaState } from '../../../../src/core/ha/state.js';
 import type { RunId, Term } from '../../../../src/core/identity.js';
 import { active, activeSync, broker, MINE, passive, passiveSync, PEER, PEER_RUN, record, situation, standalone, THEIRS, waiting } from './situations.js';
 
-const alone = { kind: 'alone', to: 'STANDALONE', cause: 'takeover', forced: false, fresh: false, claim: null } as const;
+const alone = { kind: 'alone', to: 'STANDALONE', cause: 'takeover', forced: false, fresh: false, claim: null, heldUp: false } as const;
 const partner = { server: PEER, brokerRun: PEER_RUN };
 
 describe('what the broker shall be', () => {

@@ -47,7 +47,7 @@ export function situation(changes: Partial<Situation> = {}): Situation {
   return {
     server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
     share: { usable: true, replaced: false, empty: false, id: 'share', highestTerm: 2 as Term, detail: null, givenUp: false },
-    lock: { held: true, until: 10_000 as Monotonic, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, repositoriesSettled: true, taskOverdue: false,
+    lock: { held: true, until: 10_000 as Monotonic, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
     wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' }, ...changes,
   };
 }

@@ -3,18 +3,8 @@ import type { HaState } from '../../../../src/core/ha/state.js';
 import type { Situation } from '../../../../src/core/ha/situation.js';
 import type { Monotonic, RunId, Term } from '../../../../src/core/identity.js';
 import type { TermRecord } from '../../../../src/core/terms/record.js';
+import { settle } from './settle.js';
 import { active, activeSync, ALONE, broker, MINE, passive, peer, PEER, peerBroker, record, situation, standalone, waiting } from './situations.js';
-
-/** Until nothing changes, as the manager does. */
-function settle(ha: HaState, s: Situation): HaState {
-  let at = ha;
-  for (let i = 0; i < 12; i += 1) {
-    const next = decide(at, s);
-    if (next === at) return at;
-    at = next;
-  }
-  throw new Error(`does not settle: ${at.state}, ${at.reason}`);
-}
 
 const NO_LOCK = { held: false, until: null as Monotonic | null, detail: 'held by secondary' };
 const fenced = (through: number): ReturnType<typeof broker> => broker({ fencedThrough: through as Term, clientPort: 'bound' });
@@ -60,28 +50,24 @@ describe('a claim to serve alone (R4)', () => {
     expect(settle(waiting(), situation({ ...ALONE, ...changes })).task).toBeNull();
   });
 
-  test.each([
-    ['in doubt', { kind: 'in-doubt', detail: 'no answer' }],
-    ['failed', { kind: 'failed', detail: 'no lock' }],
-    ['lost', { kind: 'lost', record: record(3, { server: PEER }) }],
-  ] as const)('that is %s serves nobody', (_name, outcome) => {
-    const sent = settle(passive(2, { fence: 2 as Term, task: { kind: 'alone', to: 'STANDALONE', cause: 'takeover', forced: false, fresh: false, claim: null } }), situation({ ...ALONE, broker: fenced(2) }));
+  test('that is lost serves nobody', () => {
+    const sent = settle(passive(2, { fence: 2 as Term, task: { kind: 'alone', to: 'STANDALONE', cause: 'takeover', forced: false, fresh: false, claim: null, heldUp: false } }), situation({ ...ALONE, broker: fenced(2) }));
     expect(claimOf(sent)).not.toBeNull();
-    const after = decide(sent, situation({ ...ALONE, broker: fenced(2), claim: { ...outcome, nonce: 'fresh' } }));
+    const after = decide(sent, situation({ ...ALONE, broker: fenced(2), claim: { kind: 'lost', record: record(3, { server: PEER }), nonce: 'fresh' } }));
     expect(after).toMatchObject({ state: 'WAITING', term: 0, record: null });
   });
 
   test('of a fresh term does not overtake a record that appeared meanwhile and is not kept yet (R9)', () => {
     const share = { ...situation().share, empty: true, highestTerm: 3 as Term };
     const both = { kept: null, share, peer: peer({ record: null, shareEmpty: true }), broker: fenced(9) };
-    const task = { kind: 'alone', to: 'ACTIVE_SYNC', cause: 'start', forced: false, fresh: true, claim: null } as const;
+    const task = { kind: 'alone', to: 'ACTIVE_SYNC', cause: 'start', forced: false, fresh: true, claim: null, heldUp: false } as const;
     expect(claimOf(settle(waiting({ task, brokerRun: broker().run }), situation(both)))).toBeNull();
     expect(claimOf(settle(waiting({ task, brokerRun: broker().run }), situation({ ...both, share: { ...share, highestTerm: 0 as Term } })))).toMatchObject({ term: 3 });
   });
 
   test('of a term that an earlier attempt had fenced is followed by the next one', () => {
     const claim = record(3, { inSync: [MINE], cause: 'alone', nonce: 'mine' });
-    const sent = waiting({ fence: 3 as Term, brokerRun: broker().run, task: { kind: 'alone', to: 'STANDALONE', cause: 'alone', forced: false, fresh: false, claim } });
+    const sent = waiting({ fence: 3 as Term, brokerRun: broker().run, task: { kind: 'alone', to: 'STANDALONE', cause: 'alone', forced: false, fresh: false, claim, heldUp: false } });
     const after = settle(sent, situation({ ...ALONE, broker: fenced(3), kept: claim, claim: { kind: 'won', nonce: 'mine', record: claim } }));
     expect(after).toMatchObject({ state: 'WAITING', task: { claim: { term: 4 } } });
   });
@@ -109,8 +95,8 @@ describe('a server whose peer is lost', () => {
     expect(decide(ha, situation({ peer: peer({ state: 'PASSIVE' }) }))).toBe(ha);
   });
 
-  test('and the lock too: WAITING', () => {
-    expect(settle(active(2), situation({ ...ALONE, lock: NO_LOCK, peerHadItsWait: false })).state).toBe('WAITING');
+  test('and the lock and the share too: WAITING', () => {
+    expect(settle(active(2), situation({ ...ALONE, lock: NO_LOCK, share: { ...situation().share, usable: false }, peerHadItsWait: false })).state).toBe('WAITING');
   });
 
   test('ACTIVE_SYNC, and the peer has fenced the term: STANDALONE, and a newer term for it', () => {
