@@ -1,14 +1,15 @@
-import * as fs from 'node:fs';
+import { constants } from 'node:fs';
 import { LockstepError } from '../../core/errors.js';
 import type { Digest } from '../../core/repository/entry.js';
 import { shown } from '../../core/repository/names.js';
 import type { ContentFile } from '../../ports/repository.js';
 import type { DigestRecord } from './digest-record.js';
 import { codeOf } from './file-errors.js';
+import type { FileSystem } from './file-system.js';
 import { Places } from './places.js';
 import { isSettled, sameStamp, stampOf, type Stamp } from './stamps.js';
 
-const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 /** Neither through a link, nor waiting for a pipe that stands there by now. Windows has neither. */
 const FLAGS = O_RDONLY | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
 
@@ -19,6 +20,7 @@ export class NodeContent implements ContentFile {
   readonly mode: number;
 
   constructor(
+    private readonly fs: FileSystem,
     private readonly fd: number,
     private readonly path: string,
     private readonly place: string,
@@ -33,7 +35,7 @@ export class NodeContent implements ContentFile {
   }
 
   read(into: Uint8Array, offset: number): number {
-    return fs.readSync(this.fd, into, 0, into.length, offset);
+    return this.fs.readSync(this.fd, into, 0, into.length, offset);
   }
 
   piece(bytes: number, offset: number): Uint8Array {
@@ -42,8 +44,8 @@ export class NodeContent implements ContentFile {
   }
 
   changed(): boolean {
-    if (!sameStamp(stampOf(fs.fstatSync(this.fd)), this.stamp)) return true;
-    const now = fs.lstatSync(this.place, { throwIfNoEntry: false });
+    if (!sameStamp(stampOf(this.fs.fstatSync(this.fd)), this.stamp)) return true;
+    const now = this.fs.lstatSync(this.place, { throwIfNoEntry: false });
     return now === undefined || now.ino !== this.stamp.inode;
   }
 
@@ -57,12 +59,13 @@ export class NodeContent implements ContentFile {
   }
 
   close(): void {
-    fs.closeSync(this.fd);
+    this.fs.closeSync(this.fd);
   }
 }
 
 /** @throws LockstepError LOCKSTEP_REPOSITORY_NO_FILE when a link or something special stands there; ENOENT … of the system */
-export function openContent(parts: { readonly root: string; readonly record: DigestRecord | null }, path: string): NodeContent {
+export function openContent(parts: { readonly fs: FileSystem; readonly root: string; readonly record: DigestRecord | null }, path: string): NodeContent {
+  const { fs } = parts;
   const place = Places.at(parts.root, path);
   let fd: number;
   try {
@@ -76,7 +79,7 @@ export function openContent(parts: { readonly root: string; readonly record: Dig
     fs.closeSync(fd);
     throw noFile(path);
   }
-  return new NodeContent(fd, path, place, stampOf(stats), stats.mode & 0o7777, Date.now(), parts.record);
+  return new NodeContent(fs, fd, path, place, stampOf(stats), stats.mode & 0o7777, fs.now(), parts.record);
 }
 
 function noFile(path: string): LockstepError {

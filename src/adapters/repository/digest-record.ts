@@ -1,10 +1,9 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { ByteReader, ByteWriter, MalformedBytes } from '../../core/wire/bytes.js';
 import { readDigest, writeDigest } from '../../core/repository/manifest.js';
 import type { Digest, Entry } from '../../core/repository/entry.js';
 import { unlessAbsent } from './file-errors.js';
+import type { FileSystem } from './file-system.js';
 import { sameStamp, type Stamp } from './stamps.js';
 
 const MAGIC = 0x4c4b5252; // "LKRR"
@@ -24,11 +23,14 @@ export class DigestRecord {
   private readonly byPath = new Map<string, Recorded>();
   private changed = false;
 
-  private constructor(private readonly file: string) {}
+  private constructor(
+    private readonly fs: FileSystem,
+    private readonly file: string,
+  ) {}
 
-  static load(file: string): DigestRecord {
-    const record = new DigestRecord(file);
-    const bytes = unlessAbsent(() => readFileSync(file));
+  static load(fs: FileSystem, file: string): DigestRecord {
+    const record = new DigestRecord(fs, file);
+    const bytes = unlessAbsent(() => fs.readFileSync(file));
     if (bytes !== null) record.read(bytes);
     return record;
   }
@@ -62,7 +64,8 @@ export class DigestRecord {
 
   save(): void {
     if (!this.changed) return;
-    mkdirSync(dirname(this.file), { recursive: true });
+    const { fs } = this;
+    fs.mkdirSync(dirname(this.file), { recursive: true });
     const temporary = `${this.file}.tmp`;
     const fd = fs.openSync(temporary, 'w', 0o600);
     try {

@@ -1,4 +1,4 @@
-import * as fs from 'node:fs';
+import type { FileSystem } from './file-system.js';
 
 /** So many files are synced at one time: the file system writes its journal once for all that wait. */
 export const SYNCS_AT_ONCE = 64;
@@ -7,14 +7,14 @@ export const SYNCS_AT_ONCE = 64;
  * Makes files or folders durable. Opened here, one after the other, closed when synced.
  * Rejects with the first failure, when all that were begun have ended.
  */
-export async function syncAll(paths: readonly string[]): Promise<void> {
+export async function syncAll(fs: FileSystem, paths: readonly string[]): Promise<void> {
   let next = 0;
   let failure: Error | null = null;
   const worker = async (): Promise<void> => {
     for (let path = paths[next]; path !== undefined && failure === null; path = paths[next]) {
       next += 1;
       try {
-        await syncPath(path);
+        await syncPath(fs, path);
       } catch (error) {
         failure ??= error instanceof Error ? error : new Error(String(error));
       }
@@ -24,7 +24,7 @@ export async function syncAll(paths: readonly string[]): Promise<void> {
   if (failure !== null) throw failure as Error;
 }
 
-function syncPath(path: string): Promise<void> {
+function syncPath(fs: FileSystem, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const fd = fs.openSync(path, 'r');
     fs.fsync(fd, (error) => {
@@ -36,15 +36,15 @@ function syncPath(path: string): Promise<void> {
 }
 
 /** Windows has no such call, and keeps entries by its own journal. */
-export async function syncFolders(paths: readonly string[]): Promise<void> {
-  if (process.platform !== 'win32') await syncAll(paths);
+export async function syncFolders(fs: FileSystem, paths: readonly string[]): Promise<void> {
+  if (process.platform !== 'win32') await syncAll(fs, paths);
 }
 
 /** A small file, replaced durably. */
-export async function replaceDurably(path: string, folder: string, text: string): Promise<void> {
+export async function replaceDurably(fs: FileSystem, path: string, folder: string, text: string): Promise<void> {
   const temporary = `${path}.tmp`;
   fs.writeFileSync(temporary, text, { mode: 0o600 });
-  await syncAll([temporary]);
+  await syncAll(fs, [temporary]);
   fs.renameSync(temporary, path);
-  await syncFolders([folder]);
+  await syncFolders(fs, [folder]);
 }

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import * as fs from 'node:fs';
+import type { FileSystem } from './file-system.js';
 
 /** Changes the places of two folders in one step. Throws an Error with the system's `code`. */
 export type Exchange = (a: string, b: string) => void;
@@ -46,7 +46,7 @@ function renameOf(koffi: Foreign): (...values: unknown[]) => number {
 const UNABLE: readonly string[] = ['EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 
 /** Tries it on two folders of its own in `folder`. */
-export function canExchange(exchange: Exchange | null, folder: string): boolean {
+export function canExchange(fs: FileSystem, exchange: Exchange | null, folder: string): boolean {
   if (exchange === null) return false;
   const [a, b] = [`${folder}/exchange-a`, `${folder}/exchange-b`];
   try {

@@ -12,3 +12,8 @@ export function unlessAbsent<Value>(action: () => Value): Value | null {
     throw error;
   }
 }
+
+/** No hard links here, or not to this file. */
+export function cannotLink(error: unknown): boolean {
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'].includes(codeOf(error));
+}

@@ -1,10 +1,11 @@
-import * as fs from 'node:fs';
+import { constants } from 'node:fs';
 import { LockstepError } from '../../core/errors.js';
 import { shown } from '../../core/repository/names.js';
 import { codeOf } from './file-errors.js';
+import type { FileSystem } from './file-system.js';
 import { Places } from './places.js';
 
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants;
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
 
 /**
  * Reaches folders of a live repository without passing a symbolic link. On Linux each part is opened below the one before it and held open, so that nothing can be put
@@ -13,7 +14,10 @@ const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants;
 export class FolderHolder {
   private held: { readonly path: string; readonly fd: number | null; readonly place: string } | null = null;
 
-  constructor(private readonly root: string) {}
+  constructor(
+    private readonly fs: FileSystem,
+    private readonly root: string,
+  ) {}
 
   /** Where names of the folder can be used. Good until the next call. @throws LockstepError LOCKSTEP_REPOSITORY_LINK; ENOENT of the system */
   reach(path: string): string {
@@ -25,20 +29,20 @@ export class FolderHolder {
   }
 
   release(): void {
-    if (this.held !== null && this.held.fd !== null) fs.closeSync(this.held.fd);
+    if (this.held !== null && this.held.fd !== null) this.fs.closeSync(this.held.fd);
     this.held = null;
   }
 
   private open(path: string, parts: readonly string[]): { path: string; fd: number; place: string } {
-    let fd = fs.openSync(this.root, O_RDONLY | O_DIRECTORY);
+    let fd = this.fs.openSync(this.root, O_RDONLY | O_DIRECTORY);
     for (const part of parts) {
       const above = fd;
       try {
-        fd = fs.openSync(`/proc/self/fd/${above}/${part}`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        fd = this.fs.openSync(`/proc/self/fd/${above}/${part}`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
       } catch (error) {
         throw codeOf(error) === 'ELOOP' || codeOf(error) === 'ENOTDIR' ? noFolder(path) : error;
       } finally {
-        fs.closeSync(above);
+        this.fs.closeSync(above);
       }
     }
     return { path, fd, place: `/proc/self/fd/${fd}` };
@@ -48,7 +52,7 @@ export class FolderHolder {
     let place = this.root;
     for (const part of parts) {
       place = Places.at(place, part);
-      if (!fs.lstatSync(place).isDirectory()) throw noFolder(path);
+      if (!this.fs.lstatSync(place).isDirectory()) throw noFolder(path);
     }
     return { path, fd: null, place };
   }

@@ -1,5 +1,3 @@
-import * as fs from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJson, Fields, textElement } from '../../core/wire/fields.js';
 import { PATH_BYTES_MAX } from '../../core/repository/names.js';
@@ -19,20 +17,20 @@ export function freshName(places: Places, at: number): string {
   const name = new Date(at).toISOString().replaceAll(':', '-');
   for (let count = 1; ; count += 1) {
     const candidate = count === 1 ? name : `${name}-${count}`;
-    if (!fs.existsSync(join(places.kept, candidate))) return candidate;
+    if (!places.fs.existsSync(join(places.kept, candidate))) return candidate;
   }
 }
 
 /** Newest first. What is no kept version of ours is not looked at. */
 export function listKept(places: Places): KeptVersion[] {
-  const names = unlessAbsent(() => fs.readdirSync(places.kept)) ?? [];
+  const names = unlessAbsent(() => places.fs.readdirSync(places.kept)) ?? [];
   const versions = names.filter((name) => NAME.test(name)).sort().reverse();
   return versions.map((name) => readVersion(places, name));
 }
 
 function readVersion(places: Places, name: string): KeptVersion {
   const unknown: KeptVersion = { name, at: Date.parse(name.slice(0, 24).replace(/T(\d\d)-(\d\d)-/, 'T$1:$2:')), term: 0, reason: 'not recorded', files: 0, bytes: 0, paths: [] };
-  const bytes = unlessAbsent(() => fs.readFileSync(join(places.kept, `${name}.json`)));
+  const bytes = unlessAbsent(() => places.fs.readFileSync(join(places.kept, `${name}.json`)));
   if (bytes === null) return unknown;
   try {
     const fields = Fields.of('kept version', decodeJson('kept version', bytes));
@@ -51,14 +49,14 @@ function readVersion(places: Places, name: string): KeptVersion {
 }
 
 export async function describeVersion(places: Places, version: KeptVersion): Promise<void> {
-  await replaceDurably(join(places.kept, `${version.name}.json`), places.kept, `${JSON.stringify({ ...version, reason: version.reason.slice(0, REASON_CHARS_MAX) }, null, 2)}\n`);
+  await replaceDurably(places.fs, join(places.kept, `${version.name}.json`), places.kept, `${JSON.stringify({ ...version, reason: version.reason.slice(0, REASON_CHARS_MAX) }, null, 2)}\n`);
 }
 
 /** Removes the oldest beyond `keep`. */
 export async function retain(places: Places, keep: number): Promise<void> {
-  fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
+  places.fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
   for (const { name } of listKept(places).slice(keep)) {
-    await rm(join(places.kept, name), { recursive: true, force: true });
-    await rm(join(places.kept, `${name}.json`), { force: true });
+    await places.fs.removeTree(join(places.kept, name));
+    places.fs.rmSync(join(places.kept, `${name}.json`), { force: true });
   }
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, sep } from 'node:path';
+import type { FileSystem } from './file-system.js';
 
-/** Where everything of one repository is. Paths are absolute; `path` of an entry has `/` between its parts. */
+/** Where everything of one repository is, and in which system. Paths are absolute; `path` of an entry has `/` between its parts. */
 export class Places {
   /** Beside the live folder, on the same file system. */
   readonly beside: string;
@@ -14,8 +15,11 @@ export class Places {
   readonly old: string;
   readonly kept: string;
   readonly switchRecord: string;
+  /** What is being changed file by file. */
+  readonly changing: string;
 
   constructor(
+    readonly fs: FileSystem,
     readonly live: string,
     /** File of the recorded digests. */
     readonly record: string,
@@ -27,6 +31,7 @@ export class Places {
     this.old = join(this.beside, 'old');
     this.kept = join(this.beside, 'kept');
     this.switchRecord = join(this.beside, 'switch.json');
+    this.changing = join(this.beside, 'changing.json');
   }
 
   /** Of an entry in the live folder, in the stage … : `root` is one of them. */

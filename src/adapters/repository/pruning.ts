@@ -1,5 +1,6 @@
-import * as fs from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { unlessAbsent } from './file-errors.js';
+import type { FileSystem } from './file-system.js';
 import { Places } from './places.js';
 import { FILLING_MODE } from './writing.js';
 
@@ -17,7 +18,7 @@ export interface Pruned {
  * Removes from an old tree what is in the live one as well: the very same file (a hard link), an equal link, a folder that is empty then. What is left is
  * what was replaced or removed. May be begun again wherever it was interrupted.
  */
-export async function prune(old: string, live: string, pathsMax: number): Promise<Pruned> {
+export async function prune(fs: FileSystem, old: string, live: string, pathsMax: number): Promise<Pruned> {
   const pruned: Pruned = { files: 0, bytes: 0, paths: [] };
   let looked = 0;
   const walk = async (folder: string, isInLive: boolean): Promise<boolean> => {
@@ -26,7 +27,7 @@ export async function prune(old: string, live: string, pathsMax: number): Promis
     let left = 0;
     for (const name of fs.readdirSync(place).sort()) {
       looked += 1;
-      if (looked % NAMES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (looked % NAMES_PER_TURN === 0) await fs.turn();
       const path = folder === '' ? name : `${folder}/${name}`;
       const stats = fs.lstatSync(Places.at(old, path), { bigint: true });
       const twin = isInLive ? unlessAbsent(() => fs.lstatSync(Places.at(live, path), { bigint: true })) : null;
@@ -35,7 +36,7 @@ export async function prune(old: string, live: string, pathsMax: number): Promis
         const isEmpty = await walk(path, isThere);
         if (isEmpty && isThere) fs.rmdirSync(Places.at(old, path));
         else left += 1;
-      } else if (twin !== null && isTwin(stats, twin, Places.at(old, path), Places.at(live, path))) fs.unlinkSync(Places.at(old, path));
+      } else if (twin !== null && isTwin(fs, stats, twin, Places.at(old, path), Places.at(live, path))) fs.unlinkSync(Places.at(old, path));
       else {
         left += 1;
         pruned.files += 1;
@@ -49,7 +50,7 @@ export async function prune(old: string, live: string, pathsMax: number): Promis
   return pruned;
 }
 
-function isTwin(old: fs.BigIntStats, live: fs.BigIntStats, oldPlace: string, livePlace: string): boolean {
+function isTwin(fs: FileSystem, old: BigIntStats, live: BigIntStats, oldPlace: string, livePlace: string): boolean {
   if (old.isSymbolicLink()) return live.isSymbolicLink() && fs.readlinkSync(oldPlace) === fs.readlinkSync(livePlace);
   return old.ino === live.ino && old.dev === live.dev;
 }

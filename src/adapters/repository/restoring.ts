@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { LockstepError } from '../../core/errors.js';
 import type { Entry } from '../../core/repository/entry.js';
@@ -6,6 +5,7 @@ import { pathFault, shown } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, KeptVersion } from '../../ports/repository.js';
 import { openContent } from './content.js';
+import type { FileSystem } from './file-system.js';
 import { Places } from './places.js';
 import { folderEntry } from './scan.js';
 
@@ -13,10 +13,11 @@ const READ_BYTES = 256 * 1024;
 
 /** Puts files of a kept version back into the live folder, by an applier that works file by file. Resolves to how many. */
 export async function restoreVersion(places: Places, version: KeptVersion, paths: readonly string[] | null, applier: Applier, hashing: Hashing): Promise<number> {
+  const { fs } = places;
   const root = join(places.kept, version.name);
   const restoring = new Restoring(places, root, applier, hashing);
   try {
-    for (const path of paths ?? fs.readdirSync(root).sort()) restoring.restore(checked(path, root, version));
+    for (const path of paths ?? fs.readdirSync(root).sort()) restoring.restore(checked(fs, path, root, version));
   } catch (error) {
     applier.abandon();
     throw error;
@@ -28,7 +29,7 @@ export async function restoreVersion(places: Places, version: KeptVersion, paths
   return restoring.files;
 }
 
-function checked(path: string, root: string, version: KeptVersion): string {
+function checked(fs: FileSystem, path: string, root: string, version: KeptVersion): string {
   const fault = pathFault(path, { windows: false, caseless: false });
   if (fault === null && fs.lstatSync(Places.at(root, path), { throwIfNoEntry: false }) !== undefined) return path;
   throw new LockstepError('LOCKSTEP_REPOSITORY_KEPT', `${shown(path)} is not in the kept version ${version.name}${fault === null ? '' : `: it ${fault}`}`, 'Name a path as it stands in the repository, or none for all of them.');
@@ -46,6 +47,7 @@ class Restoring {
   ) {}
 
   restore(path: string): void {
+    const { fs } = this.places;
     const parts = path.split('/');
     for (let count = 1; count < parts.length; count += 1) this.folder(parts.slice(0, count).join('/'));
     const place = Places.at(this.root, path);
@@ -62,13 +64,14 @@ class Restoring {
   private folder(path: string): void {
     if (this.made.has(path)) return;
     this.made.add(path);
+    const { fs } = this.places;
     if (fs.lstatSync(Places.at(this.places.live, path), { throwIfNoEntry: false })?.isDirectory() === true) return;
     const stats = fs.lstatSync(Places.at(this.root, path));
     this.applier.folder(folderEntry(path, stats));
   }
 
   private file(path: string): void {
-    const file = openContent({ root: this.root, record: null }, path);
+    const file = openContent({ fs: this.places.fs, root: this.root, record: null }, path);
     try {
       const entry: Entry = { path, kind: 'file', mode: file.mode, mtimeUs: file.mtimeUs, size: file.size, digest: null, target: '' };
       const writer = this.applier.create(entry);

@@ -1,4 +1,4 @@
-import * as fs from 'node:fs';
+import type { Stats } from 'node:fs';
 import { comparePaths, type Entry, type LeftOut, type Manifest, type Scope } from '../../core/repository/entry.js';
 import { ENTRIES_MAX, linkFault, pathFault, type Naming } from '../../core/repository/names.js';
 import { LockstepError } from '../../core/errors.js';
@@ -7,6 +7,7 @@ import type { ScanOptions, Slices } from '../../ports/repository.js';
 import { openContent, type NodeContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
 import { unlessAbsent } from './file-errors.js';
+import type { FileSystem } from './file-system.js';
 import type { Selection } from './patterns.js';
 import { Places } from './places.js';
 import { microseconds, stampOf } from './stamps.js';
@@ -17,6 +18,7 @@ const READ_BYTES = 256 * 1024;
 const HERE: Naming = { windows: process.platform === 'win32', caseless: false };
 
 export interface ScanParts {
+  readonly fs: FileSystem;
   readonly root: string;
   readonly record: DigestRecord;
   readonly selection: Selection;
@@ -53,7 +55,8 @@ export class FolderScan implements Slices<Scanned> {
   }
 
   step(): Scanned | null {
-    const until = performance.now() + SLICE_MS;
+    const { fs } = this.parts;
+    const until = fs.ticks() + SLICE_MS;
     do {
       if (!this.one()) {
         const { entries, leftOut, foreign } = this;
@@ -61,7 +64,7 @@ export class FolderScan implements Slices<Scanned> {
         this.parts.record.retain(entries);
         return { entries, leftOut, foreign };
       }
-    } while (performance.now() < until);
+    } while (fs.ticks() < until);
     return null;
   }
 
@@ -85,7 +88,7 @@ export class FolderScan implements Slices<Scanned> {
     if (start.path === '') this.enter('', start.deep);
     else {
       // A folder of the scope is in its manifest itself; one that went meanwhile is not.
-      const stats = fs.lstatSync(Places.at(this.parts.root, start.path), { throwIfNoEntry: false });
+      const stats = this.parts.fs.lstatSync(Places.at(this.parts.root, start.path), { throwIfNoEntry: false });
       if (stats?.isDirectory() === true && this.parts.selection.takesFolder(start.path)) {
         this.add(folderEntry(start.path, stats));
         this.enter(start.path, start.deep);
@@ -95,6 +98,7 @@ export class FolderScan implements Slices<Scanned> {
   }
 
   private enter(path: string, deep: boolean): void {
+    const { fs } = this.parts;
     const folder = path === '' ? this.parts.root : Places.at(this.parts.root, path);
     const names = path === '' ? fs.readdirSync(folder) : (unlessAbsent(() => fs.readdirSync(folder)) ?? []);
     this.open.push({ path, names: names.sort(), next: 0, deep });
@@ -102,7 +106,7 @@ export class FolderScan implements Slices<Scanned> {
 
   private look(folder: Open, name: string): void {
     const path = folder.path === '' ? name : `${folder.path}/${name}`;
-    const stats = fs.lstatSync(Places.at(this.parts.root, path), { throwIfNoEntry: false });
+    const stats = this.parts.fs.lstatSync(Places.at(this.parts.root, path), { throwIfNoEntry: false });
     if (stats === undefined) {
       // Gone since the folder was listed; or a name in another encoding, which cannot be asked for.
       if (name.includes('\ufffd')) this.leave(path, 'a name that is no UTF-8');
@@ -121,7 +125,7 @@ export class FolderScan implements Slices<Scanned> {
     else this.leave(path, kindOf(stats));
   }
 
-  private file(path: string, stats: fs.Stats): void {
+  private file(path: string, stats: Stats): void {
     if (!this.isNamed(path)) return;
     const stamp = stampOf(stats);
     const entry: Entry = { path, kind: 'file', mode: stats.mode & 0o7777, mtimeUs: stamp.mtimeUs, size: stats.size, digest: null, target: '' };
@@ -151,7 +155,7 @@ export class FolderScan implements Slices<Scanned> {
 
   private link(path: string): void {
     if (!this.isNamed(path)) return;
-    const target = unlessAbsent(() => fs.readlinkSync(Places.at(this.parts.root, path)));
+    const target = unlessAbsent(() => this.parts.fs.readlinkSync(Places.at(this.parts.root, path)));
     if (target === null) return;
     const fault = linkFault(path, target, HERE);
     if (fault !== null) this.leave(path, fault.replace(/^is /, ''));
@@ -185,7 +189,7 @@ function startsOf(scope: Scope | null): { path: string; deep: boolean }[] {
   return [...new Set([...scope.folders, ...scope.deep])].filter((path) => !isCovered(path)).map((path) => ({ path, deep: deep.has(path) }));
 }
 
-export function folderEntry(path: string, stats: fs.Stats): Entry {
+export function folderEntry(path: string, stats: Stats): Entry {
   return { path, kind: 'folder', mode: stats.mode & 0o7777, mtimeUs: microseconds(stats.mtimeMs), size: 0, digest: null, target: '' };
 }
 
@@ -195,7 +199,7 @@ function merged(entries: Entry[]): Entry[] {
   return entries.filter((entry, at) => entry.path !== entries[at - 1]?.path);
 }
 
-function kindOf(stats: fs.Stats): string {
+function kindOf(stats: Stats): string {
   if (stats.isSocket()) return 'a socket';
   if (stats.isFIFO()) return 'a named pipe';
   return stats.isBlockDevice() || stats.isCharacterDevice() ? 'a device' : 'no file, folder or link';

@@ -1,12 +1,12 @@
-import * as fs from 'node:fs';
-import { rmSync } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import type { Entry } from '../../core/repository/entry.js';
 import { parentOf } from '../../core/repository/entry.js';
 import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
 import { openContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
 import { syncAll, syncFolders } from './durable.js';
-import { codeOf, unlessAbsent } from './file-errors.js';
+import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
+import type { FileSystem } from './file-system.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { Places } from './places.js';
 import { folderEntry } from './scan.js';
@@ -14,8 +14,6 @@ import { microseconds, seconds, stampOf } from './stamps.js';
 import { switchTrees, type SwitchParts } from './switching.js';
 import { dressFolder, FILLING_MODE, writeFile, type Written } from './writing.js';
 
-/** Codes that say: no hard links here, or not to this file. */
-const WITHOUT_LINKS: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'];
 const FILES_PER_TURN = 500;
 
 export interface StagedParts extends SwitchParts {
@@ -26,6 +24,7 @@ export interface StagedParts extends SwitchParts {
 
 /** Builds a whole new tree beside the live folder, and exchanges the two. */
 export class StagedApplier implements Applier {
+  private readonly fs: FileSystem;
   private readonly folders: Entry[] = [];
   private readonly written: Written[] = [];
   private readonly taken: Entry[] = [];
@@ -35,17 +34,19 @@ export class StagedApplier implements Applier {
     private readonly commit_: Commit,
   ) {
     const { places } = parts;
-    fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
+    this.fs = places.fs;
+    this.fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
     setAsideStage(places);
-    fs.mkdirSync(places.stage, { mode: FILLING_MODE });
+    this.fs.mkdirSync(places.stage, { mode: FILLING_MODE });
   }
 
   folder(entry: Entry): void {
-    fs.mkdirSync(this.staged(entry), { mode: FILLING_MODE });
+    this.fs.mkdirSync(this.staged(entry), { mode: FILLING_MODE });
     this.folders.push(entry);
   }
 
   keep(entry: Entry): boolean {
+    const { fs } = this;
     if (entry.kind === 'folder') {
       this.folder(entry);
       return true;
@@ -60,7 +61,7 @@ export class StagedApplier implements Applier {
       fs.linkSync(live, staged);
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return false;
-      if (!WITHOUT_LINKS.includes(codeOf(error))) throw error;
+      if (!cannotLink(error)) throw error;
       return this.copied(entry);
     }
     const stats = fs.lstatSync(staged);
@@ -77,7 +78,7 @@ export class StagedApplier implements Applier {
   }
 
   link(entry: Entry): void {
-    fs.symlinkSync(entry.target, this.staged(entry));
+    this.fs.symlinkSync(entry.target, this.staged(entry));
   }
 
   remove(): void {
@@ -90,12 +91,13 @@ export class StagedApplier implements Applier {
 
   left(entry: Entry): ContentFile | null {
     const place = Places.at(this.parts.places.left, entry.path);
-    const stats = fs.lstatSync(place, { throwIfNoEntry: false });
+    const stats = this.fs.lstatSync(place, { throwIfNoEntry: false });
     if (stats === undefined || !stats.isFile() || stats.nlink > 1 || stats.size !== entry.size || microseconds(stats.mtimeMs) !== entry.mtimeUs) return null;
-    return openContent({ root: this.parts.places.left, record: null }, entry.path);
+    return openContent({ fs: this.fs, root: this.parts.places.left, record: null }, entry.path);
   }
 
   takeLeft(entry: Entry): void {
+    const { fs } = this;
     const staged = this.staged(entry);
     fs.renameSync(Places.at(this.parts.places.left, entry.path), staged);
     const stats = fs.lstatSync(staged);
@@ -104,31 +106,30 @@ export class StagedApplier implements Applier {
   }
 
   put(entry: Entry, content: Uint8Array): void {
-    const stamp = writeFile(this.staged(entry), entry, content);
+    const stamp = writeFile(this.fs, this.staged(entry), entry, content);
     this.written.push({ path: entry.path, stamp, digest: entry.digest ?? '' });
   }
 
   create(entry: Entry): ContentWriter {
     return new PartWriter(this.parts.places, entry.path, (part, finished) => {
       const staged = this.staged(finished);
-      fs.renameSync(part, staged);
-      this.noteWritten(finished, fs.lstatSync(staged)); // A rename is a change of its own.
+      this.fs.renameSync(part, staged);
+      this.noteWritten(finished, this.fs.lstatSync(staged)); // A rename is a change of its own.
     });
   }
 
   async commit(): Promise<CommitOutcome> {
+    const { fs } = this;
     const { places, record } = this.parts;
     await this.carryForeign();
-    for (const folder of this.folders.toReversed()) dressFolder(this.staged(folder), folder.mode, folder.mtimeUs);
+    for (const folder of this.folders.toReversed()) dressFolder(fs, this.staged(folder), folder.mode, folder.mtimeUs);
     this.dressRoot();
-    await syncAll(this.written.map(({ path }) => Places.at(places.stage, path)));
-    await syncFolders([places.stage, ...this.folders.map((folder) => this.staged(folder))]);
+    await syncAll(fs, this.written.map(({ path }) => Places.at(places.stage, path)));
+    await syncFolders(fs, [places.stage, ...this.folders.map((folder) => this.staged(folder))]);
     const switched = await switchTrees(this.parts, this.commit_);
     if (switched === null) return { kind: 'not-allowed' };
     for (const { path, stamp, digest } of this.written) record.set(path, stamp, digest);
     await this.recordTaken();
-    rmSync(places.left, { recursive: true, force: true });
-    rmSync(places.parts, { recursive: true, force: true });
     return { kind: 'done', kept: switched.kept };
   }
 
@@ -140,22 +141,23 @@ export class StagedApplier implements Applier {
     return Places.at(this.parts.places.stage, entry.path);
   }
 
-  private noteWritten(entry: Entry, stats: fs.Stats): void {
+  private noteWritten(entry: Entry, stats: Stats): void {
     this.written.push({ path: entry.path, stamp: stampOf(stats), digest: entry.digest ?? '' });
   }
 
   /** A copy: where there are no hard links, and where permissions or time are to be others than the live file's. */
   private copied(entry: Entry): boolean {
+    const { fs } = this;
     const staged = this.staged(entry);
     let live: ContentFile | null;
     try {
-      live = unlessAbsent(() => openContent({ root: this.parts.places.live, record: null }, entry.path));
+      live = unlessAbsent(() => openContent({ fs: this.fs, root: this.parts.places.live, record: null }, entry.path));
     } catch {
       return false; // No file any more.
     }
     if (live === null) return false;
     try {
-      fs.copyFileSync(Places.at(this.parts.places.live, entry.path), staged, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
+      fs.copyFileSync(Places.at(this.parts.places.live, entry.path), staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       if (live.size !== entry.size || live.changed()) {
         fs.unlinkSync(staged);
         return false;
@@ -170,9 +172,10 @@ export class StagedApplier implements Applier {
   }
 
   private dressRoot(): void {
+    const { fs } = this;
     const { places } = this.parts;
     const live = fs.statSync(places.live);
-    dressFolder(places.stage, live.mode & 0o7777, microseconds(live.mtimeMs));
+    dressFolder(fs, places.stage, live.mode & 0o7777, microseconds(live.mtimeMs));
     const stage = fs.statSync(places.stage);
     if (stage.uid !== live.uid || stage.gid !== live.gid) fs.chownSync(places.stage, live.uid, live.gid);
   }
@@ -181,8 +184,8 @@ export class StagedApplier implements Applier {
   private async recordTaken(): Promise<void> {
     const { places, record } = this.parts;
     for (const [index, entry] of this.taken.entries()) {
-      if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
-      const stats = fs.lstatSync(Places.at(places.live, entry.path), { throwIfNoEntry: false });
+      if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await this.fs.turn();
+      const stats = this.fs.lstatSync(Places.at(places.live, entry.path), { throwIfNoEntry: false });
       if (stats === undefined || entry.digest === null) continue;
       const stamp = stampOf(stats);
       if (stamp.size === entry.size && stamp.mtimeUs === entry.mtimeUs) record.set(entry.path, stamp, entry.digest);
@@ -192,20 +195,21 @@ export class StagedApplier implements Applier {
   /** What does not belong to the repository goes over into the new tree: late, since it may be written to all the time. */
   private async carryForeign(): Promise<void> {
     for (const [index, path] of this.parts.foreign.entries()) {
-      if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
+      if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await this.fs.turn();
       this.carryParents(parentOf(path));
       this.carry(path);
     }
   }
 
   private carryParents(path: string): void {
-    if (path === '' || fs.existsSync(Places.at(this.parts.places.stage, path))) return;
+    if (path === '' || this.fs.existsSync(Places.at(this.parts.places.stage, path))) return;
     this.carryParents(parentOf(path));
-    const live = fs.lstatSync(Places.at(this.parts.places.live, path), { throwIfNoEntry: false });
+    const live = this.fs.lstatSync(Places.at(this.parts.places.live, path), { throwIfNoEntry: false });
     if (live?.isDirectory() === true) this.folder(folderEntry(path, live));
   }
 
   private carry(path: string): void {
+    const { fs } = this;
     const live = Places.at(this.parts.places.live, path);
     const staged = Places.at(this.parts.places.stage, path);
     const stats = fs.lstatSync(live, { throwIfNoEntry: false });
@@ -221,25 +225,26 @@ export class StagedApplier implements Applier {
 
 /** The stage of an interrupted sync becomes what the next one may take from; of two such, the newer file counts. */
 function setAsideStage(places: Places): void {
+  const { fs } = places;
   if (!fs.existsSync(places.stage)) return;
-  if (fs.existsSync(places.left)) mergeInto(places.left, places.stage);
-  rmSync(places.left, { recursive: true, force: true });
+  if (fs.existsSync(places.left)) mergeInto(fs, places.left, places.stage);
+  fs.rmSync(places.left, { recursive: true, force: true });
   fs.renameSync(places.stage, places.left);
-  openFolders(places.left);
+  openFolders(fs, places.left);
 }
 
 /** A folder that had its final permissions may not let its files be taken. */
-function openFolders(folder: string): void {
+function openFolders(fs: FileSystem, folder: string): void {
   fs.chmodSync(folder, FILLING_MODE);
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) openFolders(`${folder}/${entry.name}`);
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) openFolders(fs, `${folder}/${entry.name}`);
 }
 
-function mergeInto(from: string, to: string): void {
-  openFolders(to);
+function mergeInto(fs: FileSystem, from: string, to: string): void {
+  openFolders(fs, to);
   for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
     const [a, b] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
     const there = fs.lstatSync(b, { throwIfNoEntry: false });
     if (there === undefined) fs.renameSync(a, b);
-    else if (entry.isDirectory() && there.isDirectory()) mergeInto(a, b);
+    else if (entry.isDirectory() && there.isDirectory()) mergeInto(fs, a, b);
   }
 }

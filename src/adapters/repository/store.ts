@@ -1,12 +1,13 @@
-import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LockstepError } from '../../core/errors.js';
 import { shown, type Naming } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, Commit, ContentFile, KeptVersion, RepositoryStore, ScanOptions, Slices } from '../../ports/repository.js';
+import { settleChanging } from './changing.js';
 import { openContent } from './content.js';
 import { DigestRecord } from './digest-record.js';
 import { canExchange, loadExchange, type Exchange } from './exchange.js';
+import { NODE_FILES, type FileSystem } from './file-system.js';
 import { listKept } from './kept.js';
 import { LiveApplier } from './live.js';
 import { createSelection, type Selection } from './patterns.js';
@@ -31,6 +32,8 @@ export interface StoreOptions {
   readonly hashing: Hashing;
   /** `undefined`: what this system has; `null`: two renames even if it has more. */
   readonly exchange?: Exchange | null;
+  /** `undefined`: this machine's. */
+  readonly fs?: FileSystem;
 }
 
 /** One repository on this machine's file system. */
@@ -48,9 +51,9 @@ export class NodeRepository implements RepositoryStore {
     private readonly exchange_: Exchange | null,
   ) {
     this.exchange = exchange_ === null ? 'two-renames' : 'atomic';
-    this.record = DigestRecord.load(options.recordFile);
+    this.record = DigestRecord.load(places.fs, options.recordFile);
     this.selection = createSelection(options.include, options.exclude);
-    this.naming = { windows: process.platform === 'win32', caseless: isCaseless(places.beside) };
+    this.naming = { windows: process.platform === 'win32', caseless: isCaseless(places.fs, places.beside) };
   }
 
   /**
@@ -58,16 +61,17 @@ export class NodeRepository implements RepositoryStore {
    * @throws LockstepError LOCKSTEP_REPOSITORY_FOLDER when that cannot be, LOCKSTEP_REPOSITORY_PATTERN
    */
   static open(options: StoreOptions): NodeRepository {
+    const fs = options.fs ?? NODE_FILES;
     try {
       const live = fs.existsSync(options.path) ? fs.realpathSync(options.path) : join(fs.realpathSync(dirname(options.path)), basename(options.path));
-      const places = new Places(live, options.recordFile);
+      const places = new Places(fs, live, options.recordFile);
       fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
       if (!fs.lstatSync(places.beside).isDirectory()) throw new Error(`${places.beside} is no folder`);
       const there = fs.lstatSync(live, { throwIfNoEntry: false });
       if (there !== undefined && !there.isDirectory()) throw new Error(`${live} is no folder`);
       if (there !== undefined && there.dev !== fs.lstatSync(places.beside).dev) throw new Error(`${live} is a mount point, and cannot be exchanged with the folder that is built beside it`);
       const exchange = options.exchange === undefined ? loadExchange() : options.exchange;
-      return new NodeRepository(options, places, canExchange(exchange, places.beside) ? exchange : null);
+      return new NodeRepository(options, places, canExchange(fs, exchange, places.beside) ? exchange : null);
     } catch (error) {
       if (error instanceof LockstepError) throw error;
       throw new LockstepError(
@@ -82,15 +86,16 @@ export class NodeRepository implements RepositoryStore {
   async recover({ make }: { readonly make: boolean }): Promise<readonly string[]> {
     const { places } = this;
     const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep });
-    if (make && !fs.existsSync(places.live)) {
-      fs.mkdirSync(places.live);
+    if (await settleChanging(places)) said.push('changes of single files that were interrupted were made durable');
+    if (make && !places.fs.existsSync(places.live)) {
+      places.fs.mkdirSync(places.live);
       said.push(`the folder ${places.live} was not there and was made`);
     }
     return said;
   }
 
   scan(options: ScanOptions): Slices<Scanned> {
-    const scan = new FolderScan({ root: this.places.live, record: this.record, selection: this.selection, hashing: this.options.hashing }, options);
+    const scan = new FolderScan({ fs: this.places.fs, root: this.places.live, record: this.record, selection: this.selection, hashing: this.options.hashing }, options);
     return {
       step: () => {
         const result = scan.step();
@@ -101,7 +106,7 @@ export class NodeRepository implements RepositoryStore {
   }
 
   open(path: string): ContentFile {
-    return openContent({ root: this.places.live, record: this.record }, path);
+    return openContent({ fs: this.places.fs, root: this.places.live, record: this.record }, path);
   }
 
   apply(mode: 'staged' | 'live', commit: Commit): Applier {
@@ -127,7 +132,7 @@ export class NodeRepository implements RepositoryStore {
 }
 
 /** Asks the file system: names that differ in case are one there, or not. */
-function isCaseless(folder: string): boolean {
+function isCaseless(fs: FileSystem, folder: string): boolean {
   const probe = join(folder, 'Case-Probe');
   fs.writeFileSync(probe, '');
   try {

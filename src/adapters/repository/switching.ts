@@ -1,5 +1,3 @@
-import * as fs from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { decodeJson, Fields } from '../../core/wire/fields.js';
 import type { Commit, KeptVersion } from '../../ports/repository.js';
@@ -40,8 +38,9 @@ export interface SwitchParts {
 /** The stage is whole and durable. Resolves to `null` when `mayChange` said no, and nothing was changed. */
 export async function switchTrees(parts: SwitchParts, commit: Commit): Promise<{ readonly kept: KeptVersion | null } | null> {
   const { places, exchange } = parts;
-  const record: SwitchRecord = { term: commit.term, reason: commit.reason, at: commit.at, liveInode: inodeOf(places.live) ?? '', stageInode: inodeOf(places.stage) ?? '' };
-  await replaceDurably(places.switchRecord, places.beside, JSON.stringify(record));
+  const { fs } = places;
+  const record: SwitchRecord = { term: commit.term, reason: commit.reason, at: commit.at, liveInode: inodeOf(places, places.live) ?? '', stageInode: inodeOf(places, places.stage) ?? '' };
+  await replaceDurably(fs, places.switchRecord, places.beside, JSON.stringify(record));
   if (!commit.mayChange()) {
     fs.unlinkSync(places.switchRecord);
     return null;
@@ -50,23 +49,27 @@ export async function switchTrees(parts: SwitchParts, commit: Commit): Promise<{
     fs.renameSync(places.live, places.old);
     fs.renameSync(places.stage, places.live);
   } else exchange(places.stage, places.live);
-  await syncFolders([dirname(places.live), places.beside]);
+  await syncFolders(fs, [dirname(places.live), places.beside]);
   return { kept: await finish(parts, record) };
 }
 
 /** After the exchange: what was replaced becomes a kept version. Whatever of it is done already is not done again. */
 async function finish({ places, keep }: SwitchParts, record: SwitchRecord): Promise<KeptVersion | null> {
-  if (inodeOf(places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
+  const { fs } = places;
+  if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
   const kept = fs.existsSync(places.old) ? await keepOld(places, record, keep) : null;
+  // What interrupted syncs had left for this one; gone before the record is, so that nothing of it stays for ever.
+  for (const left of [places.left, places.parts]) await fs.removeTree(left);
   fs.rmSync(places.switchRecord, { force: true });
-  await syncFolders([places.beside]);
+  await syncFolders(fs, [places.beside]);
   return kept;
 }
 
 async function keepOld(places: Places, record: SwitchRecord, keep: number): Promise<KeptVersion | null> {
-  const { files, bytes, paths } = await prune(places.old, places.live, NAMED_PATHS_MAX);
+  const { fs } = places;
+  const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX);
   if (keep === 0 || (files === 0 && fs.readdirSync(places.old).length === 0)) {
-    await rm(places.old, { recursive: true, force: true });
+    await fs.removeTree(places.old);
     await retain(places, keep);
     return null;
   }
@@ -75,7 +78,7 @@ async function keepOld(places: Places, record: SwitchRecord, keep: number): Prom
   const version: KeptVersion = { name, at: record.at, term: record.term, reason: record.reason, files, bytes, paths };
   await describeVersion(places, version);
   fs.renameSync(places.old, join(places.kept, name));
-  await syncFolders([places.kept]);
+  await syncFolders(fs, [places.kept]);
   await retain(places, keep);
   return version;
 }
@@ -83,35 +86,36 @@ async function keepOld(places: Places, record: SwitchRecord, keep: number): Prom
 /** Ends what a crash interrupted. Says what it did. */
 export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
   const { places } = parts;
+  const { fs } = places;
   const record = readRecord(places);
   const said: string[] = [];
   if (record !== null) {
-    const live = inodeOf(places.live);
-    if (live === null && inodeOf(places.stage) === record.stageInode) {
+    const live = inodeOf(places, places.live);
+    if (live === null && inodeOf(places, places.stage) === record.stageInode) {
       fs.renameSync(places.stage, places.live);
-      await syncFolders([dirname(places.live), places.beside]);
+      await syncFolders(fs, [dirname(places.live), places.beside]);
       said.push('an exchange of the folders that was interrupted between its two renames was completed');
     } else if (live === null && fs.existsSync(places.old)) {
       fs.renameSync(places.old, places.live);
       said.push('the old folder was put back: the new one is not there');
     }
-    if (inodeOf(places.live) === record.stageInode) {
+    if (inodeOf(places, places.live) === record.stageInode) {
       const kept = await finish(parts, record);
       said.push(kept === null ? 'the exchange of the folders had taken place' : `the exchange of the folders had taken place; what it replaced is kept as ${kept.name}`);
     } else fs.rmSync(places.switchRecord, { force: true });
   }
-  if (record === null && fs.existsSync(places.old)) await rm(places.old, { recursive: true, force: true }); // Its exchange was ended; only its removal was not.
+  if (record === null && fs.existsSync(places.old)) await fs.removeTree(places.old); // Its exchange was ended; only its removal was not.
   return said;
 }
 
 function readRecord(places: Places): SwitchRecord | null {
-  const bytes = unlessAbsent(() => fs.readFileSync(places.switchRecord));
+  const bytes = unlessAbsent(() => places.fs.readFileSync(places.switchRecord));
   if (bytes === null) return null;
   const fields = Fields.of('switch record', decodeJson('switch record', bytes));
   return { term: fields.whole('term'), reason: fields.text('reason', 1000), at: fields.whole('at'), liveInode: fields.name('liveInode', 40), stageInode: fields.name('stageInode', 40) };
 }
 
 /** `null` when nothing is there. */
-function inodeOf(place: string): string | null {
+function inodeOf({ fs }: Places, place: string): string | null {
   return fs.lstatSync(place, { bigint: true, throwIfNoEntry: false })?.ino.toString() ?? null;
 }

@@ -1,8 +1,9 @@
-import * as fs from 'node:fs';
+import { constants } from 'node:fs';
 import type { Digest, Entry } from '../../core/repository/entry.js';
+import type { FileSystem } from './file-system.js';
 import { microseconds, seconds, stampOf, type Stamp } from './stamps.js';
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 /** Only what is not there yet, and never through a link. */
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0);
 /** Of folders that are being filled: their own permissions may not let us. */
@@ -15,17 +16,17 @@ export interface Written {
   readonly digest: Digest;
 }
 
-export function openNew(place: string, mode: number): number {
+export function openNew(fs: FileSystem, place: string, mode: number): number {
   return fs.openSync(place, NEW_FILE, mode);
 }
 
 /** Writes all of `bytes`; the system may take fewer at once. */
-export function writeAll(fd: number, bytes: Uint8Array, at: number): void {
+export function writeAll(fs: FileSystem, fd: number, bytes: Uint8Array, at: number): void {
   for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, at + done);
 }
 
 /** Gives an open file its time and permissions. */
-export function dress(fd: number, entry: Entry): Stamp {
+export function dress(fs: FileSystem, fd: number, entry: Entry): Stamp {
   const time = seconds(entry.mtimeUs);
   fs.futimesSync(fd, time, time);
   const stats = fs.fstatSync(fd);
@@ -35,18 +36,18 @@ export function dress(fd: number, entry: Entry): Stamp {
 }
 
 /** A whole new file of a known content. */
-export function writeFile(place: string, entry: Entry, content: Uint8Array): Stamp {
-  const fd = openNew(place, entry.mode);
+export function writeFile(fs: FileSystem, place: string, entry: Entry, content: Uint8Array): Stamp {
+  const fd = openNew(fs, place, entry.mode);
   try {
-    writeAll(fd, content, 0);
-    return dress(fd, entry);
+    writeAll(fs, fd, content, 0);
+    return dress(fs, fd, entry);
   } finally {
     fs.closeSync(fd);
   }
 }
 
 /** Permissions and time of a folder, when nothing more is put into it. */
-export function dressFolder(place: string, mode: number, mtimeUs: number): void {
+export function dressFolder(fs: FileSystem, place: string, mode: number, mtimeUs: number): void {
   const stats = fs.lstatSync(place);
   if ((stats.mode & 0o7777) !== mode && process.platform !== 'win32') fs.chmodSync(place, mode);
   if (microseconds(stats.mtimeMs) !== mtimeUs) fs.utimesSync(place, seconds(mtimeUs), seconds(mtimeUs));
