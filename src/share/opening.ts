@@ -2,6 +2,7 @@ import type { KeeperOrder } from '../core/control/keeper.js';
 import { decodeShareIdentity, encodeShareIdentity } from '../core/terms/codec.js';
 import { termOfName } from '../core/terms/names.js';
 import type { PublishMethod, ShareIdentity } from '../core/terms/record.js';
+import { sameBytes } from '../core/wire/bytes.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { MountInspector, MountReport } from '../ports/mount.js';
@@ -30,6 +31,8 @@ export class Opening {
   /** Ways of publishing that the preflight found to be exclusive here; `null` before it passed. */
   private methods: readonly PublishMethod[] | null = null;
   private toldMount = '';
+  /** The lockfile as it was read last: at every look it is the same, byte for byte. */
+  private decoded: { readonly bytes: Uint8Array; readonly identity: ShareIdentity } | null = null;
   /** The share whose lockfile and folder of records are known to survive a restart of the gateway. */
   private settled: string | null = null;
 
@@ -127,7 +130,9 @@ export class Opening {
   private async read(): Promise<ShareIdentity | null> {
     const { files, paths, config } = this.parts;
     try {
-      return decodeShareIdentity(await files.read(paths.identity), config.lockFile);
+      const bytes = await files.read(paths.identity);
+      if (this.decoded === null || !sameBytes(this.decoded.bytes, bytes)) this.decoded = { bytes, identity: decodeShareIdentity(bytes, config.lockFile) };
+      return this.decoded.identity;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return null;
       if (codeOf(error) === 'EISDIR') throw trouble('failed', `the lockfile ${config.lockFile} is a folder; remove or rename it, or choose another lockFile`);

@@ -70,6 +70,8 @@ interface Span {
 export interface PlanShape {
   readonly fromMs: number;
   readonly untilMs: number;
+  /** Faults last up to so many times as long as with the bundled times; 1 or more. */
+  readonly stretch: number;
   readonly faultsMin: number;
   readonly faultsMax: number;
 }
@@ -96,7 +98,10 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
   for (let left = shape.faultsMin - faults.filter(({ kind, atMs }) => certain.includes(kind) && atMs <= shape.untilMs).length; left > 0; left -= 1) {
     faults.push(draw(random, certain, { kinds: certain, atMs: random.between(shape.fromMs, shape.untilMs), host: random.pick(HOSTS), momentChance: MOMENT_CHANCE, span: null }));
   }
-  return faults.filter(({ atMs }) => atMs <= shape.untilMs).sort((a, b) => a.atMs - b.atMs);
+  return faults
+    .filter(({ atMs }) => atMs <= shape.untilMs)
+    .map((fault) => ({ ...fault, forMs: fault.forMs * shape.stretch ** random.fraction() }))
+    .sort((a, b) => a.atMs - b.atMs);
 }
 
 interface Wish {

@@ -43,8 +43,11 @@ export interface SeedShape {
  * of a paused or dead process, the copy, and clients that were away up to 15 s and dial, refused, once around.
  */
 const HEAL_LIMIT_MS = 60_000;
-/** Long runs also have profiles with longer times than the bundled ones. */
-const LONG_PACES = [1, 2, 4] as const;
+/**
+ * Long runs mostly have profiles with longer times than the bundled ones, as one may have at a slow share: the gate's seeds have those. The longer
+ * the times, the fewer of a run's events are housekeeping. Each pace with its weight.
+ */
+const LONG_PACES = [[1, 1], [2, 2], [4, 5], [8, 12]] as const;
 const QUIET_AT_START_MS = 8_000;
 const TAIL_MS = 30_000;
 
@@ -63,7 +66,7 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
   const together = random.chance(0.6);
   const late = together ? random.between(0, 1_500) : random.logBetween(1_500, 25_000);
   const first = random.pick(['primary', 'secondary'] as const);
-  const pace = isLong ? random.pick(LONG_PACES) : 1;
+  const pace = isLong ? random.pick(LONG_PACES.flatMap(([each, weight]) => Array.from({ length: weight }, () => each))) : 1;
   return {
     least,
     pace,
@@ -74,6 +77,7 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
       // Some seeds have trouble from the first moment on.
       fromMs: random.chance(0.25) ? 0 : QUIET_AT_START_MS,
       untilMs: troubleUntilMs,
+      stretch: pace,
       faultsMin: least.faults,
       faultsMax: isLong ? Math.round(1.8 * minutes) : Math.round(4.5 * minutes),
     },

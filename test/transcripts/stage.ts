@@ -27,7 +27,7 @@ const SHAPE: SeedShape = {
   troubleUntilMs: 0,
   healLimitMs: 0,
   untilMs: 0,
-  plan: { fromMs: 0, untilMs: 0, faultsMin: 0, faultsMax: 0 },
+  plan: { fromMs: 0, untilMs: 0, stretch: 1, faultsMin: 0, faultsMax: 0 },
   workload: { everyMs: 1, busyEveryMs: 1, busyForMs: 1, incidentEveryMs: 1 },
   clocks: { primary: STEADY, secondary: STEADY },
   startMs: { primary: 0, secondary: 0 },

@@ -1,5 +1,5 @@
 import { LockstepError } from '../errors.js';
-import { encodeText } from '../wire/bytes.js';
+import { encodeText, sameBytes } from '../wire/bytes.js';
 import { decodeJson, Fields, MessageRefused } from '../wire/fields.js';
 import { shortSum } from '../wire/sum.js';
 import { NAME_CHARS_MAX, readTermRecord } from '../wire/term-record.js';
@@ -92,7 +92,7 @@ function summed(text: string): Uint8Array {
 
 /** Every byte, so that of two keys of one name, of blanks and of other spellings of a number none can say something that we do not see. */
 function mustBe(bytes: Uint8Array, written: Uint8Array): void {
-  if (bytes.length !== written.length || bytes.some((byte, at) => byte !== written[at])) throw new MessageRefused('its checksum does not agree with its content');
+  if (!sameBytes(bytes, written)) throw new MessageRefused('its checksum does not agree with its content');
 }
 
 function onlyKeys(path: string, value: unknown, keys: readonly string[]): void {

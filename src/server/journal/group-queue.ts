@@ -32,6 +32,8 @@ export class GroupQueue {
   private term: Term;
   private position: Position;
   private chain: number;
+  /** The head as it was asked for last; `null` once it has moved. */
+  private point: LogPoint | null = null;
   private open: Group | null = null;
   private block: Block | null = null;
   private blockUsed = 0;
@@ -49,8 +51,10 @@ export class GroupQueue {
     this.chain = head.chain;
   }
 
+  /** The same object until something is appended. */
   get head(): LogPoint {
-    return { term: this.term, position: this.position, chain: this.chain };
+    this.point ??= { term: this.term, position: this.position, chain: this.chain };
+    return this.point;
   }
 
   get headTerm(): Term {
@@ -136,6 +140,7 @@ export class GroupQueue {
     this.term = record.term;
     this.position = record.position;
     this.chain = record.chain;
+    this.point = null;
   }
 
   private roomFor(size: number): Group {
