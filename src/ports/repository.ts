@@ -1,4 +1,4 @@
-import type { Digest, Entry, Manifest, Scope } from '../core/repository/entry.js';
+import type { Digest, Entry, Manifest, Patterns, Scope } from '../core/repository/entry.js';
 import type { Term } from '../core/identity.js';
 import type { Naming } from '../core/repository/names.js';
 
@@ -19,6 +19,8 @@ export interface ScanOptions {
   readonly scope: Scope | null;
   /** Read every file, whatever is recorded of it. */
   readonly checksum: boolean;
+  /** Which paths belong to it; absent: as it was opened. Of the last whole scan for `apply` too. */
+  readonly patterns?: Patterns;
 }
 
 /** An open file that is read. */

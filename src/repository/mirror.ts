@@ -1,7 +1,9 @@
 import type { NumberedWish, ReceiveRepositories, RepositoryCondition, RepositoryProgress } from '../core/control/repository.js';
+import type { RepositorySettings } from '../core/repository/entry.js';
 import type { Cancel } from '../ports/clock.js';
 import type { RepositoryStore } from '../ports/repository.js';
 import type { Stream } from '../ports/stream.js';
+import { disagreement } from './agreeing.js';
 import type { RepositoryConfig } from './config.js';
 import { reasonOf } from './messages.js';
 import { Wanted } from './wanted.js';
@@ -48,6 +50,9 @@ export class Mirror {
   private isReady = false;
   private isDialling = false;
   private isStopped = false;
+  /** What the serving server's profile says of it: that counts. `null`: it has not said. */
+  private theirs: RepositorySettings | null = null;
+  private disagreement: string | null = null;
   private running: Running | null = null;
   private readonly wanted = new Wanted();
   private failures = 0;
@@ -113,8 +118,9 @@ export class Mirror {
     const purpose = wish === null || wish.ask === 'restore' ? 'sync' : wish.ask;
     const checksum = wish !== null && wish.ask !== 'restore' && wish.checksum;
     // What is only compared is compared as a whole.
-    const folders = config.syncType === 'NO' ? null : next.folders;
-    this.running = { wish, request: { repository: config.name, type: config.syncType, purpose, checksum, folders, reason: next.reason } };
+    const { syncType: type, include, exclude } = this.theirs ?? config;
+    const folders = type === 'NO' ? null : next.folders;
+    this.running = { wish, request: { repository: config.name, type, purpose, checksum, folders, reason: next.reason, ...(this.disagreement === null ? {} : { patterns: { include, exclude } }) } };
     if (wish === null && (this.condition === 'waiting' || this.condition === 'idle')) this.become('syncing', null);
     tools.log.write('debug', `Repository ${config.name}: ${purpose} begins (${next.reason})`, { repository: config.name });
     this.tell();
@@ -157,6 +163,7 @@ export class Mirror {
       stores: new Map([[config.name, store]]),
       authority: this.parts.authority,
       hinted: (hint) => this.hinted(hint),
+      told: (settings) => this.told(settings),
       ready: () => {
         this.isReady = true;
         this.wanted.join = true;
@@ -174,6 +181,15 @@ export class Mirror {
     });
     if (isClosed) session.close('it has ended already');
     else this.session = session;
+  }
+
+  /** The two profiles are compared once for each link, and a difference is said when it is new. */
+  private told(settings: readonly RepositorySettings[]): void {
+    const { tools, config } = this.parts;
+    this.theirs = settings.find(({ name }) => name === config.name) ?? null;
+    const before = this.disagreement;
+    this.disagreement = this.theirs === null ? null : disagreement(config, this.theirs);
+    if (this.disagreement !== null && this.disagreement !== before) tools.log.write('warn', `Repository ${config.name}: ${this.disagreement}`, { event: 'repository-profiles', repository: config.name });
   }
 
   private hinted(hint: SyncHint): void {
@@ -210,7 +226,8 @@ export class Mirror {
     const news = this.condition !== 'in-sync' || (report.outcome === 'changed' && folders === null);
     if (news) tools.log.write('info', `Repository ${config.name}: ${summaryLine(report)}`, { event: 'repository', repository: config.name, outcome: report.outcome, files: report.files, bytes: report.bytes, wireBytes: report.wireBytes, elapsedMs: report.elapsedMs, kept: report.kept });
     this.parts.synced(tools.clock.wall());
-    this.become('in-sync', report.leftOut.length === 0 ? null : `not carried: ${report.leftOut.slice(0, 3).join(', ')}${report.leftOut.length > 3 ? ' …' : ''}`);
+    const leftOut = report.leftOut.length === 0 ? null : `not carried: ${report.leftOut.slice(0, 3).join(', ')}${report.leftOut.length > 3 ? ' …' : ''}`;
+    this.become('in-sync', [this.disagreement, leftOut].filter((one) => one !== null).join('; ') || null);
   }
 
   /** NO: nothing is touched, and the operator is told. */

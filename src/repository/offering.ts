@@ -1,5 +1,6 @@
 import type { NumberedWish, SendRepositories } from '../core/control/repository.js';
 import type { Cancel } from '../ports/clock.js';
+import type { RepositorySettings } from '../core/repository/entry.js';
 import type { RepositoryFolder } from '../ports/repository.js';
 import type { Stream } from '../ports/stream.js';
 import type { RepositoryConfig } from './config.js';
@@ -38,6 +39,7 @@ export class Offering {
   private readonly ends: Cancel[] = [];
   private pending: Pending[] = [];
   private waking: Cancel | null = null;
+  private readonly settings: readonly RepositorySettings[];
   /** Counts the roles: what was begun for an earlier one is left alone. */
   private turn = 0;
 
@@ -46,6 +48,7 @@ export class Offering {
     private readonly shelf: Shelf,
     private readonly authority: () => SendAuthority,
   ) {
+    this.settings = tools.config.repositories.filter(({ used }) => used).map(({ name, syncType, include, exclude }) => ({ name, syncType, include, exclude }));
     this.throttles = new Map(tools.config.repositories.map(({ name, throttle }) => [name, new Throttle(throttle, tools.clock)]));
   }
 
@@ -72,6 +75,7 @@ export class Offering {
       clock: tools.clock,
       log: tools.log,
       folders: this.folders,
+      settings: this.settings,
       authority: this.authority,
       allowance: (name) => this.allowance(name),
       sent: (name, bytes) => this.throttles.get(name)?.spend(bytes),

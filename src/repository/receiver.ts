@@ -9,7 +9,7 @@ import { damaged } from './fetching.js';
 import { RepositoryLink } from './link.js';
 import { reasonOf } from './messages.js';
 import { Receiving, type RoundOutcome } from './receiving.js';
-import { DIFFERENCES_MAX, NAMED_MAX, readHint } from './report.js';
+import { DIFFERENCES_MAX, NAMED_MAX, readHint, readSettings } from './report.js';
 import type { ReceiverParts, ReceiverSession, SyncProgress, SyncReport, SyncRequest } from './session.js';
 
 /** A manifest that is outdated before its end is asked for anew so many times. */
@@ -137,6 +137,7 @@ class Receiver implements ReceiverSession {
   }
 
   private welcome(frame: RepositoryFrame): void {
+    if (frame.kind === 'settings') return this.parts.told(readSettings(frame.json));
     if (frame.kind !== 'welcome') throw damaged(`a frame ${frame.kind} before the welcome`);
     if (frame.run !== this.parts.senderRun) return this.link.close('another run answers than the one that serves', 'this is not the run that was dialled');
     this.isWelcome = true;

@@ -64,7 +64,7 @@ export class Receiving {
     const { sync, request, scope, store } = parts;
     this.check = new ManifestCheck(store.naming, scope);
     this.send({ kind: 'ask', sync, repository: request.repository, checksum: request.checksum, scope });
-    this.scan = store.scan({ scope, checksum: request.checksum });
+    this.scan = store.scan({ scope, checksum: request.checksum, ...(request.patterns === undefined ? {} : { patterns: request.patterns }) });
   }
 
   get progressPhase(): SyncProgress['phase'] {

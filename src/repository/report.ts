@@ -1,5 +1,6 @@
 import { PATH_BYTES_MAX } from '../core/repository/names.js';
 import { Fields, textElement } from '../core/wire/fields.js';
+import type { RepositorySettings, SyncType } from '../core/repository/entry.js';
 import type { SyncDifference, SyncHint, SyncPurpose, SyncReport } from './session.js';
 
 /* What receiver and sender tell each other beside the sync itself, as JSON. */
@@ -10,6 +11,8 @@ export const DIFFERENCES_MAX = 1000;
 export const NAMED_MAX = 1000;
 const NAME_CHARS_MAX = 128;
 const DETAIL_CHARS_MAX = 4096;
+const PATTERN_CHARS_MAX = 1024;
+const TYPES: readonly SyncType[] = ['FULL', 'PARTIAL', 'NO'];
 const PURPOSES: readonly SyncPurpose[] = ['sync', 'diff', 'verify'];
 const OUTCOMES: readonly SyncReport['outcome'][] = ['same', 'changed', 'differs', 'failed'];
 const WHATS: readonly SyncDifference['what'][] = ['missing', 'extra', 'content', 'meta', 'kind'];
@@ -41,6 +44,15 @@ export function readHint(json: string): SyncHint {
     purpose: fields.oneOf('purpose', PURPOSES),
     folders: fields.nullable('folders', (from, name) => from.list(name, 0, NAMED_MAX, textElement(PATH_BYTES_MAX))),
   };
+}
+
+/** @throws MessageRefused */
+export function readSettings(json: string): RepositorySettings[] {
+  return Fields.of('settings', parsed(json)).list('repositories', 0, NAMED_MAX, (element, path) => {
+    const fields = Fields.of(path, element);
+    const patterns = (name: string): string[] => fields.list(name, 0, NAMED_MAX, textElement(PATTERN_CHARS_MAX));
+    return { name: fields.name('name', NAME_CHARS_MAX), syncType: fields.oneOf('syncType', TYPES), include: patterns('include'), exclude: patterns('exclude') };
+  });
 }
 
 function readDifference(element: unknown, path: string): SyncDifference {

@@ -77,6 +77,7 @@ class Sender implements SenderSession {
     const refusal = refusalOf(hello, identity, authority);
     if (refusal !== null || authority === null) return this.refuse(refusal ?? 'this server does not serve');
     this.isWelcome = true;
+    this.link.say({ kind: 'settings', json: JSON.stringify({ repositories: this.parts.settings }) });
     this.link.say({ kind: 'welcome', server: identity.server, run: identity.run, term: authority.term });
   }
 

@@ -1,5 +1,5 @@
 import type { RunId, ServerId, Term } from '../core/identity.js';
-import type { SyncType } from '../core/repository/entry.js';
+import type { Patterns, RepositorySettings, SyncType } from '../core/repository/entry.js';
 import type { Clock } from '../ports/clock.js';
 import type { Hashing } from '../ports/hashing.js';
 import type { Log } from '../ports/log.js';
@@ -29,6 +29,8 @@ export interface SenderParts {
   /** Bytes that may leave now, and taking them: the throttle of a repository. Infinity without one. */
   readonly allowance: (repository: string) => number;
   readonly sent: (repository: string, bytes: number) => void;
+  /** What this server's profile says of its repositories: told to each receiver. */
+  readonly settings: readonly RepositorySettings[];
   /** The receiver tells how a sync went; for status and log of this server. */
   readonly reported: (report: SyncReport) => void;
   readonly closed: (reason: string) => void;
@@ -64,6 +66,8 @@ export interface SyncRequest {
   readonly folders: readonly string[] | null;
   /** For the kept version. */
   readonly reason: string;
+  /** Which paths belong to the repository; absent: as this server's profile has it. */
+  readonly patterns?: Patterns;
 }
 
 export interface SyncProgress {
@@ -113,6 +117,8 @@ export interface ReceiverParts {
   /** Whom the present, young order tells us to receive from; `null`: nobody. Asked for every frame that carries a term and before every change of a live folder. */
   readonly authority: () => { readonly from: { readonly server: ServerId; readonly run: RunId }; readonly term: Term; readonly fencedThrough: Term } | null;
   readonly hinted: (hint: SyncHint) => void;
+  /** Before `ready`: what the sender's profile says of its repositories. */
+  readonly told: (settings: readonly RepositorySettings[]) => void;
   /** The conversation has begun: syncs may be asked for. */
   readonly ready: () => void;
   readonly finished: (report: SyncReport) => void;

@@ -56,6 +56,7 @@ async function send(folder: string, record: string): Promise<void> {
       clock,
       log: LOG,
       folders: new Map([['bench', store]]),
+      settings: [],
       authority: () => ({ peer: { server: RECEIVER.server, run: RECEIVER.run }, term: TERM }),
       allowance: () => Number.POSITIVE_INFINITY,
       sent: () => undefined,
@@ -78,6 +79,7 @@ async function receive(folder: string, record: string, port: number): Promise<vo
     log: LOG,
     stores: new Map([['bench', store]]),
     authority: () => ({ from: { server: SENDER.server, run: SENDER.run }, term: TERM, fencedThrough: 0 as Term }),
+    told: () => undefined,
     hinted: () => undefined,
     ready: () => answer({ what: 'ready' }),
     finished: (report) => {

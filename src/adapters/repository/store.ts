@@ -95,9 +95,12 @@ export class NodeRepository implements RepositoryStore {
   }
 
   scan(options: ScanOptions): Slices<Scanned> {
-    const scan = new FolderScan({ fs: this.places.fs, root: this.places.live, record: this.record, selection: this.selection, hashing: this.options.hashing }, options);
+    const { places, record, options: { hashing } } = this;
+    let scan: FolderScan | null = null;
     return {
       step: () => {
+        // Not before: patterns of the other server may be refused here.
+        scan ??= new FolderScan({ fs: places.fs, root: places.live, record, selection: options.patterns === undefined ? this.selection : createSelection(options.patterns.include, options.patterns.exclude), hashing }, options);
         const result = scan.step();
         if (result !== null && options.scope === null) this.foreign = result.foreign;
         return result;

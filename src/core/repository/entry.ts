@@ -35,6 +35,18 @@ export interface Manifest {
   readonly leftOut: readonly LeftOut[];
 }
 
+/** Which paths belong to a repository, as globs. An empty `include` takes all. */
+export interface Patterns {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+/** What must be the same in both profiles for one repository to be what both operators think. */
+export interface RepositorySettings extends Patterns {
+  readonly name: string;
+  readonly syncType: SyncType;
+}
+
 /**
  * The part of a repository that a sync is about: `null` is the whole. Otherwise folders (empty text: the repository itself), each itself and with what it
  * holds directly, or with everything below it when it is named in `deep`.

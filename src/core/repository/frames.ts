@@ -32,6 +32,7 @@ export const RepositoryKind = {
   hint: 20,
   ping: 21,
   list: 22,
+  settings: 23,
 } as const;
 const Kind = RepositoryKind;
 
@@ -100,6 +101,8 @@ export type RepositoryFrame =
   /** JSON; what it must hold is judged by who reads it. */
   | { readonly kind: 'report'; readonly json: string }
   | { readonly kind: 'hint'; readonly json: string }
+  /** JSON, before the welcome: what the sender's profile says of its repositories. */
+  | { readonly kind: 'settings'; readonly json: string }
   | { readonly kind: 'ping' };
 
 const OUTCOMES: readonly FileOutcome[] = ['sent', 'same', 'differs', 'vanished', 'unstable', 'unreadable'];
@@ -149,6 +152,7 @@ function encodeFields(writer: ByteWriter, frame: RepositoryFrame): void {
       return;
     case 'report':
     case 'hint':
+    case 'settings':
       writer.raw(encodeText(frame.json));
       return;
     default:
@@ -370,6 +374,8 @@ function decodeContent(kind: number, reader: ByteReader): RepositoryFrame {
       return { kind: 'report', json: json(reader) };
     case Kind.hint:
       return { kind: 'hint', json: json(reader) };
+    case Kind.settings:
+      return { kind: 'settings', json: json(reader) };
     case Kind.ping:
       return { kind: 'ping' };
     default:

@@ -101,6 +101,23 @@ describe('FULL', () => {
     expect(fs.existsSync(places.at('b/gone/y'))).toBe(false);
   });
 
+  it('goes by the patterns that it is given, and then both are equal', async () => {
+    const places = new Places();
+    places.write('a/app/x', 'a');
+    places.write('a/tmp/1', 'tmp of a');
+    places.write('a/log/1', 'log of a');
+    places.write('b/log/2', 'log of b');
+    places.write('b/tmp/2', 'tmp of b');
+    const pair = new Pair(await openStore({ path: places.at('a'), exclude: ['tmp'] }), await openStore({ path: places.at('b'), exclude: ['log'] }));
+    pairs.push(pair);
+    expect(await pair.connect()).toBe('ready');
+    const patterns = { include: [], exclude: ['tmp'] };
+    expect((await pair.sync({ patterns })).outcome).toBe('changed');
+    expect(Object.keys(picture(places.at('b'))).filter((path) => path.includes('/'))).toEqual(['app/x', 'log/1', 'tmp/2']);
+    expect((await pair.sync({ patterns })).outcome).toBe('same');
+    expect(await pair.sync({ patterns: { include: [], exclude: ['['.repeat(2000)] } })).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('1 to 1024 characters') });
+  });
+
   it('sends only what changed of a large file, and goes on where it was interrupted', async () => {
     const places = new Places();
     const bytes = new Uint8Array(8 * 1024 * 1024).map((_, at) => (at * 2654435761) >>> 24);

@@ -195,6 +195,33 @@ describe('receiving', () => {
     expect(receiver.asked.slice(1).map(({ folders }) => folders)).toEqual([['a'], ['b', 'c']]);
   });
 
+  test('profiles that differ are told with both values, and the serving server\'s count', async () => {
+    const world = new World(repository({ exclude: ['log', 'tmp'] }));
+    await world.answers().order(receive());
+    const { parts } = world.receiver;
+    parts.told([{ name: 'other', syncType: 'NO', include: [], exclude: [] }, { name: 'apps', syncType: 'PARTIAL', include: [], exclude: ['tmp', 'cache'] }]);
+    parts.ready();
+    await world.turn();
+    expect(world.receiver.asked).toEqual([{ repository: 'apps', type: 'PARTIAL', purpose: 'sync', checksum: false, folders: null, reason: 'joining', patterns: { include: [], exclude: ['tmp', 'cache'] } }]);
+    const said = 'its profiles differ: syncType is FULL here and PARTIAL on the serving server; exclude is ["log","tmp"] here and ["cache","tmp"] on the serving server. The serving server\'s count; make the two profiles equal';
+    expect(world.log.from('warn')).toEqual([expect.stringContaining(said)]);
+    world.receiver.finish({ leftOut: ['x: a socket'] });
+    await world.turn();
+    expect(world.view).toMatchObject({ condition: 'in-sync', detail: `${said}; not carried: x: a socket` });
+  });
+
+  test('profiles that say the same, in another order, are not spoken of', async () => {
+    const world = new World(repository({ exclude: ['log', 'tmp'] }));
+    await world.answers().order(receive());
+    world.receiver.parts.told([{ name: 'apps', syncType: 'FULL', include: [], exclude: ['tmp', 'log'] }]);
+    world.receiver.parts.ready();
+    await world.turn();
+    world.receiver.finish();
+    await world.turn();
+    expect(world.log.from('warn')).toEqual([]);
+    expect(world.view).toMatchObject({ condition: 'in-sync', detail: null });
+  });
+
   test('a sync that fails is a failure with its reason, and is tried again after 1 s, 2 s, 4 s', async () => {
     const world = new World(repository());
     const receiver = await joined(world);

@@ -13,6 +13,7 @@ const FRAMES: readonly RepositoryFrame[] = [
   { kind: 'hello', cluster: 'c', server: 'primary' as ServerId, run: 'r' as RunId, senderRun: 's' as RunId, term: 3 as Term },
   { kind: 'welcome', server: 'primary' as ServerId, run: 'r' as RunId, term: 3 as Term },
   { kind: 'refused', reason: 'why' },
+  { kind: 'settings', json: '{"repositories":[]}' },
   { kind: 'ask', sync: 1, repository: 'apps', checksum: true, scope: null },
   { kind: 'ask', sync: 2, repository: 'apps', checksum: false, scope: { folders: ['', 'a/b'], deep: ['ä'] } },
   { kind: 'tree', sync: 1, term: 3 as Term, tree: DIGEST },
@@ -53,7 +54,7 @@ describe('a repository frame', () => {
     expect(read(bytes, [])).toEqual([frame]);
   });
 
-  it.each(FRAMES.filter(({ kind }) => !['data', 'ping', 'report', 'hint', 'sums', 'wants', 'files'].includes(kind)).map((frame) => [frame.kind, frame] as const))('%s is refused when it is cut short or too long', (_, frame) => {
+  it.each(FRAMES.filter(({ kind }) => !['data', 'ping', 'report', 'hint', 'settings', 'sums', 'wants', 'files'].includes(kind)).map((frame) => [frame.kind, frame] as const))('%s is refused when it is cut short or too long', (_, frame) => {
     const bytes = encodeRepositoryFrame(frame);
     const payload = bytes.subarray(6);
     expect(() => decodeRepositoryFrame(bytes[5] ?? 0, payload.subarray(0, payload.length - 1))).toThrow(MalformedBytes);
