@@ -16,7 +16,7 @@ set "step=tests"
 call npm test --silent
 if errorlevel 1 goto failed
 set "step=simulation"
-if not defined SIMULATION_SEEDS set "SIMULATION_SEEDS=200"
+if not defined SIMULATION_SEEDS set "SIMULATION_SEEDS=2000"
 call npm run --silent simulate -- --seeds %SIMULATION_SEEDS%
 if errorlevel 1 goto failed
 set "step=planted flaws"

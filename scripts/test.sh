@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole gate: install, build, type check, lint, all tests, exploration, short simulations, two scenarios on real hosts. Each step says its seconds, and all stand in a table at the end;
 # the last line is `N passed, N failed`. A step that fails counts as one failure beside the tests'.
-# SIMULATION_SEEDS (default 200; 1000 take about three minutes on two idle processors) seeds of the simulator are run, on all processors.
+# SIMULATION_SEEDS (default 2000, which take about three minutes on two idle processors) seeds of the simulator are run, on all processors.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
@@ -56,9 +56,9 @@ step "type check" npm run --silent typecheck
 finish lint
 step tests npm test --silent -- --json --outputFile="$report"
 step exploration npm run --silent explore
-step simulation npm run --silent simulate -- --seeds "${SIMULATION_SEEDS:-200}"
+step simulation npm run --silent simulate -- --seeds "${SIMULATION_SEEDS:-2000}"
 # On seeds that the step before has run on the code as it is: at least 8 for each flaw, and all of them until it is found.
-step "planted flaws" node dist-test/test/simulation/flaws-main.js --seeds "${SIMULATION_SEEDS:-200}" --least 8 --clean-elsewhere
+step "planted flaws" node dist-test/test/simulation/flaws-main.js --seeds "${SIMULATION_SEEDS:-2000}" --least 8 --clean-elsewhere
 step lab lab
 
 say ""
