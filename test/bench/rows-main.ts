@@ -73,7 +73,7 @@ function show(outcome: Outcome, plots: string | undefined): void {
 const command = new Command('bench')
   .description('Measures a pair on this machine beside what people would use instead. Exit code 1 when an acknowledged message was lost, or a row could not be measured.')
   .argument('[row...]', 'the rows to measure; all without one', rowNamed)
-  .option('--long', 'the sizes of the published table; some hours for all rows', false)
+  .option('--long', 'the sizes of the published table; an hour and a half for all rows', false)
   .option('--list', 'tells the rows and ends', false)
   .option('--json <file>', 'also writes the JSON to a file')
   .option('--plots <folder>', 'writes the plots of the measured rows there, as SVG')
