@@ -108,6 +108,13 @@ process.on('uncaughtException', broken).on('unhandledRejection', broken);
 
 mkdirSync(folder, { recursive: true });
 try {
+  fileSystemOf(folder);
+} catch (error) {
+  rmSync(folder, { recursive: true });
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+try {
   const bench = new Bench(started, { long: options.long, folder, command: path.join(ROOT, 'dist', 'cli', 'main.js') });
   const report = await measure(rows, bench, options, folder);
   const json = JSON.stringify(report, null, 2);
