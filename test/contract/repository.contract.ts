@@ -84,6 +84,8 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect(paths(['a', 'a/b'], ['a/b/c'])).toEqual(['a', 'a/b', 'a/b/c', 'a/b/c/file', 'a/file']);
       expect(paths([''], [])).toEqual(['a', 'file', 'z']);
       expect(paths(['gone'], [])).toEqual([]);
+      fixture.link('link', 'a');
+      expect(paths(['link', 'link/b'], ['../apps', '/etc', 'a/./b'])).toEqual([]);
     });
 
     it('leaves out what is excluded and names what it cannot carry', async () => {

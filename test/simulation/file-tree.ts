@@ -51,6 +51,8 @@ export class FileTree {
   readonly root: TreeNode;
   /** Told after every change. */
   onChange: () => void = () => undefined;
+  /** So often the power was lost. */
+  losses = 0;
   private inodes = 0;
   private pending: Pending[] = [];
 
@@ -131,6 +133,7 @@ export class FileTree {
     if (this.promised === 'ordered') for (const { apply } of this.pending.slice(0, Math.floor(random() * (this.pending.length + 1)))) apply();
     else this.loseSome(random);
     this.pending = [];
+    this.losses += 1;
     const seen = new Set<TreeNode>();
     const restore = (node: TreeNode): void => {
       node.names += 1;

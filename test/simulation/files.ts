@@ -136,6 +136,8 @@ export class SimulatedFiles {
   private call(name: string): void {
     if (this.dead) throw new Crashed();
     this.setup.calling(name, CHANGES.has(name));
+    // It may have been the last that the process did not come to.
+    if (this.dead) throw new Crashed();
   }
 
   private place(path: string): ReturnType<FileTree['find']> {
@@ -245,11 +247,12 @@ export class SimulatedFiles {
 
   private write(fd: number, bytes: Uint8Array, position: number | null): number {
     const open = this.at(fd);
+    const { losses } = this.setup.tree;
     try {
       this.call('write');
     } catch (error) {
-      // A process that ends in the middle of a write leaves a part of it.
-      if (error instanceof Crashed) this.setup.tree.write(open.node, position ?? open.at, bytes.subarray(0, bytes.length >> 1));
+      // A process that ends in the middle of a write leaves a part of it; of what is lost with the power nothing more comes.
+      if (error instanceof Crashed && losses === this.setup.tree.losses) this.setup.tree.write(open.node, position ?? open.at, bytes.subarray(0, bytes.length >> 1));
       throw error;
     }
     this.setup.tree.write(open.node, position ?? open.at, bytes);

@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { comparePaths, type Entry, type LeftOut, type Manifest, type Scope } from '../../core/repository/entry.js';
-import { ENTRIES_MAX, linkFault, pathFault, type Naming } from '../../core/repository/names.js';
+import { ENTRIES_MAX, linkFault, nameFault, pathFault, type Naming } from '../../core/repository/names.js';
 import { LockstepError } from '../../core/errors.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { ScanOptions, Slices } from '../../ports/repository.js';
@@ -8,9 +8,10 @@ import { openContent, type NodeContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
 import { unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
+import type { Look, Looked } from './looking.js';
 import type { Selection } from './patterns.js';
 import { Places } from './places.js';
-import { microseconds, stampOf } from './stamps.js';
+import { microseconds } from './stamps.js';
 
 /** A step of a scan works about so long. */
 export const SLICE_MS = 8;
@@ -19,6 +20,7 @@ const HERE: Naming = { windows: process.platform === 'win32', caseless: false };
 
 export interface ScanParts {
   readonly fs: FileSystem;
+  readonly look: Look;
   readonly root: string;
   readonly record: DigestRecord;
   readonly selection: Selection;
@@ -88,13 +90,25 @@ export class FolderScan implements Slices<Scanned> {
     if (start.path === '') this.enter('', start.deep);
     else {
       // A folder of the scope is in its manifest itself; one that went meanwhile is not.
-      const stats = this.parts.fs.lstatSync(Places.at(this.parts.root, start.path), { throwIfNoEntry: false });
-      if (stats?.isDirectory() === true && this.parts.selection.takesFolder(start.path)) {
-        this.add(folderEntry(start.path, stats));
+      const looked = this.reach(start.path);
+      if (looked !== null && this.parts.selection.takesFolder(start.path)) {
+        this.add(folderOf(start.path, looked));
         this.enter(start.path, start.deep);
       }
     }
     return true;
+  }
+
+  /** A folder that the other server named: only one of this repository, without a link on the way to it. */
+  private reach(path: string): Looked | null {
+    if (pathFault(path, HERE) !== null) return null;
+    let looked: Looked | null = null;
+    const parts = path.split('/');
+    for (let count = 1; count <= parts.length; count += 1) {
+      looked = this.parts.look(Places.at(this.parts.root, parts.slice(0, count).join('/')));
+      if (looked?.kind !== 'folder') return null;
+    }
+    return looked;
   }
 
   private enter(path: string, deep: boolean): void {
@@ -106,33 +120,30 @@ export class FolderScan implements Slices<Scanned> {
 
   private look(folder: Open, name: string): void {
     const path = folder.path === '' ? name : `${folder.path}/${name}`;
-    const stats = this.parts.fs.lstatSync(Places.at(this.parts.root, path), { throwIfNoEntry: false });
-    if (stats === undefined) {
+    const looked = this.parts.look(Places.at(this.parts.root, path));
+    if (looked === null) {
       // Gone since the folder was listed; or a name in another encoding, which cannot be asked for.
       if (name.includes('\ufffd')) this.leave(path, 'a name that is no UTF-8');
       return;
     }
     const { selection } = this.parts;
-    if (stats.isDirectory()) {
+    if (looked.kind === 'folder') {
       if (!selection.takesFolder(path)) this.foreign.push(path);
-      else if (this.isNamed(path)) {
-        this.add(folderEntry(path, stats));
+      else if (this.isNamed(path, name)) {
+        this.add(folderOf(path, looked));
         if (folder.deep) this.enter(path, true);
       }
     } else if (!selection.takesFile(path)) this.foreign.push(path);
-    else if (stats.isFile()) this.file(path, stats);
-    else if (stats.isSymbolicLink()) this.link(path);
-    else this.leave(path, kindOf(stats));
+    else if (looked.kind === 'file') this.file(path, name, looked);
+    else if (looked.kind === 'link') this.link(path, name);
+    else this.leave(path, this.special(path));
   }
 
-  private file(path: string, stats: Stats): void {
-    if (!this.isNamed(path)) return;
-    const stamp = stampOf(stats);
-    const entry: Entry = { path, kind: 'file', mode: stats.mode & 0o7777, mtimeUs: stamp.mtimeUs, size: stats.size, digest: null, target: '' };
-    if (!this.options.checksum) {
-      this.add({ ...entry, digest: this.parts.record.find(path, stamp) });
-      return;
-    }
+  private file(path: string, name: string, looked: Looked): void {
+    if (!this.isNamed(path, name)) return;
+    const { mode, mtimeUs, size } = looked;
+    const entry: Entry = { path, kind: 'file', mode, mtimeUs, size, digest: this.options.checksum ? null : this.parts.record.find(path, looked), target: '' };
+    if (!this.options.checksum) return this.add(entry);
     const file = unlessAbsent(() => openContent(this.parts, path));
     if (file !== null) this.reading = { file, entry, digest: this.parts.hashing.begin(), at: 0 };
   }
@@ -153,8 +164,8 @@ export class FolderScan implements Slices<Scanned> {
     this.add({ ...entry, mtimeUs: file.mtimeUs, size: reading.at, digest: changed ? null : value });
   }
 
-  private link(path: string): void {
-    if (!this.isNamed(path)) return;
+  private link(path: string, name: string): void {
+    if (!this.isNamed(path, name)) return;
     const target = unlessAbsent(() => this.parts.fs.readlinkSync(Places.at(this.parts.root, path)));
     if (target === null) return;
     const fault = linkFault(path, target, HERE);
@@ -162,8 +173,12 @@ export class FolderScan implements Slices<Scanned> {
     else this.add({ path, kind: 'link', mode: 0, mtimeUs: 0, size: 0, digest: null, target });
   }
 
-  private isNamed(path: string): boolean {
-    const fault = pathFault(path, HERE);
+  private special(path: string): string {
+    return kindOf(this.parts.fs.lstatSync(Places.at(this.parts.root, path), { throwIfNoEntry: false }));
+  }
+
+  private isNamed(path: string, name: string): boolean {
+    const fault = nameFault(path, name, HERE);
     if (fault === null) return true;
     this.leave(path, `a name that ${fault}`);
     return false;
@@ -189,6 +204,10 @@ function startsOf(scope: Scope | null): { path: string; deep: boolean }[] {
   return [...new Set([...scope.folders, ...scope.deep])].filter((path) => !isCovered(path)).map((path) => ({ path, deep: deep.has(path) }));
 }
 
+function folderOf(path: string, { mode, mtimeUs }: Looked): Entry {
+  return { path, kind: 'folder', mode, mtimeUs, size: 0, digest: null, target: '' };
+}
+
 export function folderEntry(path: string, stats: Stats): Entry {
   return { path, kind: 'folder', mode: stats.mode & 0o7777, mtimeUs: microseconds(stats.mtimeMs), size: 0, digest: null, target: '' };
 }
@@ -199,7 +218,8 @@ function merged(entries: Entry[]): Entry[] {
   return entries.filter((entry, at) => entry.path !== entries[at - 1]?.path);
 }
 
-function kindOf(stats: Stats): string {
+function kindOf(stats: Stats | undefined): string {
+  if (stats === undefined) return 'no file, folder or link';
   if (stats.isSocket()) return 'a socket';
   if (stats.isFIFO()) return 'a named pipe';
   return stats.isBlockDevice() || stats.isCharacterDevice() ? 'a device' : 'no file, folder or link';

@@ -10,6 +10,7 @@ import { canExchange, loadExchange, type Exchange } from './exchange.js';
 import { NODE_FILES, type FileSystem } from './file-system.js';
 import { listKept } from './kept.js';
 import { LiveApplier } from './live.js';
+import { createLook, lookBy, type Look } from './looking.js';
 import { createSelection, type Selection } from './patterns.js';
 import { Places } from './places.js';
 import { restoreVersion } from './restoring.js';
@@ -42,6 +43,7 @@ export class NodeRepository implements RepositoryStore {
   readonly naming: Naming;
   private readonly record: DigestRecord;
   private readonly selection: Selection;
+  private readonly look: Look;
   /** Of the last look at the whole folder. */
   private foreign: readonly string[] = [];
 
@@ -52,6 +54,7 @@ export class NodeRepository implements RepositoryStore {
   ) {
     this.exchange = exchange_ === null ? 'two-renames' : 'atomic';
     this.record = DigestRecord.load(places.fs, options.recordFile);
+    this.look = options.fs === undefined ? createLook(places.fs) : lookBy(places.fs);
     this.selection = createSelection(options.include, options.exclude);
     this.naming = { windows: process.platform === 'win32', caseless: isCaseless(places.fs, places.beside) };
   }
@@ -100,7 +103,7 @@ export class NodeRepository implements RepositoryStore {
     return {
       step: () => {
         // Not before: patterns of the other server may be refused here.
-        scan ??= new FolderScan({ fs: places.fs, root: places.live, record, selection: options.patterns === undefined ? this.selection : createSelection(options.patterns.include, options.patterns.exclude), hashing }, options);
+        scan ??= new FolderScan({ fs: places.fs, look: this.look, root: places.live, record, selection: options.patterns === undefined ? this.selection : createSelection(options.patterns.include, options.patterns.exclude), hashing }, options);
         const result = scan.step();
         if (result !== null && options.scope === null) this.foreign = result.foreign;
         return result;

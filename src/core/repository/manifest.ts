@@ -26,10 +26,15 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 const DIGITS = new Uint8Array(128).fill(255);
 for (let value = 0; value < 16; value += 1) DIGITS[value.toString(16).charCodeAt(0)] = value;
 
+const DIGITS_PER_WORD = 8;
+
 export function writeDigest(writer: ByteWriter, digest: Digest): void {
-  const bytes = new Uint8Array(DIGEST_BYTES);
-  for (let at = 0; at < DIGEST_BYTES; at += 1) bytes[at] = ((DIGITS[digest.charCodeAt(at * 2)] ?? 0) << 4) | (DIGITS[digest.charCodeAt(at * 2 + 1)] ?? 0);
-  writer.raw(bytes);
+  // In words: many digests are written, and none needs a memory of its own.
+  for (let at = 0; at < DIGEST_BYTES * 2; at += DIGITS_PER_WORD) {
+    let word = 0;
+    for (let digit = at; digit < at + DIGITS_PER_WORD; digit += 1) word = (word << 4) | (DIGITS[digest.charCodeAt(digit)] ?? 0);
+    writer.u32(word >>> 0);
+  }
 }
 
 export function readDigest(reader: ByteReader): Digest {

@@ -34,15 +34,28 @@ const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[
 
 /** Why a path cannot be one of a repository; `null` when it can. */
 export function pathFault(path: string, naming: Naming): string | null {
-  if (path.length > PATH_BYTES_MAX || utf8Bytes(path) > PATH_BYTES_MAX) return `is longer than ${PATH_BYTES_MAX} bytes`;
+  if (isLong(path)) return `is longer than ${PATH_BYTES_MAX} bytes`;
   if (path.startsWith('/')) return 'is an absolute path';
   const parts = path.split('/');
-  if (parts.length > PARTS_MAX) return `has more than ${PARTS_MAX} parts`;
+  if (parts.length > PARTS_MAX) return TOO_DEEP;
   for (const part of parts) {
     const fault = partFault(part, naming);
     if (fault !== null) return fault;
   }
   return null;
+}
+
+const TOO_DEEP = `has more than ${PARTS_MAX} parts`;
+
+/** As `pathFault`, of `name` in a folder whose own path has none. */
+export function nameFault(path: string, name: string, naming: Naming): string | null {
+  if (isLong(path)) return `is longer than ${PATH_BYTES_MAX} bytes`;
+  if (path.length >= PARTS_MAX * 2 && path.split('/').length > PARTS_MAX) return TOO_DEEP;
+  return partFault(name, naming);
+}
+
+function isLong(path: string): boolean {
+  return path.length > PATH_BYTES_MAX || (path.length * 3 > PATH_BYTES_MAX && utf8Bytes(path) > PATH_BYTES_MAX);
 }
 
 function partFault(part: string, naming: Naming): string | null {
