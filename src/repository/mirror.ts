@@ -50,7 +50,7 @@ export class Mirror {
   private isReady = false;
   private isDialling = false;
   private isStopped = false;
-  /** What the serving server's profile says of it: that counts. `null`: it has not said. */
+  /** What the serving server's profile says of it. `null`: it has not said. */
   private theirs: RepositorySettings | null = null;
   private disagreement: string | null = null;
   private running: Running | null = null;
@@ -118,9 +118,9 @@ export class Mirror {
     const purpose = wish === null || wish.ask === 'restore' ? 'sync' : wish.ask;
     const checksum = wish !== null && wish.ask !== 'restore' && wish.checksum;
     // What is only compared is compared as a whole.
-    const { syncType: type, include, exclude } = this.theirs ?? config;
-    const folders = type === 'NO' ? null : next.folders;
-    this.running = { wish, request: { repository: config.name, type, purpose, checksum, folders, reason: next.reason, ...(this.disagreement === null ? {} : { patterns: { include, exclude } }) } };
+    const folders = config.syncType === 'NO' ? null : next.folders;
+    const { include, exclude } = this.theirs ?? config;
+    this.running = { wish, request: { repository: config.name, type: config.syncType, purpose, checksum, folders, reason: next.reason, ...(this.disagreement === null ? {} : { patterns: { include, exclude } }) } };
     if (wish === null && (this.condition === 'waiting' || this.condition === 'idle')) this.become('syncing', null);
     tools.log.write('debug', `Repository ${config.name}: ${purpose} begins (${next.reason})`, { repository: config.name });
     this.tell();

@@ -109,11 +109,12 @@ export class LoadClients {
     pump();
   }
 
-  async measure(seconds: number): Promise<LoadResult> {
+  /** @param span seconds, or what is done meanwhile */
+  async measure(span: number | (() => Promise<void>)): Promise<LoadResult> {
     const { publishers, load } = this;
     for (const one of publishers) one.latencies = new Latencies();
     const before = this.now();
-    await pause(seconds * 1_000);
+    await (typeof span === 'number' ? pause(span * 1_000) : span());
     const after = this.now();
     const latencies = new Latencies();
     for (const one of publishers) latencies.addAll(one.latencies);

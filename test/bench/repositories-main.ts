@@ -8,6 +8,7 @@ import { median, round } from './latencies.js';
 import { findProgram } from './peers/programs.js';
 import { changeInTheMiddle, digestOf, makeLargeFile, makeSmallFiles } from './repository-trees.js';
 import { Lockstep, Rsync, type Taken, type Tool } from './repository-tools.js';
+import { pairRows, type PairRow } from './repository-pair.js';
 import { Started } from './started.js';
 
 /* Repositories against rsync: the same folders, over loopback, both with fsync of what they write; each result compared by digest. */
@@ -182,7 +183,7 @@ const options = new Command('bench repositories')
   .description('Measures syncs of repositories against rsync on this machine. Exit code 1 when two trees differ at the end, or when it could not be measured.')
   .option('--quick', 'less of everything', false)
   .option('--repeat <count>', 'times that each is repeated; medians are compared', whole, 3)
-  .option('--only <part>', 'small, large or many')
+  .option('--only <part>', 'small, large, many or pair')
   .option('--json <file>', 'also writes the JSON to a file')
   .parse()
   .opts<Options>();
@@ -212,11 +213,13 @@ try {
   else tools.push(new Rsync(started, program, folder));
   const run = new Run(options, folder, tools);
   const rows = await run.rows();
+  const { quick, only, repeat } = options;
+  const onPair: readonly PairRow[] = only !== undefined && only !== 'pair' ? [] : await pairRows({ started, command: path.join(ROOT, 'dist/cli/main.js'), folder, bytes: (quick ? 256 : 2_048) * MIB, rounds: repeat, say });
   const machine = { node: process.version, platform: `${os.platform()} ${os.release()}`, cores: os.cpus().length, cpu: os.cpus()[0]?.model ?? 'unknown', loadAtStart: round(os.loadavg()[0] ?? 0) };
-  const json = JSON.stringify({ schema: 1, at: new Date().toISOString(), machine, durability: 'both sync every file that they write', rows, differing: run.differing }, null, 2);
+  const json = JSON.stringify({ schema: 1, at: new Date().toISOString(), machine, durability: 'both sync every file that they write', rows, onPair, differing: run.differing }, null, 2);
   if (options.json !== undefined) fs.writeFileSync(options.json, `${json}\n`);
   process.stdout.write(`${json}\n`);
-  process.stderr.write(`\n${tableOf(rows)}\n\nBoth sync every file that they write. ${run.differing.length === 0 ? 'All trees are equal at the end.' : `DIFFERENT: ${run.differing.join(', ')}`}\n`);
+  process.stderr.write(`\n${tableOf(rows)}\n\nBoth sync every file that they write. ${run.differing.length === 0 ? 'All trees are equal at the end.' : `DIFFERENT: ${run.differing.join(', ')}`}\n${onPair.map(({ what, goal, reached }) => `${what}: ${reached}; to reach: ${goal}\n`).join('')}`);
   process.exitCode = run.differing.length === 0 ? 0 : 1;
 } catch (error) {
   if (!interrupted) say(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -195,15 +195,15 @@ describe('receiving', () => {
     expect(receiver.asked.slice(1).map(({ folders }) => folders)).toEqual([['a'], ['b', 'c']]);
   });
 
-  test('profiles that differ are told with both values, and the serving server\'s count', async () => {
+  test('profiles that differ are told with both values, and which of them count', async () => {
     const world = new World(repository({ exclude: ['log', 'tmp'] }));
     await world.answers().order(receive());
     const { parts } = world.receiver;
     parts.told([{ name: 'other', syncType: 'NO', include: [], exclude: [] }, { name: 'apps', syncType: 'PARTIAL', include: [], exclude: ['tmp', 'cache'] }]);
     parts.ready();
     await world.turn();
-    expect(world.receiver.asked).toEqual([{ repository: 'apps', type: 'PARTIAL', purpose: 'sync', checksum: false, folders: null, reason: 'joining', patterns: { include: [], exclude: ['tmp', 'cache'] } }]);
-    const said = 'its profiles differ: syncType is FULL here and PARTIAL on the serving server; exclude is ["log","tmp"] here and ["cache","tmp"] on the serving server. The serving server\'s count; make the two profiles equal';
+    expect(world.receiver.asked).toEqual([{ repository: 'apps', type: 'FULL', purpose: 'sync', checksum: false, folders: null, reason: 'joining', patterns: { include: [], exclude: ['tmp', 'cache'] } }]);
+    const said = 'its profiles differ: syncType is FULL here and PARTIAL on the serving server (this server\'s counts); exclude is ["log","tmp"] here and ["cache","tmp"] on the serving server (the serving server\'s counts). Make the two profiles equal';
     expect(world.log.from('warn')).toEqual([expect.stringContaining(said)]);
     world.receiver.finish({ leftOut: ['x: a socket'] });
     await world.turn();
