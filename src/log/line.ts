@@ -66,7 +66,8 @@ function clean(value: unknown, depth: number): unknown {
 
 function cleanObject(value: object, depth: number): unknown {
   if (depth >= DEPTH_MAX) return '…';
-  if (value instanceof Date) return value.toISOString();
+  // A date that is none has no such form, and throws.
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? String(value) : value.toISOString();
   if (value instanceof Uint8Array) return `${value.length} bytes`;
   if (value instanceof Error) return { name: value.name, message: oneLine(value.message), ...('code' in value ? { code: String(value.code) } : {}) };
   if (Array.isArray(value)) return value.slice(0, ELEMENTS_MAX).map((element) => clean(element, depth + 1));

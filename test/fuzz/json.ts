@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { fraction } from './place.js';
 
 /** Values that no field of ours can have, and some that one can. Those that nest are built when they are needed. */
 const STRANGE: readonly unknown[] = [
@@ -20,7 +21,7 @@ export type JsonChange =
   | { readonly kind: 'swap'; readonly at: number; readonly with: number }
   | { readonly kind: 'lengthen'; readonly at: number; readonly length: number };
 
-const place = fc.double({ min: 0, max: 1, noNaN: true });
+const place = fraction();
 const strange: fc.Arbitrary<unknown> = fc.oneof(fc.constantFrom(...STRANGE), fc.jsonValue({ maxDepth: 2 }), anyText(20), fc.double(), fc.integer());
 
 export const jsonChange: fc.Arbitrary<JsonChange> = fc.oneof(

@@ -4,6 +4,7 @@ import { ByteReader, ByteWriter, decodeText, MalformedBytes } from '../wire/byte
 import type { ServerId } from '../identity.js';
 import type { Qos } from './effects.js';
 import { RecordType } from './operations.js';
+import { NO_CONNECTION } from './session.js';
 import type {
   ConnectOperation,
   HandshakeOperation,
@@ -166,6 +167,7 @@ function encodeConnect(operation: ConnectOperation, writer: ByteWriter): void {
 
 function decodeConnect(reader: ByteReader): ConnectOperation {
   const connection = reader.u64();
+  if (connection === NO_CONNECTION) throw new MalformedBytes('a client that connects by no connection');
   const flags = bits(reader, 0x3f);
   if ((flags & 4) === 0 && (flags & 0x38) !== 0) throw new MalformedBytes(`flags ${flags}: of a will that is not there`);
   const clientId = reader.text();

@@ -12,6 +12,7 @@ import { changedJson, jsonChange, type JsonChange } from '../json.js';
 import { budgetFor, meteredNow } from '../meter.js';
 import { damaged, damages, type Damage } from '../mutate.js';
 import { outcome } from '../outcome.js';
+import { fraction } from '../place.js';
 import { target } from '../target.js';
 
 /*
@@ -45,7 +46,7 @@ const inputs: fc.Arbitrary<Input> = fc.record({
   as: fc.constantFrom('text', 'text', 'json', 'yaml') as fc.Arbitrary<Input['as']>,
   changes: fc.array(jsonChange, { minLength: 1, maxLength: 3 }),
   damage: damages(0, 2),
-  phrases: fc.array(fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), which: fc.nat(PHRASES.length - 1), times: fc.constantFrom(1, 1, 1, 2, 40, 400) }), { maxLength: 2 }),
+  phrases: fc.array(fc.record({ at: fraction(), which: fc.nat(PHRASES.length - 1), times: fc.constantFrom(1, 1, 1, 2, 40, 400) }), { maxLength: 2 }),
 });
 
 const STEPS_PER_BYTE = 800;

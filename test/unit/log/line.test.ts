@@ -24,6 +24,7 @@ describe('JSON line', () => {
   const fieldsOf = (fields: Record<string, unknown>): unknown => (JSON.parse(jsonLine('primary', { ...LINE, fields })) as { fields: unknown }).fields;
 
   it('has the documented members', () => {
+    expect(JSON.parse(jsonLine('primary', { ...LINE, fields: { at: new Date(NaN) } }))).toMatchObject({ fields: { at: 'Invalid Date' } });
     expect(JSON.parse(jsonLine('primary', LINE))).toEqual({ time: LINE.at.toISOString(), server: 'primary', level: 'info', message: LINE.message });
     expect(fieldsOf({ event: 'state', term: 4 })).toEqual({ event: 'state', term: 4 });
   });

@@ -70,6 +70,11 @@ test('flags and QoS that do not exist are refused', () => {
   }
 });
 
+test('a client that connects by no connection is refused', () => {
+  const record = recordOf({ kind: 'connect', connection, clientId: 'c', clean: true, will: null, user: null }, 1);
+  expect(() => decodeOperation({ ...record, payload: record.payload.slice().fill(0, 0, 8) })).toThrow(MalformedBytes);
+});
+
 test('flags of a will that is not there are refused', () => {
   const record = recordOf({ kind: 'connect', connection, clientId: 'c', clean: true, will: null, user: null }, 1);
   for (const flags of [8, 16, 32]) {
