@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { assert } from '../core/errors.js';
+import { misunderstood } from '../core/wire/misunderstood.js';
 import type { Log } from '../ports/log.js';
 import type { Child, Spawner } from '../ports/process.js';
 
@@ -13,7 +14,7 @@ const EARLY_MAX = 256;
 const GOING_MS = 1000;
 const OUTPUT_LINE_CHARS_MAX = 2000;
 
-export interface SpawnerOptions {
+export interface SpawnerOptions<In> {
   /** For the log: `broker`, `share keeper`. */
   readonly name: string;
   /** Path of the child's main module. */
@@ -26,13 +27,15 @@ export interface SpawnerOptions {
   /** What the child prints: straight to our console, or line by line into the log. */
   readonly output: 'inherit' | 'log';
   readonly log: Log;
+  /** Makes a message of what came. What it throws at ends the child: nothing else that it says is worth more. */
+  readonly read: (value: unknown) => In;
 }
 
 /**
  * Starts processes by fork with a message channel. A child is not detached: it ends with its parent (by itself, when the
  * channel closes). Ctrl-C at a terminal reaches children too; they ignore it and wait for the order to shut down.
  */
-export function createSpawner<Out, In>(options: SpawnerOptions): Spawner<Out, In> {
+export function createSpawner<Out, In>(options: SpawnerOptions<In>): Spawner<Out, In> {
   return { start: () => new ForkedChild<Out, In>(options) };
 }
 
@@ -44,11 +47,12 @@ class ForkedChild<Out, In> implements Child<Out, In> {
   private unsent = 0;
   private dropping = false;
   private ready = false;
+  private isMisunderstood = false;
   private gone: string | null = null;
   private exited: string | null = null;
   private going: NodeJS.Timeout | null = null;
 
-  constructor(private readonly options: SpawnerOptions) {
+  constructor(private readonly options: SpawnerOptions<In>) {
     this.process = fork(options.module, [...options.args], {
       serialization: 'advanced',
       execArgv: [...(options.nodeOptions ?? [])],
@@ -58,7 +62,7 @@ class ForkedChild<Out, In> implements Child<Out, In> {
     });
     // No pid: it could not be started, and `error` says why.
     this.pid = this.process.pid ?? 0;
-    this.process.on('message', (message) => this.received(message as In));
+    this.process.on('message', (message) => this.received(message));
     this.process.on('error', (error) => {
       // Also of a failed kill or send; then `exit` tells when it is gone.
       if (this.process.pid === undefined) this.closed(`could not be started: ${error.message}`);
@@ -98,7 +102,18 @@ class ForkedChild<Out, In> implements Child<Out, In> {
     if (this.gone === null) this.process.kill('SIGKILL');
   }
 
-  private received(message: In): void {
+  private received(value: unknown): void {
+    if (this.isMisunderstood) return;
+    let message: In;
+    try {
+      message = this.options.read(value);
+    } catch (error) {
+      this.isMisunderstood = true;
+      const { code, message: what, remedy } = misunderstood(this.options.name, error);
+      this.options.log.write('error', `${what}; it is ended. ${remedy}`, { code, pid: this.pid });
+      this.kill();
+      return;
+    }
     if (this.ready) this.handlers?.message(message);
     else if (this.early.length < EARLY_MAX) this.early.push(message);
   }

@@ -1,4 +1,5 @@
 import { assert } from '../core/errors.js';
+import { misunderstood } from '../core/wire/misunderstood.js';
 import type { Channel } from '../ports/process.js';
 
 /** Messages that the parent has not taken. Above it they are dropped: what is said to the parent is whole states, said again soon. */
@@ -9,8 +10,11 @@ const EARLY_MAX = 256;
 /**
  * The parent as this forked process sees it. `closed` comes once, when the parent is gone or has hung up; a process that was
  * not forked has no parent to hear from, and `closed` comes at once.
+ *
+ * `read` makes a message of what came. What it throws at is an uncaught error of this process, and ends it as one: an order that is not understood
+ * must not be followed in part.
  */
-export function parentChannel<Out, In>(): Channel<Out, In> {
+export function parentChannel<Out, In>(read: (value: unknown) => In): Channel<Out, In> {
   let handlers: { message(message: In): void; closed(reason: string): void } | null = null;
   const early: In[] = [];
   let ready = false;
@@ -22,9 +26,10 @@ export function parentChannel<Out, In>(): Channel<Out, In> {
     gone = reason;
     if (ready) handlers?.closed(reason);
   };
-  process.on('message', (message) => {
-    if (ready) handlers?.message(message as In);
-    else if (early.length < EARLY_MAX) early.push(message as In);
+  process.on('message', (value: unknown) => {
+    const message = understood(value, read);
+    if (ready) handlers?.message(message);
+    else if (early.length < EARLY_MAX) early.push(message);
   });
   process.on('disconnect', () => close('the parent process is gone'));
   if (process.send === undefined || !process.connected) close('there is no parent process');
@@ -47,4 +52,12 @@ export function parentChannel<Out, In>(): Channel<Out, In> {
       });
     },
   };
+}
+
+function understood<In>(value: unknown, read: (value: unknown) => In): In {
+  try {
+    return read(value);
+  } catch (error) {
+    throw misunderstood('HA manager', error);
+  }
 }

@@ -15,6 +15,7 @@ import { createPskNetwork } from '../adapters/tls-psk.js';
 import type { ManagerToRepositoryKeeper, RepositoryKeeperToManager } from '../core/control/repository.js';
 import { LockstepError } from '../core/errors.js';
 import type { RunId } from '../core/identity.js';
+import { readManagerToRepositoryKeeper } from '../core/wire/repository-messages.js';
 import type { Log } from '../ports/log.js';
 import type { Network } from '../ports/stream.js';
 import type { RepositoryKeeperConfig } from './config.js';
@@ -31,7 +32,7 @@ import { createSender } from './sender.js';
 /** So long a last message may take to reach the manager. */
 const FAREWELL_MS = 50;
 
-const channel = parentChannel<RepositoryKeeperToManager, ManagerToRepositoryKeeper>();
+const channel = parentChannel<RepositoryKeeperToManager, ManagerToRepositoryKeeper>(readManagerToRepositoryKeeper);
 const log: Log = {
   write: (level, message, fields) => channel.send({ kind: 'log', level, message, ...(fields === undefined ? {} : { fields }) }),
 };

@@ -16,6 +16,9 @@ import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js
 import { LockstepError } from '../core/errors.js';
 import type { KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
 import type { RunId } from '../core/identity.js';
+import { readBrokerToManager } from '../core/wire/broker-messages.js';
+import { readKeeperToManager } from '../core/wire/keeper-messages.js';
+import { readRepositoryKeeperToManager } from '../core/wire/repository-messages.js';
 import { createLog, type ProcessLog } from '../log/log.js';
 import { Backchannel } from '../manager/backchannel.js';
 import { HaManager } from '../manager/ha-manager.js';
@@ -86,8 +89,8 @@ class RunningServer {
       peerLink: link,
       gateway: watchedGateway(gateway, showGateway(profile), profile.ha.pingMissLimit, log),
       localState: createLocalState(profile.data.folder),
-      keeper: createSpawner<ManagerToKeeper, KeeperToManager>({ name: 'share keeper', module: moduleAt('../share/main.js'), args: [JSON.stringify(keeperConfig(profile))], output: 'log', log }),
-      broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], nodeOptions: brokerNodeOptions(), output: 'log', log }),
+      keeper: createSpawner<ManagerToKeeper, KeeperToManager>({ name: 'share keeper', module: moduleAt('../share/main.js'), args: [JSON.stringify(keeperConfig(profile))], output: 'log', log, read: readKeeperToManager }),
+      broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], nodeOptions: brokerNodeOptions(), output: 'log', log, read: readBrokerToManager }),
       repositories: this.repositoryKeeper(used),
       run: this.run_,
     });
@@ -120,7 +123,7 @@ class RunningServer {
   private repositoryKeeper(used: readonly string[]): RepositorySpawner {
     const { profile, log } = this;
     const args = [JSON.stringify(repositoryKeeperConfig(profile, used))];
-    return createSpawner({ name: 'repository keeper', module: moduleAt('../repository/main.js'), args, env: { UV_THREADPOOL_SIZE: '64' }, output: 'log', log });
+    return createSpawner({ name: 'repository keeper', module: moduleAt('../repository/main.js'), args, env: { UV_THREADPOOL_SIZE: '64' }, output: 'log', log, read: readRepositoryKeeperToManager });
   }
 
   private backchannel(network: Network): Backchannel {

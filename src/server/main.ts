@@ -12,6 +12,7 @@ import { createTlsServer } from '../adapters/tls-server.js';
 import { UserFileAuthenticator } from '../adapters/user-file-authenticator.js';
 import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
+import { readManagerToBroker } from '../core/wire/broker-messages.js';
 import type { Authenticator } from '../ports/authenticator.js';
 import type { Log } from '../ports/log.js';
 import type { Network } from '../ports/stream.js';
@@ -30,7 +31,7 @@ import { UnsyncedDisk } from './unsynced-disk.js';
 /** So long a last message may take to reach the manager. */
 const FAREWELL_MS = 50;
 
-const channel = parentChannel<BrokerToManager, ManagerToBroker>();
+const channel = parentChannel<BrokerToManager, ManagerToBroker>(readManagerToBroker);
 const log: Log = {
   write: (level, message, fields) => channel.send({ kind: 'log', level, message, ...(fields === undefined ? {} : { fields }) }),
 };

@@ -7,6 +7,7 @@ import { createRandom } from '../adapters/random.js';
 import { createShareFiles } from '../adapters/share-files.js';
 import type { KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
 import type { RunId } from '../core/identity.js';
+import { readManagerToKeeper } from '../core/wire/keeper-messages.js';
 import type { Log } from '../ports/log.js';
 import type { KeeperConfig } from './config.js';
 import { ShareKeeper } from './keeper.js';
@@ -19,7 +20,7 @@ import { ShareKeeper } from './keeper.js';
 /** So long a last message may take to reach the manager. */
 const FAREWELL_MS = 50;
 
-const channel = parentChannel<KeeperToManager, ManagerToKeeper>();
+const channel = parentChannel<KeeperToManager, ManagerToKeeper>(readManagerToKeeper);
 const log: Log = {
   write: (level, message, fields) => channel.send({ kind: 'log', level, message, ...(fields === undefined ? {} : { fields }) }),
 };

@@ -36,7 +36,7 @@ const grounds: Readonly<Record<string, () => Ground>> = {
   'of a real machine'() {
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     return {
-      spawner: createSpawner({ name: 'echo', module: MODULE, args: ['x'], output: 'log', log: { write: () => undefined } }),
+      spawner: createSpawner({ name: 'echo', module: MODULE, args: ['x'], output: 'log', log: { write: () => undefined }, read: (value) => value }),
       async until(condition) {
         const giveUpAt = performance.now() + GIVE_UP_MS;
         while (!condition()) {
@@ -58,7 +58,7 @@ const grounds: Readonly<Record<string, () => Ground>> = {
         let pid = 1;
         const parent = new SimProcess(host, 'manager', pid, world.random.fork('manager'));
         return {
-          spawner: new SimSpawner<unknown, unknown>(parent, 'broker', () => (pid += 1), echo),
+          spawner: new SimSpawner<unknown, unknown>(parent, 'broker', () => (pid += 1), echo, { down: (value) => value, up: (value) => value }),
           async until(condition) {
             if (!(await world.run(world.now + GIVE_UP_MS, condition)) && !condition()) throw new Error(`it never happened; violation: ${JSON.stringify(world.violation)}`);
           },

@@ -1,6 +1,7 @@
 import type { Target } from './target.js';
 import { admin } from './targets/admin.js';
 import { backchannel } from './targets/backchannel.js';
+import { control } from './targets/control.js';
 import { heartbeat } from './targets/heartbeat.js';
 import { journal } from './targets/journal.js';
 import { mqtt } from './targets/mqtt.js';
@@ -11,4 +12,4 @@ import { snapshot } from './targets/snapshot.js';
 import { terms } from './targets/terms.js';
 import { users } from './targets/users.js';
 
-export const TARGETS: readonly Target[] = [backchannel, replication, records, snapshot, mqtt, terms, heartbeat, journal, profile, users, admin];
+export const TARGETS: readonly Target[] = [backchannel, control, replication, records, snapshot, mqtt, terms, heartbeat, journal, profile, users, admin];

@@ -22,7 +22,7 @@ function toy(seed: number): Toy {
   const spawner = new SimSpawner<number, number>(parent, 'broker', () => (pid += 1), (process, up) => {
     children.push(process);
     up.handle({ message: (n) => up.send(n * 2), closed: (reason) => log.push(`child: ${reason}`) });
-  });
+  }, { down: Number, up: Number });
   return { world, parent, children, log, spawner };
 }
 

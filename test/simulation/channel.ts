@@ -36,11 +36,13 @@ class ChannelEnd<Out, In> implements Channel<Out, In> {
     private readonly owner: SimProcess,
     private readonly random: Prng,
     private readonly otherSide: () => ChannelEnd<In, Out>,
+    /** As the other process reads what comes. */
+    private readonly read: (value: unknown) => Out,
   ) {}
 
   send(message: Out): void {
     if (this.closedBecause !== null || !this.owner.alive) return;
-    const sent = this.owner.host.world.copiesMessages ? copyOf(message) : message;
+    const sent = this.owner.host.world.copiesMessages ? this.read(copyOf(message)) : message;
     this.otherSide().arrive((end) => end.take(sent));
   }
 
@@ -91,6 +93,7 @@ export class SimSpawner<Down, Up> implements Spawner<Down, Up> {
     private readonly kind: ProcessKind,
     private readonly nextPid: () => number,
     private readonly boot: Boot<Up, Down>,
+    private readonly reads: { readonly down: (value: unknown) => Down; readonly up: (value: unknown) => Up },
   ) {}
 
   start(): Child<Down, Up> {
@@ -99,8 +102,8 @@ export class SimSpawner<Down, Up> implements Spawner<Down, Up> {
     const pid = this.nextPid();
     const child = new SimProcess(host, this.kind, pid, host.world.random.fork(`${host.name}/${this.kind}/${pid}`));
     const delays = host.world.random.fork(`channel/${pid}`);
-    const up: ChannelEnd<Up, Down> = new ChannelEnd<Up, Down>(child, delays, () => down);
-    const down: ChannelEnd<Down, Up> = new ChannelEnd<Down, Up>(parent, delays, () => up);
+    const up: ChannelEnd<Up, Down> = new ChannelEnd<Up, Down>(child, delays, () => down, this.reads.up);
+    const down: ChannelEnd<Down, Up> = new ChannelEnd<Down, Up>(parent, delays, () => up, this.reads.down);
     child.onEnd.push((reason, how) => {
       if (how === 'noticed' && parent.alive) down.hangUp(reason);
     });

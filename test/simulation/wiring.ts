@@ -2,6 +2,8 @@ import { crc32 } from 'node:zlib';
 import type { BrokerToManager, ManagerToBroker } from '../../src/core/control/broker.js';
 import type { ClaimOutcome, KeeperToManager, ManagerToKeeper } from '../../src/core/control/keeper.js';
 import type { RunId, ServerState } from '../../src/core/identity.js';
+import { readBrokerToManager, readManagerToBroker } from '../../src/core/wire/broker-messages.js';
+import { readKeeperToManager, readManagerToKeeper } from '../../src/core/wire/keeper-messages.js';
 import { Backchannel } from '../../src/manager/backchannel.js';
 import { HaManager, type PeerLink } from '../../src/manager/ha-manager.js';
 import type { Log } from '../../src/ports/log.js';
@@ -50,6 +52,9 @@ const START_AGAIN_MS = 1_000;
 /** A process that says `fatal`, or that it has ended, is gone after so long. */
 const FAREWELL_MS = 20;
 const CLIENTS_MAX = 1_000;
+/** How the processes of one server read each other. */
+const KEEPER_READS = { down: readManagerToKeeper, up: readKeeperToManager };
+const BROKER_READS = { down: readManagerToBroker, up: readBrokerToManager };
 
 /**
  * Puts the production classes of one server into the simulated processes: the only file of the simulator that knows their
@@ -86,8 +91,8 @@ export class ServerWiring {
       peerLink: this.peerLink(process, run, log),
       gateway: parts.gateway.probeFor(process),
       localState: parts.localState.forProcess(process),
-      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent)), parts.moments, name),
-      broker: watchBrokers(new SimSpawner<ManagerToBroker, BrokerToManager>(process, 'broker', parts.nextPid, (child, parent) => this.bootBroker(child, parent)), parts.moments, name),
+      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent), KEEPER_READS), parts.moments, name),
+      broker: watchBrokers(new SimSpawner<ManagerToBroker, BrokerToManager>(process, 'broker', parts.nextPid, (child, parent) => this.bootBroker(child, parent), BROKER_READS), parts.moments, name),
       run,
     });
     const view = (): ManagerView => {

@@ -54,6 +54,13 @@ export class Fields {
     return value;
   }
 
+  /** A number from `min` to `max`, whole or not. For times and estimates. */
+  measure(name: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {
+    const value = this.get(name);
+    if (typeof value !== 'number' || !(value >= min && value <= max)) this.refuse(name, `a number from ${min} to ${max} is expected`);
+    return value;
+  }
+
   flag(name: string): boolean {
     const value = this.get(name);
     if (typeof value !== 'boolean') this.refuse(name, 'true or false is expected');
@@ -81,7 +88,8 @@ export class Fields {
     const value = this.get(name);
     if (!Array.isArray(value)) this.refuse(name, 'a list is expected');
     if (value.length < countMin || value.length > countMax) throw new MessageRefused(`${this.path}.${name} has ${value.length} elements; ${countMin} to ${countMax} are expected`);
-    return value.map((element, index) => read(element, `${this.path}.${name}[${index}]`));
+    // Not `map`, which leaves out what a list has no element for: such a hole would be read by nobody.
+    return Array.from(value, (element: unknown, index) => read(element, `${this.path}.${name}[${index}]`));
   }
 
   /** An object of texts, of at most `countMax` keys. */

@@ -15,8 +15,8 @@ export const COPY_DETAIL_CHARS_MAX = 512;
 const HOST_CHARS_MAX = 255;
 
 const STATES: readonly ServerState[] = ['WAITING', 'PASSIVE_SYNC', 'ACTIVE_SYNC', 'PASSIVE', 'ACTIVE', 'STANDALONE'];
-const CONDITIONS: readonly RepositoryCondition[] = ['unused', 'idle', 'waiting', 'syncing', 'in-sync', 'failed'];
-const PHASES: readonly ReplicationPhase[] = ['connecting', 'negotiating', 'snapshot', 'catching-up', 'in-step'];
+export const CONDITIONS: readonly RepositoryCondition[] = ['unused', 'idle', 'waiting', 'syncing', 'in-sync', 'failed'];
+export const PHASES: readonly ReplicationPhase[] = ['connecting', 'negotiating', 'snapshot', 'catching-up', 'in-step'];
 
 type BrokerPart = NonNullable<PeerStatus['broker']>;
 

@@ -30,7 +30,8 @@ export function readTermRecord(value: unknown, path = 'record'): TermRecord {
   return { ...record, forced: true };
 }
 
-function readMember(value: unknown, path: string): Member {
+/** A copy that counts. @throws MessageRefused that names the field */
+export function readMember(value: unknown, path: string): Member {
   const fields = Fields.of(path, value);
   return { server: fields.name('server', NAME_CHARS_MAX) as ServerId, journal: fields.name('journal', NAME_CHARS_MAX) as JournalId };
 }

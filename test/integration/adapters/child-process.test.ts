@@ -30,10 +30,22 @@ class Heard {
 
 describe('a child process', () => {
   let log: FakeLog;
-  const start = (module = MODULE): Heard => new Heard(createSpawner({ name: 'echo', module, args: ['x'], output: 'log', log }).start());
+  const start = (module = MODULE, read = (value: unknown): unknown => value): Heard => new Heard(createSpawner({ name: 'echo', module, args: ['x'], output: 'log', log, read }).start());
 
   beforeEach(() => {
     log = new FakeLog();
+  });
+
+  it('is ended when it says what cannot be understood, and nothing of that is heard', async () => {
+    const heard = start(MODULE, (value) => {
+      if (typeof value === 'object' && value !== null && 'echo' in value) throw new Error('message.kind is missing');
+      return value;
+    });
+    heard.child.send('hello');
+    await heard.until(() => heard.closed !== null);
+    expect(heard.closed).toBe('was ended by SIGKILL');
+    expect(heard.messages).toEqual([{ ready: 'x' }]);
+    expect(log.from('error').join()).toMatch(/the echo said something that cannot be understood: message.kind is missing; it is ended/);
   });
 
   it('carries messages both ways, bytes among them, in order', async () => {
