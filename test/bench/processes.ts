@@ -30,3 +30,13 @@ export function descriptorsOf(pid: number): number {
     return 0;
   }
 }
+
+/** Descriptors that a process may have at most; infinite where the system does not tell. Node.js raises its own limit so far by itself. */
+export function descriptorsMax(): number {
+  try {
+    const hard = /^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}

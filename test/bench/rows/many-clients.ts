@@ -4,13 +4,15 @@ import { MqttSubscriber } from '../clients/mqtt-subscriber.js';
 import { timingMs } from '../intervals.js';
 import { LoadClients, MAIN_LOAD } from '../load.js';
 import { ROLES, type Pair } from '../peers/pair.js';
-import { residentBytesOf } from '../processes.js';
+import { descriptorsMax, residentBytesOf } from '../processes.js';
 import { verdict, type Outcome, type Row } from '../row.js';
 import { pause } from '../waiting.js';
 
 const CLIENTS = 10_000;
 const BYTES_PER_CLIENT_AIM = 20 * 1024;
 const OPENED_AT_ONCE = 100;
+/** Of a process with so many connections, at most. */
+const OTHER_DESCRIPTORS = 500;
 const SETTLE_MS = 5_000;
 const LOOK_MS = 100;
 /** The few that are not idle. */
@@ -24,6 +26,8 @@ export const manyClients: Row = {
 };
 
 async function measure(bench: Bench, pair: Pair): Promise<Outcome> {
+  const needed = CLIENTS + OTHER_DESCRIPTORS;
+  if (descriptorsMax() < needed) throw new Error(`a process may have ${descriptorsMax()} descriptors here, and ${needed} are needed: raise the limit (ulimit -Hn)`);
   const broker = await pair.broker();
   const port = pair.addresses[ROLES.indexOf(await pair.ready())]?.port ?? 0;
   // Warm, so that the first messages' memory is not taken for the clients'.

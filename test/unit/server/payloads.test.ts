@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import type { Message } from '../../../src/core/broker/effects.js';
+import type { Position } from '../../../src/core/identity.js';
+import { PayloadCache } from '../../../src/server/payloads.js';
+
+function message(id: number, size: number): Message {
+  return { id: id as Position, topic: 't', qos: 1, size, payload: new Uint8Array(size), references: 1 };
+}
+
+function store(cache: PayloadCache, one: Message): void {
+  cache.applying = one.id;
+  cache.stored(one);
+}
+
+test('the oldest payloads are let go, so many as there are too many', () => {
+  const cache = new PayloadCache(25);
+  const all = [1, 2, 3, 4].map((id) => message(id, 10));
+  for (const one of all) store(cache, one);
+  expect(all.map((one) => one.payload === null)).toEqual([true, true, false, false]);
+  expect(cache.bytes).toBe(20);
+});
+
+test('the payload of a will, whose id names an older record, is not let go', () => {
+  const cache = new PayloadCache(5);
+  const will = message(3, 10);
+  cache.applying = 7 as Position;
+  cache.stored(will);
+  expect(will.payload).not.toBeNull();
+  expect(cache.bytes).toBe(0);
+});
+
+test('whatever comes and goes, in whatever order, the newest that fit stay', () => {
+  const steps = fc.array(fc.oneof(fc.record({ kind: fc.constant('store' as const), size: fc.integer({ min: 1, max: 9 }) }), fc.record({ kind: fc.constant('release' as const), at: fc.nat() })), { maxLength: 300 });
+  fc.assert(
+    fc.property(steps, fc.integer({ min: 10, max: 60 }), (all, bytesMax) => {
+      const cache = new PayloadCache(bytesMax);
+      const live: Message[] = [];
+      let next = 1;
+      for (const step of all) {
+        if (step.kind === 'store') {
+          const one = message(next++, step.size);
+          live.push(one);
+          store(cache, one);
+        } else if (live.length > 0) cache.released(live.splice(step.at % live.length, 1)[0] as Message);
+        const held = live.filter((one) => one.payload !== null);
+        const bytes = held.reduce((sum, one) => sum + one.size, 0);
+        expect(cache.bytes).toBe(bytes);
+        expect(bytes).toBeLessThanOrEqual(bytesMax);
+        // What was let go is older than everything that stayed.
+        expect(live.slice(live.length - held.length)).toEqual(held);
+      }
+    }),
+  );
+});
+
+test('ids that are no longer in memory do not pile up', () => {
+  const cache = new PayloadCache(1_000);
+  const kept = message(1, 10);
+  store(cache, kept);
+  for (let id = 2; id < 50_000; id++) {
+    const one = message(id, 10);
+    store(cache, one);
+    cache.released(one);
+  }
+  expect((cache as unknown as { order: unknown[] }).order.length).toBeLessThan(10_000);
+  // The oldest is still the first to go.
+  for (let id = 60_000; id < 60_100; id++) store(cache, message(id, 10));
+  expect(kept.payload).toBeNull();
+  expect(cache.bytes).toBe(1_000);
+});
