@@ -126,6 +126,11 @@ export interface RepositoryStore extends RepositoryFolder {
   apply(mode: 'staged' | 'live', commit: Commit): Applier;
   /** How the folders are exchanged here. */
   readonly exchange: 'atomic' | 'two-renames';
+  /**
+   * Gives back the room that interrupted syncs take: what was staged is forgotten. Not while an applier is at work. Nothing happens while an exchange is to
+   * be ended, since the stage can be the old tree then.
+   */
+  discard(): Promise<void>;
   kept(): KeptVersion[];
   /**
    * Brings back files of a kept version (all of them without `paths`), each atomically; what they replace is kept as well. Resolves to how many.

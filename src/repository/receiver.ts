@@ -218,7 +218,14 @@ class Receiver implements ReceiverSession {
     const { running } = this;
     const isOfLink = running === null || (error instanceof LockstepError && LINK_CODES.includes(error.code));
     if (running !== null) this.cancel(this.withdrawn ?? reasonOf(error));
+    if (running !== null && isFull(error)) this.giveRoomBack(running.request.repository);
     if (isOfLink) this.link.breakOff(error);
+  }
+
+  /** A disk that is full harms more than this repository: what a sync could not end is not left on it for the next. */
+  private giveRoomBack(repository: string): void {
+    const { stores, log } = this.parts;
+    stores.get(repository)?.discard().catch((error: unknown) => log.write('warn', `Repository ${repository}: what an interrupted sync had written cannot be removed: ${reasonOf(error)}`, { repository }));
   }
 
   private closed(reason: string): void {
@@ -229,6 +236,11 @@ class Receiver implements ReceiverSession {
       if (!this.running.round.isCommitting) this.cancel(this.withdrawn); // Otherwise `closed` follows the end of the commit.
     }
   }
+}
+
+function isFull(error: unknown): boolean {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 const LINK_CODES: readonly string[] = ['LOCKSTEP_REPOSITORY_DEPOSED', 'LOCKSTEP_REPOSITORY_DAMAGED', 'LOCKSTEP_BYTES_MALFORMED', 'LOCKSTEP_MESSAGE_MALFORMED', 'LOCKSTEP_FRAME_VERSION', 'LOCKSTEP_FRAME_TOO_LARGE'];

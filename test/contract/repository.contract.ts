@@ -220,6 +220,25 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect(read(store.apply('staged', commitOf()).basis('file'))).toBe('begun');
     });
 
+    it('forgets what was staged when its room is needed', async () => {
+      fixture.write('file', 'live');
+      const store = await fixture.open();
+      const before = fixture.tree();
+      scanned(store);
+      const applier = store.apply('staged', commitOf());
+      put(applier, 'file', 'new');
+      const writer = applier.create(entry('large'));
+      writer.write(bytes('longer than it'));
+      writer.abandon();
+      applier.abandon();
+      await store.discard();
+      await store.discard();
+      const next = store.apply('staged', commitOf());
+      expect([next.left(entry('file', { size: 3 })), next.basis('large'), read(next.basis('file'))]).toEqual([null, null, 'live']);
+      next.abandon();
+      expect(fixture.tree()).toEqual(before);
+    });
+
     it('carries over what is excluded', async () => {
       fixture.write('app/file', 'old');
       fixture.write('app/log/own', 'own', { mode: 0o600, seconds: 2 });

@@ -37,6 +37,9 @@ export interface StoreOptions {
   readonly fs?: FileSystem;
 }
 
+/** In the names of what is being removed beside the folder. */
+const GONE = '.gone-';
+
 /** One repository on this machine's file system. */
 export class NodeRepository implements RepositoryStore {
   readonly exchange: 'atomic' | 'two-renames';
@@ -89,6 +92,7 @@ export class NodeRepository implements RepositoryStore {
   async recover({ make }: { readonly make: boolean }): Promise<readonly string[]> {
     const { places } = this;
     const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep });
+    await this.removeGone();
     if (await settleChanging(places)) said.push('changes of single files that were interrupted were made durable');
     if (make && !places.fs.existsSync(places.live)) {
       places.fs.mkdirSync(places.live);
@@ -120,6 +124,25 @@ export class NodeRepository implements RepositoryStore {
     const { keep } = this.options;
     if (mode === 'live') return new LiveApplier({ places, record, keep }, commit);
     return new StagedApplier({ places, record, foreign, exchange, keep }, commit);
+  }
+
+  async discard(): Promise<void> {
+    const { places } = this;
+    const { fs } = places;
+    if (fs.existsSync(places.switchRecord)) return;
+    // Out of the way at once, so that the next sync does not meet it; a removal takes its time.
+    for (const place of [places.stage, places.left, places.parts]) {
+      if (!fs.existsSync(place)) continue;
+      let count = 1;
+      while (fs.existsSync(`${place}${GONE}${count}`)) count += 1;
+      fs.renameSync(place, `${place}${GONE}${count}`);
+    }
+    await this.removeGone();
+  }
+
+  private async removeGone(): Promise<void> {
+    const { beside, fs } = this.places;
+    for (const name of fs.readdirSync(beside)) if (name.includes(GONE)) await fs.removeTree(join(beside, name));
   }
 
   kept(): KeptVersion[] {
