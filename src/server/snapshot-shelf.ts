@@ -16,6 +16,9 @@ import { readSnapshotHead, type PayloadPlace, type SnapshotHead } from './snapsh
 export const SNAPSHOT_FOLDER = 'snapshots';
 const KEPT = 2;
 const SUFFIX = '.snap';
+/** Pieces of snapshots kept in memory: the payloads of a queue stand one behind the other, and are asked for one by one. */
+const PIECES_KEPT = 4;
+const PIECE_BYTES = 256 * 1024;
 
 export interface ShelvedSnapshot {
   readonly path: string;
@@ -32,6 +35,8 @@ export class SnapshotShelf {
   private snapshots: ShelvedSnapshot[] = [];
   private readonly pins = new Map<string, number>();
   private readonly indexes = new Map<string, PayloadIndex>();
+  /** By path and number of the piece; the longest known first. */
+  private readonly pieces = new Map<string, Promise<Uint8Array>>();
 
   private constructor(
     private readonly disk: Disk,
@@ -66,6 +71,7 @@ export class SnapshotShelf {
 
   /** A snapshot that now stands under its name, durably. */
   async add(path: string, index: PayloadIndex | null): Promise<void> {
+    this.forgetPieces(path);
     await this.look(path);
     if (index !== null) this.indexes.set(path, index);
   }
@@ -78,6 +84,7 @@ export class SnapshotShelf {
   async discard(snapshot: ShelvedSnapshot): Promise<void> {
     this.snapshots = this.snapshots.filter((one) => one !== snapshot);
     this.indexes.delete(snapshot.path);
+    this.forgetPieces(snapshot.path);
     await this.removeQuietly(snapshot.path);
   }
 
@@ -115,15 +122,42 @@ export class SnapshotShelf {
     return null;
   }
 
-  private async readPlace(path: string, place: PayloadPlace): Promise<Uint8Array> {
-    if (place.length === 0) return new Uint8Array(0);
+  private async readPlace(path: string, { offset, length }: PayloadPlace): Promise<Uint8Array> {
+    if (length === 0) return new Uint8Array(0);
+    const number = Math.floor(offset / PIECE_BYTES);
+    const from = offset - number * PIECE_BYTES;
+    // What does not lie in one piece is read by itself.
+    const whole = from + length > PIECE_BYTES;
+    const bytes = whole ? await this.fetch(path, offset, length) : (await this.piece(path, number)).subarray(from, from + length);
+    if (bytes.length !== length) throw new Error(`${path} ends within a payload`);
+    // A copy: the view would keep its piece in memory.
+    return whole ? bytes : bytes.slice();
+  }
+
+  private piece(path: string, number: number): Promise<Uint8Array> {
+    const key = `${path}:${number}`;
+    const known = this.pieces.get(key);
+    if (known !== undefined) return known;
+    const fetched = this.fetch(path, number * PIECE_BYTES, PIECE_BYTES);
+    this.pieces.set(key, fetched);
+    fetched.catch(() => this.pieces.delete(key));
+    const longest = this.pieces.keys().next().value;
+    if (this.pieces.size > PIECES_KEPT && longest !== undefined) this.pieces.delete(longest);
+    return fetched;
+  }
+
+  /** Another file may get that name. */
+  private forgetPieces(path: string): void {
+    for (const key of [...this.pieces.keys()]) if (key.startsWith(`${path}:`)) this.pieces.delete(key);
+  }
+
+  /** As many bytes as there are, `length` at most. */
+  private async fetch(path: string, offset: number, length: number): Promise<Uint8Array> {
     const unpin = this.pin(path);
     let file: DiskFile | null = null;
     try {
       file = await this.disk.open(path, 'read');
-      const bytes = await file.read(place.offset, place.length);
-      if (bytes.length !== place.length) throw new Error(`${path} ends within a payload`);
-      return bytes;
+      return await file.read(offset, length);
     } finally {
       unpin();
       if (file !== null) await file.close();

@@ -1,0 +1,72 @@
+import type { Position } from '../../../src/core/identity.js';
+import { EMPTY_LOG } from '../../../src/core/journal/envelope.js';
+import type { Disk } from '../../../src/ports/disk.js';
+import { SnapshotWriter } from '../../../src/server/snapshot-file.js';
+import { PayloadIndex, SNAPSHOT_FOLDER, snapshotPath, SnapshotShelf } from '../../../src/server/snapshot-shelf.js';
+import { write } from '../../../src/server/disk-io.js';
+import { checksum, Rig } from './journal/rig.js';
+
+const LOG = { write: () => undefined };
+const PATH = snapshotPath(7 as Position);
+
+/** A snapshot with `bytes` behind its head, in which a payload of `size` bytes begins at every `size`. */
+async function shelved(bytes: Uint8Array, size: number): Promise<{ shelf: SnapshotShelf; reads: () => number; replace: (with_: Uint8Array) => Promise<void> }> {
+  const rig = new Rig(undefined, 1, true);
+  let reads = 0;
+  const disk: Disk = Object.assign(Object.create(rig.disk) as Disk, {
+    open: (path: string, mode: 'create' | 'write' | 'read') => {
+      if (mode === 'read') reads += 1;
+      return rig.disk.open(path, mode);
+    },
+  });
+  await rig.disk.makeFolder(SNAPSHOT_FOLDER);
+  const make = async (content: Uint8Array): Promise<PayloadIndex> => {
+    const file = await rig.disk.open(PATH, 'create');
+    const writer = new SnapshotWriter(file, checksum);
+    await writer.head({ cluster: 'c', point: { ...EMPTY_LOG, position: 7 as Position }, digest: '' });
+    await writer.end();
+    const start = writer.bytes;
+    await write(file, [content], start);
+    await file.close();
+    const index = new PayloadIndex();
+    for (let at = 0; at + size <= content.length; at += size) index.add((at / size + 1) as Position, { offset: start + at, length: size });
+    return index;
+  };
+  const index = await make(bytes);
+  const shelf = await SnapshotShelf.open(disk, checksum, 'c', LOG);
+  shelf.setIndex(PATH, index);
+  reads = 0;
+  const replace = async (content: Uint8Array): Promise<void> => {
+    await shelf.keepOnly(null);
+    await shelf.add(PATH, await make(content));
+    reads = 0;
+  };
+  return { shelf, reads: () => reads, replace };
+}
+
+function numbered(length: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, at) => (at * 7 + (at >> 8) * 13 + seed) & 0xff);
+}
+
+test('payloads that stand one behind the other are read by the piece, wherever they lie', async () => {
+  const [bytes, size] = [numbered(1_200_000, 1), 1_000];
+  const { shelf, reads } = await shelved(bytes, size);
+  for (let id = 1; id <= 1_200; id++) expect(Buffer.compare((await shelf.payload(id as Position)) ?? Buffer.alloc(0), bytes.subarray((id - 1) * size, id * size))).toBe(0);
+  // Five pieces, and those few that lie in two.
+  expect(reads()).toBeLessThan(12);
+  expect(await shelf.payload(1_201 as Position)).toBeNull();
+});
+
+test('a payload that is longer than a piece, and the last one, are read whole', async () => {
+  const [bytes, size] = [numbered(900_000, 2), 300_000];
+  const { shelf } = await shelved(bytes, size);
+  for (let id = 1; id <= 3; id++) expect(Buffer.compare((await shelf.payload(id as Position)) ?? Buffer.alloc(0), bytes.subarray((id - 1) * size, id * size))).toBe(0);
+});
+
+test('what was read of a snapshot that is gone is not given for one that has its name', async () => {
+  const { shelf, replace } = await shelved(numbered(5_000, 3), 1_000);
+  await shelf.payload(2 as Position);
+  const other = numbered(5_000, 4);
+  await replace(other);
+  expect(Buffer.compare((await shelf.payload(2 as Position)) ?? Buffer.alloc(0), other.subarray(1_000, 2_000))).toBe(0);
+});
