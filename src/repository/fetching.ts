@@ -13,7 +13,9 @@ export const SUM_BYTES_IN_FLIGHT_MAX = 4 * 1024 * 1024;
 /** Open older versions. */
 const BASES_MAX = 64;
 const WANTS_PER_FRAME = 256;
-/** Of a large file: so many bytes are synced at once, while the next are written. Beyond twice as many that are not synced nothing is taken from the link. */
+/** Of a large file: when so many bytes are not synced and no sync is under way, one begins while the next are written: the disk shall not wait for the end. */
+const SYNC_BYTES = 64 * 1024 * 1024;
+/** Beyond so many that are not synced, beside those that are being synced, nothing is taken from the link. */
 export const UNSYNCED_BYTES_MAX = 256 * 1024 * 1024;
 
 interface Pending {
@@ -218,11 +220,11 @@ export class Fetching {
     writing.digest.update(bytes);
     writing.bytes += bytes.length;
     this.parts.received(bytes.length);
-    if (writing.writer.unsyncedBytes >= UNSYNCED_BYTES_MAX) this.syncOn(writing.writer);
+    if (this.syncing === null && writing.writer.unsyncedBytes >= SYNC_BYTES) this.syncOn(writing.writer);
+    else if (this.syncing !== null && writing.writer.unsyncedBytes >= UNSYNCED_BYTES_MAX) this.parts.hold(this.syncing);
   }
 
   private syncOn(writer: ContentWriter): void {
-    if (this.syncing !== null) return this.parts.hold(this.syncing);
     this.syncing = writer.sync().then(
       () => {
         this.syncing = null;
