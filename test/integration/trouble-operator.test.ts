@@ -167,7 +167,7 @@ describe('the command', () => {
     for (let count = 1; count <= 20; count += 1) await client.publishAsync('demo/journal', `message ${count}`, { qos: 1, retain: count === 20 });
     await client.endAsync();
     const running = await lockstep('journal', 'inspect', join(active.data, 'broker', 'journal'));
-    expect(running.out).toMatch(/\d+ segments, \d+ records/);
+    expect(running.out).toMatch(/\d+ segments?, \d+ records?/);
     for (const server of [passive, active]) expect((await lockstep('stop', server.profile)).code).toBe(0);
     for (const server of pair.servers) {
       const folder = join(server.data, 'broker', 'journal');
