@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { SingleBar } from 'cli-progress';
 import type { RepositoryCommand, RepositoryResult } from '../admin/commands.js';
 import type { RepositoryStatusView } from '../admin/status.js';
+import { ProgressBar } from '../log/progress-bar.js';
 import { loadProfile } from '../profile/load.js';
 import { AdminClient } from './admin-client.js';
 import type { Console } from './console.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
-import { progressText, repositoryDetails, resultLines, sizeText } from './repository-view.js';
+import { progressText, repositoryDetails, resultLines } from './repository-view.js';
 
 /*
  * Commands to the repositories of a server that runs.
@@ -50,7 +50,7 @@ export async function askRepositories(console: Console, path: string, name: stri
 }
 
 async function until(console: Console, client: AdminClient, name: string, id: number, json: boolean): Promise<RepositoryResult> {
-  const show = json ? null : console.terminal ? new Bar(name) : new Lines(console, name);
+  const show = json ? null : console.terminal ? new ProgressBar(name) : new Lines(console, name);
   try {
     for (;;) {
       const task = await client.repositoryTask(id);
@@ -66,28 +66,6 @@ async function until(console: Console, client: AdminClient, name: string, id: nu
 }
 
 type Progress = NonNullable<RepositoryStatusView['progress']>;
-
-class Bar {
-  private readonly bar: SingleBar;
-  private isBegun = false;
-
-  constructor(name: string) {
-    this.bar = new SingleBar({ format: `${name} {phase} [{bar}] {percentage} % {size} {rate}/s, {left}`, hideCursor: true, clearOnComplete: true });
-  }
-
-  show(progress: Progress): void {
-    const { phase, bytesDone, bytesTotal, bytesPerSecond, leftMs } = progress;
-    const words = { phase, size: `${sizeText(bytesDone)} of ${sizeText(bytesTotal)}`, rate: sizeText(bytesPerSecond), left: leftMs === null ? '' : `${Math.ceil(leftMs / 1000)} s left` };
-    if (!this.isBegun) this.bar.start(Math.max(1, bytesTotal), 0, words);
-    this.isBegun = true;
-    this.bar.setTotal(Math.max(1, bytesTotal));
-    this.bar.update(bytesDone, words);
-  }
-
-  end(): void {
-    if (this.isBegun) this.bar.stop();
-  }
-}
 
 class Lines {
   private saidAt = performance.now();

@@ -1,17 +1,10 @@
-import { counted } from '../core/counted.js';
+import { counted, sizeText } from '../core/counted.js';
 import type { RepositoryResult } from '../admin/commands.js';
 import type { RepositoriesStatus, RepositoryStatusView } from '../admin/status.js';
 import { formatDuration } from '../profile/values.js';
 
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 /** Differences shown to people; all are in --json. */
 const SHOWN_MAX = 50;
-
-/** 1536 → `1.5 KiB`. */
-export function sizeText(bytes: number): string {
-  const unit = Math.min(UNITS.length - 1, bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10));
-  return `${unit === 0 ? bytes : (bytes / 1024 ** unit).toFixed(1)} ${UNITS[unit] ?? ''}`;
-}
 
 /** The repositories in a server's status: one line each. */
 export function repositoryLines(repositories: RepositoriesStatus): string[] {

@@ -12,8 +12,10 @@ const LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2,
 export interface ConsoleOutput {
   readonly isTTY?: boolean;
   /** Set where lines can be written past all buffers. */
-  readonly fd?: number;
+  readonly fd?: number | undefined;
   write(text: string): unknown;
+  /** What to write before a line: takes away what stands at the foot of a terminal. Left out: nothing does. */
+  clear?(): string;
   on?(event: 'error', listener: () => void): unknown;
 }
 
@@ -93,7 +95,7 @@ function consoleSink(options: LogOptions): ((line: Line) => void) | null {
   output.on?.('error', () => undefined);
   const colours = output.isTTY === true && process.env['NO_COLOR'] === undefined;
   return (line) => {
-    const text = `${options.console === 'json' ? jsonLine(options.server, line) : textLine(options.server, line, colours)}\n`;
+    const text = `${output.clear?.() ?? ''}${options.console === 'json' ? jsonLine(options.server, line) : textLine(options.server, line, colours)}\n`;
     if (!line.critical || !writtenNow(output, text)) output.write(text);
   };
 }

@@ -1,27 +1,14 @@
 import type { RepositoryProgress } from '../core/control/repository.js';
-import { counted } from '../core/counted.js';
+import { counted, sizeText } from '../core/counted.js';
 import type { SyncReport } from './session.js';
-
-const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
-
-/** 1536 → `1.5 KiB`. */
-export function bytesText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit] ?? ''}`;
-}
 
 /** How far a sync is. */
 export function progressLine(progress: RepositoryProgress): string {
   const { phase, filesDone, filesTotal, bytesDone, bytesTotal, elapsedMs } = progress;
   const share = bytesTotal > 0 ? Math.min(1, bytesDone / bytesTotal) : 0;
-  const rate = elapsedMs > 0 ? `, ${bytesText((bytesDone * 1000) / elapsedMs)}/s` : '';
+  const rate = elapsedMs > 0 ? `, ${sizeText((bytesDone * 1000) / elapsedMs)}/s` : '';
   const left = share > 0 && share < 1 ? `, ${Math.ceil((elapsedMs * (1 - share)) / share / 1000)} s left` : '';
-  return `${phase}, ${Math.floor(share * 100)} %, ${filesDone} of ${filesTotal} files, ${bytesText(bytesDone)} of ${bytesText(bytesTotal)}${rate}${left}`;
+  return `${phase}, ${Math.floor(share * 100)} %, ${filesDone} of ${filesTotal} files, ${sizeText(bytesDone)} of ${sizeText(bytesTotal)}${rate}${left}`;
 }
 
 /** How a sync ended well. */
@@ -29,6 +16,6 @@ export function summaryLine(report: SyncReport): string {
   const took = `${(report.elapsedMs / 1000).toFixed(1)} s`;
   if (report.outcome === 'same') return `in sync, nothing had changed (${took})`;
   const kept = report.kept === null ? '' : `; what it replaced is kept as ${report.kept}`;
-  return `in sync: ${counted(report.files, 'file')}, ${bytesText(report.bytes)} in ${took}, ${bytesText(report.wireBytes)} over the link${kept}`;
+  return `in sync: ${counted(report.files, 'file')}, ${sizeText(report.bytes)} in ${took}, ${sizeText(report.wireBytes)} over the link${kept}`;
 }
 

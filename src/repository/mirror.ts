@@ -8,7 +8,8 @@ import type { RepositoryConfig } from './config.js';
 import { reasonOf } from './messages.js';
 import { Wanted } from './wanted.js';
 import { follow } from './schedule.js';
-import { progressLine, summaryLine, bytesText } from './lines.js';
+import { sizeText } from '../core/counted.js';
+import { progressLine, summaryLine } from './lines.js';
 import type { ReceiverSession, SyncHint, SyncReport, SyncRequest } from './session.js';
 import type { Shelf } from './shelf.js';
 import type { KeeperTools, ReceiveAuthority } from './tools.js';
@@ -280,7 +281,7 @@ export class Mirror {
     const { tools, config } = this.parts;
     this.telling = tools.clock.after(PROGRESS_MS, () => {
       const { progress } = this;
-      if (progress !== null) tools.log.write('info', `Repository ${config.name}: ${progressLine(progress)}, ${bytesText(progress.wireBytes)} over the link`, { event: 'repository-progress', repository: config.name, ...progress });
+      if (progress !== null) tools.log.write('info', `Repository ${config.name}: ${progressLine(progress)}, ${sizeText(progress.wireBytes)} over the link`, { event: 'repository-progress', repository: config.name, ...progress });
       this.tell();
     });
   }

@@ -30,6 +30,7 @@ import { repositoriesInUse } from '../profile/repositories.js';
 import type { Profile } from '../profile/profile.js';
 import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer, repositoryKeeperConfig } from './configs.js';
 import { serverStatus, type Standing } from './server-status.js';
+import { ConsoleFoot } from './console-foot.js';
 import { watchedGateway } from './gateway-watch.js';
 import { PidFile } from './pid-file.js';
 
@@ -48,10 +49,12 @@ export async function startServer(profilePath: string): Promise<void> {
   const profile = loadProfile(profilePath);
   const pidFile = await takeDataFolder(profile.data.folder);
   try {
-    const log = createLog(logOptions(profile));
+    const foot = new ConsoleFoot(process.stdout);
+    const log = createLog({ ...logOptions(profile), output: foot });
     try {
-      await new RunningServer(profile, log).run();
+      await new RunningServer(profile, log, foot).run();
     } finally {
+      foot.end();
       await log.flush();
     }
   } finally {
@@ -73,6 +76,7 @@ class RunningServer {
   constructor(
     private readonly profile: Profile,
     private readonly log: ProcessLog,
+    private readonly foot: ConsoleFoot,
   ) {}
 
   async run(): Promise<void> {
@@ -95,6 +99,7 @@ class RunningServer {
       run: this.run_,
     });
     this.manager = manager;
+    this.foot.watch(() => manager.repositories.view.status?.repositories ?? []);
     const standing: Standing = { profile, version: this.version, run: this.run_, startedAtWall: this.clock.wall() };
     this.admin = await createAdmin({
       host: profile.admin.host,
