@@ -3,7 +3,7 @@ import type { PeerRepositories, PeerStatus, RepositoryCopy } from '../core/contr
 import type { ManagerToRepositoryKeeper, NumberedWish, RepositoryKeeperToManager, RepositoryOrder, RepositoryRole, RepositoryStatus, RepositoryView, RepositoryWish, WishAnswer } from '../core/control/repository.js';
 import type { Situation } from '../core/ha/situation.js';
 import type { HaState } from '../core/ha/state.js';
-import { isServing, type Monotonic } from '../core/identity.js';
+import { isServing, type Monotonic, type Position } from '../core/identity.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { Spawner } from '../ports/process.js';
@@ -32,6 +32,8 @@ export type WishState = { readonly kind: 'under-way' } | { readonly kind: 'ended
 const WISHES_MAX = 16;
 /** Answers kept for those who ask for them; older ones are forgotten. */
 const ANSWERS_MAX = 32;
+/** Messages flow for so long after the last one was written. */
+const FLOW_MS = 2_000;
 const START_MS = 60_000;
 const END_MS = 3_000;
 
@@ -54,6 +56,8 @@ export class Repositories {
   private role: RepositoryRole = { kind: 'idle' };
   /** How the copies here stood when they were last received: what a takeover goes by. */
   private received: readonly RepositoryView[] = [];
+  /** Where the log ended when it was last seen to grow, and when that was; `null`: never. */
+  private grown: { readonly position: Position | null; readonly at: Monotonic | null } = { position: null, at: null };
   /** The move that warnings were given for. */
   private warnedMoves = -1;
 
@@ -92,16 +96,24 @@ export class Repositories {
     if (!this.isStarted || this.keeper === null) return;
     const role = repositoryRole(ha, s, this.config);
     this.role = role;
-    const wish: RepositoryPart = { fenceThrough: ha.fence, role, wishes: [...this.wishes.values()], shutdown: false };
+    const wish: RepositoryPart = { fenceThrough: ha.fence, role, wishes: [...this.wishes.values()], messagesFlow: this.messagesFlow(s), shutdown: false };
     if (!this.isDue && this.told !== null && sameValue(wish, this.told)) return;
     this.isDue = false;
     this.told = wish;
     this.keeper.order(wish);
   }
 
+  /** The log has grown a short while ago. */
+  private messagesFlow(s: Situation): boolean {
+    const now = this.tools.clock.monotonic();
+    const position = s.broker?.journal.position ?? null;
+    if (position !== null && position !== this.grown.position) this.grown = { position, at: this.grown.position === null ? null : now };
+    return this.grown.at !== null && now - this.grown.at <= FLOW_MS;
+  }
+
   async end(): Promise<void> {
     if (!this.isStarted || this.keeper === null) return;
-    this.keeper.order({ fenceThrough: this.told?.fenceThrough ?? (0 as RepositoryPart['fenceThrough']), role: { kind: 'idle' }, wishes: [], shutdown: true });
+    this.keeper.order({ fenceThrough: this.told?.fenceThrough ?? (0 as RepositoryPart['fenceThrough']), role: { kind: 'idle' }, wishes: [], messagesFlow: false, shutdown: true });
     await this.keeper.end(END_MS);
   }
 

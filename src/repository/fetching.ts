@@ -13,8 +13,11 @@ export const SUM_BYTES_IN_FLIGHT_MAX = 4 * 1024 * 1024;
 /** Open older versions. */
 const BASES_MAX = 64;
 const WANTS_PER_FRAME = 256;
-/** Of a large file: when so many bytes are not synced and no sync is under way, one begins while the next are written: the disk shall not wait for the end. */
-const SYNC_BYTES = 64 * 1024 * 1024;
+/**
+ * Of a large file: when so many bytes are not synced and no sync is under way, one begins while the next are written. So the disk does not wait for
+ * the end, and where little comes, because messages flow, it gets it in small pieces that theirs need not wait for.
+ */
+const SYNC_BYTES = 1024 * 1024;
 /** Beyond so many that are not synced, beside those that are being synced, nothing is taken from the link. */
 export const UNSYNCED_BYTES_MAX = 256 * 1024 * 1024;
 

@@ -80,6 +80,7 @@ export class RepositoryKeeper {
     if (order.shutdown) return this.end('ordered');
     const { role } = order;
     this.receive(role.kind === 'receive' ? role : null);
+    this.offering.giveWay(order.messagesFlow);
     this.offering.set(role.kind === 'send' ? role : null);
     this.takeWishes(order);
     this.say();

@@ -14,6 +14,8 @@ import type { KeeperTools, SendAuthority } from './tools.js';
 const LINKS_MAX = 160;
 /** How often a held-back sender is asked to go on. */
 const WAKE_MS = 50;
+/** While messages flow, at most so many bytes a second leave for all repositories together: an ordinary disk takes them beside its other work. */
+export const GIVING_WAY_BYTES_PER_SECOND = 48 * 1024 * 1024;
 /** A look at everything, beside the hints of the file system. */
 const WHOLE_LOOK_MS = 60_000;
 /** The same where not every folder can be watched. */
@@ -36,6 +38,8 @@ export class Offering {
   private readonly sessions = new Set<{ readonly session: SenderSession; readonly isOpen: () => boolean }>();
   private readonly folders = new Map<string, RepositoryFolder>();
   private readonly throttles: ReadonlyMap<string, Throttle>;
+  /** While messages flow. */
+  private courtesy: Throttle | null = null;
   private readonly ends: Cancel[] = [];
   private pending: Pending[] = [];
   private waking: Cancel | null = null;
@@ -61,6 +65,14 @@ export class Offering {
     if (role !== null) void this.begin();
   }
 
+  /** Whether syncs give way to messages from now on. */
+  giveWay(messagesFlow: boolean): void {
+    if (messagesFlow === (this.courtesy !== null)) return;
+    this.courtesy = messagesFlow ? new Throttle(GIVING_WAY_BYTES_PER_SECOND, this.tools.clock) : null;
+    if (this.isOpen) this.wakeWhereLimited();
+    if (!messagesFlow) for (const { session } of this.sessions) session.wake();
+  }
+
   accept(stream: Stream): void {
     const { tools } = this;
     const { config } = tools;
@@ -78,7 +90,10 @@ export class Offering {
       settings: this.settings,
       authority: this.authority,
       allowance: (name) => this.allowance(name),
-      sent: (name, bytes) => this.throttles.get(name)?.spend(bytes),
+      sent: (name, bytes) => {
+        this.throttles.get(name)?.spend(bytes);
+        this.courtesy?.spend(bytes);
+      },
       reported: (report) => this.reported(report),
       // Also at once, while it is made.
       closed: () => {
@@ -121,7 +136,7 @@ export class Offering {
     await Promise.all(used.map((config) => this.openOne(config, turn)));
     if (turn !== this.turn) return;
     this.isOpen = true;
-    if ([...this.throttles.values()].some((throttle) => throttle.isLimited)) this.wake();
+    this.wakeWhereLimited();
   }
 
   private async openOne(config: RepositoryConfig, turn: number): Promise<void> {
@@ -164,13 +179,17 @@ export class Offering {
   }
 
   private allowance(name: string): number {
-    return this.throttles.get(name)?.allowance() ?? Number.POSITIVE_INFINITY;
+    const own = this.throttles.get(name)?.allowance() ?? Number.POSITIVE_INFINITY;
+    return Math.min(own, this.courtesy?.allowance() ?? Number.POSITIVE_INFINITY);
   }
 
-  private wake(): void {
+  /** What waits for its allowance is looked at again and again, for as long as something is limited. */
+  private wakeWhereLimited(): void {
+    if (this.waking !== null || !(this.courtesy !== null || [...this.throttles.values()].some((throttle) => throttle.isLimited))) return;
     this.waking = this.tools.clock.after(WAKE_MS, () => {
+      this.waking = null;
       for (const { session } of this.sessions) session.wake();
-      this.wake();
+      this.wakeWhereLimited();
     });
   }
 

@@ -82,14 +82,16 @@ async function underLoad(run: PairRun, pair: Pair, between: Between): Promise<Pa
   const during: number[] = [];
   const seconds: number[] = [];
   for (let at = 0; at < run.rounds; at++) {
-    const ready = path.join(path.dirname(between.from), `large-${at}`);
+    const ready = path.join(path.dirname(between.from), `ready-${at}`);
     makeLargeFile(ready, run.bytes);
     spawnSync('sync'); // What was made for it is not the sync's to write.
     let syncMs = 0;
+    // A file that the other server has nothing of: it comes as fast as the disk takes it.
+    const name = `large-${at}`;
     const synced = async (): Promise<void> => {
       const begun = performance.now();
-      fs.renameSync(ready, path.join(between.from, 'large'));
-      await seen(path.join(between.to, 'large'), run.bytes, SYNC_MS_MAX, fs.statSync(path.join(between.from, 'large')).mtimeMs);
+      fs.renameSync(ready, path.join(between.from, name));
+      await seen(path.join(between.to, name), run.bytes, SYNC_MS_MAX, fs.statSync(path.join(between.from, name)).mtimeMs);
       syncMs = performance.now() - begun;
     };
     const loaded = await measured(pair, synced);

@@ -90,7 +90,7 @@ export class KeeperSide {
     const { process, hear } = this;
     if (process === null || hear === null) return;
     this.seq += 1;
-    hear({ seq: this.seq, pulseAt: this.monotonic(), wishes: [], shutdown: false, ...part });
+    hear({ seq: this.seq, pulseAt: this.monotonic(), wishes: [], messagesFlow: false, shutdown: false, ...part });
   }
 
   /** The keeper ends; or the whole host, with what was not synced. */

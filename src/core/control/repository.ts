@@ -48,6 +48,8 @@ export interface RepositoryOrder {
   readonly role: RepositoryRole;
   /** Those without an answer yet. */
   readonly wishes: readonly NumberedWish[];
+  /** Clients' messages are written on this server now: a sync gives way to them. */
+  readonly messagesFlow: boolean;
   readonly shutdown: boolean;
 }
 

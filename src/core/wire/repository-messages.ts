@@ -31,6 +31,7 @@ function readOrder(order: Fields): RepositoryOrder {
     fenceThrough: order.whole('fenceThrough') as Term,
     role: readRole(order.object('role')),
     wishes: order.list('wishes', 0, WISHES_MAX, readWish),
+    messagesFlow: order.flag('messagesFlow'),
     shutdown: order.flag('shutdown'),
   };
 }

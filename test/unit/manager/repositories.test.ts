@@ -212,3 +212,20 @@ test('an order is repeated at every pulse, with a pulse of its own', async () =>
   void given.repositories.end();
   expect(given.keepers[0]?.last).toMatchObject({ shutdown: true, role: { kind: 'idle' } });
 });
+
+test('messages flow while the log has grown within two seconds', () => {
+  const given = made();
+  given.repositories.check();
+  const at = (position: number): Situation => situation({ broker: broker({ journal: { ...broker().journal, position: position as Position } }), peer: peer({ state: 'PASSIVE', repositories: theirs('in-sync') }) });
+  const flows = (position: number): boolean | undefined => {
+    given.repositories.repeat();
+    given.repositories.order(active(2), at(position));
+    return given.keepers[0]?.last?.messagesFlow;
+  };
+  expect(flows(9)).toBe(false);
+  expect(flows(10)).toBe(true);
+  given.clock.advance(2_000);
+  expect(flows(10)).toBe(true);
+  given.clock.advance(1);
+  expect(flows(10)).toBe(false);
+});

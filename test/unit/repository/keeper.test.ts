@@ -5,6 +5,7 @@ import type { Hashing } from '../../../src/ports/hashing.js';
 import type { RepositoryStore } from '../../../src/ports/repository.js';
 import type { RepositoryConfig } from '../../../src/repository/config.js';
 import { RepositoryKeeper } from '../../../src/repository/keeper.js';
+import { GIVING_WAY_BYTES_PER_SECOND } from '../../../src/repository/offering.js';
 import type { ReceiverParts, SenderParts, SyncHint, SyncReport, SyncRequest } from '../../../src/repository/session.js';
 import type { FolderWatch } from '../../../src/repository/tools.js';
 import { FakeClock, settle } from '../support/fake-clock.js';
@@ -131,7 +132,7 @@ class World {
 
   async order(role: RepositoryRole, changes: Partial<RepositoryOrder> = {}): Promise<void> {
     this.seq += 1;
-    this.hear?.({ kind: 'order', order: { seq: this.seq, pulseAt: this.clock.monotonic(), fenceThrough: 1 as Term, role, wishes: [], shutdown: false, ...changes } });
+    this.hear?.({ kind: 'order', order: { seq: this.seq, pulseAt: this.clock.monotonic(), fenceThrough: 1 as Term, role, wishes: [], messagesFlow: false, shutdown: false, ...changes } });
     await this.turn();
   }
 
@@ -405,6 +406,27 @@ describe('sending', () => {
     expect(sender.parts.allowance('apps')).toBe(50_000);
     expect(sender.woken).toBe(2);
     expect(sender.parts.allowance('another')).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('while messages flow no repository takes more than the common limit, and goes on at once when they have ended', async () => {
+    const world = new World(repository());
+    const sender = await sending(world);
+    expect(sender.parts.allowance('apps')).toBe(Number.POSITIVE_INFINITY);
+    await world.order(SEND, { messagesFlow: true });
+    const burst = GIVING_WAY_BYTES_PER_SECOND / 4;
+    expect(sender.parts.allowance('apps')).toBe(burst);
+    sender.parts.sent('apps', burst);
+    expect(sender.parts.allowance('apps')).toBe(0);
+    await world.order(SEND, { messagesFlow: true });
+    await world.after(100);
+    expect(sender.parts.allowance('apps')).toBe(GIVING_WAY_BYTES_PER_SECOND / 10);
+    const { woken } = sender;
+    expect(woken).toBeGreaterThan(0);
+    await world.order(SEND, { messagesFlow: false });
+    expect(sender.woken).toBe(woken + 1);
+    expect(sender.parts.allowance('apps')).toBe(Number.POSITIVE_INFINITY);
+    await world.after(200);
+    expect(sender.woken).toBeLessThanOrEqual(woken + 2);
   });
 
   test('a folder that cannot be opened fails for whoever asks, with the reason, and is tried again', async () => {

@@ -62,7 +62,7 @@ const fromKeeper: readonly KeeperToManager[] = [
   FATAL,
 ];
 
-const repositoryOrder = { seq: 3, pulseAt: at(1_234.5), fenceThrough: 6 as Term, shutdown: false };
+const repositoryOrder = { seq: 3, pulseAt: at(1_234.5), fenceThrough: 6 as Term, messagesFlow: true, shutdown: false };
 const toRepositoryKeeper: readonly ManagerToRepositoryKeeper[] = [
   { kind: 'order', order: { ...repositoryOrder, role: { kind: 'idle' }, wishes: [] } },
   { kind: 'order', order: { ...repositoryOrder, role: { kind: 'send', term: 7 as Term, to: { server: PEER, run: run('r2') } }, wishes: [{ id: 1, repository: 'applications', ask: 'diff', checksum: true }] } },
