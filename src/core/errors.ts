@@ -24,7 +24,15 @@ export class AssertionFailure extends Error {
   }
 }
 
-/** @throws AssertionFailure when `condition` is false. */
+/**
+ * For each record and packet use `broken` behind an `if` when the message has figures in it: here it is put together whether or not it is needed.
+ * @throws AssertionFailure when `condition` is false.
+ */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionFailure(message);
+}
+
+/** @throws AssertionFailure always */
+export function broken(message: string): never {
+  throw new AssertionFailure(message);
 }
