@@ -20,6 +20,7 @@ export function createClock(): Clock {
     wall: () => Date.now(),
     after,
     soon: (action) => void setImmediate(action),
+    next: queueMicrotask,
   };
 }
 

@@ -87,6 +87,11 @@ export class NodeDisk implements Disk {
 }
 
 class NodeFile implements DiskFile {
+  /** The same file, opened so that a write returns when its bytes are durable: one way to the disk and back instead of two. */
+  private synced: FileHandle | null = null;
+  private reopened = false;
+  private closed = false;
+
   constructor(private readonly handle: FileHandle) {}
 
   async size(): Promise<number> {
@@ -105,11 +110,17 @@ class NodeFile implements DiskFile {
   }
 
   write(parts: readonly Uint8Array[], offset: number, done: Done): void {
-    this.writeFrom([...parts], offset, done);
+    writeFrom(this.handle.fd, [...parts], offset, done);
   }
 
   sync(done: Done): void {
     fs.fdatasync(this.handle.fd, done);
+  }
+
+  writeSynced(parts: readonly Uint8Array[], offset: number, done: Done): void {
+    if (!this.reopened) this.reopen();
+    if (this.synced !== null) writeFrom(this.synced.fd, [...parts], offset, done);
+    else this.write(parts, offset, (error) => (error === null ? this.sync(done) : done(error)));
   }
 
   async truncate(length: number): Promise<void> {
@@ -117,21 +128,38 @@ class NodeFile implements DiskFile {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
+    const { synced } = this;
+    this.synced = null;
+    await synced?.close();
     await this.handle.close();
   }
 
-  /** The system may take fewer bytes than it was given: what is left is written again. */
-  private writeFrom(parts: Uint8Array[], offset: number, done: Done): void {
-    fs.writev(this.handle.fd, parts.slice(0, PARTS_MAX), offset, (error, written) => {
-      if (error !== null) {
-        done(error);
-        return;
-      }
-      const left = drop(parts, written);
-      if (left.length === 0) done(null);
-      else this.writeFrom(left, offset + written, done);
-    });
+  /** Linux only: elsewhere the flag means other things, or there is no way to open a file again that may have another name by now. */
+  private reopen(): void {
+    this.reopened = true;
+    if (process.platform !== 'linux') return;
+    open(`/proc/self/fd/${this.handle.fd}`, fs.constants.O_WRONLY | fs.constants.O_DSYNC).then(
+      (file) => {
+        if (this.closed) file.close().catch(() => undefined);
+        else this.synced = file;
+      },
+      () => undefined,
+    );
   }
+}
+
+/** The system may take fewer bytes than it was given: what is left is written again. */
+function writeFrom(file: number, parts: Uint8Array[], offset: number, done: Done): void {
+  fs.writev(file, parts.slice(0, PARTS_MAX), offset, (error, written) => {
+    if (error !== null) {
+      done(error);
+      return;
+    }
+    const left = drop(parts, written);
+    if (left.length === 0) done(null);
+    else writeFrom(file, left, offset + written, done);
+  });
 }
 
 function drop(parts: Uint8Array[], bytes: number): Uint8Array[] {

@@ -13,6 +13,8 @@ export interface Clock {
   wall(): number;
   /** Runs `action` once, `delayMs` or more from now. */
   after(delayMs: number, action: () => void): Cancel;
-  /** Runs `action` as soon as what is under way has ended (a turn of the event loop). */
+  /** Runs `action` as soon as what is under way has ended (a turn of the event loop): all that arrived together was heard by then. */
   soon(action: () => void): void;
+  /** Runs `action` when the present piece of it (one event) has been dealt with, before the next is heard. For what others can work on meanwhile. */
+  next(action: () => void): void;
 }

@@ -32,6 +32,12 @@ export interface DiskFile {
   write(parts: readonly Uint8Array[], offset: number, done: Done): void;
   /** fdatasync. */
   sync(done: Done): void;
+  /**
+   * Writes as `write` does, and makes these bytes durable: one operation where the system has it. What was written elsewhere in the file before and
+   * never synced may still be lost. After an error it is not known which of the bytes are there, and none of them are durable; they may be
+   * written again when the disk was full (ENOSPC, EDQUOT), and after another error nothing of the file may be counted on, as after a failed `sync`.
+   */
+  writeSynced(parts: readonly Uint8Array[], offset: number, done: Done): void;
   truncate(length: number): Promise<void>;
   close(): Promise<void>;
 }

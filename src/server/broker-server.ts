@@ -131,7 +131,7 @@ export class BrokerServer {
         leading.pump();
         this.released();
       },
-      group: (group) => leading.group(group),
+      records: (run) => leading.records(run),
       changed: () => {
         parts.following?.copyChanged();
         this.changed();

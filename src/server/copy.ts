@@ -29,7 +29,7 @@ import { SNAPSHOT_FOLDER, samePoint, snapshotPath, type SnapshotShelf } from './
  */
 export interface CopyListener {
   durable(position: Position): void;
-  group(run: RecordRun): void;
+  records(run: RecordRun): void;
   /** Damage, disk full, or the end of a change: look at the copy again. */
   changed(): void;
 }
@@ -67,9 +67,9 @@ export class Copy {
     this.maker = new SnapshotMaker(tools, options, shelf, () => this.neededFrom, (message) => this.readPayload(message));
     journal.handle({
       durable: (position) => this.listener?.durable(position),
-      group: (run) => {
+      records: (run) => {
         this.appendedBytes += run.bytes.length;
-        this.listener?.group(run);
+        this.listener?.records(run);
       },
       failed: (reason) => {
         tools.log.write('error', `This copy is damaged: ${reason}`);

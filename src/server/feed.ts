@@ -126,7 +126,7 @@ export class Feed {
     };
   }
 
-  /** A group is being written, or more is durable: there may be something to send. */
+  /** Records are on their way to the disk, or more is durable: there may be something to send. */
   pump(): void {
     const { session, wire, tools } = this;
     while (!this.over && session.phase === 'streaming' && !this.reading) {

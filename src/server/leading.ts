@@ -147,8 +147,8 @@ export class Leading {
     };
   }
 
-  /** A group is being written. */
-  group(run: RecordRun): void {
+  /** Records are on their way to the disk. */
+  records(run: RecordRun): void {
     if (this.term === null) return;
     this.tools.recent.push(run);
     this.current?.pump();

@@ -40,6 +40,7 @@ export class UnsyncedDisk implements Disk {
       write: (parts, offset, done) => file.write(parts, offset, done),
       // After the write before it: an empty write waits for its turn as a sync would.
       sync: (done) => file.write([], 0, done),
+      writeSynced: (parts, offset, done) => file.write(parts, offset, done),
       truncate: (length) => file.truncate(length),
       close: () => file.close(),
     };

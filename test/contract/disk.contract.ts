@@ -90,6 +90,17 @@ export function diskContract(name: string, make: () => Promise<DiskFixture>): vo
       await run(again.close());
     });
 
+    test('what is written and synced at once is there, also in a file that has another name by now', async () => {
+      const file = await run(disk.open('f', 'create'));
+      const synced = (parts: Uint8Array[], offset: number): Promise<void> => new Promise((resolve, reject) => file.writeSynced(parts, offset, (error) => (error === null ? resolve() : reject(error))));
+      await run(disk.rename('f', 'g'));
+      for (let at = 0; at < 40; at++) await run(synced([bytes('ab'), bytes(''), bytes(String(at % 10))], at * 3));
+      await run(write(file, [bytes('!')], 120));
+      expect(text(await run(file.read(0, 200)))).toBe(Array.from({ length: 40 }, (_, at) => `ab${at % 10}`).join('') + '!');
+      await run(file.close());
+      expect(text(await run(disk.readFile('g')))).toHaveLength(121);
+    });
+
     test('a file that was cut grows again with zeros', async () => {
       const file = await run(disk.open('f', 'create'));
       await run(write(file, [new Uint8Array(1500).fill(7)], 0));

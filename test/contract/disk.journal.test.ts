@@ -25,13 +25,14 @@ const clock: Clock = {
     return () => clearTimeout(timer);
   },
   soon: (action) => void setImmediate(action),
+  next: queueMicrotask,
 };
 const random = { id: () => randomBytes(16).toString('hex'), fraction: () => Math.random() };
 const open = (): Promise<Journal> => openJournal({ disk: new NodeDisk(root), folder: 'journal', checksum, random, clock, options: { cluster: 'c', segmentBytes: 64 * 1024 } });
 
 function durable(journal: Journal, position: Position): Promise<void> {
   return new Promise((resolve, reject) => {
-    journal.handle({ durable: (reached) => reached >= position && resolve(), group: () => undefined, failed: (reason) => reject(new Error(reason)), room: () => undefined });
+    journal.handle({ durable: (reached) => reached >= position && resolve(), records: () => undefined, failed: (reason) => reject(new Error(reason)), room: () => undefined });
   });
 }
 

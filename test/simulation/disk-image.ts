@@ -6,7 +6,7 @@ interface EntryChange {
   readonly folders: ReadonlySet<string>;
 }
 
-export type DiskOperation = 'read' | 'write' | 'sync' | 'open' | 'rename' | 'remove' | 'replaceFile' | 'syncFolder' | 'makeFolder';
+export type DiskOperation = 'read' | 'write' | 'sync' | 'syncOfWrite' | 'open' | 'rename' | 'remove' | 'replaceFile' | 'syncFolder' | 'makeFolder';
 
 /** An error as the system gives it. */
 export function systemError(code: string, what: string): Error {

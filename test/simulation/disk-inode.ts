@@ -59,9 +59,13 @@ export class Inode {
     this.size = length;
   }
 
-  beginSync(): SyncMark {
+  /** @param from first byte that it shall make durable; @param to behind the last one */
+  beginSync(from = 0, to = Infinity): SyncMark {
     const sectors = new Map<number, { content: Sector; versions: number }>();
-    for (const [sector, versions] of this.dirty) sectors.set(sector, { content: versions[versions.length - 1] ?? BLANK, versions: versions.length });
+    for (const [sector, versions] of this.dirty) {
+      if ((sector + 1) * SECTOR_BYTES <= from || sector * SECTOR_BYTES >= to) continue;
+      sectors.set(sector, { content: versions[versions.length - 1] ?? BLANK, versions: versions.length });
+    }
     return { size: this.size, sectors };
   }
 

@@ -1,7 +1,7 @@
 import { LockstepError } from '../../src/core/errors.js';
 import type { Disk, DiskFile, Done } from '../../src/ports/disk.js';
 import { folderOf, systemError, type DiskImage, type DiskOperation } from './disk-image.js';
-import { Inode } from './disk-inode.js';
+import { Inode, type SyncMark } from './disk-inode.js';
 
 /** How long operations take, milliseconds: at least and at most. */
 export interface DiskLatency {
@@ -218,20 +218,33 @@ class SimulatedFile implements DiskFile {
   }
 
   sync(done: Done): void {
-    const mark = this.inode.beginSync();
-    const settle = (failure: Error | null): void => {
+    this.settle(this.inode.beginSync(), () => null, done);
+  }
+
+  /** Durable is what it has written itself, and nothing else of the file: less than a real disk may do. */
+  writeSynced(parts: readonly Uint8Array[], offset: number, done: Done): void {
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    this.write(parts, offset, (failure) => {
+      if (failure !== null) done(failure);
+      else this.settle(this.inode.beginSync(offset, offset + bytes), () => this.disk.image.failure('syncOfWrite', this.path), done);
+    });
+  }
+
+  private settle(mark: SyncMark, alsoFails: () => Error | null, done: Done): void {
+    const end = (failure: Error | null): void => {
       if (failure === null) this.inode.endSync(mark);
       else this.inode.failSync();
     };
     this.disk.begin(
       'sync',
       this.path,
-      (failure) => {
-        settle(failure);
+      (fails) => {
+        const failure = fails ?? alsoFails();
+        end(failure);
         done(failure);
       },
       // The system goes on with it after its process is gone, and nobody hears how it ended.
-      () => settle(this.disk.image.failure('sync', this.path)),
+      () => end(this.disk.image.failure('sync', this.path)),
     );
   }
 

@@ -152,6 +152,14 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: 'src/server/journal/roller.ts', find: 'await context.disk.syncFolder(context.folder);', put: '' }],
   },
   {
+    name: 'mark-left-behind',
+    rule: 'a commit behind a mark that no sync has taken along: the mark may be lost, and with it what stands behind it',
+    edits: [
+      { file: 'src/server/journal/committer.ts', find: 'this.unsynced === null ? [] : [this.unsynced];', put: '[];' },
+      { file: 'src/server/journal/committer.ts', find: 'segment.end - (this.unsynced?.length ?? 0)', put: 'segment.end' },
+    ],
+  },
+  {
     name: 'retained-out-of-order',
     rule: 'a retained message is kept one operation late',
     edits: [

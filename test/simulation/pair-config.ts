@@ -111,7 +111,7 @@ export function brokerConfig(name: HostName, pace = 1): BrokerConfig {
       recentBytesMax: 16 * 1024,
       payloadCacheBytes: 32 * 1024,
       orphanGraceMs: 4_000,
-      journal: { segmentBytes: 24 * 1024, groupBytes: 4 * 1024, preallocate: false },
+      journal: { segmentBytes: 24 * 1024, groupBytes: 4 * 1024, hurryBytes: 400, preallocate: false },
     },
   };
 }

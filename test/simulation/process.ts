@@ -128,6 +128,9 @@ export class SimProcess implements Owner {
       soon: (action) => {
         world.schedule(0, action, this);
       },
+      next: (action) => {
+        world.schedule(0, action, this);
+      },
     };
   }
 }

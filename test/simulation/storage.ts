@@ -31,6 +31,8 @@ const HABITS = { replyLost: { low: 0.01, high: 0.15 }, latencyMs: { low: 5, high
 const SPIKE_CHANCE = 0.15;
 const SLOWEST_DISK_MS = 3_000;
 const FULL_DISK_LEFT_BYTES = 2_000;
+/** Of the full disks. */
+const FOUND_OUT_LATE = 0.5;
 
 /** The shared folder, the hosts' mounts of it, and what goes wrong with them. */
 export class Storage implements StorageFaults {
@@ -169,9 +171,11 @@ export class Storage implements StorageFaults {
         this.images[host].failNext('sync', 'EIO', 1, 'journal/');
         return null;
       },
-      'disk-full': (_, { host }) => {
+      'disk-full': (_, { host, amount }) => {
         const image = this.images[host];
         image.capacityBytes = image.usedBytes + FULL_DISK_LEFT_BYTES;
+        // Some file systems find out only when they bring to the disk what they have taken already.
+        if (amount < FOUND_OUT_LATE) image.failNext('syncOfWrite', 'ENOSPC', 1, 'journal/');
         return () => {
           image.capacityBytes = Infinity;
         };

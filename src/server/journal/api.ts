@@ -17,8 +17,11 @@ export interface RecordRun {
 export interface JournalHandlers {
   /** `durable` has grown. */
   durable(position: Position): void;
-  /** A group is being handed to the disk: its encoded records, once each, in order. A stable view; the leader sends the same bytes. */
-  group(run: RecordRun): void;
+  /**
+   * Appended records on their way to the disk, encoded, once each and in order: with their commit, or before it when many wait for the commit under
+   * way. A stable view; the leader sends the same bytes.
+   */
+  records(run: RecordRun): void;
   /** A sync or a write failed, or damage was met while reading: the journal takes nothing more. */
   failed(reason: string): void;
   /** `full` has changed. */

@@ -6,14 +6,15 @@ import { GROUP_HEADER_BYTES, writeGroupHeader, type GroupKind } from '../../core
 import type { Cancel } from '../../ports/clock.js';
 import type { JournalContext } from './context.js';
 import { isNoRoom, reasonOf, syncFile, writeFully } from './files.js';
-import type { Group, GroupQueue } from './group-queue.js';
+import type { RecordRun } from './api.js';
+import type { GroupQueue } from './group-queue.js';
 import type { ActiveSegment } from './roller.js';
 import { damaged } from './troubles.js';
 
 /** What the committer tells its journal. */
 export interface CommitEvents {
-  /** A group goes to the disk, for the first time. */
-  group(group: Group): void;
+  /** Records that were appended, each once: they go to the disk now, or behind what is being written. */
+  records(run: RecordRun): void;
   durable(position: Position): void;
   room(full: boolean): void;
   failed(reason: string): void;
@@ -33,11 +34,16 @@ type CommitState = 'idle' | 'scheduled' | 'busy' | 'waiting' | 'paused' | 'stopp
  * Invariants
  * - A commit is written only after the one before is durable, so that at most one is in doubt after a crash.
  * - `durable` moves only when a sync that began after the write has ended well.
- * - No sync is ever tried again: after a failed one the system may have forgotten what it could not write.
+ * - No failed sync is ever tried again: the system may have forgotten what it could not write. For want of room the commit is: it writes all its bytes again.
+ * - A commit begins where the durable part of the segment ends: a mark that was written since, without a sync, is written again with it.
  */
 export class Committer {
   full = false;
   private state: CommitState = 'idle';
+  /** What was appended is looked at as soon as the present event has been dealt with. */
+  private hurried = false;
+  /** The mark behind the durable part of the segment, which no sync has taken along yet. */
+  private unsynced: Uint8Array | null = null;
   private marked: Position;
   private markTimer: Cancel | null = null;
   private retryTimer: Cancel | null = null;
@@ -62,12 +68,28 @@ export class Committer {
 
   /** Something was appended. */
   kick(): void {
+    if (this.queue.newBytes >= this.context.options.hurryBytes) this.hurry();
     if (this.state !== 'idle') return;
     this.state = 'scheduled';
     // Not at once: what arrives in the same turn of the loop shares the commit.
     this.context.clock.soon(() => {
       if (this.state === 'scheduled') this.next();
     });
+  }
+
+  /** The disk, and who hears of records, work on much that came together while the rest of the turn is being heard. */
+  private hurry(): void {
+    if (this.hurried) return;
+    this.hurried = true;
+    this.context.clock.next(() => {
+      this.hurried = false;
+      if (this.state === 'scheduled') this.next();
+      else if (this.state === 'busy') this.show();
+    });
+  }
+
+  private show(): void {
+    for (const run of this.queue.takeNew()) this.events.records(run);
   }
 
   /** Resolves when all that was appended is durable and nothing is under way; then nothing begins until `resume`. */
@@ -144,32 +166,23 @@ export class Committer {
   }
 
   private write(count: number): void {
-    const parts: Uint8Array[] = [];
+    this.show();
+    const parts: Uint8Array[] = this.unsynced === null ? [] : [this.unsynced];
     for (const group of this.queue.sealed.slice(0, count)) {
       this.queue.finish(group, this.durable, this.stamp);
       parts.push(group.block.bytes.subarray(group.start, group.end));
-      if (!group.shown) {
-        group.shown = true;
-        this.events.group(group);
-      }
     }
     const { file, segment } = this.active;
-    file.write(parts, segment.end, (writeError) => {
+    file.writeSynced(parts, segment.end - (this.unsynced?.length ?? 0), (error) => {
       if (this.state === 'stopped') return;
-      if (writeError !== null) {
-        this.failedTo('write to', writeError);
-        return;
-      }
-      file.sync((syncError) => {
-        if (this.state === 'stopped') return;
-        if (syncError === null) this.committed(count);
-        else this.fail(`sync of segment ${segment.name} failed: ${syncError.message}`);
-      });
+      if (error === null) this.committed(count);
+      else this.failedTo('write and sync', error);
     });
   }
 
   private committed(count: number): void {
     const { segment } = this.active;
+    this.unsynced = null;
     for (const group of this.queue.sealed.slice(0, count)) segment.add(group);
     this.queue.release(count);
     this.durable = segment.last;
@@ -197,6 +210,7 @@ export class Committer {
       });
       await file.close();
       segment.end += GROUP_HEADER_BYTES;
+      this.unsynced = null;
       this.active = this.rolled;
       this.rolled = null;
     };
@@ -244,10 +258,12 @@ export class Committer {
     const { segment, file } = this.active;
     this.state = 'busy';
     const vouched = this.durable;
-    file.write([this.header('mark')], segment.end, (error) => {
+    const mark = this.header('mark');
+    file.write([mark], segment.end, (error) => {
       if (this.state === 'stopped') return;
       if (error === null) {
         segment.end += GROUP_HEADER_BYTES;
+        this.unsynced = mark;
         this.marked = vouched;
       } else if (!isNoRoom(error)) {
         this.fail(`could not write to segment ${segment.name}: ${error.message}`);

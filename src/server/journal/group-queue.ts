@@ -1,8 +1,9 @@
-import { assert } from '../../core/errors.js';
+import { broken } from '../../core/errors.js';
 import type { Position, Term } from '../../core/identity.js';
 import { blockOf, isFlaw, recordBytes, type Block, type RecordCodec } from '../../core/journal/codec.js';
 import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/journal/envelope.js';
 import { GROUP_HEADER_BYTES, writeGroupHeader } from '../../core/journal/group.js';
+import type { RecordRun } from './api.js';
 import { chainBroken } from './troubles.js';
 
 /** Records that will be, or are being, written together: as they will stand in the segment, header first. */
@@ -13,8 +14,9 @@ export interface Group {
   end: number;
   records: number;
   last: Position;
-  /** Its records were shown to the `group` handler; a write that is tried again does not show them twice. */
-  shown: boolean;
+  /** Up to here its records were handed out by `takeNew`, and which was the last of them. */
+  takenTo: number;
+  taken: Position;
   /** Entries for the index within the group: triples of position, offset from `start`, chain before. `null` in a small one. */
   entries: number[] | null;
 }
@@ -38,6 +40,9 @@ export class GroupQueue {
   private block: Block | null = null;
   private blockUsed = 0;
   private waiting: Group[] = [];
+  /** Groups with records that were not handed out yet, oldest first. */
+  private fresh: Group[] = [];
+  private freshBytes = 0;
   private bytes = 0;
   private indexedTo = 0;
 
@@ -66,12 +71,17 @@ export class GroupQueue {
     return this.bytes;
   }
 
+  /** Bytes that `takeNew` has not handed out yet. */
+  get newBytes(): number {
+    return this.freshBytes;
+  }
+
   get empty(): boolean {
     return (this.open === null || this.open.records === 0) && this.waiting.length === 0;
   }
 
   append(type: number, version: number, origin: number, term: Term, payload: Uint8Array): LogRecord {
-    assert(term >= this.term && term > 0, `a record of term ${term} after term ${this.term}`);
+    if (!(term >= this.term && term > 0)) broken(`a record of term ${term} after term ${this.term}`);
     const size = recordBytes(payload.length);
     const group = this.roomFor(size);
     const record = this.codec.encode(group.block, group.end, type, version, origin, term, (this.position + 1) as Position, this.chain, payload);
@@ -104,6 +114,19 @@ export class GroupQueue {
     this.open = null;
   }
 
+  /** The records appended since the last call, each once and in order, as they stand in their groups. */
+  takeNew(): RecordRun[] {
+    const runs = this.fresh.map((group) => {
+      const run = { bytes: group.block.bytes.subarray(group.takenTo, group.end), first: (group.taken + 1) as Position, last: group.last };
+      group.takenTo = group.end;
+      group.taken = group.last;
+      return run;
+    });
+    this.fresh = [];
+    this.freshBytes = 0;
+    return runs;
+  }
+
   /** Groups that can be written, oldest first. They stay here until `release`. */
   get sealed(): readonly Group[] {
     return this.waiting;
@@ -132,6 +155,8 @@ export class GroupQueue {
       (group.entries ??= []).push(record.position, group.end - group.start, this.chain);
       this.indexedTo = group.end;
     }
+    if (group.takenTo === group.end) this.fresh.push(group);
+    this.freshBytes += size;
     group.end += size;
     group.records++;
     group.last = record.position;
@@ -156,7 +181,7 @@ export class GroupQueue {
     }
     const start = this.blockUsed;
     const end = start + GROUP_HEADER_BYTES;
-    this.open = { block: this.block, start, before: this.head, end, records: 0, last: this.position, shown: false, entries: null };
+    this.open = { block: this.block, start, before: this.head, end, records: 0, last: this.position, takenTo: end, taken: this.position, entries: null };
     this.indexedTo = end;
     this.bytes += GROUP_HEADER_BYTES;
     return this.open;

@@ -8,7 +8,7 @@ import { carryOut, cutAt, newQuarantine, restBeyond } from './change.js';
 import { Committer } from './committer.js';
 import { pathIn, scannerFor, type JournalContext } from './context.js';
 import { readWhole, reasonOf } from './files.js';
-import { GroupQueue, type Group } from './group-queue.js';
+import { GroupQueue } from './group-queue.js';
 import { writeMeta, type JournalMeta } from './meta.js';
 import { JournalReader } from './reading.js';
 import { findLog, mendTail, segmentNames, type FoundLog, type KnownLog } from './recovery.js';
@@ -16,7 +16,7 @@ import { Roller, type ActiveSegment } from './roller.js';
 import { SegmentList } from './segments.js';
 import { damaged, diskBehind, diskFull } from './troubles.js';
 
-const UNHEARD: JournalHandlers = { durable: () => undefined, group: () => undefined, failed: () => undefined, room: () => undefined };
+const UNHEARD: JournalHandlers = { durable: () => undefined, records: () => undefined, failed: () => undefined, room: () => undefined };
 
 /** The journal on a disk. Made by `openJournal`; the promises of each member stand in `api.ts`. */
 export class FileJournal implements Journal {
@@ -224,7 +224,7 @@ export class FileJournal implements Journal {
   private commitTo(active: ActiveSegment, vouched: Position): void {
     this.roller.prepare();
     this.committer = new Committer(this.context, this.queue, stampOf(this.id, this.context.codec.checksum), active, this.head.position, vouched, {
-      group: (group) => this.handlers.group(runOf(group)),
+      records: (run) => this.handlers.records(run),
       durable: (position) => this.handlers.durable(position),
       failed: (reason) => this.fail(reason),
       room: (full) => {
@@ -315,9 +315,4 @@ export class FileJournal implements Journal {
     this.work = turn.catch(() => undefined);
     return turn;
   }
-}
-
-function runOf(group: Group): RecordRun {
-  const bytes = group.block.bytes.subarray(group.start + GROUP_HEADER_BYTES, group.end);
-  return { bytes, first: (group.before.position + 1) as Position, last: group.last };
 }

@@ -10,6 +10,8 @@ export interface JournalOptions {
   readonly segmentBytes: number;
   /** Records are gathered into groups of at most this size (a larger record is a group of its own). */
   readonly groupBytes: number;
+  /** So much appended in one event goes to the disk and to who hears of records at once, and does not wait for what else the turn of the event loop brings. */
+  readonly hurryBytes: number;
   /** Groups that wait are written together, up to this size, before one sync. */
   readonly commitBytes: number;
   /** Appended and not yet durable. Beyond it `append` throws. */
@@ -29,6 +31,7 @@ export interface JournalOptions {
 export const JOURNAL_DEFAULTS: Omit<JournalOptions, 'cluster'> = {
   segmentBytes: 64 * 1024 * 1024,
   groupBytes: 256 * 1024,
+  hurryBytes: 8 * 1024,
   commitBytes: 8 * 1024 * 1024,
   pendingBytesMax: 256 * 1024 * 1024,
   idleMarkMs: 50,

@@ -23,7 +23,7 @@ const TUNING: BrokerTuning = {
   payloadCacheBytes: 8 * 1024,
   unadmittedBytesMax: 64 * 1024,
   digestIntervalMs: 400,
-  journal: { segmentBytes: 32 * 1024, groupBytes: 8 * 1024, preallocate: false },
+  journal: { segmentBytes: 32 * 1024, groupBytes: 8 * 1024, hurryBytes: 1024, preallocate: false },
 };
 
 /** Two hosts in virtual time: brokers of production code, a simulated network and disks, orders made by hand. */
@@ -125,7 +125,7 @@ export class Host {
     this.node = net.attach(this.name, guarded);
     this.exited = null;
     this.statuses.length = 0;
-    const processClock = { monotonic: () => clock.monotonic(), sinceBoot: () => clock.sinceBoot(), wall: () => clock.wall(), after: guarded, soon: (action: () => void) => void guarded(0, action) };
+    const processClock = { monotonic: () => clock.monotonic(), sinceBoot: () => clock.sinceBoot(), wall: () => clock.wall(), after: guarded, soon: (action: () => void) => void guarded(0, action), next: (action: () => void) => void guarded(0, action) };
     const server = new BrokerServer(
       {
         disk: this.disk,

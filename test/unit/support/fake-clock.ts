@@ -52,6 +52,10 @@ export class FakeClock implements Clock {
     this.after(0, action);
   }
 
+  next(action: () => void): void {
+    this.after(0, action);
+  }
+
   /** Timers and turns that wait. */
   get pending(): number {
     return this.queue.length;

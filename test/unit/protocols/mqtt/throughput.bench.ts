@@ -44,6 +44,7 @@ const clock: Clock = {
   wall: () => Date.now(),
   after: () => () => undefined,
   soon: (action) => turns.push(action),
+  next: (action) => turns.push(action),
 };
 
 let handler: ClientHandler | null = null;

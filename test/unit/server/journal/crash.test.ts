@@ -53,7 +53,7 @@ class Lives {
         durable: (position) => {
           if (!this.changing) this.reported = Math.max(this.reported, position - this.base);
         },
-        group: () => undefined,
+        records: () => undefined,
         failed: (reason) => {
           throw new Error(`seed ${this.seed}: ${reason}`);
         },

@@ -273,6 +273,44 @@ test('compaction removes what ends before a position and nothing else', async ()
   expect((await labels(rig, journal)).slice(-2)).toEqual(range(41, 42));
 });
 
+test('records that come while a commit is under way are heard of before it ends, each once and in order', async () => {
+  const rig = new Rig();
+  const journal = await rig.open({ preallocate: false, segmentBytes: 64 * 1024, groupBytes: 400, hurryBytes: 600 });
+  append(journal, 'r1');
+  await rig.until(() => rig.heard.runs.length === 1);
+  for (let next = 2; next <= 30; next++) append(journal, `r${next}`);
+  await rig.pass(0);
+  expect(journal.durable).toBe(0);
+  expect(rig.heard.runs[rig.heard.runs.length - 1]?.last).toBe(30);
+  append(journal, 'r31');
+  await rig.pass(0);
+  // Little alone waits for the commit that takes it along.
+  expect(rig.heard.runs[rig.heard.runs.length - 1]?.last).toBe(30);
+  await rig.until(() => journal.durable === 31);
+  const runs = rig.heard.runs;
+  expect(runs.map(({ first }) => first)).toEqual([1, ...runs.slice(0, -1).map(({ last }) => last + 1)]);
+  expect(await labels(rig, journal)).toEqual(range(1, 31));
+});
+
+test('a mark that no sync took along is written again with the next commit: power lost behind it takes nothing that was durable', async () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const rig = new Rig(undefined, seed);
+    const journal = await rig.open({ preallocate: false, segmentBytes: 64 * 1024, groupBytes: 4096 });
+    let next = 1;
+    for (let round = 0; round < 6; round++) {
+      const last = next + (seed % 7) + 3;
+      await fill(rig, journal, next, last);
+      await rig.pass(100);
+      next = last + 1;
+    }
+    append(journal, `r${next}`);
+    await rig.until(() => journal.durable === next);
+    rig.crash();
+    const again = await rig.open();
+    expect(`seed ${seed}: ${String(again.damage)}, ${again.head.position}`).toBe(`seed ${seed}: null, ${next}`);
+  }
+});
+
 describe('trouble with the disk', () => {
   test('a failed sync ends the journal for good, also for the next opening', async () => {
     const rig = new Rig();
@@ -312,6 +350,25 @@ describe('trouble with the disk', () => {
     expect(rig.heard.room).toEqual([true, false]);
     expect(rig.heard.runs.map(({ last }) => last)).toEqual([...new Set(rig.heard.runs.map(({ last }) => last))]);
     expect(await labels(rig, journal)).toEqual(range(1, next - 1));
+  });
+
+  test('no room, found out when what was written shall reach the disk: the commit is written again as a whole', async () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const rig = new Rig(undefined, seed);
+      const journal = await rig.open({ preallocate: false });
+      await fill(rig, journal, 1, 3);
+      // A mark stands behind the third record; the sync that is refused forgets that too.
+      await rig.pass(1000);
+      rig.image.failNext('syncOfWrite', 'ENOSPC', 2);
+      append(journal, 'r4');
+      await rig.until(() => journal.full);
+      expect(journal.damage).toBeNull();
+      expect(journal.durable).toBe(3);
+      await rig.until(() => journal.durable === 4);
+      expect(rig.heard.room).toEqual([true, false]);
+      rig.crash();
+      expect(await labels(rig, await rig.open())).toEqual(range(1, 4));
+    }
   });
 
   test('closing a journal that has no room says so', async () => {

@@ -60,6 +60,7 @@ export class Rig {
       };
     },
     soon: (action) => (this.instant ? queueMicrotask(action) : this.schedule(0, action)),
+    next: (action) => (this.instant ? queueMicrotask(action) : this.schedule(0, action)),
   };
 
   async open(options: Partial<JournalOptions> = {}): Promise<Journal> {
@@ -68,7 +69,7 @@ export class Rig {
     Object.assign(this.heard, { durable: [], runs: [], failed: [], room: [] });
     const handlers: JournalHandlers = {
       durable: (position) => this.heard.durable.push(position),
-      group: (run) => this.heard.runs.push(run),
+      records: (run) => this.heard.runs.push(run),
       failed: (reason) => this.heard.failed.push(reason),
       room: (full) => this.heard.room.push(full),
     };
