@@ -3,13 +3,15 @@ import type { MessageHooks } from '../core/broker/messages.js';
 import type { Position } from '../core/identity.js';
 
 /**
- * Which payloads of stored messages stay in memory.
+ * Which payloads of stored messages stay in memory, and as what.
  *
  * Invariants
  * - A payload is let go only when it can be read back by its message's id: from the record that brought it, or from a snapshot.
  *   A will's message bears the id of a CONNECT that may be older than the log, so a will's payload is never let go until it
  *   came from a snapshot.
  * - The oldest messages go first: they wait in queues of clients that are away.
+ * - A message comes with a view into its record's block. Most are delivered and gone soon, and their payloads are never copied. Those
+ *   that stay are, so that no more blocks are kept for them than about `VIEWED_BYTES_MAX` of messages came in.
  */
 export class PayloadCache implements MessageHooks {
   /** The record that is being applied; 0 while a snapshot is restored. */
@@ -21,6 +23,11 @@ export class PayloadCache implements MessageHooks {
    */
   private order: Position[] = [];
   private head = 0;
+  /** What came in before each of them, and with it: bytes since the beginning. */
+  private cameAt: number[] = [];
+  private came = 0;
+  /** From here on they may hold views. */
+  private firstView = 0;
   private heldBytes = 0;
 
   constructor(private readonly bytesMax: number) {}
@@ -34,9 +41,12 @@ export class PayloadCache implements MessageHooks {
     if (message.payload === null) return;
     if (message.id !== this.applying && this.applying !== 0) return;
     this.inMemory.set(message.id, message);
+    this.came += message.size + RECORD_OVERHEAD_BYTES;
     this.order.push(message.id);
+    this.cameAt.push(this.came);
     this.heldBytes += message.size;
     if (this.heldBytes > this.bytesMax) this.letGo();
+    this.copyOld();
   }
 
   released(message: Message): void {
@@ -57,12 +67,36 @@ export class PayloadCache implements MessageHooks {
     if (this.order.length > 2 * this.inMemory.size + SLACK) this.tidy();
   }
 
+  /** Messages that have stayed while much came after them get payloads of their own. */
+  private copyOld(): void {
+    const before = this.came - VIEWED_BYTES_MAX;
+    for (; this.firstView < this.order.length && (this.cameAt[this.firstView] as number) <= before; this.firstView++) {
+      const message = this.inMemory.get(this.order[this.firstView] as Position);
+      if (message === undefined || message.payload === null || message.size >= OWN_BLOCK_BYTES) continue;
+      if (message.payload.byteLength !== message.payload.buffer.byteLength) message.payload = message.payload.slice();
+    }
+  }
+
   /** Leaves out the ids that are no longer in memory: at most as many steps as there were changes since the last time, twice over. */
   private tidy(): void {
-    this.order = this.order.slice(this.head).filter((id) => this.inMemory.has(id));
-    this.head = 0;
+    const { order, cameAt, head, firstView } = this;
+    [this.order, this.cameAt, this.head, this.firstView] = [[], [], 0, 0];
+    for (let at = head; at < order.length; at++) {
+      if (at === firstView) this.firstView = this.order.length;
+      const id = order[at] as Position;
+      if (!this.inMemory.has(id)) continue;
+      this.order.push(id);
+      this.cameAt.push(cameAt[at] as number);
+    }
+    if (firstView >= order.length) this.firstView = this.order.length;
   }
 }
 
 /** So many ids may be kept in vain, however little is in memory. */
 const SLACK = 4_096;
+/** Messages of so many bytes, records' heads included, may come after one before it gets a payload of its own. */
+export const VIEWED_BYTES_MAX = 4 * 1024 * 1024;
+/** About what a record needs beside the payload: with the acknowledgement that it brings. */
+const RECORD_OVERHEAD_BYTES = 128;
+/** The record of such a message has half of its block, or more, for itself. */
+const OWN_BLOCK_BYTES = 128 * 1024;

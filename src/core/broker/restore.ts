@@ -26,10 +26,7 @@ export class SnapshotRestorer {
   /** Of the session's deliveries so far. */
   private readonly lastOrder = new Map<Session, number>();
 
-  constructor(
-    private readonly state: BrokerState,
-    private readonly copyPayloads: boolean,
-  ) {}
+  constructor(private readonly state: BrokerState) {}
 
   /** Takes the next entry. Returns the snapshot's position with the last one, else `null`. */
   take(entry: EncodedEntry): Position | null {
@@ -89,9 +86,8 @@ export class SnapshotRestorer {
     const topic = reader.text();
     const payload = reader.raw(reader.left);
     if (this.state.messages.byId.has(id)) throw broken(`it holds message ${id} twice`);
-    const bytes = this.copyPayloads ? payload.slice() : payload;
     // This first reference is the restorer's own, and is taken back at the end.
-    this.state.messages.acquire(new StoredMessage(id, topic, hashText(topic), qos, payload.length, bytes));
+    this.state.messages.acquire(new StoredMessage(id, topic, hashText(topic), qos, payload.length, payload.slice()));
   }
 
   private takeSession(reader: ByteReader): void {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Message } from '../../../src/core/broker/effects.js';
 import type { Position } from '../../../src/core/identity.js';
-import { PayloadCache } from '../../../src/server/payloads.js';
+import { PayloadCache, VIEWED_BYTES_MAX } from '../../../src/server/payloads.js';
 
 function message(id: number, size: number): Message {
   return { id: id as Position, topic: 't', qos: 1, size, payload: new Uint8Array(size), references: 1 };
@@ -67,4 +67,50 @@ test('ids that are no longer in memory do not pile up', () => {
   for (let id = 60_000; id < 60_100; id++) store(cache, message(id, 10));
   expect(kept.payload).toBeNull();
   expect(cache.bytes).toBe(1_000);
+});
+
+describe('views into blocks', () => {
+  const viewed = (id: number, size: number): Message => ({ ...message(id, size), payload: new Uint8Array(size + 100).subarray(50, 50 + size).fill(id % 251) });
+  const isView = (one: Message): boolean => one.payload !== null && one.payload.byteLength !== one.payload.buffer.byteLength;
+
+  test('what stays while much comes after it gets a payload of its own; what comes and goes is never copied', () => {
+    const cache = new PayloadCache(1e9);
+    const kept: Message[] = [];
+    const size = 1_000;
+    const views = VIEWED_BYTES_MAX / size;
+    for (let id = 1; id <= 3 * views; id++) {
+      const one = viewed(id, size);
+      store(cache, one);
+      if (id % 3 === 0) kept.push(one);
+      else {
+        cache.released(one);
+        expect(isView(one)).toBe(true);
+      }
+    }
+    // In order: those that are old have copies, the newest hold views still.
+    const first = kept.findIndex(isView);
+    expect(kept.slice(first).every(isView)).toBe(true);
+    expect(kept.length - first).toBeLessThanOrEqual(Math.ceil(views / 3));
+    expect(kept.length - first).toBeGreaterThan(views / 4);
+    expect(kept.every((one) => one.payload?.length === size && one.payload[0] === one.id % 251)).toBe(true);
+    expect(cache.bytes).toBe(kept.length * size);
+  });
+
+  test('a message that has a block nearly for itself keeps it', () => {
+    const cache = new PayloadCache(1e9);
+    const large = viewed(1, 128 * 1024);
+    const small = viewed(2, 10);
+    store(cache, large);
+    store(cache, small);
+    for (let id = 3; id < 200; id++) store(cache, viewed(id, 100_000));
+    expect([isView(large), isView(small)]).toEqual([true, false]);
+  });
+
+  test('what is let go is not looked for again', () => {
+    const cache = new PayloadCache(50_000);
+    const all = Array.from({ length: 20_000 }, (_, at) => viewed(at + 1, 1_000));
+    for (const one of all) store(cache, one);
+    expect(all.filter((one) => one.payload !== null)).toHaveLength(50);
+    expect(all.slice(-50).every(isView)).toBe(true);
+  });
 });

@@ -75,13 +75,13 @@ describe('publishing', () => {
   });
 
   test('payloads are copied, unless they are said to be stable', () => {
-    for (const payloadsStable of [true, false]) {
-      const rig = new Rig({}, { payloadsStable });
+    for (const recordsStable of [true, false]) {
+      const rig = new Rig({}, { recordsStable });
       rig.connect('c');
       rig.subscribe('c', 't:1');
       rig.publish('c', 't=x');
       const held = [...rig.core.snapshotEntries()].flatMap((piece) => (piece.kind === 'message' ? [piece.message.payload] : []));
-      expect(held[0]?.byteLength === held[0]?.buffer.byteLength).toBe(!payloadsStable);
+      expect(held[0]?.byteLength === held[0]?.buffer.byteLength).toBe(!recordsStable);
     }
   });
 });
