@@ -161,7 +161,7 @@ export class Copy {
 
   /** Writes a snapshot in the background when enough log has come. `upTo` must be shared with whoever counts. */
   considerSnapshot(upTo: Position): void {
-    if (this.ready && !this.closed) this.maker.consider(this.journal, upTo, this.appendedBytes);
+    if (this.ready && !this.closed) this.maker.consider(this.journal, this.replica, upTo, this.appendedBytes);
   }
 
   /** Ends the log at a shared point; what lies beyond goes to quarantine. Rejects, with the copy as it was, when it cannot. */

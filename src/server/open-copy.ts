@@ -27,6 +27,7 @@ export async function openCopy(ports: Needs, config: BrokerConfig): Promise<Copy
     cluster,
     everyBytes: tuning.snapshotEveryBytes,
     everyRecords: tuning.snapshotEveryRecords,
+    capturedItemsMax: tuning.snapshotCapturedItemsMax,
     payloadBytesMax: Math.floor(tuning.payloadCacheBytes / 4),
     livePayloadBytesMax: tuning.payloadCacheBytes,
   };

@@ -1,7 +1,9 @@
+import type { BrokerCounts } from '../core/broker/core.js';
 import type { Message } from '../core/broker/effects.js';
-import { encodeMessageEntry } from '../core/broker/snapshot.js';
+import { encodeMessageEntry, type SnapshotEntry } from '../core/broker/snapshot.js';
+import { assert } from '../core/errors.js';
 import type { LogPoint } from '../core/journal/envelope.js';
-import type { Position } from '../core/identity.js';
+import { NO_POSITION, type Position } from '../core/identity.js';
 import type { DiskFile } from '../ports/disk.js';
 import type { Journal } from './journal/api.js';
 import { codeOf, describe, sync } from './disk-io.js';
@@ -16,18 +18,32 @@ export interface SnapshotMakerOptions {
   readonly everyRecords: number;
   /** Payload bytes that the shadow keeps in memory. */
   readonly payloadBytesMax: number;
+  /** A state of no more items (sessions, subscriptions, messages, deliveries) is captured as it stands. */
+  readonly capturedItemsMax: number;
+}
+
+/** A state at a point of the log, to be written down. */
+interface Captured {
+  readonly point: LogPoint;
+  readonly digest: string;
+  readonly entries: Iterable<SnapshotEntry>;
 }
 
 /**
- * Writes snapshots while others are served: a shadow of the state is built from the snapshot before and the journal, in slices,
- * and written down; the state that serves is never stopped for it.
+ * Writes snapshots while others are served. The state that serves is captured where it stands, in one turn, all but the payloads; it is written
+ * in slices, and gets its name only when its last record is shared with whoever counts: what is cut off the log later was in no snapshot.
+ * A state so large that the turn would be felt is left alone: a shadow of it is built in slices, from the snapshot before and the
+ * journal, which takes as much work as all of the records did, and the memory of a second state.
  *
- * Order of a snapshot: file written and synced → renamed → folder synced → surplus snapshots removed → log compacted up to
+ * Order of a snapshot: file written and synced → shared → renamed → folder synced → surplus snapshots removed → log compacted up to
  * the *older* of the two kept. So a crash anywhere leaves a snapshot and every record behind it.
  */
 export class SnapshotMaker {
   private making: Promise<void> | null = null;
   private cancelling = false;
+  /** Up to here the log is shared, as it was said last. */
+  private shared: Position = NO_POSITION;
+  private wake: (() => void) | null = null;
   private bytesAtLast = 0;
   private retryAfter = 0;
 
@@ -45,14 +61,16 @@ export class SnapshotMaker {
     return this.making !== null;
   }
 
-  /** Starts one if enough log has come since the last; `upTo` is admitted. Cheap to ask. */
-  consider(journal: Journal, upTo: Position, bytesAppended: number): void {
+  /** Starts one if enough log has come since the last; `upTo` is shared with whoever counts. To be asked again and again: cheap. */
+  consider(journal: Journal, live: Replica, upTo: Position, bytesAppended: number): void {
+    this.shared = upTo;
+    this.wake?.();
     if (this.making !== null) return;
     const last = this.shelf.newest?.head.point.position ?? 0;
     const due = upTo - last >= this.options.everyRecords || bytesAppended - this.bytesAtLast >= this.options.everyBytes;
     if (!due || upTo <= last || this.tools.clock.monotonic() < this.retryAfter) return;
     this.bytesAtLast = bytesAppended;
-    this.making = this.make(journal, upTo)
+    this.making = this.make(journal, live, upTo)
       .catch((error: unknown) => {
         if (error instanceof Cancelled) return;
         this.retryAfter = this.tools.clock.monotonic() + RETRY_MS;
@@ -66,14 +84,27 @@ export class SnapshotMaker {
   /** Ends what is under way and waits for that. The log may be changed then. */
   async cancel(): Promise<void> {
     this.cancelling = true;
+    this.wake?.();
     await this.making;
     this.cancelling = false;
   }
 
-  private async make(journal: Journal, upTo: Position): Promise<void> {
+  private async make(journal: Journal, live: Replica, upTo: Position): Promise<void> {
     const begun = this.tools.clock.monotonic();
+    const small = itemsOf(live.core.counts) <= this.options.capturedItemsMax;
+    const captured = small ? capture(live, journal.head) : await this.shadow(journal, upTo);
+    if (captured === null) return;
+    const { position } = captured.point;
+    const bytes = await this.write(captured);
+    await this.shelf.prune();
+    await this.compact(journal);
+    const tookMs = Math.round(this.tools.clock.monotonic() - begun);
+    this.tools.log.write('info', `Snapshot written at record ${position}: ${bytes} bytes`, { position, bytes, tookMs });
+  }
+
+  private async shadow(journal: Journal, upTo: Position): Promise<Captured | null> {
     const point = await journal.pointAt(upTo);
-    if (point === null) return;
+    if (point === null) return null;
     const shadow = await rebuild(this.tools, {
       journal,
       shelf: this.shelf,
@@ -82,14 +113,10 @@ export class SnapshotMaker {
       title: null,
       cancelled: () => this.cancelling,
     });
-    const bytes = await this.write(shadow, point);
-    await this.shelf.prune();
-    await this.compact(journal);
-    const tookMs = Math.round(this.tools.clock.monotonic() - begun);
-    this.tools.log.write('info', `Snapshot written at record ${upTo}: ${bytes} bytes`, { position: upTo, bytes, tookMs });
+    return capture(shadow, point);
   }
 
-  private async write(shadow: Replica, point: LogPoint): Promise<number> {
+  private async write({ point, digest, entries }: Captured): Promise<number> {
     const { disk } = this.tools;
     const path = snapshotPath(point.position);
     const temporary = `${path}.tmp`;
@@ -98,8 +125,9 @@ export class SnapshotMaker {
     const file = await disk.open(temporary, 'create');
     let writer: SnapshotWriter;
     try {
-      writer = await this.fill(file, shadow, point, index);
+      writer = await this.fill(file, { point, digest, entries }, index);
       await sync(file);
+      await this.sharedUpTo(point.position);
     } catch (error) {
       await file.close();
       await disk.remove(temporary).catch(ignoreAbsent);
@@ -112,11 +140,11 @@ export class SnapshotMaker {
     return writer.bytes;
   }
 
-  private async fill(file: DiskFile, shadow: Replica, point: LogPoint, index: PayloadIndex): Promise<SnapshotWriter> {
+  private async fill(file: DiskFile, { point, digest, entries }: Captured, index: PayloadIndex): Promise<SnapshotWriter> {
     const writer = new SnapshotWriter(file, this.tools.checksum);
-    await writer.head({ cluster: this.options.cluster, point, digest: shadow.core.digest() });
+    await writer.head({ cluster: this.options.cluster, point, digest });
     let count = 0;
-    for (const piece of shadow.core.snapshotEntries()) {
+    for (const piece of entries) {
       const entry = piece.kind === 'encoded' ? piece.entry : encodeMessageEntry(piece.message, piece.message.payload ?? (await this.readPayload(piece.message)));
       const place = await writer.entry(entry);
       if (place !== null) index.add(place.id, place);
@@ -124,6 +152,16 @@ export class SnapshotMaker {
     }
     await writer.end();
     return writer;
+  }
+
+  /** Resolves when the log is shared up to there, however long that takes; rejects when the log is about to be changed. */
+  private async sharedUpTo(position: Position): Promise<void> {
+    while (this.shared < position) {
+      if (this.cancelling) throw new Cancelled();
+      await new Promise<void>((resolve) => (this.wake = resolve));
+      this.wake = null;
+    }
+    if (this.cancelling) throw new Cancelled();
   }
 
   private async compact(journal: Journal): Promise<void> {
@@ -137,6 +175,17 @@ export class SnapshotMaker {
     if (this.cancelling) throw new Cancelled();
     await turn(this.tools.clock);
   }
+}
+
+/** In this very turn, so that no record comes between. */
+function capture(replica: Replica, point: LogPoint): Captured {
+  assert(replica.position === point.position, 'a state is captured at another position than its own');
+  return { point, digest: replica.core.digest(), entries: replica.core.snapshotEntries() };
+}
+
+/** What a capture has to go through. */
+function itemsOf(counts: BrokerCounts): number {
+  return counts.sessions + counts.subscriptions + counts.queued + counts.messages + counts.retained;
 }
 
 /** Entries between two turns for the others. */

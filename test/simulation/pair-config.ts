@@ -107,6 +107,8 @@ export function brokerConfig(name: HostName, pace = 1): BrokerConfig {
       // Small, so that two minutes see snapshots, copies in several chunks, and payloads that are read back.
       snapshotEveryBytes: 256 * 1024,
       snapshotEveryRecords: 400,
+      // Some states are captured, some are built a second time.
+      snapshotCapturedItemsMax: 60,
       chunkBytes: 8 * 1024,
       recentBytesMax: 16 * 1024,
       payloadCacheBytes: 32 * 1024,

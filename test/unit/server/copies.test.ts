@@ -1,7 +1,5 @@
 import { Host, World, peerOf, startedPair, syncedPair, type TestClient } from './brokers.js';
 
-const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
-
 async function fill(world: World, client: TestClient, count: number, bytes = 300): Promise<void> {
   for (let i = 0; i < count; i++) {
     client.publish('q', `${i}:${'x'.repeat(bytes)}`);
@@ -41,7 +39,13 @@ async function drainQueue(world: World, host: Host, clientId = 'away'): Promise<
 const folders = (host: Host): string[] => host.image.paths();
 const snapshots = (host: Host): string[] => folders(host).filter((path) => path.endsWith('.snap'));
 
-describe('snapshots', () => {
+/** Snapshots of a state as it stands, and by building it a second time. */
+describe.each([
+  ['captured', 1_000_000],
+  ['built a second time', 0],
+])('snapshots, %s', (_, snapshotCapturedItemsMax) => {
+  const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024, snapshotCapturedItemsMax };
+
   test('are written beside the service, the two newest are kept, the log is compacted, and a restart builds on them', async () => {
     const world = new World();
     const one = new Host(world, 'one', SMALL_SNAPSHOTS);
@@ -51,9 +55,8 @@ describe('snapshots', () => {
     const client = one.client();
     client.connect('a');
     for (let round = 0; round < 5; round++) await fill(world, client, 110);
-    await world.run(500);
+    await world.until(() => snapshots(one).length === 2, 'two snapshots');
     expect(client.acknowledged).toBe(550);
-    expect(snapshots(one)).toHaveLength(2);
     expect(one.log.from('warn')).toEqual([]);
     const segments = folders(one).filter((path) => path.endsWith('.log') || path.includes('journal/0'));
     expect(segments.length).toBeLessThan(12);
@@ -74,7 +77,7 @@ describe('snapshots', () => {
     const client = one.client();
     client.connect('a');
     for (let round = 0; round < 5; round++) await fill(world, client, 110);
-    await world.run(500);
+    await world.until(() => snapshots(one).length === 2, 'two snapshots');
     const newest = snapshots(one)[1] as string;
     one.kill();
     one.image.flipBit(newest, 5_000, 3);
@@ -92,6 +95,7 @@ describe('snapshots', () => {
     const client = one.client();
     client.connect('a');
     for (let round = 0; round < 5; round++) await fill(world, client, 110);
+    await world.until(() => snapshots(one).length === 2, 'two snapshots');
     await world.run(500);
     const idBefore = two.statuses[two.statuses.length - 1]?.journal.id;
     await two.start();
@@ -109,6 +113,57 @@ describe('snapshots', () => {
     await two.start();
     two.serve(2);
     expect((await drainQueue(world, two)).payloads).toHaveLength(550);
+  }, 30_000);
+});
+
+describe('a snapshot of records that are not shared yet', () => {
+  const TUNING = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
+  const unfinished = (host: Host): string[] => folders(host).filter((path) => path.endsWith('.snap.tmp'));
+
+  /** Of 110 records that both have and 20 that only the leader has. */
+  async function captured(): Promise<{ world: World; one: Host; two: Host; shared: number }> {
+    const { world, one, two } = await syncedPair(TUNING);
+    leaveSession(one);
+    const client = one.client();
+    client.connect('a');
+    for (let i = 0; i < 110; i++) client.publish('q', `${i}`);
+    await world.until(() => client.acknowledged === 110, 'acknowledged', 90);
+    expect(snapshots(one)).toEqual([]);
+    world.net.cutBoth('one', 'two');
+    const shared = two.head;
+    for (let i = 0; i < 20; i++) client.publish('q', `late ${i}`);
+    await world.run(1_000);
+    expect(one.head).toBeGreaterThan(shared);
+    expect(client.acknowledged).toBe(110);
+    return { world, one, two, shared };
+  }
+
+  test('gets its name when they are', async () => {
+    const { world, one, two, shared } = await captured();
+    expect(snapshots(one)).toEqual([]);
+    expect(unfinished(one)).toHaveLength(1);
+    world.net.healBoth('one', 'two');
+    await world.until(() => snapshots(one).length === 1, 'the snapshot');
+    expect(Number(/\d+/.exec(snapshots(one)[0] as string)?.[0])).toBeGreaterThan(shared);
+    expect(two.head).toBe(one.head);
+    expect(unfinished(one)).toEqual([]);
+  }, 30_000);
+
+  test('is gone when they are cut off the log', async () => {
+    const { world, one, two, shared } = await captured();
+    one.idle(false);
+    two.serve(3, { peer: peerOf(one) });
+    await world.run(100);
+    world.net.healBoth('one', 'two');
+    one.follow(two, 3);
+    await world.until(() => two.status.replication?.phase === 'in-step', 'in step');
+    expect(unfinished(one)).toEqual([]);
+    expect(snapshots(one).filter((path) => Number(/\d+/.exec(path)?.[0]) > shared)).toEqual([]);
+    one.kill();
+    await one.start();
+    one.serve(4);
+    const { payloads } = await drainQueue(world, one);
+    expect(payloads).toEqual(Array.from({ length: 110 }, (_, i) => `${i}`));
   }, 30_000);
 });
 
