@@ -5,7 +5,7 @@ import { encodeOperation } from '../core/broker/records.js';
 import { RECORD_HEADER_BYTES, RECORD_PAYLOAD_BYTES_MAX, RecordOrigin } from '../core/journal/envelope.js';
 import type { ConnectionId } from '../core/broker/effects.js';
 import { counted } from '../core/counted.js';
-import type { Monotonic, Position, Term } from '../core/identity.js';
+import { NO_POSITION, type Monotonic, type Position, type Term } from '../core/identity.js';
 import { AdmissionWindow, admittedPosition } from '../core/replication/admission-window.js';
 import { LOG_MARK_VERSION, LogMark } from '../core/replication/log-marks.js';
 import { ByteWriter, MalformedBytes } from '../core/wire/bytes.js';
@@ -52,6 +52,7 @@ export class Serving implements ClientEdge {
   private member: { readonly journal: string } | null = null;
   private requiredFrom: Position | null = null;
   private window = new AdmissionWindow();
+  private holdingFor: Position = NO_POSITION;
   private readonly backlog: Backlog;
   private readonly writer = new ByteWriter(4096);
   private readonly connections = new Connections();
@@ -192,7 +193,8 @@ export class Serving implements ClientEdge {
     if (!this.serving) return refused('not-serving', 'this server does not serve now');
     const at = this.tools.copy.journal.head.position;
     const before = this.window.held;
-    this.tools.copy.replica.core.deliverVolatile(topic, payload, (effect) => this.window.hold(at, effect));
+    this.holdingFor = at;
+    this.tools.copy.replica.core.deliverVolatile(topic, payload, this.hold);
     if (this.window.held === before) return ACCEPTED;
     if (at <= this.window.admitted) this.window.release(this.gate, this.deliver);
     if (this.window.held > 0) this.weigh(at, payload.length + VOLATILE_OVERHEAD_BYTES * (this.window.held - before));
@@ -213,6 +215,11 @@ export class Serving implements ClientEdge {
     const now = tools.clock.monotonic();
     if (now - tools.pulseAt() > tools.config.pulseLimitMs) return false;
     return role.soloUntil === null || now < role.soloUntil;
+  };
+
+  /** Keeps what the record at `holdingFor` brings. */
+  private readonly hold = (effect: Effect): void => {
+    this.window.hold(this.holdingFor, effect);
   };
 
   private readonly deliver = (effect: Effect): void => {
@@ -309,9 +316,9 @@ export class Serving implements ClientEdge {
       return refused('disk-full', journal.full ? 'there is no room on the disk' : 'the disk does not keep up');
     }
     const record = journal.append(draft.type, draft.version, origin, this.current, draft.payload);
-    const { position } = record;
-    copy.replica.apply(record, (effect) => this.window.hold(position, effect));
-    this.weigh(position, draft.payload.length + RECORD_HEADER_BYTES);
+    this.holdingFor = record.position;
+    copy.replica.apply(record, this.hold);
+    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES);
     return ACCEPTED;
   }
 

@@ -7,6 +7,8 @@ declare const TextDecoder: new (label: string, options: { fatal: boolean; ignore
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const POW32 = 0x1_0000_0000;
+/** Characters. */
+const SHORT_TEXT = 64;
 
 /** Bytes that do not say what they should: too short, a length beyond its limit, text that is not UTF-8. */
 export class MalformedBytes extends LockstepError {
@@ -59,11 +61,26 @@ export class ByteWriter {
   /** UTF-8 with a u16 length before it. @throws MalformedBytes above 65,535 bytes */
   text(value: string): this {
     this.room(2 + value.length * 3);
+    if (value.length <= SHORT_TEXT && this.ascii(value)) return this;
     const { written } = encoder.encodeInto(value, this.bytes.subarray(this.at + 2));
     if (written > 0xffff) throw new MalformedBytes(`text of ${written} bytes, 65535 allowed`);
     this.view.setUint16(this.at, written);
     this.at += 2 + written;
     return this;
+  }
+
+  /** A short text of ASCII alone: quicker than to ask the encoder, which takes a view of its own. False: nothing was written. */
+  private ascii(value: string): boolean {
+    const { bytes } = this;
+    let at = this.at + 2;
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 0x7f) return false;
+      bytes[at++] = code;
+    }
+    this.view.setUint16(this.at, value.length);
+    this.at = at;
+    return true;
   }
 
   /** Bytes with a u32 length before them. */
@@ -179,6 +196,38 @@ export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
 
 export function encodeText(text: string): Uint8Array {
   return encoder.encode(text);
+}
+
+/**
+ * Texts that come again and again: the bytes are compared with those of the one that stood in its place last, and the same string is handed out again,
+ * whose hash the engine has computed already. Bounded: a place for each of so many, and long ones have none.
+ */
+export class TextCache {
+  private readonly known: { readonly bytes: Uint8Array; readonly text: string }[] = [];
+
+  /** @throws MalformedBytes when the bytes from `start` to `end` are not UTF-8 */
+  read(bytes: Uint8Array, start: number, end: number): string {
+    const length = end - start;
+    if (length === 0 || length > CACHED_TEXT_BYTES) return decodeText(bytes.subarray(start, end));
+    // Names of one kind mostly differ at their ends.
+    const place = (length * 7 + (bytes[end - 1] as number) + (bytes[end - 2] as number) * 31) & (CACHED_TEXTS - 1);
+    const known = this.known[place];
+    if (known !== undefined && known.bytes.length === length && isAt(known.bytes, bytes, start)) return known.text;
+    const own = bytes.slice(start, end);
+    const text = decodeText(own);
+    while (this.known.length <= place) this.known.push(NO_TEXT);
+    this.known[place] = { bytes: own, text };
+    return text;
+  }
+}
+
+const CACHED_TEXTS = 256;
+const CACHED_TEXT_BYTES = 128;
+const NO_TEXT = { bytes: new Uint8Array(0), text: '' };
+
+function isAt(wanted: Uint8Array, bytes: Uint8Array, start: number): boolean {
+  for (let at = wanted.length - 1; at >= 0; at--) if (bytes[start + at] !== wanted[at]) return false;
+  return true;
 }
 
 /** @throws MalformedBytes when `bytes` is not UTF-8 */
