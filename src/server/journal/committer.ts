@@ -69,9 +69,12 @@ export class Committer {
   /** Something was appended. */
   kick(): void {
     if (this.queue.newBytes >= this.context.options.hurryBytes) this.hurry();
-    if (this.state !== 'idle') return;
+    if (this.state === 'idle') this.schedule();
+  }
+
+  /** Not at once: what arrives in the same turn of the loop shares the commit. */
+  private schedule(): void {
     this.state = 'scheduled';
-    // Not at once: what arrives in the same turn of the loop shares the commit.
     this.context.clock.soon(() => {
       if (this.state === 'scheduled') this.next();
     });
@@ -191,8 +194,9 @@ export class Committer {
       this.events.room(false);
     }
     const durable = this.durable;
-    // The disk works on the next commit while the answers to this one go out.
-    this.next();
+    // The disk works on the next commit while the answers to this one go out; for little, it waits for what else this turn of the loop brings.
+    if (this.queue.pendingBytes >= this.context.options.hurryBytes || this.queue.empty || this.wantsPause) this.next();
+    else this.schedule();
     this.events.durable(durable);
   }
 
