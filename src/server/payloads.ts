@@ -3,7 +3,7 @@ import type { MessageHooks } from '../core/broker/messages.js';
 import type { Position } from '../core/identity.js';
 
 /**
- * Which payloads of stored messages stay in memory, and as what.
+ * Which payloads of stored messages stay in memory, and where.
  *
  * Invariants
  * - A payload is let go only when it can be read back by its message's id: from the record that brought it, or from a snapshot.
@@ -12,6 +12,8 @@ import type { Position } from '../core/identity.js';
  * - The oldest messages go first: they wait in queues of clients that are away.
  * - A message comes with a view into its record's block. Most are delivered and gone soon, and their payloads are never copied. Those
  *   that stay are, so that no more blocks are kept for them than about `VIEWED_BYTES_MAX` of messages came in.
+ * - Small payloads are copied side by side into slabs: one by one they would take twice their size, and leave the process's heap in
+ *   holes. A slab counts whole as long as one of its payloads is there, so slabs take `bytesMax` at most.
  */
 export class PayloadCache implements MessageHooks {
   /** The record that is being applied; 0 while a snapshot is restored. */
@@ -29,6 +31,10 @@ export class PayloadCache implements MessageHooks {
   /** From here on they may hold views. */
   private firstView = 0;
   private heldBytes = 0;
+  /** How many payloads are there of each slab. */
+  private readonly slabs = new Map<ArrayBufferLike, number>();
+  private slab = new Uint8Array(0);
+  private slabUsed = 0;
 
   constructor(private readonly bytesMax: number) {}
 
@@ -39,42 +45,72 @@ export class PayloadCache implements MessageHooks {
 
   stored(message: Message): void {
     if (message.payload === null) return;
-    if (message.id !== this.applying && this.applying !== 0) return;
+    if (this.applying === 0) message.payload = this.copyOf(message.payload);
+    else if (message.id !== this.applying) return;
     this.inMemory.set(message.id, message);
     this.came += message.size + RECORD_OVERHEAD_BYTES;
     this.order.push(message.id);
     this.cameAt.push(this.came);
     this.heldBytes += message.size;
-    if (this.heldBytes > this.bytesMax) this.letGo();
     this.copyOld();
+    if (this.isTooMuch()) this.letGo();
   }
 
   released(message: Message): void {
     if (!this.inMemory.delete(message.id)) return;
     this.heldBytes -= message.size;
+    if (message.payload !== null) this.leaveSlab(message.payload);
     if (this.order.length > 2 * this.inMemory.size + SLACK) this.tidy();
   }
 
+  private isTooMuch(): boolean {
+    return this.heldBytes > this.bytesMax || this.slabs.size * SLAB_BYTES > Math.max(this.bytesMax, 2 * SLAB_BYTES);
+  }
+
   private letGo(): void {
-    while (this.heldBytes > this.bytesMax && this.head < this.order.length) {
+    while (this.isTooMuch() && this.head < this.order.length) {
       const id = this.order[this.head++] as Position;
       const message = this.inMemory.get(id);
       if (message === undefined) continue;
       this.inMemory.delete(id);
       this.heldBytes -= message.size;
+      if (message.payload !== null) this.leaveSlab(message.payload);
       message.payload = null;
     }
     if (this.order.length > 2 * this.inMemory.size + SLACK) this.tidy();
   }
 
-  /** Messages that have stayed while much came after them get payloads of their own. */
+  /** Messages that have stayed while much came after them leave their records' blocks. */
   private copyOld(): void {
     const before = this.came - VIEWED_BYTES_MAX;
     for (; this.firstView < this.order.length && (this.cameAt[this.firstView] as number) <= before; this.firstView++) {
       const message = this.inMemory.get(this.order[this.firstView] as Position);
-      if (message === undefined || message.payload === null || message.size >= OWN_BLOCK_BYTES) continue;
-      if (message.payload.byteLength !== message.payload.buffer.byteLength) message.payload = message.payload.slice();
+      if (message === undefined || message.payload === null) continue;
+      const { payload } = message;
+      // Copied before, or half of the memory that it keeps is its own, or more: nothing is won.
+      if (this.slabs.has(payload.buffer) || payload.byteLength * 2 >= payload.buffer.byteLength) continue;
+      message.payload = this.copyOf(payload);
     }
+  }
+
+  private copyOf(payload: Uint8Array): Uint8Array {
+    if (payload.length > SLAB_BYTES / 4) return payload.slice();
+    if (this.slabUsed + payload.length > this.slab.length) {
+      this.slab = new Uint8Array(SLAB_BYTES);
+      this.slabUsed = 0;
+    }
+    const { slab, slabUsed } = this;
+    slab.set(payload, slabUsed);
+    this.slabUsed += payload.length;
+    this.slabs.set(slab.buffer, (this.slabs.get(slab.buffer) ?? 0) + 1);
+    return slab.subarray(slabUsed, this.slabUsed);
+  }
+
+  private leaveSlab(payload: Uint8Array): void {
+    const left = this.slabs.get(payload.buffer);
+    if (left === undefined) return;
+    if (left > 1) this.slabs.set(payload.buffer, left - 1);
+    else this.slabs.delete(payload.buffer);
   }
 
   /** Leaves out the ids that are no longer in memory: at most as many steps as there were changes since the last time, twice over. */
@@ -94,9 +130,8 @@ export class PayloadCache implements MessageHooks {
 
 /** So many ids may be kept in vain, however little is in memory. */
 const SLACK = 4_096;
-/** Messages of so many bytes, records' heads included, may come after one before it gets a payload of its own. */
+/** Messages of so many bytes, records' heads included, may come after one before it leaves its record's block. */
 export const VIEWED_BYTES_MAX = 4 * 1024 * 1024;
 /** About what a record needs beside the payload: with the acknowledgement that it brings. */
 const RECORD_OVERHEAD_BYTES = 128;
-/** The record of such a message has half of its block, or more, for itself. */
-const OWN_BLOCK_BYTES = 128 * 1024;
+export const SLAB_BYTES = 256 * 1024;

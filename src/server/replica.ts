@@ -32,7 +32,7 @@ export class Replica {
 
   constructor(limits: BrokerLimits, payloadBytesMax: number) {
     this.payloads = new PayloadCache(payloadBytesMax);
-    this.core = new BrokerCore(limits, this.payloads, { recordsStable: true });
+    this.core = new BrokerCore(limits, this.payloads, { viewsKept: true });
   }
 
   /** The last position applied, or that of the snapshot. */

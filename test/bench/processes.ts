@@ -22,6 +22,20 @@ export function residentBytesOf(pid: number): number {
   }
 }
 
+/** Resident memory of several processes of one program together: what each has for itself, and once what they share (the program's own pages). */
+export function residentBytesTogether(pids: readonly number[]): number {
+  const all = pids.map((pid) => {
+    try {
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
+      return { own: (kib('RssAnon') + kib('RssShmem')) * 1024, shared: kib('RssFile') * 1024 };
+    } catch {
+      return { own: 0, shared: 0 };
+    }
+  });
+  return all.reduce((sum, { own }) => sum + own, 0) + Math.max(0, ...all.map(({ shared }) => shared));
+}
+
 /** Open descriptors of a process; 0 when it is gone, or where the system does not tell. */
 export function descriptorsOf(pid: number): number {
   try {

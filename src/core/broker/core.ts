@@ -29,10 +29,10 @@ import { topicFilterFault } from './topics.js';
 
 export interface BrokerCoreOptions {
   /**
-   * True: the bytes that records are read from never change, and messages hold views of them; whoever hears of a message (`MessageHooks`) may put a
-   * copy there. False, the default: every message that is delivered or kept holds a copy. What comes from a snapshot is a copy always.
+   * True: messages hold views of the bytes that they were read from, and who hears of them (`MessageHooks.stored`) sees to it that these stay as they are, or
+   * puts a copy there at once. False, the default: every message that is delivered or kept holds a copy.
    */
-  readonly recordsStable?: boolean;
+  readonly viewsKept?: boolean;
 }
 
 /** What the state holds, in numbers. All of it is the same on both servers at the same position. */
@@ -77,7 +77,7 @@ export class BrokerCore {
   ) {
     assert(limits.inflightMessagesMax >= 1 && limits.inflightMessagesMax <= 65_535, 'inflightMessagesMax must be 1 to 65535');
     assert(limits.queuedMessagesPerSessionMax >= 1, 'queuedMessagesPerSessionMax must be 1 or more');
-    this.copyPayloads = options.recordsStable !== true;
+    this.copyPayloads = options.viewsKept !== true;
     this.state = new BrokerState(limits.queuedMessagesPerSessionMax, hooks);
     this.outbound = new Outbound(this.state, limits.inflightMessagesMax);
     this.routing = new Routing(this.state, limits, this.outbound);
@@ -179,7 +179,7 @@ export class BrokerCore {
   restoreEntry(entry: EncodedEntry): void {
     if (this.restorer === null) {
       assert(this.appliedTo === NO_POSITION && this.state.nextSerial === 1, 'a snapshot restored over a state');
-      this.restorer = new SnapshotRestorer(this.state);
+      this.restorer = new SnapshotRestorer(this.state, this.copyPayloads);
     }
     const position = this.restorer.take(entry);
     if (position === null) return;

@@ -26,7 +26,10 @@ export class SnapshotRestorer {
   /** Of the session's deliveries so far. */
   private readonly lastOrder = new Map<Session, number>();
 
-  constructor(private readonly state: BrokerState) {}
+  constructor(
+    private readonly state: BrokerState,
+    private readonly copyPayloads: boolean,
+  ) {}
 
   /** Takes the next entry. Returns the snapshot's position with the last one, else `null`. */
   take(entry: EncodedEntry): Position | null {
@@ -87,7 +90,7 @@ export class SnapshotRestorer {
     const payload = reader.raw(reader.left);
     if (this.state.messages.byId.has(id)) throw broken(`it holds message ${id} twice`);
     // This first reference is the restorer's own, and is taken back at the end.
-    this.state.messages.acquire(new StoredMessage(id, topic, hashText(topic), qos, payload.length, payload.slice()));
+    this.state.messages.acquire(new StoredMessage(id, topic, hashText(topic), qos, payload.length, this.copyPayloads ? payload.slice() : payload));
   }
 
   private takeSession(reader: ByteReader): void {

@@ -66,6 +66,13 @@ export class PacketEncoder {
   }
 
   private writePublish(item: Outgoing & { kind: 'deliver' }, payload: Uint8Array, into: Uint8Array, from: number): number {
+    const at = this.writeHead(item, into, from);
+    into.set(payload, at);
+    return at + payload.length;
+  }
+
+  /** Writes a PUBLISH without its payload, which must follow. */
+  writeHead(item: Outgoing & { kind: 'deliver' }, into: Uint8Array, from: number): number {
     const topic = this.bytesOf(item.message.topic);
     into[from] = 0x30 | (item.dup ? 8 : 0) | (item.qos << 1) | (item.retain ? 1 : 0);
     let at = writeLength(into, from + 1, this.bodyOf(item));
@@ -77,8 +84,7 @@ export class PacketEncoder {
       into[at++] = item.packetId >> 8;
       into[at++] = item.packetId & 0xff;
     }
-    into.set(payload, at);
-    return at + payload.length;
+    return at;
   }
 
   private bytesOf(topic: string): Uint8Array {

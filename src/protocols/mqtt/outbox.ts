@@ -4,6 +4,13 @@ import { WRITE_BYTES_MAX } from './limits.js';
 import type { MqttLimits } from './limits.js';
 import type { Outgoing, PacketEncoder } from './encoder.js';
 
+/** A payload of so many bytes is not copied on its way to the stream. */
+const AS_IT_IS_BYTES = 16 * 1024;
+
+function goesAsItIs(item: Outgoing): item is Outgoing & { kind: 'deliver' } {
+  return item.kind === 'deliver' && item.message.size >= AS_IT_IS_BYTES;
+}
+
 /** `dropped`: a QoS 0 message for which there is no room. `full`: more packets wait than the limit allows; the connection must go. */
 export type Added = 'waiting' | 'dropped' | 'full';
 
@@ -22,7 +29,8 @@ export interface OutboxWorld {
  * The packets that wait for one connection, sent in the order in which they were added.
  *
  * Invariants
- * - Nothing overtakes: while a payload is being loaded, what was added later waits.
+ * - Nothing overtakes: while a payload is being loaded, what was added later waits. Those behind it that are to be loaded too are asked for together with
+ *   it, up to `WRITE_BYTES_MAX` bytes, and leave together.
  * - Packets that wait together leave in one write (of at most `WRITE_BYTES_MAX` bytes, or one packet).
  * - After a write that the stream did not take at once, nothing is handed over until `drained`. So a reader that takes nothing costs
  *   its stream one such write beyond the high-water mark, and here `outgoingBytesMax` of QoS 0 messages; QoS 1 and 2 messages wait as references to what
@@ -33,9 +41,11 @@ export class Outbox {
   private sizes: number[] = [];
   private head = 0;
   private bytes = 0;
-  private loading = false;
-  /** The payload of the first item, when it had to be loaded. */
-  private loaded: Uint8Array | null = null;
+  /** Items that are gone: the first one that waits has this number. */
+  private gone = 0;
+  /** By number: payloads that had to be loaded, and `null` for one that cannot be. */
+  private readonly loaded = new Map<number, Uint8Array | null>();
+  private loading = 0;
   private closed = false;
   private isBlocked = false;
 
@@ -77,10 +87,11 @@ export class Outbox {
 
   /** Hands over what may go. */
   flush(): void {
-    while (!this.closed && !this.isBlocked && !this.loading && this.head < this.items.length) {
+    while (!this.closed && !this.isBlocked && this.loading === 0 && this.head < this.items.length) {
       const count = this.ready();
-      if (count === 0) this.loadFirst();
-      else this.send(count);
+      if (count > 0) this.send(count);
+      else if (this.loaded.has(this.gone)) this.giveUp(this.items[this.head] as Outgoing & { kind: 'deliver' });
+      else this.load();
     }
   }
 
@@ -96,7 +107,7 @@ export class Outbox {
     this.sizes = [];
     this.head = 0;
     this.bytes = 0;
-    this.loaded = null;
+    this.loaded.clear();
   }
 
   /** How many of the first items can go in one write. */
@@ -116,33 +127,56 @@ export class Outbox {
   private send(count: number): void {
     const until = this.head + count;
     let bytes = 0;
-    for (let i = this.head; i < until; i++) bytes += this.sizes[i] as number;
-    const buffer = new Uint8Array(bytes);
-    let at = 0;
     for (let i = this.head; i < until; i++) {
       const item = this.items[i] as Outgoing;
-      at = this.encoder.write(item, item.kind === 'deliver' ? this.payloadOf(item, i) : null, buffer, at);
+      bytes += (this.sizes[i] as number) - (goesAsItIs(item) ? item.message.size : 0);
+    }
+    const buffer = new Uint8Array(bytes);
+    let [from, at, taken] = [0, 0, true];
+    for (let i = this.head; i < until; i++) {
+      const item = this.items[i] as Outgoing;
+      const payload = item.kind === 'deliver' ? this.payloadOf(item, i) : null;
+      if (payload === null || !goesAsItIs(item)) {
+        at = this.encoder.write(item, payload, buffer, at);
+        continue;
+      }
+      at = this.encoder.writeHead(item, buffer, at);
+      this.stream.write(buffer.subarray(from, at));
+      taken = this.stream.write(payload);
+      from = at;
     }
     this.forget(count);
-    this.isBlocked = !this.stream.write(buffer);
+    if (from < at) taken = this.stream.write(buffer.subarray(from, at));
+    this.isBlocked = !taken;
   }
 
   private payloadOf(item: Outgoing & { kind: 'deliver' }, at: number): Uint8Array | null {
-    return item.message.payload ?? (at === this.head ? this.loaded : null);
+    return item.message.payload ?? this.loaded.get(this.gone + at - this.head) ?? null;
   }
 
-  private loadFirst(): void {
-    const item = this.items[this.head] as Outgoing & { kind: 'deliver' };
-    this.loading = true;
+  /** Asks for the first one's payload and for those of some behind it. */
+  private load(): void {
+    // One more than is asked for: an answer that comes at once is no end of it.
+    this.loading = 1;
+    let bytes = 0;
+    for (let at = this.head; at < this.items.length && (bytes === 0 || bytes + (this.sizes[at] as number) <= WRITE_BYTES_MAX); at++) {
+      const item = this.items[at] as Outgoing;
+      bytes += this.sizes[at] as number;
+      if (item.kind === 'deliver' && item.message.payload === null) this.ask(item.message, this.gone + at - this.head);
+    }
+    this.loading -= 1;
+  }
+
+  private ask(message: Message, number: number): void {
+    this.loading += 1;
     let answered = false;
     let inside = true;
-    this.world.load(item.message, (payload) => {
+    this.world.load(message, (payload) => {
       if (answered || this.closed) return;
       answered = true;
-      this.loading = false;
-      if (payload !== null && payload.length === item.message.size) this.loaded = payload;
-      else this.giveUp(item);
-      if (inside || this.closed) return;
+      this.loading -= 1;
+      this.loaded.set(number, payload !== null && payload.length === message.size ? payload : null);
+      if (inside || this.loading > 0) return;
       this.flush();
       this.world.moved();
     });
@@ -162,7 +196,8 @@ export class Outbox {
   private forget(count: number): void {
     for (let i = 0; i < count; i++) this.bytes -= this.sizes[this.head + i] as number;
     this.head += count;
-    this.loaded = null;
+    for (let i = 0; i < count && this.loaded.size > 0; i++) this.loaded.delete(this.gone + i);
+    this.gone += count;
     if (this.head === this.items.length) {
       this.items.length = 0;
       this.sizes.length = 0;

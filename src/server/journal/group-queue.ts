@@ -6,6 +6,9 @@ import { GROUP_HEADER_BYTES, writeGroupHeader } from '../../core/journal/group.j
 import type { RecordRun } from './api.js';
 import { chainBroken } from './troubles.js';
 
+/** A record of so many bytes has a group and a block for itself: who keeps its payload keeps nothing else. */
+const OWN_BLOCK_BYTES = 16 * 1024;
+
 /** Records that will be, or are being, written together: as they will stand in the segment, header first. */
 export interface Group {
   readonly block: Block;
@@ -160,12 +163,20 @@ export class GroupQueue {
     group.end += size;
     group.records++;
     group.last = record.position;
-    this.blockUsed = group.end;
+    if (group.block === this.block) this.blockUsed = group.end;
     this.bytes += size;
     this.term = record.term;
     this.position = record.position;
     this.chain = record.chain;
     this.point = null;
+  }
+
+  private shared(needed: number): { readonly block: Block; readonly start: number } {
+    if (this.block === null || this.blockUsed + needed > this.block.bytes.length) {
+      this.block = blockOf(new Uint8Array(Math.max(this.sizes.groupBytes, needed)));
+      this.blockUsed = 0;
+    }
+    return { block: this.block, start: this.blockUsed };
   }
 
   private roomFor(size: number): Group {
@@ -175,13 +186,9 @@ export class GroupQueue {
       this.seal();
     }
     const needed = GROUP_HEADER_BYTES + size;
-    if (this.block === null || this.blockUsed + needed > this.block.bytes.length) {
-      this.block = blockOf(new Uint8Array(Math.max(this.sizes.groupBytes, needed)));
-      this.blockUsed = 0;
-    }
-    const start = this.blockUsed;
+    const { block, start } = size >= OWN_BLOCK_BYTES ? { block: blockOf(new Uint8Array(needed)), start: 0 } : this.shared(needed);
     const end = start + GROUP_HEADER_BYTES;
-    this.open = { block: this.block, start, before: this.head, end, records: 0, last: this.position, takenTo: end, taken: this.position, entries: null };
+    this.open = { block, start, before: this.head, end, records: 0, last: this.position, takenTo: end, taken: this.position, entries: null };
     this.indexedTo = end;
     this.bytes += GROUP_HEADER_BYTES;
     return this.open;

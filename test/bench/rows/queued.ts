@@ -4,7 +4,7 @@ import { Ledger } from '../clients/ledger.js';
 import { MqttSubscriber } from '../clients/mqtt-subscriber.js';
 import { LoadClients, MAIN_LOAD, runLoad } from '../load.js';
 import { ROLES, type Pair, type Role } from '../peers/pair.js';
-import { residentBytesOf } from '../processes.js';
+import { residentBytesTogether } from '../processes.js';
 import { verdict, type Outcome, type Row } from '../row.js';
 import { until } from '../waiting.js';
 
@@ -113,7 +113,7 @@ class Resident {
   }
 
   private look(): void {
-    for (const role of ROLES) this.peak[role] = Math.max(this.peak[role], this.pair.processes(role).reduce((sum, pid) => sum + residentBytesOf(pid), 0));
+    for (const role of ROLES) this.peak[role] = Math.max(this.peak[role], residentBytesTogether(this.pair.processes(role)));
   }
 }
 

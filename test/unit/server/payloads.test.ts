@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Message } from '../../../src/core/broker/effects.js';
 import type { Position } from '../../../src/core/identity.js';
-import { PayloadCache, VIEWED_BYTES_MAX } from '../../../src/server/payloads.js';
+import { PayloadCache, SLAB_BYTES, VIEWED_BYTES_MAX } from '../../../src/server/payloads.js';
 
 function message(id: number, size: number): Message {
   return { id: id as Position, topic: 't', qos: 1, size, payload: new Uint8Array(size), references: 1 };
@@ -70,10 +70,10 @@ test('ids that are no longer in memory do not pile up', () => {
 });
 
 describe('views into blocks', () => {
-  const viewed = (id: number, size: number): Message => ({ ...message(id, size), payload: new Uint8Array(size + 100).subarray(50, 50 + size).fill(id % 251) });
-  const isView = (one: Message): boolean => one.payload !== null && one.payload.byteLength !== one.payload.buffer.byteLength;
+  const viewed = (id: number, size: number, blockBytes = size * 3): Message => ({ ...message(id, size), payload: new Uint8Array(blockBytes).subarray(50, 50 + size).fill(id % 251) });
+  const isView = (one: Message): boolean => one.payload !== null && [one.size * 3, 21_000].includes(one.payload.buffer.byteLength);
 
-  test('what stays while much comes after it gets a payload of its own; what comes and goes is never copied', () => {
+  test('what stays while much comes after it leaves its block; what comes and goes is never copied', () => {
     const cache = new PayloadCache(1e9);
     const kept: Message[] = [];
     const size = 1_000;
@@ -98,12 +98,41 @@ describe('views into blocks', () => {
 
   test('a message that has a block nearly for itself keeps it', () => {
     const cache = new PayloadCache(1e9);
-    const large = viewed(1, 128 * 1024);
-    const small = viewed(2, 10);
+    const large = viewed(1, 20_000, 21_000);
+    const small = viewed(2, 20_000, 60_000);
     store(cache, large);
     store(cache, small);
     for (let id = 3; id < 200; id++) store(cache, viewed(id, 100_000));
     expect([isView(large), isView(small)]).toEqual([true, false]);
+  });
+
+  test('small payloads stand side by side, and single ones that stay keep no more than the limit', () => {
+    const bytesMax = 64 * SLAB_BYTES;
+    const cache = new PayloadCache(bytesMax);
+    const all: Message[] = [];
+    // One of a hundred stays: after its slab is full of gaps, it is let go with the rest of it.
+    for (let id = 1; id <= 60_000; id++) {
+      const one = viewed(id, 1_000);
+      all.push(one);
+      store(cache, one);
+      const old = all[id - 10_000];
+      if (old !== undefined && old.id % 100 !== 0) cache.released(old);
+    }
+    const inSlabs = all.filter((one) => one.payload !== null && one.payload.buffer.byteLength === SLAB_BYTES && (one.id > 50_000 || one.id % 100 === 0));
+    expect(new Set(inSlabs.map((one) => one.payload?.buffer)).size).toBeLessThanOrEqual(64);
+    expect(inSlabs.filter((one) => one.id <= 50_000).length).toBeGreaterThan(30);
+    expect(all[99]?.payload).toBeNull();
+    expect(cache.bytes).toBeLessThanOrEqual(bytesMax);
+    expect(inSlabs.every((one) => one.payload?.every((byte) => byte === one.id % 251))).toBe(true);
+  });
+
+  test('what a snapshot brings is copied at once: its bytes may be used again', () => {
+    const cache = new PayloadCache(1e9);
+    const bytes = new Uint8Array(1_000).fill(7);
+    const one = { ...message(5, 1_000), payload: bytes };
+    cache.stored(one);
+    bytes.fill(9);
+    expect(one.payload.every((byte) => byte === 7)).toBe(true);
   });
 
   test('what is let go is not looked for again', () => {

@@ -74,14 +74,14 @@ describe('publishing', () => {
     expect(rig.core.recomputeDigest()).toBe(digest);
   });
 
-  test('payloads are copied, unless they are said to be stable', () => {
-    for (const recordsStable of [true, false]) {
-      const rig = new Rig({}, { recordsStable });
+  test('payloads are copied, unless somebody sees to the views', () => {
+    for (const viewsKept of [true, false]) {
+      const rig = new Rig({}, { viewsKept });
       rig.connect('c');
       rig.subscribe('c', 't:1');
       rig.publish('c', 't=x');
       const held = [...rig.core.snapshotEntries()].flatMap((piece) => (piece.kind === 'message' ? [piece.message.payload] : []));
-      expect(held[0]?.byteLength === held[0]?.buffer.byteLength).toBe(!recordsStable);
+      expect(held[0]?.byteLength === held[0]?.buffer.byteLength).toBe(!viewsKept);
     }
   });
 });

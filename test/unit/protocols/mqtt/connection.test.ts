@@ -168,12 +168,39 @@ describe('from effects to packets', () => {
     client.effect({ kind: 'deliver', message: message('t', 3, 21), qos: 1, packetId: 2, dup: false, retain: false });
     rig.clock.turn();
     rig.edge.loads[0]?.done(null);
-    expect(rig.protocol.counters.qos0Dropped).toBe(1);
     rig.edge.loads[1]?.done(null);
     rig.clock.turn();
+    expect(rig.protocol.counters.qos0Dropped).toBe(1);
     expect(client.stream.closedBy).toMatch(/message 21 .* cannot be read back/);
     expect(rig.edge.operations.at(-1)).toMatchObject({ kind: 'disconnect', publishWill: true });
     expect(client.received()).toEqual([]);
+  });
+
+  test('payloads to be read back are asked for together, and leave in their order and in one write, however they come', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    const before = client.stream.writes.length;
+    for (let at = 0; at < 20; at++) client.effect({ kind: 'deliver', message: at === 7 ? { ...message('t', 3, 100 + at), payload: Buffer.from('xyz') } : message('t', 3, 100 + at), qos: 1, packetId: at + 1, dup: false, retain: false });
+    rig.clock.turn();
+    expect(rig.edge.loads).toHaveLength(19);
+    for (const load of [...rig.edge.loads].reverse()) {
+      expect(client.stream.writes.length).toBe(before);
+      load.done(Buffer.from('abc'));
+    }
+    rig.clock.turn();
+    expect(client.stream.writes.length).toBe(before + 1);
+    expect(client.received().map((packet) => (packet.cmd === 'publish' ? `${packet.messageId} ${String(packet.payload)}` : packet.cmd))).toEqual(Array.from({ length: 20 }, (_, at) => `${at + 1} ${at === 7 ? 'xyz' : 'abc'}`));
+  });
+
+  test('no more is asked for at once than leaves in one write', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    for (let at = 0; at < 20; at++) client.effect({ kind: 'deliver', message: message('t', 100_000, 100 + at), qos: 1, packetId: at + 1, dup: false, retain: false });
+    rig.clock.turn();
+    expect(rig.edge.loads).toHaveLength(2);
+    for (let at = 0; at < 20; at++) rig.edge.loads[at]?.done(Buffer.alloc(100_000));
+    expect(rig.edge.loads).toHaveLength(20);
+    expect(client.received()).toHaveLength(20);
   });
 
   test('a payload that comes after the connection has gone is of no interest', async () => {
