@@ -120,7 +120,7 @@ class NodeFile implements DiskFile {
   writeSynced(parts: readonly Uint8Array[], offset: number, done: Done): void {
     if (!this.reopened) this.reopen();
     if (this.synced !== null) writeFrom(this.synced.fd, [...parts], offset, done);
-    else this.write(parts, offset, (error) => (error === null ? this.sync(done) : done(error)));
+    else this.write(parts, offset, (error) => (error !== null || this.closed ? done(error ?? new Error('the file was closed meanwhile')) : this.sync(done)));
   }
 
   async truncate(length: number): Promise<void> {
@@ -131,8 +131,11 @@ class NodeFile implements DiskFile {
     this.closed = true;
     const { synced } = this;
     this.synced = null;
-    await synced?.close();
-    await this.handle.close();
+    try {
+      await synced?.close();
+    } finally {
+      await this.handle.close();
+    }
   }
 
   /** Linux only: elsewhere the flag means other things, or there is no way to open a file again that may have another name by now. */

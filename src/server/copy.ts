@@ -9,6 +9,7 @@ import { knownLog, type KnownLog } from '../core/replication/known-log.js';
 import { walkRecords } from '../core/replication/run-of-records.js';
 import type { Journal, RecordRun } from './journal/api.js';
 import { codeOf, describe } from './disk-io.js';
+import { FewAtOnce } from './few-at-once.js';
 import { Cancelled, loadSnapshot, rebuild, type RebuildTools } from './rebuild.js';
 import { FORGET, Replica, assertKnown } from './replica.js';
 import { SnapshotMaker, type SnapshotMakerOptions } from './snapshot-maker.js';
@@ -51,6 +52,8 @@ export class Copy {
   private listener: CopyListener | null = null;
   private changes: Promise<void> = Promise.resolve();
   private readonly maker: SnapshotMaker;
+  /** What is read of the disk for one payload can be far more than it: only so many at a time, whoever asks. */
+  private readonly reads = new FewAtOnce(READS_AT_ONCE);
   private appendedBytes = 0;
   private closed = false;
   /** Records from here on are being sent to a follower. */
@@ -213,6 +216,11 @@ export class Copy {
   /** A payload that is not in memory. @throws LockstepError LOCKSTEP_RECORD_GONE (rejects) */
   async readPayload(message: Message): Promise<Uint8Array> {
     if (message.payload !== null) return message.payload;
+    return this.reads.run(() => this.readBack(message));
+  }
+
+  private async readBack(message: Message): Promise<Uint8Array> {
+    if (message.payload !== null) return message.payload;
     const shelved = await this.shelf.payload(message.id);
     if (shelved !== null) return shelved;
     const payload = await this.journal.payloadAt(message.id);
@@ -284,3 +292,4 @@ export class Copy {
 }
 
 const DURABLE_POLL_MS = 5;
+const READS_AT_ONCE = 8;

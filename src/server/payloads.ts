@@ -11,7 +11,7 @@ import type { Position } from '../core/identity.js';
  *   came from a snapshot.
  * - The oldest messages go first: they wait in queues of clients that are away.
  * - A message comes with a view into its record's block. Most are delivered and gone soon, and their payloads are never copied. Those
- *   that stay are, so that no more blocks are kept for them than about `VIEWED_BYTES_MAX` of messages came in.
+ *   that stay are, so that no more blocks are kept for them than `VIEWED_BYTES_MAX` of log fill.
  * - Small payloads are copied side by side into slabs: one by one they would take twice their size, and leave the process's heap in
  *   holes. A slab counts whole as long as one of its payloads is there, so slabs take `bytesMax` at most.
  */
@@ -25,7 +25,7 @@ export class PayloadCache implements MessageHooks {
    */
   private order: Position[] = [];
   private head = 0;
-  /** What came in before each of them, and with it: bytes since the beginning. */
+  /** How much log had come with each of them, in bytes since the beginning. */
   private cameAt: number[] = [];
   private came = 0;
   /** From here on they may hold views. */
@@ -43,12 +43,17 @@ export class PayloadCache implements MessageHooks {
     return this.heldBytes;
   }
 
+  /** A record of so many bytes is about to be applied. */
+  begin(position: Position, recordBytes: number): void {
+    this.applying = position;
+    this.came += recordBytes;
+  }
+
   stored(message: Message): void {
     if (message.payload === null) return;
     if (this.applying === 0) message.payload = this.copyOf(message.payload);
     else if (message.id !== this.applying) return;
     this.inMemory.set(message.id, message);
-    this.came += message.size + RECORD_OVERHEAD_BYTES;
     this.order.push(message.id);
     this.cameAt.push(this.came);
     this.heldBytes += message.size;
@@ -130,8 +135,6 @@ export class PayloadCache implements MessageHooks {
 
 /** So many ids may be kept in vain, however little is in memory. */
 const SLACK = 4_096;
-/** Messages of so many bytes, records' heads included, may come after one before it leaves its record's block. */
+/** So many bytes of log, of whatever records, may come after a message before it leaves its record's block. */
 export const VIEWED_BYTES_MAX = 4 * 1024 * 1024;
-/** About what a record needs beside the payload: with the acknowledgement that it brings. */
-const RECORD_OVERHEAD_BYTES = 128;
 export const SLAB_BYTES = 256 * 1024;

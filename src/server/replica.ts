@@ -4,6 +4,7 @@ import type { BrokerLimits } from '../core/broker/limits.js';
 import { OPERATION_VERSION, unknownRecord } from '../core/broker/records.js';
 import { RecordType } from '../core/broker/operations.js';
 import { broken } from '../core/errors.js';
+import { recordBytes } from '../core/journal/codec.js';
 import { NO_POSITION, type Position } from '../core/identity.js';
 import type { LogRecord } from '../core/journal/envelope.js';
 import { STATE_RECORD_TYPE_MAX, isKnownMark } from '../core/replication/log-marks.js';
@@ -49,7 +50,7 @@ export class Replica {
   apply(record: LogRecord, effects: EffectSink): void {
     if (record.position !== this.at + 1) broken(`record ${record.position} was to be applied after record ${this.at}`);
     assertKnown(record.type, record.version, record.position);
-    this.payloads.applying = record.position;
+    this.payloads.begin(record.position, recordBytes(record.payload.length));
     if (record.type <= STATE_RECORD_TYPE_MAX) this.core.apply(record, effects);
     this.at = record.position;
   }

@@ -185,7 +185,7 @@ function capture(replica: Replica, point: LogPoint): Captured {
 
 /** What a capture has to go through. */
 function itemsOf(counts: BrokerCounts): number {
-  return counts.sessions + counts.subscriptions + counts.queued + counts.messages + counts.retained;
+  return counts.sessions + counts.subscriptions + counts.queued + counts.inflight + counts.messages + counts.retained;
 }
 
 /** Entries between two turns for the others. */

@@ -44,6 +44,8 @@ export interface BrokerCounts {
   readonly subscriptions: number;
   /** Deliveries that wait in the sessions' queues; those sent and not yet acknowledged are not among them. */
   readonly queued: number;
+  /** Deliveries that were sent and are not done with. */
+  readonly inflight: number;
   /** Payload bytes of `messages`. */
   readonly storedBytes: number;
   readonly retained: number;
@@ -89,13 +91,14 @@ export class BrokerCore {
   }
 
   get counts(): BrokerCounts {
-    const { sessions, connections, orphaned, subscriptions, queued, messages, retained } = this.state;
+    const { sessions, connections, orphaned, subscriptions, queued, inflight, messages, retained } = this.state;
     return {
       sessions: sessions.size,
       connected: connections.size,
       orphans: orphaned,
       subscriptions: subscriptions.size,
       queued,
+      inflight,
       storedBytes: messages.bytes,
       retained: retained.size,
       messages: messages.byId.size,

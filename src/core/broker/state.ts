@@ -38,6 +38,8 @@ export class BrokerState {
   readonly messages: MessageStore;
   /** Deliveries in all queues. */
   queued = 0;
+  /** Deliveries in all in-flight windows. */
+  inflight = 0;
   /** Sessions whose queue is at its limit. */
   fullSessions = 0;
   orphaned = 0;
@@ -172,6 +174,7 @@ export class BrokerState {
   startFlight(session: Session, delivery: Delivery): void {
     assert(delivery.packetId > 0 && !session.inflight.has(delivery.packetId), 'a packet id used twice');
     session.inflight.set(delivery.packetId, delivery);
+    this.inflight++;
     countDelivery(this.digest, 1, session, delivery);
   }
 
@@ -185,7 +188,7 @@ export class BrokerState {
 
   /** Takes a delivery out of the in-flight window, and its reference away. */
   finish(session: Session, delivery: Delivery): void {
-    session.inflight.delete(delivery.packetId);
+    if (session.inflight.delete(delivery.packetId)) this.inflight--;
     countDelivery(this.digest, -1, session, delivery);
     this.drop(delivery);
   }

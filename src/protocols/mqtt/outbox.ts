@@ -11,6 +11,17 @@ function goesAsItIs(item: Outgoing): item is Outgoing & { kind: 'deliver' } {
   return item.kind === 'deliver' && item.message.size >= AS_IT_IS_BYTES;
 }
 
+/**
+ * A QoS 0 message that has to wait, with a payload of its own: nobody else may need the message any more, and a view would keep the whole block that it
+ * came in.
+ */
+function detached(item: Outgoing): Outgoing {
+  if (item.kind !== 'deliver' || item.qos !== 0 || item.message.payload === null) return item;
+  const { payload } = item.message;
+  if (payload.byteLength * 2 >= payload.buffer.byteLength) return item;
+  return { ...item, message: { ...item.message, payload: payload.slice() } };
+}
+
 /** `dropped`: a QoS 0 message for which there is no room. `full`: more packets wait than the limit allows; the connection must go. */
 export type Added = 'waiting' | 'dropped' | 'full';
 
@@ -77,7 +88,7 @@ export class Outbox {
       if (waiting > 0 && waiting + size > this.limits.outgoingBytesMax) return 'dropped';
     }
     if (this.waitingPackets >= this.limits.outgoingPacketsMax) return 'full';
-    this.items.push(item);
+    this.items.push(this.isBlocked || this.loading > 0 ? detached(item) : item);
     this.sizes.push(size);
     this.bytes += size;
     // A long group does not wait for its end: its first part may be under way while the rest is added.

@@ -5,7 +5,8 @@ import type { LogPoint } from '../../core/journal/envelope.js';
 import { GROUP_HEADER_BYTES, writeGroupHeader, type GroupKind } from '../../core/journal/group.js';
 import type { Cancel } from '../../ports/clock.js';
 import type { JournalContext } from './context.js';
-import { isNoRoom, reasonOf, syncFile, writeFully } from './files.js';
+import type { DiskFile } from '../../ports/disk.js';
+import { isNoRoom, reasonOf, writeSyncedFully } from './files.js';
 import type { RecordRun } from './api.js';
 import type { GroupQueue } from './group-queue.js';
 import type { ActiveSegment } from './roller.js';
@@ -126,9 +127,8 @@ export class Committer {
     this.markTimer?.();
     const { segment, file } = this.active;
     if (this.marked < this.durable) {
-      await writeFully(file, [this.header('mark')], segment.end);
+      await this.writeBehind(file, segment.end, this.header('mark'));
       segment.end += GROUP_HEADER_BYTES;
-      await syncFile(file);
     }
     await file.close();
   }
@@ -207,11 +207,7 @@ export class Committer {
     assert(last !== undefined && last.before.position === this.durable, 'a segment is begun while records before it are not durable');
     const work = async (): Promise<void> => {
       this.rolled ??= await this.events.roll(last.before);
-      await writeFully(file, [this.header('seal')], segment.end);
-      await syncFile(file).catch((error: unknown) => {
-        // Without its code: a sync that failed for want of room is not tried again either.
-        throw new Error(`sync failed: ${reasonOf(error)}`);
-      });
+      await this.writeBehind(file, segment.end, this.header('seal'));
       await file.close();
       segment.end += GROUP_HEADER_BYTES;
       this.unsynced = null;
@@ -222,6 +218,12 @@ export class Committer {
       () => this.state !== 'stopped' && this.next(),
       (error: unknown) => this.state !== 'stopped' && this.failedTo('begin a segment after', error),
     );
+  }
+
+  /** Durably, with the mark before it. By the way that commits go: a failure of theirs that is over would be told once more by another. */
+  private writeBehind(file: DiskFile, end: number, header: Uint8Array): Promise<void> {
+    const parts = this.unsynced === null ? [header] : [this.unsynced, header];
+    return writeSyncedFully(file, parts, end - (this.unsynced?.length ?? 0));
   }
 
   private failedTo(what: string, error: unknown): void {

@@ -7,6 +7,13 @@ export function writeFully(file: DiskFile, parts: readonly Uint8Array[], offset:
   });
 }
 
+/** `DiskFile.writeSynced` likewise. */
+export function writeSyncedFully(file: DiskFile, parts: readonly Uint8Array[], offset: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    file.writeSynced(parts, offset, (error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
 export function syncFile(file: DiskFile): Promise<void> {
   return new Promise((resolve, reject) => {
     file.sync((error) => (error === null ? resolve() : reject(error)));

@@ -22,6 +22,8 @@ const RANGE_KEPT_BYTES_MAX = 256 * 1024;
 export class JournalReader {
   readonly handles: ReadHandles;
   private readonly ranges = new Map<string, Promise<Uint8Array>>();
+  /** Behind the record that was read last: what a queue holds is asked for in the order of the log. */
+  private next: { readonly range: Uint8Array; readonly place: Place } | null = null;
 
   constructor(
     private readonly context: JournalContext,
@@ -63,7 +65,7 @@ export class JournalReader {
     let last = first;
     let spanEnd = -1;
     const cut = entry.offset + length < segment.end;
-    this.walk(segment, entry, blockOf(bytes), cut, (record, at) => {
+    this.walk(segment, entry, startOf(entry), blockOf(bytes), cut, (record, at) => {
       if (record.position < first) return true;
       const size = recordBytes(record.payload.length);
       if (total > 0 && total + size > bytesMax) return false;
@@ -82,6 +84,7 @@ export class JournalReader {
 
   /** What was read before may not be there any more. */
   async forget(): Promise<void> {
+    this.next = null;
     this.ranges.clear();
     await this.handles.forgetAll();
   }
@@ -107,22 +110,25 @@ export class JournalReader {
     const { entry, until } = segment.locate(position);
     const bytes = await this.range(segment, entry.offset, until - entry.offset);
     let found: LogRecord | null = null;
-    this.walk(segment, entry, blockOf(bytes), false, (record) => {
-      if (record.position === position) found = record;
-      return found === null;
+    const { next } = this;
+    const from = next !== null && next.range === bytes && next.place.before < position ? next.place : startOf(entry);
+    this.walk(segment, entry, from, blockOf(bytes), false, (record, at) => {
+      if (record.position !== position) return true;
+      found = record;
+      this.next = { range: bytes, place: { at: at + recordBytes(record.payload.length), before: record.position, chain: record.chain } };
+      return false;
     });
     if (found === null) throw this.rot(`segment ${segment.name}: position ${position} is not where it was written, after offset ${entry.offset}`);
     return found;
   }
 
   /**
-   * Visits the records of a range from an entry on, until the visitor has enough or the range ends.
+   * Visits the records of a range that begins at an entry, from a place in it on, until the visitor has enough or the range ends.
    * @param cut the range may end within a record
    */
-  private walk(segment: Segment, entry: IndexEntry, source: Block, cut: boolean, visit: (record: LogRecord, at: number) => boolean): void {
-    let position = (entry.position - 1) as Position;
-    let chain = entry.chainBefore;
-    for (let at = 0; at + RECORD_HEADER_BYTES <= source.bytes.length; ) {
+  private walk(segment: Segment, entry: IndexEntry, from: Place, source: Block, cut: boolean, visit: (record: LogRecord, at: number) => boolean): void {
+    let { at, before: position, chain } = from;
+    while (at + RECORD_HEADER_BYTES <= source.bytes.length) {
       const lead = source.view.getUint32(at);
       if (lead === GROUP_MAGIC) {
         at += GROUP_HEADER_BYTES;
@@ -163,6 +169,17 @@ export class JournalReader {
     this.rotten(what);
     return damaged(what);
   }
+}
+
+/** A record's place in a range: its offset, and position and chain of the record before it. */
+interface Place {
+  readonly at: number;
+  readonly before: Position;
+  readonly chain: number;
+}
+
+function startOf(entry: IndexEntry): Place {
+  return { at: 0, before: (entry.position - 1) as Position, chain: entry.chainBefore };
 }
 
 function join(spans: readonly Uint8Array[], total: number): Uint8Array {

@@ -63,6 +63,7 @@ describe.each([
     one.kill();
     await one.start();
     one.serve(2);
+    await world.until(() => one.status.role === 'serve', 'it serves');
     const { payloads } = await drainQueue(world, one);
     expect(payloads).toHaveLength(550);
     payloads.forEach((payload, i) => expect(payload.startsWith(`${i % 110}:`)).toBe(true));

@@ -8,7 +8,7 @@ function message(id: number, size: number): Message {
 }
 
 function store(cache: PayloadCache, one: Message): void {
-  cache.applying = one.id;
+  cache.begin(one.id, one.size + 128);
   cache.stored(one);
 }
 
@@ -124,6 +124,21 @@ describe('views into blocks', () => {
     expect(all[99]?.payload).toBeNull();
     expect(cache.bytes).toBeLessThanOrEqual(bytesMax);
     expect(inSlabs.every((one) => one.payload?.every((byte) => byte === one.id % 251))).toBe(true);
+  });
+
+  test('log without messages counts, too: what is kept stays in no block behind 4 MiB of acknowledgements', () => {
+    const cache = new PayloadCache(1e9);
+    const kept = viewed(1, 100);
+    store(cache, kept);
+    const acknowledgements = (bytes: number): void => {
+      for (let left = bytes; left > 0; left -= 34) cache.begin(2 as Position, 34);
+    };
+    acknowledgements(VIEWED_BYTES_MAX - 1_000);
+    store(cache, viewed(3, 100));
+    expect(isView(kept)).toBe(true);
+    acknowledgements(1_000);
+    store(cache, viewed(4, 100));
+    expect(isView(kept)).toBe(false);
   });
 
   test('what a snapshot brings is copied at once: its bytes may be used again', () => {

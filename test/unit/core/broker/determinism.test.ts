@@ -165,7 +165,7 @@ test('while limits are obeyed they hold, every reference is given back, and no p
       core.apply(recordOf({ kind: 'term-start', server: 'primary' as ServerId }, ++position), () => undefined);
       core.apply(recordOf({ kind: 'orphans-gone', clientIds: CLIENTS }, ++position), () => undefined);
       expect([...held]).toEqual([]);
-      expect(core.counts).toEqual({ sessions: 0, connected: 0, orphans: 0, subscriptions: 0, queued: 0, storedBytes: 0, retained: 0, messages: 0 });
+      expect(core.counts).toEqual({ sessions: 0, connected: 0, orphans: 0, subscriptions: 0, queued: 0, inflight: 0, storedBytes: 0, retained: 0, messages: 0 });
       expect(core.recomputeDigest()).toBe(core.digest());
     }),
     { numRuns: 300 },

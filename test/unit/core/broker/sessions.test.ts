@@ -33,7 +33,7 @@ describe('clean and persistent sessions', () => {
     rig.publish('c', 't=1', 2, 1);
     rig.publish('c', 't=2', 2, 2);
     rig.disconnect('c');
-    expect(rig.core.counts).toEqual({ sessions: 0, connected: 0, orphans: 0, subscriptions: 0, queued: 0, storedBytes: 0, retained: 0, messages: 0 });
+    expect(rig.core.counts).toEqual({ sessions: 0, connected: 0, orphans: 0, subscriptions: 0, queued: 0, inflight: 0, storedBytes: 0, retained: 0, messages: 0 });
     expect(rig.released).toEqual(rig.stored);
   });
 });

@@ -192,6 +192,19 @@ describe('from effects to packets', () => {
     expect(client.received().map((packet) => (packet.cmd === 'publish' ? `${packet.messageId} ${String(packet.payload)}` : packet.cmd))).toEqual(Array.from({ length: 20 }, (_, at) => `${at + 1} ${at === 7 ? 'xyz' : 'abc'}`));
   });
 
+  test('a QoS 0 message that has to wait keeps its payload and not the block that it came in', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    client.effect({ kind: 'deliver', message: message('t', 3, 1), qos: 1, packetId: 1, dup: false, retain: false });
+    rig.clock.turn();
+    const block = Buffer.from('...xyz...'.padEnd(1_000));
+    client.effect({ kind: 'deliver', message: { ...message('t', 3, 2), payload: new Uint8Array(block.buffer, block.byteOffset + 3, 3) }, qos: 0, packetId: 0, dup: false, retain: false });
+    block.fill(0);
+    rig.edge.loads[0]?.done(Buffer.from('abc'));
+    rig.clock.turn();
+    expect(client.received().map((packet) => (packet.cmd === 'publish' ? String(packet.payload) : packet.cmd))).toEqual(['abc', 'xyz']);
+  });
+
   test('no more is asked for at once than leaves in one write', async () => {
     const rig = new Rig();
     const client = await rig.connected();

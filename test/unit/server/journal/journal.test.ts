@@ -273,6 +273,15 @@ test('compaction removes what ends before a position and nothing else', async ()
   expect((await labels(rig, journal)).slice(-2)).toEqual(range(41, 42));
 });
 
+test('payloads are read back in any order', async () => {
+  const rig = new Rig();
+  const journal = await rig.open({ preallocate: false, segmentBytes: 4096, groupBytes: 512, indexEveryBytes: 1024 });
+  await fill(rig, journal, 1, 120);
+  await rig.pass(1000);
+  const order = [...Array.from({ length: 120 }, (_, i) => i + 1), ...Array.from({ length: 300 }, () => 1 + Math.floor(rig.prng.fraction() * 120)), ...Array.from({ length: 120 }, (_, i) => 120 - i)];
+  for (const position of order) expect(Buffer.from(await rig.run(journal.payloadAt(at(position)))).toString()).toContain(`r${position}`);
+});
+
 test('records that come while a commit is under way are heard of before it ends, each once and in order', async () => {
   const rig = new Rig();
   const journal = await rig.open({ preallocate: false, segmentBytes: 64 * 1024, groupBytes: 400, hurryBytes: 600 });
