@@ -25,7 +25,7 @@ export class AssertionFailure extends Error {
 }
 
 /**
- * For each record and packet use `broken` behind an `if` when the message has figures in it: here it is put together whether or not it is needed.
+ * For each record and packet use `assertionFailed` behind an `if` when the message has figures in it: here it is put together whether or not it is needed.
  * @throws AssertionFailure when `condition` is false.
  */
 export function assert(condition: boolean, message: string): asserts condition {
@@ -33,6 +33,6 @@ export function assert(condition: boolean, message: string): asserts condition {
 }
 
 /** @throws AssertionFailure always */
-export function broken(message: string): never {
+export function assertionFailed(message: string): never {
   throw new AssertionFailure(message);
 }

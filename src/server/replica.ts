@@ -3,7 +3,7 @@ import type { EffectSink } from '../core/broker/effects.js';
 import type { BrokerLimits } from '../core/broker/limits.js';
 import { OPERATION_VERSION, unknownRecord } from '../core/broker/records.js';
 import { RecordType } from '../core/broker/operations.js';
-import { broken } from '../core/errors.js';
+import { assertionFailed } from '../core/errors.js';
 import { recordBytes } from '../core/journal/codec.js';
 import { NO_POSITION, type Position } from '../core/identity.js';
 import type { LogRecord } from '../core/journal/envelope.js';
@@ -48,7 +48,7 @@ export class Replica {
 
   /** @throws LockstepError LOCKSTEP_RECORD_UNKNOWN; nothing was applied then */
   apply(record: LogRecord, effects: EffectSink): void {
-    if (record.position !== this.at + 1) broken(`record ${record.position} was to be applied after record ${this.at}`);
+    if (record.position !== this.at + 1) assertionFailed(`record ${record.position} was to be applied after record ${this.at}`);
     assertKnown(record.type, record.version, record.position);
     this.payloads.begin(record.position, recordBytes(record.payload.length));
     if (record.type <= STATE_RECORD_TYPE_MAX) this.core.apply(record, effects);

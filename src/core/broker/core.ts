@@ -1,4 +1,4 @@
-import { assert, broken } from '../errors.js';
+import { assert, assertionFailed } from '../errors.js';
 import { NO_POSITION } from '../identity.js';
 import type { Position } from '../identity.js';
 import type { LogRecord } from '../journal/envelope.js';
@@ -120,7 +120,7 @@ export class BrokerCore {
    */
   apply(record: LogRecord, effects: EffectSink): void {
     assert(this.restorer === null, 'a record before the end of the snapshot');
-    if (record.position <= this.appliedTo) broken(`record ${record.position} after record ${this.appliedTo}`);
+    if (record.position <= this.appliedTo) assertionFailed(`record ${record.position} after record ${this.appliedTo}`);
     const operation = decodeOperation(record);
     this.appliedTo = record.position;
     if (operation.kind === 'connect') return this.connect(operation, record.position, effects);

@@ -1,4 +1,4 @@
-import { broken } from '../errors.js';
+import { assertionFailed } from '../errors.js';
 import type { Position, Term } from '../identity.js';
 import { RECORD_HEADER_BYTES, RECORD_PAYLOAD_BYTES_MAX, type Checksum, type LogPoint, type LogRecord } from './envelope.js';
 
@@ -64,10 +64,10 @@ export class RecordCodec {
     chainBefore: number,
     payload: Uint8Array,
   ): LogRecord {
-    if (!(type >= 0 && type <= U16_MAX)) broken(`record type ${type} is beyond 16 bits`);
-    if (!(version >= 0 && version <= U8_MAX && origin >= 0 && origin <= U8_MAX)) broken(`version ${version} or origin ${origin} is beyond 8 bits`);
-    if (!(term >= 0 && term <= U32_MAX)) broken(`term ${term} is beyond 32 bits`);
-    if (payload.length > RECORD_PAYLOAD_BYTES_MAX) broken(`a payload of ${payload.length} bytes is beyond ${RECORD_PAYLOAD_BYTES_MAX}`);
+    if (!(type >= 0 && type <= U16_MAX)) assertionFailed(`record type ${type} is beyond 16 bits`);
+    if (!(version >= 0 && version <= U8_MAX && origin >= 0 && origin <= U8_MAX)) assertionFailed(`version ${version} or origin ${origin} is beyond 8 bits`);
+    if (!(term >= 0 && term <= U32_MAX)) assertionFailed(`term ${term} is beyond 32 bits`);
+    if (payload.length > RECORD_PAYLOAD_BYTES_MAX) assertionFailed(`a payload of ${payload.length} bytes is beyond ${RECORD_PAYLOAD_BYTES_MAX}`);
     const payloadAt = at + RECORD_HEADER_BYTES;
     target.bytes.set(payload, payloadAt);
     const kept = target.bytes.subarray(payloadAt, payloadAt + payload.length);

@@ -225,7 +225,8 @@ const CACHED_TEXTS = 256;
 const CACHED_TEXT_BYTES = 128;
 const NO_TEXT = { bytes: new Uint8Array(0), text: '' };
 
-function isAt(wanted: Uint8Array, bytes: Uint8Array, start: number): boolean {
+/** Whether `wanted` stands in `bytes` at `start`. Looks from the end: names of one kind mostly differ there. */
+export function isAt(wanted: Uint8Array, bytes: Uint8Array, start: number): boolean {
   for (let at = wanted.length - 1; at >= 0; at--) if (bytes[start + at] !== wanted[at]) return false;
   return true;
 }

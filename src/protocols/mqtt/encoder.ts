@@ -1,5 +1,5 @@
 import type { Effect } from '../../core/broker/effects.js';
-import { broken } from '../../core/errors.js';
+import { assertionFailed } from '../../core/errors.js';
 import { encodeText } from '../../core/wire/bytes.js';
 import type { ConnackCode } from './packets.js';
 
@@ -46,7 +46,7 @@ export class PacketEncoder {
   write(item: Outgoing, payload: Uint8Array | null, into: Uint8Array, at: number): number {
     switch (item.kind) {
       case 'deliver':
-        if (payload === null || payload.length !== item.message.size) broken(`message ${item.message.id} comes without its whole payload`);
+        if (payload === null || payload.length !== item.message.size) assertionFailed(`message ${item.message.id} comes without its whole payload`);
         return this.writePublish(item, payload, into, at);
       case 'connack':
         return writeFour(into, at, 0x20, item.sessionPresent ? 1 : 0, 0);

@@ -1,4 +1,5 @@
 import { isReserved, topicNameFault } from '../../core/broker/topics.js';
+import { isAt } from '../../core/wire/bytes.js';
 import { ProtocolFault } from './fault.js';
 import { strictText } from './text.js';
 
@@ -15,22 +16,13 @@ export class TopicCache {
   /** @throws ProtocolFault when no client may publish to such a name */
   read(bytes: Uint8Array, start: number, end: number): string {
     const length = end - start;
-    if (length > 0 && length === this.lastBytes.length && this.same(bytes, start)) return this.last;
+    if (length > 0 && length === this.lastBytes.length && isAt(this.lastBytes, bytes, start)) return this.last;
     const topic = strictText(bytes, start, end, 'topic name');
     checkTopicName(topic, 'topic name');
     // A copy of its own: a view would keep all of the received bytes alive.
     this.lastBytes = new Uint8Array(bytes.subarray(start, end));
     this.last = topic;
     return topic;
-  }
-
-  private same(bytes: Uint8Array, start: number): boolean {
-    const last = this.lastBytes;
-    // From the end: names of one publisher mostly differ there.
-    for (let i = last.length - 1; i >= 0; i--) {
-      if (bytes[start + i] !== last[i]) return false;
-    }
-    return true;
   }
 }
 

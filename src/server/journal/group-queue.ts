@@ -1,4 +1,4 @@
-import { broken } from '../../core/errors.js';
+import { assertionFailed } from '../../core/errors.js';
 import type { Position, Term } from '../../core/identity.js';
 import { blockOf, isFlaw, recordBytes, type Block, type RecordCodec } from '../../core/journal/codec.js';
 import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/journal/envelope.js';
@@ -84,7 +84,7 @@ export class GroupQueue {
   }
 
   append(type: number, version: number, origin: number, term: Term, payload: Uint8Array): LogRecord {
-    if (!(term >= this.term && term > 0)) broken(`a record of term ${term} after term ${this.term}`);
+    if (!(term >= this.term && term > 0)) assertionFailed(`a record of term ${term} after term ${this.term}`);
     const size = recordBytes(payload.length);
     const group = this.roomFor(size);
     const record = this.codec.encode(group.block, group.end, type, version, origin, term, (this.position + 1) as Position, this.chain, payload);
