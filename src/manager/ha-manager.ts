@@ -265,10 +265,9 @@ export class HaManager {
     this.keeping?.retry();
     if (this.ticks % 2 === 1) {
       this.probeGateway();
-      this.telling.repeatStatus();
+      this.telling.repeat();
+      this.repositories.repeat();
     }
-    this.telling.repeatOrders();
-    this.repositories.repeat();
     this.cycle();
     this.watchForSilence();
   }

@@ -1,10 +1,10 @@
 import type { BrokerStatus } from '../core/control/broker.js';
 import type { KeeperStatus, LockStatus } from '../core/control/keeper.js';
 import type { Situation } from '../core/ha/situation.js';
-import { sameValue } from './same.js';
+import { sameValue } from '../core/same-value.js';
 
 /*
- * Both children repeat their status at every pulse, and most say what they said before. A status is no news only where a cycle at once
+ * Both children repeat their status at least at every pulse, and most say what they said before. A status is no news only where a cycle at once
  * would decide nothing that the cycle of the next tick does not: a mistake here costs a tick (pingInterval / 2), and no right.
  */
 

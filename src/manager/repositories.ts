@@ -8,7 +8,7 @@ import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { Spawner } from '../ports/process.js';
 import type { ManagerConfig } from './config.js';
-import { sameValue } from './same.js';
+import { sameValue } from '../core/same-value.js';
 import { Supervisor } from './supervisor.js';
 
 export type RepositorySpawner = Spawner<ManagerToRepositoryKeeper, RepositoryKeeperToManager>;

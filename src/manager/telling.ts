@@ -8,7 +8,7 @@ import type { RunId } from '../core/identity.js';
 import type { ManagerConfig } from './config.js';
 import { peerStatusOf } from './own-status.js';
 import type { PeerView } from './peer-view.js';
-import { sameValue } from './same.js';
+import { sameValue } from '../core/same-value.js';
 import type { Supervisor } from './supervisor.js';
 
 /** A broker wish with the life-cycle part added. */
@@ -47,14 +47,10 @@ export class Telling {
     return this.roleSeq;
   }
 
-  /** The pulse: both children hear their order again, also when nothing changed. */
-  repeatOrders(): void {
+  /** The pulse and the heartbeat: both children hear their order again and the peer the status, also when nothing changed. */
+  repeat(): void {
     this.due.broker = true;
     this.due.keeper = true;
-  }
-
-  /** The heartbeat: the peer hears the status again. */
-  repeatStatus(): void {
     this.due.peer = true;
   }
 

@@ -36,22 +36,22 @@ export const HEARTBEAT_READINGS_PER_INTERVAL = 3;
  */
 export function worstCaseFailover(profile: Profile): WorstCaseFailover {
   const { ha } = profile;
-  const pulse = ha.pingInterval / 2;
+  const tick = ha.pingInterval / 2;
   const claim: FailoverStep = { ms: CLAIM_ALLOWANCE_MS, what: 'fence, claim of the new term, opening of the client port' };
   return {
     crashedProcess: bound([
-      { ms: pulse, what: 'the HA manager sees its broker end at once, releases the lock and tells the peer; at the latest with the next pulse (pingInterval/2)' },
+      { ms: tick, what: 'the HA manager sees its broker end at once, releases the lock and tells the peer; at the latest with the next tick (pingInterval/2)' },
       { ms: SHARE_ALLOWANCE_MS, what: 'release of the lock on the share' },
       { ms: readingMs(profile), what: 'the peer tries for the lock at once, and again with its next look at it (a third of activeLockReacquisitionInterval) when the release was not yet to be seen' },
       claim,
     ]),
-    deadHost: bound([deadHostDetection(profile), { ms: pulse, what: 'decision at the next pulse (pingInterval/2)' }, claim]),
+    deadHost: bound([deadHostDetection(profile), { ms: tick, what: 'decision at the next tick (pingInterval/2)' }, claim]),
     cutLink: bound([
       {
-        ms: Math.min(ha.silenceLimit, ha.stallLimit + pulse),
+        ms: Math.min(ha.silenceLimit, ha.stallLimit + tick),
         what: `the peer counts as lost: silence (pingMissLimit × pingInterval) or stallLimit, whichever is first`,
       },
-      { ms: pulse, what: 'decision at the next pulse (pingInterval/2)' },
+      { ms: tick, what: 'decision at the next tick (pingInterval/2)' },
       { ms: CLAIM_ALLOWANCE_MS, what: 'claim of a term in which this copy alone counts; the serving server goes on as STANDALONE' },
     ]),
   };

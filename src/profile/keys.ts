@@ -66,7 +66,7 @@ const ha = {
     'GatewayServerIPAddress',
   ),
   gatewayServerPort: defaulted(port, 2049, 'TCP port of the gateway (2049 NFS, 445 SMB). A refused connection is an answer, too.', 'GatewayServerPort'),
-  pingInterval: defaulted(duration(50, 1 * MINUTE), '500ms', 'How often each HA manager sends its status to the other. Its half is the pulse at which decisions and retries are made.', 'PingInterval'),
+  pingInterval: defaulted(duration(50, 1 * MINUTE), '500ms', 'How often each HA manager sends its status to the other. Decisions and retries are made at least at every half of it.', 'PingInterval'),
   pingMissLimit: defaulted(count(1, 100), 3, 'So many intervals without a word from the other server, and the backchannel counts as broken.'),
   activeLockReacquisitionInterval: defaulted(
     duration(100, 1 * MINUTE),

@@ -14,7 +14,7 @@ import type { BrokerProcessConfig } from '../server/process-config.js';
 import type { KeeperConfig } from '../share/config.js';
 
 /**
- * An order is a pulse, too: sent each pingInterval/2. Older than this, the broker acknowledges nothing and the keeper
+ * An order is a pulse, too: sent each pingInterval. Older than this, the broker acknowledges nothing and the keeper
  * renews nothing: a manager that is frozen keeps no authority.
  */
 export function pulseLimitMs(profile: Profile): number {
@@ -138,7 +138,7 @@ export function brokerConfig(profile: Profile): BrokerProcessConfig {
       server: server.id,
       replicationListen: { host: ha.host, port: ha.replicationPort },
       replicationSecured: ha.secretFile !== null,
-      pulseIntervalMs: ha.pingInterval / 2,
+      tickMs: ha.pingInterval / 2,
       pulseLimitMs: pulseLimitMs(profile),
       limits: brokerLimits,
       tuning: {

@@ -1,6 +1,7 @@
 import type { BrokerOrder, BrokerStatus, BrokerToManager, FollowRole, ManagerToBroker } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import { NO_TERM, type Monotonic, type Position, type RunId, type Term } from '../core/identity.js';
+import { sameValue } from '../core/same-value.js';
 import type { Checksum } from '../core/journal/envelope.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Disk } from '../ports/disk.js';
@@ -29,7 +30,7 @@ import { Serving } from './serving.js';
  * - The fence comes first: before anything else of an order, what belongs to a fenced term is ended. `fencedThrough` is said only
  *   after that.
  * - This server serves or follows, never both, and neither before its copy is whole.
- * - What cannot be carried out yet (the state is being built, the disk is full) is tried again at every change and every pulse.
+ * - What cannot be carried out yet (the state is being built, the disk is full) is tried again at every change and every tick.
  * - A manager that gives no pulse for MANAGER_LOST_PULSES pulse limits cannot say any more who serves: its clients are sent away, so
  *   that they find the server that may have taken over. Acknowledgements have ended long before (the gate).
  */
@@ -58,9 +59,11 @@ export class BrokerServer {
   private fence: Term = NO_TERM;
   private refused: string | null = null;
   private statusDue = false;
+  /** The status as it was said last. */
+  private said: BrokerStatus | null = null;
   private ending = false;
-  private pulse: Cancel | null = null;
-  private beatsWithoutManager = 0;
+  private ticking: Cancel | null = null;
+  private ticksWithoutManager = 0;
   private begun = false;
 
   constructor(
@@ -78,7 +81,7 @@ export class BrokerServer {
   async start(): Promise<void> {
     if (this.begun) return;
     this.begun = true;
-    this.beat();
+    this.tick();
     try {
       const copy = await openCopy(this.ports, this.config);
       if (this.ending) return await copy.close();
@@ -144,7 +147,7 @@ export class BrokerServer {
   private receive(order: BrokerOrder): void {
     if (this.ending || (this.order !== null && order.seq < this.order.seq)) return;
     this.order = order;
-    if (!this.orderIsOld()) this.beatsWithoutManager = 0;
+    if (!this.orderIsOld()) this.ticksWithoutManager = 0;
     this.fence = Math.max(this.fence, order.fenceThrough) as Term;
     if (this.parts === null) {
       if (order.shutdown) void this.shutDown();
@@ -180,9 +183,9 @@ export class BrokerServer {
     if (term !== null && term <= this.fence) parts.serving.suspend();
   }
 
-  /** In two beats: had this process itself been held up, the orders that came meanwhile are read between the two. */
+  /** In two ticks: had this process itself been held up, the orders that came meanwhile are read between the two. */
   private get managerIsLost(): boolean {
-    return this.beatsWithoutManager >= 2;
+    return this.ticksWithoutManager >= 2;
   }
 
   private orderIsOld(): boolean {
@@ -234,14 +237,15 @@ export class BrokerServer {
     });
   }
 
-  private beat(): void {
+  private tick(): void {
     if (this.ending) return;
-    this.pulse = this.ports.clock.after(this.config.pulseIntervalMs, () => this.beat());
+    this.ticking = this.ports.clock.after(this.config.tickMs, () => this.tick());
     const { parts } = this;
     if (parts === null) return;
-    this.beatsWithoutManager = this.orderIsOld() ? this.beatsWithoutManager + 1 : 0;
+    this.ticksWithoutManager = this.orderIsOld() ? this.ticksWithoutManager + 1 : 0;
     this.carryOut();
-    this.sendStatus();
+    // The manager hears it with every pulse; between two, what has changed.
+    if (!sameValue(this.status, this.said)) this.sendStatus();
     const { copy, serving } = parts;
     const upTo = serving.term === null ? copy.durable : (Math.min(copy.durable, serving.admitted) as Position);
     copy.considerSnapshot(upTo);
@@ -249,7 +253,9 @@ export class BrokerServer {
 
   private sendStatus(): void {
     const { status } = this;
-    if (status !== null && !this.ending) this.ports.channel.send({ kind: 'status', status });
+    if (status === null || this.ending) return;
+    this.said = status;
+    this.ports.channel.send({ kind: 'status', status });
   }
 
   private statusOf(parts: Parts): BrokerStatus {
@@ -308,7 +314,7 @@ export class BrokerServer {
   }
 
   private stopAll(reason: string): void {
-    this.pulse?.();
+    this.ticking?.();
     const { parts } = this;
     if (parts === null) return;
     this.stopFollowing(parts, reason);

@@ -11,8 +11,8 @@ export interface BrokerConfig {
   readonly replicationListen: Endpoint;
   /** The replication link takes and makes only connections whose other side proved the shared secret. Mandatory beyond loopback. */
   readonly replicationSecured: boolean;
-  /** A status is sent at least this often. */
-  readonly pulseIntervalMs: number;
+  /** What is due is tried again, and a changed status sent, at least this often. */
+  readonly tickMs: number;
   /** The broker acknowledges only while the last order is younger than this. */
   readonly pulseLimitMs: number;
   readonly limits: BrokerLimits;

@@ -54,7 +54,7 @@ function configOf(snapshots: boolean): BrokerConfig {
     server: 'primary' as ServerId,
     replicationListen: { host: 'x', port: 1 },
     replicationSecured: false,
-    pulseIntervalMs: 1,
+    tickMs: 1,
     pulseLimitMs: 1,
     limits: LIMITS,
     tuning: { ...DEFAULT_BROKER_TUNING, snapshotEveryRecords: snapshots ? 7 : 1_000, snapshotEveryBytes: 1e9, journal: { segmentBytes: 1024, groupBytes: 512, indexEveryBytes: 128, idleMarkMs: 20, preallocate: false } },

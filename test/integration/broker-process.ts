@@ -45,7 +45,7 @@ export class BrokerProcess {
         server: this.name as ServerId,
         replicationListen: { host: '127.0.0.1', port: this.replicationPort },
         replicationSecured: false,
-        pulseIntervalMs: PULSE_MS,
+        tickMs: PULSE_MS,
         pulseLimitMs: 1_500,
         limits: { inflightMessagesMax: 100, sessionsMax: 1_000, subscriptionsPerSessionMax: 100, queuedMessagesPerSessionMax: 100_000, storedBytesMax: 1024 ** 3, retainedMessagesMax: 1_000 },
         tuning: { ...DEFAULT_BROKER_TUNING, snapshotEveryRecords: 2_000, payloadCacheBytes: 256 * 1024, journal: { segmentBytes: 1024 * 1024 } },

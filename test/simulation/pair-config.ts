@@ -99,7 +99,7 @@ export function brokerConfig(name: HostName, pace = 1): BrokerConfig {
     server: name as ServerId & HostName,
     replicationListen: replicationEndpoint(name),
     replicationSecured: false,
-    pulseIntervalMs: PING_INTERVAL_MS * pace,
+    tickMs: PING_INTERVAL_MS * pace,
     pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT * pace,
     limits: LIMITS,
     tuning: {

@@ -6,8 +6,8 @@ import type { Member } from '../terms/record.js';
  *
  * Both sides speak in whole states, never in steps: the manager sends the *order* (what the broker shall be), the broker
  * answers with its *status* (what it is). Either may be sent again, and a lost one costs a cycle. The manager sends the
- * order at every pulse (each pingInterval/2) and at every change; the broker sends its status on receiving an order, on
- * every change that the manager waits for, and at every pulse interval.
+ * order as its pulse (each pingInterval) and at every change; the broker sends its status on receiving an order, on
+ * every change that the manager waits for, and at its own tick (each pingInterval/2) when it differs from what was said last.
  */
 
 /** An address that can be dialled or bound. */

@@ -111,7 +111,7 @@ export class MqttStack {
         server: SERVER,
         replicationListen: { host: '127.0.0.1', port: 0 },
         replicationSecured: false,
-        pulseIntervalMs: PULSE_MS,
+        tickMs: PULSE_MS,
         pulseLimitMs: 60_000,
         limits: { ...LIMITS, ...limits },
         // Few payloads stay in memory: most that wait are read back from the journal.

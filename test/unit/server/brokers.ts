@@ -107,7 +107,7 @@ export class Host {
       server: this.name as string as ServerId,
       replicationListen: { host: this.name, port: 2102 },
       replicationSecured: false,
-      pulseIntervalMs: 100,
+      tickMs: 100,
       pulseLimitMs: 1_000,
       limits: { inflightMessagesMax: 10, sessionsMax: 100, subscriptionsPerSessionMax: 20, queuedMessagesPerSessionMax: 10_000, storedBytesMax: 64 * 1024 * 1024, retainedMessagesMax: 1_000 },
       tuning: { ...TUNING, ...this.tuning },

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { sameValue } from '../../../src/manager/same.js';
+import { sameValue } from '../../../src/core/same-value.js';
 
 describe('sameValue', () => {
   it('agrees with JSON on what says the same', () => {
