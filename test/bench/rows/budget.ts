@@ -9,7 +9,7 @@ import type { Pair } from '../peers/pair.js';
 import type { Row, Table } from '../row.js';
 import { pause } from '../waiting.js';
 import type { Step } from './comparison.js';
-import { payload, step } from './loads.js';
+import { PROFILED } from './loads.js';
 
 const FOLDERS_SHOWN = 14;
 const FUNCTIONS_SHOWN = 20;
@@ -25,17 +25,14 @@ interface Profiled {
   readonly passive: Budget;
 }
 
-/** The main one, and those whose messages are larger. */
-const LOADS: readonly Step[] = [step('main load', 0, {}), payload('16 KB', 16 * 1024, 64), payload('1 MB', 1024 * 1024 - 1024, 4), step('QoS 2', 2, { qos: 2, subscriberQos: 2 })];
-
 /** Where the time goes: both brokers under load with a sampling profiler, which slows them a little. */
 export const budget: Row = {
   name: 'budget',
-  what: 'Processor time of the brokers for one message of the main load and of larger ones, by stage and by folder of src (--cpu-prof)',
+  what: 'Processor time of the brokers for one message of the main load and of those that stay below 0.5 × Mosquitto, by stage and by folder of src (--cpu-prof)',
   reach: 'reported',
   run: async (bench) => {
     const all: Profiled[] = [];
-    for (const one of LOADS) {
+    for (const one of PROFILED) {
       bench.say(`budget: ${one.label}`);
       all.push(await bench.inFolder('profile', (folder) => profiled(bench, one, folder)));
     }
