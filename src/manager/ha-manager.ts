@@ -23,6 +23,7 @@ import { Repositories, type RepositoriesView, type RepositorySpawner } from './r
 import { situate } from './situate.js';
 import { Supervisor } from './supervisor.js';
 import { Telling, type BrokerPart, type KeeperPart } from './telling.js';
+import { Wishes, type Wish, type WishAnswer } from './wishes.js';
 
 /** The backchannel as the manager uses it. */
 export interface PeerLink {
@@ -75,9 +76,6 @@ export interface ManagerPorts {
   readonly run: RunId;
 }
 
-export type Wish = 'switchover' | 'promote';
-export type WishAnswer = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly why: string };
-
 const DECISIONS_MAX = 12;
 
 /**
@@ -105,9 +103,7 @@ export class HaManager {
   readonly repositories: Repositories;
   /** Of the next claim: drawn when the one before was used. */
   private fresh: Situation['fresh'];
-  private switchoverWished = false;
-  private promoteWished = false;
-  private stopping = false;
+  private readonly wishes = new Wishes();
   private brokerEnded = false;
   private ticks = 0;
   private tickTimer: Cancel | null = null;
@@ -190,12 +186,9 @@ export class HaManager {
 
   /** Takes an operator's wish. Whether it comes true shows in the state. */
   wish(wish: Wish): WishAnswer {
-    const refusal = wish === 'switchover' ? this.whyNoSwitchover() : this.whyNoPromotion();
-    if (refusal !== null) return { kind: 'refused', why: refusal };
-    if (wish === 'switchover') this.switchoverWished = true;
-    else this.promoteWished = true;
-    this.cycle();
-    return { kind: 'accepted' };
+    const answer = this.wishes.ask(wish, this.ha, this.situation);
+    if (answer.kind === 'accepted') this.cycle();
+    return answer;
   }
 
   /**
@@ -203,7 +196,7 @@ export class HaManager {
    * children are gone.
    */
   async stop(): Promise<void> {
-    this.stopping = true;
+    this.wishes.stop();
     this.cycle();
     await this.handedOver();
     this.brokerEnded = true;
@@ -239,21 +232,6 @@ export class HaManager {
   private peerHasTakenOver(): boolean {
     const peer = this.situation?.peer ?? null;
     return peer !== null && isServing(peer.state) && peer.term >= this.ha.term && peer.holdsLock;
-  }
-
-  private whyNoSwitchover(): string | null {
-    const s = this.situation;
-    if (this.ha.state !== 'ACTIVE') return `a switchover needs this server ACTIVE; it is ${this.ha.state}`;
-    if (s?.peer?.state !== 'PASSIVE') return `a switchover needs the peer PASSIVE; it is ${s?.peerSilent === false ? s.peer?.state : 'DEAD'}`;
-    if (!s.lock.held) return 'a switchover needs the lock, and this server does not hold it now';
-    return null;
-  }
-
-  private whyNoPromotion(): string | null {
-    const s = this.situation;
-    if (this.ha.state !== 'WAITING') return `a promotion is for a server that is WAITING; this one is ${this.ha.state}`;
-    if (s !== null && !s.peerSilent && s.peer !== null && isServing(s.peer.state)) return `the peer serves (${s.peer.state}); nothing needs to be promoted`;
-    return null;
   }
 
   private tick(): void {
@@ -348,19 +326,14 @@ export class HaManager {
   private enter(next: HaState): void {
     const before = this.ha;
     this.ha = next;
-    if (next.moves !== before.moves) {
-      this.movedAt = this.ports.clock.monotonic();
-      if (next.state === 'PASSIVE' || !isServing(next.state)) this.switchoverWished = false;
-      if (isServing(next.state)) this.promoteWished = false;
-    }
+    this.wishes.entered(before, next);
+    if (next.moves !== before.moves) this.movedAt = this.ports.clock.monotonic();
     if (claimNonce(next) === this.fresh.nonce) this.fresh = this.freshWords();
     if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before)) {
       this.taskSince = next.task === null ? null : this.ports.clock.monotonic();
     }
     const isHeldUp = next.task?.kind === 'alone' && next.task.heldUp;
     this.heldUpSince = isHeldUp ? (this.heldUpSince ?? this.ports.clock.monotonic()) : null;
-    if (before.task?.kind === 'alone' && before.task.forced && next.task === null) this.promoteWished = false;
-    if (before.task?.kind === 'handover' && next.task === null) this.switchoverWished = false;
     this.announcer.state(before, next);
   }
 
@@ -385,7 +358,7 @@ export class HaManager {
       taskSince: this.taskSince,
       heldUpSince: this.heldUpSince,
       repositoriesSettled,
-      wishes: { switchover: this.switchoverWished, stop: this.stopping, promote: this.promoteWished },
+      wishes: this.wishes.now,
       fresh: this.fresh,
     });
   }

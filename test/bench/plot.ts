@@ -39,7 +39,7 @@ export function renderPlot(plot: Plot): string {
   const xTicks = plot.xScale === 'log' || new Set(xs).size <= TICKS ? thinned([...new Set(xs)].sort((a, b) => a - b)) : niceTicks(Math.max(...xs));
   const body = [
     ...yTicks.flatMap((y) => [rule(LEFT, atY(y), WIDTH - RIGHT, atY(y)), text(LEFT - 8, atY(y) + 4, short(y), 'end')]),
-    ...xTicks.filter((x) => place(x) >= xMin).flatMap((x) => [rule(atX(x), TOP, atX(x), HEIGHT - BOTTOM), text(atX(x), HEIGHT - BOTTOM + 18, short(x), 'middle')]),
+    ...xTicks.filter((x) => place(x) >= xMin && place(x) <= xMax).flatMap((x) => [rule(atX(x), TOP, atX(x), HEIGHT - BOTTOM), text(atX(x), HEIGHT - BOTTOM + 18, short(x), 'middle')]),
     ...lines.flatMap((line, at) => drawn(line, COLOURS[at % COLOURS.length] ?? '', at, atX, atY)),
     text(LEFT, 20, plot.title, 'start', 'font-weight="bold"'),
     text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, plot.x, 'middle'),

@@ -1,13 +1,10 @@
+import { print } from '../print.js';
 import { parseCommand, USAGE, WrongArguments, type Command } from './command.js';
 import { BOUNDS, flawTasks, MOVES_TO_SEE, planOf, STATES_LEAST, unseen, withoutFlaw, type Outcome } from './plan.js';
 import { count, exploredTable, flawTable, happenedText } from './report.js';
 import { runTask, startOf } from './run-task.js';
 import { runTasks } from './run-tasks.js';
 import { wander } from './wander.js';
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
 
 function tellFinding(problem: string, path: readonly string[]): void {
   print(`\nFOUND ${problem}\n  ${path.join('\n  ')}`);

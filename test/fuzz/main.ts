@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { print } from '../print.js';
 import { Crew } from './campaign.js';
 import { TARGETS } from './targets.js';
 import type { BatchResult } from './worker.js';
@@ -33,10 +34,6 @@ function parse(args: readonly string[]): Options | null {
   if (targets.some((wanted) => !TARGETS.some(({ name }) => name === wanted))) return null;
   const [minutes, seed, runs, workers] = numbers as [number | null, number | null, number | null, number | null];
   return { targets, minutes, seed, runs, path: given.get('path') ?? null, workers: Math.max(1, workers ?? availableParallelism()) };
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 function describe({ batch, finding, broken }: BatchResult): void {

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { print } from '../print.js';
 import { plant } from './flawed-build.js';
 import { FLAWS, type Flaw } from './flaws.js';
 import { runSeeds } from './pool.js';
@@ -86,10 +87,6 @@ async function tryFlaw(flaw: Flaw, options: Options, build: string, target: stri
     return score.found === 0 || score.tried < least;
   });
   return score;
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 function row(name: string, tried: string, found: string, first: string, rest: string): void {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { print } from '../print.js';
 import { readTally, treeOf, writeTally } from './long-file.js';
 import { begin, describeTally, TallyRefused, withProcessorTime, withSeed, type LongTally } from './long-tally.js';
 import { runSeeds } from './pool.js';
@@ -50,10 +51,6 @@ function parse(args: readonly string[]): Options | null {
     else return null;
   }
   return options.tally === '' ? null : options;
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 /** Milliseconds of processor time since it was asked last. */

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { print } from '../print.js';
 import { excerpt } from './excerpt.js';
 import { runSeeds } from './pool.js';
 import { proveSeed, TWICE_EVERY, type ProofOptions } from './prove-seed.js';
@@ -60,10 +61,6 @@ function parse(args: readonly string[]): Options | null {
   }
   if (options.seeds === 0) options.seeds = single ? 1 : 100;
   return options;
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 function describe(result: SeedResult, minutes: number): void {
