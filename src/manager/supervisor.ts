@@ -54,6 +54,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   /** Starts in a row that ended without a first status. */
   private vainStarts = 0;
   private crashCount = 0;
+  private startCount = 0;
   private restart: Cancel | null = null;
   private ended = false;
   private whenGone: (() => void) | null = null;
@@ -83,6 +84,11 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     return this.crashCount;
   }
 
+  /** Processes that were started. One that is new has heard no order yet. */
+  get starts(): number {
+    return this.startCount;
+  }
+
   /** The seq that the last order went out with. */
   get lastSeq(): number {
     return this.seq;
@@ -91,6 +97,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   start(): void {
     if (this.child !== null || this.ended) return;
     this.startedAt = this.clock.monotonic();
+    this.startCount += 1;
     const child = this.spawner.start();
     this.child = child;
     child.handle({
@@ -183,7 +190,10 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
       this.failures += 1;
       this.crashCount += 1;
       if (child !== this.dying) this.quiet.write('warn', `ended ${reason}`, `The ${this.options.name} process ended (${reason}); a new one is started in ${delay} ms.`);
-      this.restart = this.clock.after(delay, () => this.start());
+      this.restart = this.clock.after(delay, () => {
+        this.start();
+        this.changed();
+      });
     }
     this.changed();
   }

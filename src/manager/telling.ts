@@ -24,13 +24,13 @@ export interface Listeners {
 }
 
 /**
- * What the two children and the peer are told: at once when it changed, and again at every pulse, so that a lost word costs no more
- * than that.
+ * What the two children and the peer are told: at once when it changed or when a child was started anew, and again at every pulse, so that
+ * a lost word costs no more than that.
  */
 export class Telling {
-  /** What each was last told. `due`: to be told again all the same. */
-  private broker: { readonly told: BrokerPart; readonly run: RunId | null } | null = null;
-  private keeperTold: KeeperPart | null = null;
+  /** What each was last told, and by which start of a process it was heard. `due`: to be told again all the same. */
+  private broker: { readonly told: BrokerPart; readonly start: number } | null = null;
+  private keeper: { readonly told: KeeperPart; readonly start: number } | null = null;
   private peerTold: Omit<PeerStatus, 'seq'> | null = null;
   private readonly due = { broker: true, keeper: true, peer: true };
   private roleText = '';
@@ -58,15 +58,15 @@ export class Telling {
     const { fenceThrough, clientPort, role } = brokerWish(ha, s);
     const wish: BrokerPart = { fenceThrough, clientPort, role, shutdown };
     const before = this.broker;
-    const same = before !== null && sameValue(wish, before.told);
+    const { starts } = this.to.broker;
+    // The same words to the same process give it no other role.
+    const same = before?.start === starts && sameValue(wish, before.told);
     if (same && !this.due.broker) return;
     this.due.broker = false;
-    const run = s.broker?.run ?? null;
     this.to.broker.order(wish);
-    this.broker = { told: wish, run };
-    // The same words to the same process give it no other role.
-    if (same && before.run === run) return;
-    const text = roleKey(wish, run);
+    this.broker = { told: wish, start: starts };
+    if (same) return;
+    const text = roleKey(wish, starts);
     if (text !== this.roleText) this.roleSeq = this.to.broker.lastSeq;
     this.roleText = text;
   }
@@ -74,9 +74,10 @@ export class Telling {
   orderKeeper(ha: HaState, s: Situation, knownShareId: string | null, shutdown: boolean): void {
     const { wantLock, peerReleasedLock, claim, kept, shareId } = keeperWish(ha, s, knownShareId);
     const wish: KeeperPart = { wantLock, peerReleasedLock, claim, kept, shareId, shutdown };
-    if (!this.due.keeper && this.keeperTold !== null && sameValue(wish, this.keeperTold)) return;
+    const { starts } = this.to.keeper;
+    if (!this.due.keeper && this.keeper?.start === starts && sameValue(wish, this.keeper.told)) return;
     this.due.keeper = false;
-    this.keeperTold = wish;
+    this.keeper = { told: wish, start: starts };
     this.to.keeper.order(wish);
   }
 
@@ -118,9 +119,9 @@ function sayTheSameOfBroker(broker: PeerStatus['broker'], told: PeerStatus['brok
 }
 
 /** What makes the broker's answers to earlier orders meaningless: another role, term, partner, or another process. */
-export function roleKey(wish: BrokerWish, run: RunId | null): string {
+export function roleKey(wish: BrokerWish, start: number): string {
   const role = wish.role;
-  if (role.kind === 'serve') return JSON.stringify([run, 'serve', role.peer, role.requirePeer, role.drain]);
-  if (role.kind === 'follow') return JSON.stringify([run, 'follow', role.leader, role.resync]);
-  return JSON.stringify([run, 'idle']);
+  if (role.kind === 'serve') return JSON.stringify([start, 'serve', role.peer, role.requirePeer, role.drain]);
+  if (role.kind === 'follow') return JSON.stringify([start, 'follow', role.leader, role.resync]);
+  return JSON.stringify([start, 'idle']);
 }

@@ -270,5 +270,5 @@ export function arrived(leader: Broker): Broker | null {
 
 /** The key that the manager goes by to tell an old status from a new one. */
 export function keyOfRole(wish: BrokerWish, run: number): string {
-  return roleKey(wish, runId(run));
+  return roleKey(wish, run);
 }

@@ -28,7 +28,7 @@ class FakeChild implements Child<unknown, Message> {
 
 const TICK_MS = 250;
 
-function watched(): { clock: FakeClock; children: FakeChild[]; supervisor: Supervisor<object, Status>; ticks: (count: number) => void } {
+function watched(changed = (): void => undefined): { clock: FakeClock; children: FakeChild[]; supervisor: Supervisor<object, Status>; ticks: (count: number) => void } {
   const clock = new FakeClock();
   const children: FakeChild[] = [];
   const spawner: Spawner<unknown, Message> = {
@@ -39,7 +39,7 @@ function watched(): { clock: FakeClock; children: FakeChild[]; supervisor: Super
     },
   };
   const options = { name: 'broker', startLimitMs: 60_000, answerLimitMs: 3_000, restartDelayMs: 100, restartDelayMaxMs: 5_000, abandonsKilled: false };
-  const supervisor = new Supervisor<object, Status>(spawner, clock, new FakeLog(), options, () => undefined);
+  const supervisor = new Supervisor<object, Status>(spawner, clock, new FakeLog(), options, changed);
   supervisor.start();
   const ticks = (count: number): void => {
     for (let tick = 0; tick < count; tick += 1) {
@@ -100,4 +100,12 @@ test('a child that is slow to start is given longer the next time, within bounds
   children.at(-1)?.handlers?.closed('exited with 1');
   clock.advance(10_000);
   expect(killedAfter()).toBe(1);
+});
+
+test('a child that was started anew is counted, and told of at once: it has heard no order yet', () => {
+  const seen: number[] = [];
+  const { clock, children, supervisor } = watched(() => seen.push(supervisor.starts));
+  children[0]?.handlers?.closed('exited with 1');
+  clock.advance(100);
+  expect(seen).toEqual([1, 2]);
 });
