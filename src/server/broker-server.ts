@@ -14,6 +14,7 @@ import { ClientPortSteering } from './client-port.js';
 import type { BrokerConfig } from './config.js';
 import type { Copy } from './copy.js';
 import { codeOf, describe } from './disk-io.js';
+import { DiskPause } from './disk-pause.js';
 import type { ClientEdge } from './edge.js';
 import { Following } from './following.js';
 import { Leading } from './leading.js';
@@ -65,12 +66,14 @@ export class BrokerServer {
   private ticking: Cancel | null = null;
   private ticksWithoutManager = 0;
   private begun = false;
+  private readonly diskPause: DiskPause;
 
   constructor(
     private readonly ports: BrokerPorts,
     private readonly config: BrokerConfig,
   ) {
     this.run = ports.random.id() as RunId;
+    this.diskPause = new DiskPause(ports.clock, ports.log);
     ports.channel.handle({
       message: (message) => this.receive(message.order),
       closed: (reason) => this.orphaned(reason),
@@ -243,10 +246,11 @@ export class BrokerServer {
     const { parts } = this;
     if (parts === null) return;
     this.ticksWithoutManager = this.orderIsOld() ? this.ticksWithoutManager + 1 : 0;
+    const { copy, serving } = parts;
+    this.diskPause.look(copy.head.position, copy.journal.full || copy.damage !== null ? null : copy.durable);
     this.carryOut();
     // The manager hears it with every pulse; between two, what has changed.
     if (!sameValue(this.status, this.said)) this.sendStatus();
-    const { copy, serving } = parts;
     const upTo = serving.term === null ? copy.durable : (Math.min(copy.durable, serving.admitted) as Position);
     copy.considerSnapshot(upTo);
   }
@@ -285,6 +289,7 @@ export class BrokerServer {
     if (copy.damage !== null) return `the copy is damaged: ${copy.damage}`;
     if (copy.journal.full) return 'no room on the disk: nothing is acknowledged until there is';
     if (this.refused !== null) return this.refused;
+    if (this.diskPause.trouble !== null) return this.diskPause.trouble;
     if (!copy.ready) return 'the state is being built from the log';
     if (leading.portError !== null) return `the replication port cannot be bound: ${leading.portError}`;
     return following === null || following.trouble === null ? null : `no replication link: ${following.trouble}`;

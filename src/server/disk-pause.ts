@@ -1,0 +1,53 @@
+import type { Monotonic, Position } from '../core/identity.js';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import { ThrottledLog } from './clients/throttled-log.js';
+
+/** A disk that makes nothing durable for so long is told of. Milliseconds. */
+export const DISK_PAUSE_MS = 500;
+
+/**
+ * Notices when the disk makes nothing durable although records wait for it. Disks that many machines share do that for up to a second now and then;
+ * clients see a pause that nothing else explains. A disk that is slow and goes on is not meant.
+ */
+export class DiskPause {
+  private lookedAt: Monotonic | null = null;
+  private durable: Position | null = null;
+  private since: Monotonic | null = null;
+  private isPaused = false;
+  private readonly log: ThrottledLog;
+
+  constructor(
+    private readonly clock: Clock,
+    log: Log,
+  ) {
+    this.log = new ThrottledLog(log, clock);
+  }
+
+  /** What is wrong, for the status; `null` while the disk goes on. */
+  get trouble(): string | null {
+    return this.isPaused ? `the disk has made nothing durable for more than ${DISK_PAUSE_MS} ms` : null;
+  }
+
+  /** To be called at every tick. `durable`: the last position that the disk has made durable; `null` when that is not to be expected (the disk is full, the copy damaged). */
+  look(head: Position, durable: Position | null): void {
+    const now = this.clock.monotonic();
+    // This process itself was held up: what the disk has done meanwhile is still to be read.
+    const isLate = this.lookedAt !== null && now - this.lookedAt > DISK_PAUSE_MS;
+    this.lookedAt = now;
+    if (durable === null || durable === head || durable !== this.durable || isLate || this.since === null) {
+      if (this.isPaused && this.since !== null) this.end(now - this.since);
+      this.durable = durable;
+      this.since = durable === null || durable === head ? null : now;
+      return;
+    }
+    if (this.isPaused || now - this.since < DISK_PAUSE_MS) return;
+    this.isPaused = true;
+    this.log.write('begin', 'warn', `The disk has made nothing durable for ${Math.round(now - this.since)} ms; nothing is acknowledged until it does`, { position: durable });
+  }
+
+  private end(ms: number): void {
+    this.isPaused = false;
+    this.log.write('end', 'info', `The disk goes on; it had made nothing durable for ${Math.round(ms)} ms`, { ms: Math.round(ms) });
+  }
+}
