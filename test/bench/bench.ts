@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { DiskWatch } from './disk-watch.js';
 import type { Broker } from './peers/broker.js';
 import { startMosquitto } from './peers/mosquitto.js';
 import { startNats } from './peers/nats.js';
@@ -88,6 +89,16 @@ export class Bench {
     }
     if (name === 'Mosquitto') return startMosquitto(this.started, program, folder);
     return startNats(this.started, program, folder, name === 'NATS' ? 1 : 3);
+  }
+
+  /** Work with an eye on the disk that the journals are on. */
+  async watchingDisk<T>(work: (disk: DiskWatch) => Promise<T>): Promise<T> {
+    const disk = new DiskWatch(this.options.folder);
+    try {
+      return await work(disk);
+    } finally {
+      await disk.stop();
+    }
   }
 
   /** An empty folder for one piece of work, removed when it ends well. */

@@ -1,14 +1,22 @@
+/** `performance.now()` milliseconds. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+const NO_GAP: Span = { from: 0, to: 0 };
+
 /** When acknowledgements came, by the address that gave them, of all publishers of a load together. `performance.now()` milliseconds. */
 export class AckClock {
   private last = 0;
   private eventAt = Number.POSITIVE_INFINITY;
   private readonly lastOf = new Map<number, number>();
   private firstAfter = new Map<number, number>();
-  private longest = 0;
+  private longest = NO_GAP;
 
   note(address: number, now: number): void {
     // The gap may have begun before the event.
-    if (now > this.eventAt) this.longest = Math.max(this.longest, now - this.last);
+    if (now > this.eventAt && now - this.last > this.longest.to - this.longest.from) this.longest = { from: this.last, to: now };
     this.last = now;
     this.lastOf.set(address, now);
     if (now > this.eventAt && !this.firstAfter.has(address)) this.firstAfter.set(address, now);
@@ -17,12 +25,12 @@ export class AckClock {
   /** Something is done to the pair now. */
   event(now: number): void {
     this.eventAt = now;
-    this.longest = 0;
+    this.longest = NO_GAP;
     this.firstAfter = new Map();
   }
 
   /** The longest time without any acknowledgement that ended after the event. */
-  get longestGapMs(): number {
+  get longestGap(): Span {
     return this.longest;
   }
 
@@ -33,8 +41,8 @@ export class AckClock {
   }
 
   /** From the last acknowledgement of one address to the first of the other after the event; `null` before that. */
-  handoverMs(from: number, to: number): number | null {
+  handover(from: number, to: number): Span | null {
     const first = this.firstAfter.get(to);
-    return first === undefined ? null : first - (this.lastOf.get(from) ?? this.eventAt);
+    return first === undefined ? null : { from: this.lastOf.get(from) ?? this.eventAt, to: first };
   }
 }

@@ -1,6 +1,7 @@
 import { AckClock } from '../../bench/clients/ack-clock.js';
 import { Ledger, stamp } from '../../bench/clients/ledger.js';
 import { budgetOf } from '../../bench/cpu-profile.js';
+import { stoodStillMs } from '../../bench/disk-watch.js';
 import { withBlock, withRow } from '../../bench/document.js';
 import { niceTicks, renderPlot } from '../../bench/plot.js';
 import { timingMs } from '../../bench/intervals.js';
@@ -12,15 +13,22 @@ test('an outage is from the last acknowledgement by the old server to the first 
   clock.event(115);
   // What was under way still comes from the old one.
   clock.note(0, 120);
-  expect(clock.handoverMs(0, 1)).toBeNull();
+  expect(clock.handover(0, 1)).toBeNull();
   clock.note(1, 400);
   clock.note(1, 405);
-  expect(clock.handoverMs(0, 1)).toBe(280);
+  expect(clock.handover(0, 1)).toEqual({ from: 120, to: 400 });
   expect(clock.firstAckMs(1)).toBe(285);
-  expect(clock.longestGapMs).toBe(280);
+  expect(clock.longestGap).toEqual({ from: 120, to: 400 });
   clock.event(500);
   clock.note(1, 505);
-  expect(clock.longestGapMs).toBe(100);
+  expect(clock.longestGap).toEqual({ from: 405, to: 505 });
+});
+
+test('what the disk stood still counts as far as it lies in the span', () => {
+  const waits = [{ from: 0, to: 50 }, { from: 90, to: 130 }, { from: 150, to: 160 }, { from: 190, to: 400 }];
+  expect(stoodStillMs(waits, 100, 200)).toBe(30 + 10 + 10);
+  expect(stoodStillMs(waits, 60, 80)).toBe(0);
+  expect(stoodStillMs(waits, 200, 300)).toBe(100);
 });
 
 test('what never came is missing, what came twice is a duplicate, and strangers are left out', () => {
