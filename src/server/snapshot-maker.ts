@@ -45,6 +45,8 @@ export class SnapshotMaker {
   private shared: Position = NO_POSITION;
   private wake: (() => void) | null = null;
   private bytesAtLast = 0;
+  /** `null` before the first look: then it is what the state was built with from a snapshot. */
+  private itemsAtLast: number | null = null;
   private retryAfter = 0;
 
   constructor(
@@ -67,9 +69,9 @@ export class SnapshotMaker {
     this.wake?.();
     if (this.making !== null) return;
     const last = this.shelf.newest?.head.point.position ?? 0;
-    const due = upTo - last >= this.options.everyRecords || bytesAppended - this.bytesAtLast >= this.options.everyBytes;
-    if (!due || upTo <= last || this.tools.clock.monotonic() < this.retryAfter) return;
+    if (!this.isDue(live, upTo - last, bytesAppended - this.bytesAtLast) || upTo <= last || this.tools.clock.monotonic() < this.retryAfter) return;
     this.bytesAtLast = bytesAppended;
+    this.itemsAtLast = itemsOf(live.core.counts);
     this.making = this.make(journal, live, upTo)
       .catch((error: unknown) => {
         if (error instanceof Cancelled) return;
@@ -79,6 +81,17 @@ export class SnapshotMaker {
       .finally(() => {
         this.making = null;
       });
+  }
+
+  /**
+   * A snapshot is as much work as its state has items, and so is building the state from it. Where there are many, as many records are awaited: else a
+   * long queue would be written down again and again while it is emptied, for records that are applied as quickly as what they save is read. A queue that
+   * grows is measured by what it was at the last snapshot, so that the log between two grows with it and no faster.
+   */
+  private isDue(live: Replica, records: number, bytes: number): boolean {
+    if (bytes >= this.options.everyBytes) return true;
+    this.itemsAtLast ??= this.shelf.newest === null ? 0 : itemsOf(live.core.counts);
+    return records >= this.options.everyRecords && records >= Math.min(this.itemsAtLast, itemsOf(live.core.counts));
   }
 
   /** Ends what is under way and waits for that. The log may be changed then. */

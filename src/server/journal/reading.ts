@@ -11,9 +11,11 @@ import { ReadHandles } from './handles.js';
 import type { IndexEntry, Segment, SegmentList } from './segments.js';
 import { damaged, recordGone } from './troubles.js';
 
-/** Ranges of segments kept in memory: consecutive reads of single records mostly hit the same one. */
-const RANGES_KEPT = 8;
-const RANGE_KEPT_BYTES_MAX = 256 * 1024;
+/** Pieces of segments kept in memory: consecutive reads of single records mostly hit the same one. */
+const PIECES_KEPT = 8;
+const PIECE_KEPT_BYTES_MAX = 256 * 1024;
+/** Who reads on where the last piece ended is about to read more: each call of the disk costs the main thread as much as copying many records. */
+const READ_AHEAD_BYTES = 256 * 1024;
 
 /**
  * Reads records back. Everything read is checked against its chain from the nearest entry of the index; what does not agree
@@ -21,9 +23,12 @@ const RANGE_KEPT_BYTES_MAX = 256 * 1024;
  */
 export class JournalReader {
   readonly handles: ReadHandles;
-  private readonly ranges = new Map<string, Promise<Uint8Array>>();
+  /** The oldest first. */
+  private pieces: Piece[] = [];
+  /** Where the last piece that was read ends. */
+  private lastEnd: { readonly segment: Segment; readonly offset: number } | null = null;
   /** Behind the record that was read last: what a queue holds is asked for in the order of the log. */
-  private next: { readonly range: Uint8Array; readonly place: Place } | null = null;
+  private next: { readonly bytes: Uint8Array; readonly place: Place } | null = null;
 
   constructor(
     private readonly context: JournalContext,
@@ -50,7 +55,7 @@ export class JournalReader {
       throw recordGone(position, reasonOf(error));
     }
     if (record === null) throw recordGone(position, 'it is not in the journal');
-    // A copy: the view would keep its whole range in memory.
+    // A copy: the view would keep its whole piece in memory.
     return record.payload.slice();
   }
 
@@ -65,7 +70,7 @@ export class JournalReader {
     let last = first;
     let spanEnd = -1;
     const cut = entry.offset + length < segment.end;
-    this.walk(segment, entry, startOf(entry), blockOf(bytes), cut, (record, at) => {
+    this.walk(segment, entry.offset, startOf(entry), blockOf(bytes), cut, (record, at) => {
       if (record.position < first) return true;
       const size = recordBytes(record.payload.length);
       if (total > 0 && total + size > bytesMax) return false;
@@ -85,7 +90,8 @@ export class JournalReader {
   /** What was read before may not be there any more. */
   async forget(): Promise<void> {
     this.next = null;
-    this.ranges.clear();
+    this.pieces = [];
+    this.lastEnd = null;
     await this.handles.forgetAll();
   }
 
@@ -108,14 +114,17 @@ export class JournalReader {
     const segment = this.segments.holding(position);
     if (segment === null) return null;
     const { entry, until } = segment.locate(position);
-    const bytes = await this.range(segment, entry.offset, until - entry.offset);
+    const piece = this.piece(segment, entry.offset, until);
+    const bytes = await piece.bytes;
+    const start = { ...startOf(entry), at: entry.offset - piece.offset };
     let found: LogRecord | null = null;
     const { next } = this;
-    const from = next !== null && next.range === bytes && next.place.before < position ? next.place : startOf(entry);
-    this.walk(segment, entry, from, blockOf(bytes), false, (record, at) => {
-      if (record.position !== position) return true;
+    const from = next !== null && next.bytes === bytes && next.place.before < position && next.place.at >= start.at ? next.place : start;
+    this.walk(segment, piece.offset, from, blockOf(bytes), false, (record, at) => {
+      if (record.position < position) return true;
+      if (record.position > position) return false;
       found = record;
-      this.next = { range: bytes, place: { at: at + recordBytes(record.payload.length), before: record.position, chain: record.chain } };
+      this.next = { bytes, place: { at: at + recordBytes(record.payload.length), before: record.position, chain: record.chain } };
       return false;
     });
     if (found === null) throw this.rot(`segment ${segment.name}: position ${position} is not where it was written, after offset ${entry.offset}`);
@@ -123,10 +132,11 @@ export class JournalReader {
   }
 
   /**
-   * Visits the records of a range that begins at an entry, from a place in it on, until the visitor has enough or the range ends.
-   * @param cut the range may end within a record
+   * Visits the records of a piece of a segment, from a place in it on, until the visitor has enough or the piece ends.
+   * @param offset where the piece begins
+   * @param cut the piece may end within a record
    */
-  private walk(segment: Segment, entry: IndexEntry, from: Place, source: Block, cut: boolean, visit: (record: LogRecord, at: number) => boolean): void {
+  private walk(segment: Segment, offset: number, from: Place, source: Block, cut: boolean, visit: (record: LogRecord, at: number) => boolean): void {
     let { at, before: position, chain } = from;
     while (at + RECORD_HEADER_BYTES <= source.bytes.length) {
       const lead = source.view.getUint32(at);
@@ -136,7 +146,7 @@ export class JournalReader {
       }
       if (cut && at + recordBytes(lead) > source.bytes.length) return;
       const record = this.context.codec.decode(source, at, source.bytes.length, 0, position, chain);
-      if (isFlaw(record)) throw this.rot(`segment ${segment.name}, offset ${entry.offset + at}: ${record}`);
+      if (isFlaw(record)) throw this.rot(`segment ${segment.name}, offset ${offset + at}: ${record}`);
       if (!visit(record, at)) return;
       position = record.position;
       chain = record.chain;
@@ -144,17 +154,21 @@ export class JournalReader {
     }
   }
 
-  private range(segment: Segment, offset: number, length: number): Promise<Uint8Array> {
-    const key = `${segment.name}:${offset}:${length}`;
-    const known = this.ranges.get(key);
+  /** Bytes of a segment from an entry on, at least until the next one. */
+  private piece(segment: Segment, offset: number, until: number): Piece {
+    const known = this.pieces.find((one) => one.segment === segment && one.offset <= offset && until <= one.end);
     if (known !== undefined) return known;
-    const fetched = this.fetch(segment, offset, length);
-    if (length > RANGE_KEPT_BYTES_MAX) return fetched;
-    this.ranges.set(key, fetched);
-    fetched.catch(() => this.ranges.delete(key));
-    const oldest = this.ranges.keys().next().value;
-    if (this.ranges.size > RANGES_KEPT && oldest !== undefined) this.ranges.delete(oldest);
-    return fetched;
+    const goesOn = this.lastEnd !== null && this.lastEnd.segment === segment && this.lastEnd.offset === offset;
+    const end = goesOn ? segment.pieceEnd(offset, READ_AHEAD_BYTES, until) : until;
+    const piece: Piece = { segment, offset, end, bytes: this.fetch(segment, offset, end - offset) };
+    this.lastEnd = { segment, offset: end };
+    if (end - offset > PIECE_KEPT_BYTES_MAX) return piece;
+    this.pieces.push(piece);
+    if (this.pieces.length > PIECES_KEPT) this.pieces.shift();
+    piece.bytes.catch(() => {
+      this.pieces = this.pieces.filter((one) => one !== piece);
+    });
+    return piece;
   }
 
   private fetch(segment: Segment, offset: number, length: number): Promise<Uint8Array> {
@@ -171,7 +185,14 @@ export class JournalReader {
   }
 }
 
-/** A record's place in a range: its offset, and position and chain of the record before it. */
+interface Piece {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly end: number;
+  readonly bytes: Promise<Uint8Array>;
+}
+
+/** A record's place in a piece: its offset, and position and chain of the record before it. */
 interface Place {
   readonly at: number;
   readonly before: Position;

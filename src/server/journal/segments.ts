@@ -67,6 +67,19 @@ export class Segment {
     const entry = { position: this.positions[low] as Position, offset: this.offsets[low] as number, chainBefore: this.chains[low] as number };
     return { entry, until: this.offsets[low + 1] ?? this.end };
   }
+
+  /** Where a piece that begins at `offset` ends, when it shall end at an entry (or the durable part's end) and have `bytesMax` at most; `least` when nothing larger does. */
+  pieceEnd(offset: number, bytesMax: number, least: number): number {
+    if (this.end - offset <= bytesMax) return this.end;
+    let low = 0;
+    let high = this.offsets.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.offsets[middle] as number) <= offset + bytesMax) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(least, this.offsets[low - 1] ?? least);
+  }
 }
 
 /** The segments of a log, oldest first; they follow one another without a gap. */

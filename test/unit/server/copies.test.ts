@@ -84,7 +84,8 @@ describe.each([
     one.image.flipBit(newest, 5_000, 3);
     await one.start();
     expect(one.log.from('error').join()).toContain('damaged at byte');
-    expect(one.status).toMatchObject({ trouble: expect.stringContaining('did not serve in'), queued: 550 });
+    await world.until(() => one.status.queued === 550, 'the state is built');
+    expect(one.status.trouble).toContain('did not serve in');
     expect(one.status.journal.damage).toBeNull();
   }, 30_000);
 
@@ -116,6 +117,35 @@ describe.each([
     expect((await drainQueue(world, two)).payloads).toHaveLength(550);
   }, 30_000);
 });
+
+test('a long queue that is emptied is not written down for every so many records', async () => {
+  const world = new World();
+  const one = new Host(world, 'one', { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024, snapshotCapturedItemsMax: 1_000_000 });
+  await one.start();
+  one.serve(1);
+  leaveSession(one);
+  const client = one.client();
+  client.connect('a');
+  await fill(world, client, 1_800);
+  await world.run(1_000);
+  const written = (): number => one.log.from('info').filter((line) => line.startsWith('Snapshot written')).length;
+  const whileFilled = written();
+  // Of a state that grows: each when it has doubled, roughly.
+  expect(whileFilled).toBeGreaterThan(1);
+  expect(whileFilled).toBeLessThan(5);
+  await drainQueue(world, one);
+  await world.run(1_000);
+  expect(one.status.queued).toBe(0);
+  // By and by, as it gets shorter, and not 18 times.
+  expect(written() - whileFilled).toBeLessThanOrEqual(5);
+  // A small state is written down after as many records as ever.
+  const before = written();
+  for (let round = 0; round < 5; round++) {
+    await fill(world, client, 110);
+    await drainQueue(world, one);
+  }
+  expect(written() - before).toBeGreaterThan(3);
+}, 30_000);
 
 describe('a snapshot of records that are not shared yet', () => {
   const TUNING = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
