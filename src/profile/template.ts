@@ -149,7 +149,7 @@ data:
   # A snapshot follows when the journal has grown by so much; older segments are then removed.
   # snapshotEveryBytes: 512MiB
   # Payloads beyond it are read back from the journal when they are delivered.
-  # payloadCacheBytes: 64MiB
+  # payloadCacheBytes: 32MiB
 
 # What the pair holds at most. All but the last must be the same on both servers.
 limits:

@@ -66,7 +66,7 @@ export const DEFAULT_BROKER_TUNING: BrokerTuning = {
   inFlightBytesMax: 32 * 1024 * 1024,
   recentBytesMax: 16 * 1024 * 1024,
   chunkBytes: 1024 * 1024,
-  payloadCacheBytes: 64 * 1024 * 1024,
+  payloadCacheBytes: 32 * 1024 * 1024,
   snapshotEveryBytes: 512 * 1024 * 1024,
   snapshotEveryRecords: 500_000,
   snapshotCapturedItemsMax: 2_500_000,
