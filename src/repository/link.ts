@@ -47,7 +47,7 @@ export class RepositoryLink {
     this.saidAt = this.heardAt;
     this.frames = new RepositoryFrameStream(({ kind, payload }) => {
       if (this.isHeld) this.backlog.push({ kind, payload: payload.slice() });
-      else this.parts.take(decodeRepositoryFrame(kind, payload));
+      else this.tell(kind, payload);
     });
     stream.handle({
       data: (bytes) => this.guarded(() => this.came(bytes)),
@@ -110,11 +110,16 @@ export class RepositoryLink {
     this.turn();
   }
 
+  /** A frame that fails its sync is no reason to lose the place of the next one, which may have come in the same piece. */
+  private tell(kind: number, payload: Uint8Array): void {
+    this.guarded(() => this.parts.take(decodeRepositoryFrame(kind, payload)));
+  }
+
   private release(): void {
     this.isHeld = false;
     while (!this.isHeld && this.backlog.length > 0 && !this.isClosed) {
       const frame = this.backlog.shift();
-      if (frame !== undefined) this.parts.take(decodeRepositoryFrame(frame.kind, frame.payload));
+      if (frame !== undefined) this.tell(frame.kind, frame.payload);
     }
     if (this.isHeld || this.isClosed) return;
     this.parts.stream.resume();

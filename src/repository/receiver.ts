@@ -109,10 +109,15 @@ class Receiver implements ReceiverSession {
       clock: this.parts.clock,
       send: this.link.send,
       mayChange: () => this.mayReceive() && this.withdrawn === null,
-      hold: (work) => this.link.hold(work),
+      hold: (work) => this.link.hold(work.catch((error: unknown) => this.roundFailed(sync, error))),
       ended: (outcome) => this.roundEnded(sync, outcome),
-      failed: (error) => this.failed(error),
+      failed: (error) => this.roundFailed(sync, error),
     });
+  }
+
+  /** One trouble of the disk can fail several writes of a sync: what comes behind the first is no trouble of the link. */
+  private roundFailed(sync: number, error: unknown): void {
+    if (this.running !== null && this.syncs === sync) this.failed(error);
   }
 
   /** The present order still names the sender of this link. */
