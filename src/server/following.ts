@@ -44,7 +44,8 @@ export interface FollowingTools {
 interface Link {
   readonly wire: ReplicationWire;
   readonly session: FollowerSession;
-  readonly resync: boolean;
+  /** A whole copy is wanted and not yet here. */
+  resync: boolean;
   incoming: Promise<IncomingSnapshot> | null;
   progress: Progress | null;
   startedAt: Position;
@@ -322,6 +323,8 @@ export class Following {
 
   private ready(link: Link, point: LogPoint): void {
     if (link.resync) this.resyncDone = true;
+    // From here on it is a link like any other: what damages the copy, or makes it differ, ends it.
+    link.resync = false;
     if (link !== this.link) return;
     const { copy } = this.tools;
     if (!copy.ready) return this.lose(link, copy.damage ?? 'the state could not be built', 'the copy here is not whole');

@@ -383,6 +383,24 @@ describe('damage', () => {
     expect(two.head).toBe(one.head);
   });
 
+  test('a failed sync while the next records are there already: also on a link that brought a whole copy', async () => {
+    const { world, one, two } = await startedPair();
+    const client = one.client();
+    client.connect('a');
+    await world.run(50);
+    for (let round = 0; round < 3; round += 1) {
+      const id = two.journal;
+      two.image.failNext('sync', 'EIO', 1);
+      for (let i = 0; i < 40; i += 1) {
+        client.publish('t', `${round} ${i}`);
+        await world.run(1);
+      }
+      await world.until(() => two.journal !== id && one.status.replication?.phase === 'in-step', 'a new copy');
+    }
+    expect(two.fatal).toEqual([]);
+    expect(two.head).toBe(one.head);
+  });
+
   test('a full disk: nothing is acknowledged, it is said, and it goes on by itself', async () => {
     const world = new World();
     const one = new Host(world, 'one');
