@@ -24,6 +24,8 @@ const READING_MS_MAX = 20;
 const READINGS_MAX = 5;
 /** So much of a heartbeat record is compared: four times what one has. */
 const BEAT_BYTES_SEEN_MAX = 1024;
+const LONG_AGO = -Infinity as Monotonic;
+const BACK = 'its deadline had passed; it is relied on again when nobody takes it over meanwhile';
 /** Readings of the holder's heartbeat in one ActiveLockReAcquistionInterval. */
 export const READINGS_PER_INTERVAL = 3;
 
@@ -57,8 +59,8 @@ export class Lease {
   private standing: string | null = null;
   private holder: ServerId | null = null;
   private detail: string | null = null;
-  /** Our lock may still stand although we do not rely on it any more. */
-  private stray = false;
+  /** A lock of ours may stand on which we do not rely: the earliest time since when without a sign of life. `null`: none. */
+  private strayFrom: Monotonic | null = null;
   private bootAheadMs: number;
   private seenBeat: { readonly bytes: Uint8Array; readonly text: string } | null = null;
   private readonly rules: StalenessRules;
@@ -77,7 +79,7 @@ export class Lease {
 
   /** There may be something of ours to give up. */
   get standsMaybe(): boolean {
-    return this.hold !== null || this.stray;
+    return this.hold !== null || this.strayFrom !== null;
   }
 
   get held(): boolean {
@@ -114,7 +116,7 @@ export class Lease {
     this.view = null;
     if (this.hold === null) return false;
     this.lose('the host was suspended');
-    this.stray = true;
+    this.strayFrom = LONG_AGO;
     return true;
   }
 
@@ -142,15 +144,17 @@ export class Lease {
       return;
     }
     const overdue = this.view !== null && isStale(this.view, clock.monotonic(), this.rules);
-    this.stray = true; // A try that fails or gets no answer may have taken it.
+    // A try that fails or gets no answer may have taken it: then it stands since the first such try.
+    const from = (this.strayFrom ??= clock.monotonic());
     const answer = await lock.acquire((standing) => this.mayTakeOver(standing));
     if (answer === 'held') {
-      this.stray = false;
+      this.strayFrom = null;
       this.detail = this.holder === null ? 'somebody else took the lock first' : (this.detail ?? `held by ${this.holder}`);
       return;
     }
     if (overdue) log.write('warn', `The lock of ${this.holder ?? 'an unknown holder'} was taken over: its heartbeat stood still for ${this.rules.stalenessMs} ms`);
     const token = this.parts.random.id();
+    const sent = clock.monotonic();
     const until = await this.beat(token, 1, 'held').catch(async (error: unknown) => {
       // Without a heartbeat the other server would take it for abandoned while we rely on it.
       this.detail = `taken, but its heartbeat could not be written: ${textOf(error)}`;
@@ -158,10 +162,13 @@ export class Lease {
       throw error;
     });
     if (!(await lock.stillOurs())) return this.lose('another server took it while it was being taken');
-    this.stray = false;
-    this.hold = { token, counter: 1, until, back: null };
+    this.strayFrom = null;
     this.seeFree();
-    this.detail = null;
+    // Taken and shown alive within the time that a heartbeat gives. Later, another may have seen it silent for the whole period, and be about to take it over.
+    const inTime = leaseUntil(from, this.parts.config.passiveLockIntervalMs);
+    const late = clock.monotonic() >= inTime;
+    this.hold = late ? { token, counter: 1, until: inTime, back: { since: sent, last: sent } } : { token, counter: 1, until, back: null };
+    this.detail = late ? BACK : null;
   }
 
   /** Shows a sign of life, if the lock is still ours and the manager alive. The deadline moves only when the share has confirmed it. */
@@ -204,7 +211,7 @@ export class Lease {
     const goesOn = hold.back !== null && sent - hold.back.last <= this.rules.gapMs;
     const since = goesOn && hold.back !== null ? hold.back.since : sent;
     hold.back = { since, last: sent };
-    this.detail = 'its deadline had passed; it is relied on again when nobody takes it over meanwhile';
+    this.detail = BACK;
     return sent - since > this.rules.gapMs;
   }
 
@@ -214,7 +221,7 @@ export class Lease {
     const { lock, log } = this.parts;
     if (!this.standsMaybe) return;
     this.hold = null;
-    this.stray = true;
+    this.strayFrom ??= LONG_AGO;
     this.detail = 'released';
     try {
       if (hold !== null && (await lock.stillOurs())) await this.beat(hold.token, hold.counter + 1, 'released');
@@ -222,7 +229,7 @@ export class Lease {
       log.write('debug', `heartbeat not marked as released: ${textOf(error)}`); // The mark is for people; the lock itself decides.
     }
     await lock.release();
-    this.stray = false;
+    this.strayFrom = null;
     this.detail = null;
   }
 
