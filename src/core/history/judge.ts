@@ -101,9 +101,12 @@ export class Judge {
     else if (!asked.some((one) => Math.min(one.qos, sent.qos) === qos)) this.findings.add('altered', `${client} got ${message} at QoS ${qos}; sent at QoS ${sent.qos}, subscribed to at QoS ${asked.map((one) => one.qos).join(' and ')}`);
   }
 
-  /** MQTT 3.1.1 §4.6, for what came for the first time. A message that its program published again stands in two places, and is left out. */
-  private judgeOrder({ order }: Taken, sent: Sent, { client, qos }: Received): void {
-    if (sent.times > 1) return;
+  /**
+   * MQTT 3.1.1 §4.6, for what came for the first time. Left out: a message that its program published again, which stands in two places; and one
+   * that the consumer may have missed (at QoS 0, or without a subscription yet) and gets when its sender's library repeats it.
+   */
+  private judgeOrder({ order, session }: Taken, sent: Sent, { client, qos }: Received): void {
+    if (sent.times > 1 || (sent.qos > 0 && (qos === 0 || !session.stood(sent.topic, { at: sent.sentAt, clock: sent.clock })))) return;
     const key = `${qos}${sent.qos} ${sent.sender}\n${sent.topic}`;
     const last = order.get(key);
     if (last !== undefined && last.number > sent.number) return this.findings.add('disordered', `${client} got ${sent.message} after ${last.message}, which ${sent.sender} sent later on ${sent.topic}`);

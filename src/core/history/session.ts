@@ -99,6 +99,11 @@ export class Session {
     return this.matches(topic).some(({ granted, qos, drained }) => qos > 0 && drained !== null && surelyBefore(granted, sent) && surelyBefore(acknowledged, drained));
   }
 
+  /** Whether a subscription to the topic surely stood at that moment, granted and not ended since. */
+  stood(topic: string, sent: Moment): boolean {
+    return this.matches(topic).some(({ granted, ended }) => surelyBefore(granted, sent) && (ended === null || surelyBefore(sent, ended)));
+  }
+
   private endAll(at: Moment): void {
     for (const one of this.subscriptions) one.ended ??= at;
   }

@@ -88,6 +88,15 @@ describe('a history is broken', () => {
     expect(broken(begun().sends('p', 'm1').sends('p', 'm2').sends('p', 'm1').receives('c', 'm2').receives('c', 'm1').receives('c', 'm1'))).toEqual({});
   });
 
+  test('not by a message that the consumer may have missed before its sender repeated it', () => {
+    const late = new Teller().connected('p').sends('p', 'm1', { qos: 1 }).connected('c', { clean: true }).subscribes('c', 't', 1).sends('p', 'm2', { qos: 1 }).receives('c', 'm2', { qos: 1 }).receives('c', 'm1', { qos: 1 });
+    expect(broken(late)).toEqual({});
+    const atQos0 = new Teller().connected('c').subscribes('c', 't', 0).connected('p').sends('p', 'm1', { qos: 1 }).sends('p', 'm2', { qos: 1 }).receives('c', 'm2', { qos: 0 }).receives('c', 'm1', { qos: 0 });
+    expect(broken(atQos0)).toEqual({});
+    const sentAtQos0 = begun().sends('p', 'm1', { qos: 0 }).sends('p', 'm2', { qos: 0 }).receives('c', 'm2', { qos: 0 }).receives('c', 'm1', { qos: 0 });
+    expect(broken(sentAtQos0)).toEqual({ disordered: 1 });
+  });
+
   test('when a message comes that nobody sent', () => {
     expect(broken(begun().receives('c', 'm'))).toEqual({ invented: 1 });
   });
