@@ -35,7 +35,7 @@ export class Checkers {
   highest: TermRecord | null = null;
   private shareVersion = -1;
   private readonly rights: RightsChecker;
-  private readonly judged = new Set<string>();
+  private readonly judged = new Map<string, TermRecord>();
   private readonly seen = new Map<HostName, Seen>();
 
   constructor(
@@ -183,13 +183,15 @@ export class Checkers {
       const before = this.highest;
       this.highest = record;
       if (this.judged.has(record.nonce)) continue;
-      this.judged.add(record.nonce);
+      this.judged.set(record.nonce, record);
       const members = record.inSync.map((member) => member.server).join('+');
       this.world.transcript.line('share', `term ${record.term}: ${record.server} with ${members} from position ${record.position}, ${record.cause}`);
       if (before !== null && record.forced !== true && record.position < before.position) {
         this.world.fail('positions never go back', `term ${record.term} begins at ${record.position}, term ${before.term} at ${before.position}`);
       }
-      this.rights.judgeRecord(record, before);
+      const stands = (one: TermRecord): boolean => records.get(one.term)?.nonce === one.nonce;
+      const forgotten = [...this.judged.values()].filter((one) => one.term > (before?.term ?? 0) && one.term < record.term && !stands(one));
+      this.rights.judgeRecord(record, before, forgotten);
       this.judgeMembers(record);
     }
     this.rights.checkWon(records);

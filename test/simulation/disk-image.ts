@@ -40,6 +40,16 @@ export class DiskImage {
     this.failures.push({ operation, code, path, left: times });
   }
 
+  /** A failure of this kind that was ordered has not been met yet. */
+  awaitsFailure(operation: DiskOperation): boolean {
+    return this.failures.some((failure) => failure.left > 0 && failure.operation === operation);
+  }
+
+  /** Takes back those that were not met. */
+  forgetFailures(operation: DiskOperation): void {
+    this.failures = this.failures.filter((failure) => failure.operation !== operation);
+  }
+
   /** Nothing is answered any more, until `release`. */
   hang(): void {
     this.held ??= [];

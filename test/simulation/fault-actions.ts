@@ -233,14 +233,16 @@ const MOMENT_LIMIT_MS = 15_000;
 /** Before a copy is destroyed nothing else may have gone wrong for so long. */
 const CALM_MS = 3_000;
 const LOOK_AGAIN_MS = 500;
-/** … and nothing else goes wrong until the damage has been met: a failing sync waits for the next write. */
+/** … and nothing else goes wrong until the damage has been met for so long, */
 const DAMAGE_MET_MS = 2_500;
+/** … also where a failing sync waits for the next write; it is taken back when none comes in so long. */
+const DAMAGE_LIMIT_MS = 30_000;
 
 /** Carries out a plan, and undoes all of it when the trouble is over. */
 export class FaultRunner {
   private readonly undos = new Set<Undo>();
   private lastTroubleAt = 0;
-  private lastDamageAt = -Infinity;
+  private damageMetAt = -Infinity;
   private healed = false;
   private begun = 0;
 
@@ -291,17 +293,18 @@ export class FaultRunner {
     const { world } = this.ground;
     if (this.healed) return;
     const damaging = DAMAGING.has(fault.kind);
-    if ((damaging && !this.calm) || world.now - this.lastDamageAt < DAMAGE_MET_MS) {
+    if ((damaging && !this.calm) || world.now - this.damageMetAt < DAMAGE_MET_MS) {
       world.schedule(LOOK_AGAIN_MS, () => this.begin(fault));
       return;
     }
-    if (damaging) this.lastDamageAt = world.now;
+    if (damaging) this.damageMetAt = world.now;
     this.lastTroubleAt = world.now;
     this.begun += 1;
     this.told();
     world.transcript.line('FAULT', describeFault(fault));
     const action = ACTIONS[fault.kind] ?? this.ground.storage.actions[fault.kind];
     const undo = action?.(this.ground, fault) ?? null;
+    if (damaging) this.awaitDamage(world.now + DAMAGE_LIMIT_MS);
     if (undo === null) return;
     const once = (): void => {
       if (!this.undos.delete(once)) return;
@@ -312,6 +315,15 @@ export class FaultRunner {
     };
     this.undos.add(once);
     world.schedule(fault.forMs, once);
+  }
+
+  /** A sync that will fail is met at the earliest now. */
+  private awaitDamage(limit: number): void {
+    const { world, storage } = this.ground;
+    if (!storage.syncWillFail) return;
+    this.damageMetAt = world.now;
+    if (world.now >= limit) storage.letSyncs();
+    else world.schedule(LOOK_AGAIN_MS, () => this.awaitDamage(limit));
   }
 
   /** Nothing is wrong, nothing was for a while, and either copy would be enough. */

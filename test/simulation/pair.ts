@@ -56,6 +56,7 @@ export class Pair {
     const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape.pace), secondary: this.makeServer('secondary', hosts.secondary, storage, shape.pace) };
     const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, keeperConfig('primary', shape.pace).passiveLockIntervalMs);
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
+    history.wasRepeated = ({ id }) => this.ledger.ofOperation(id).length > 1;
     const clients = new SimHost(world, 'clients', PERFECT_CLOCK);
     const workload = new Workload(
       clients,

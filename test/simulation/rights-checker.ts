@@ -65,13 +65,17 @@ export class RightsChecker {
     return (this.served.get(server) ?? 0) >= term;
   }
 
-  /** A new record stands on the share; `before` is the highest one below it. */
-  judgeRecord(record: TermRecord, before: TermRecord | null): void {
+  /**
+   * A new record stands on the share; `before` is the highest one below it. `forgotten`: above that, records that stood there until the share forgot
+   * them in a restart. Who saw one goes by it: while it stood, its claimant acknowledged nothing that its members do not have.
+   */
+  judgeRecord(record: TermRecord, before: TermRecord | null, forgotten: readonly TermRecord[] = []): void {
     const disowner = this.disowned.get(record.nonce);
     if (disowner !== undefined) this.world.fail('claims are told truly', `${disowner} said that its claim of term ${record.term} could not have been sent; its record stands there now`);
     if (record.forced === true) return;
     const claimant = record.cause === 'switchover' ? otherMember(record) : record.server;
-    if (before !== null && before.forced !== true) this.judgeClaimant(record, before, claimant);
+    const known = forgotten.some((one) => countsIn(one, record, claimant));
+    if (before !== null && before.forced !== true && !known) this.judgeClaimant(record, before, claimant);
     if (record.cause === 'switchover') this.judgeHandover(record);
     if (record.inSync.length === 1) this.judgeSolo(record);
   }
@@ -111,6 +115,8 @@ export class RightsChecker {
   private hearClaim(name: HostName, { term, outcome }: ClaimWord): void {
     const { nonce } = outcome;
     const stands = this.share.records().get(term);
+    // Ordered anew, of a keeper that was started since: it may send what the one before it had not sent.
+    if (outcome.kind === 'pending') this.disowned.delete(nonce);
     const wrong = (what: string): void => this.world.fail('claims are told truly', `${name} was told that its claim of term ${term} is ${what}`);
     if (outcome.kind === 'won') {
       if (stands?.nonce !== nonce) wrong(`won; ${stands === undefined ? 'no record' : `${stands.server}'s`} stands there`);
@@ -154,6 +160,12 @@ export class RightsChecker {
       if (view !== null) yield { name, broker: view };
     }
   }
+}
+
+/** `claimant` is a member of `one`, with the copy that it claims with. */
+function countsIn(one: TermRecord, { inSync }: TermRecord, claimant: string): boolean {
+  const now = inSync.find(({ server }) => server === claimant);
+  return one.inSync.some(({ server, journal }) => server === claimant && journal === now?.journal);
 }
 
 function otherMember(record: TermRecord): string {

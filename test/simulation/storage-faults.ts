@@ -6,6 +6,10 @@ export interface StorageFaults {
   readonly actions: Readonly<Partial<Record<FaultKind, (ground: FaultGround, fault: Fault) => (() => void) | null>>>;
   /** One host does not reach the share. Gives back how it is mended. */
   shareGoneFor(host: HostName): () => void;
+  /** A sync will fail, and has not been asked for yet. */
+  readonly syncWillFail: boolean;
+  /** Takes that back. */
+  letSyncs(): void;
   /** A bit turns somewhere in the journal or in a snapshot. `where` in [0, 1). */
   flipBit(host: HostName, where: number): void;
   /** The disk was replaced by an empty one. */

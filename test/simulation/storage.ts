@@ -110,6 +110,14 @@ export class Storage implements StorageFaults {
     }
   }
 
+  get syncWillFail(): boolean {
+    return Object.values(this.images).some((image) => image.awaitsFailure('sync'));
+  }
+
+  letSyncs(): void {
+    for (const image of Object.values(this.images)) image.forgetFailures('sync');
+  }
+
   flipBit(host: HostName, where: number): void {
     const image = this.images[host];
     const files = image.paths().map((path) => ({ path, bytes: image.content(path).length }));
@@ -136,6 +144,7 @@ export class Storage implements StorageFaults {
       image.capacityBytes = Infinity;
       image.slownessMs = 0;
     }
+    this.letSyncs();
   }
 
   private shareActions(): Partial<Record<FaultKind, (ground: FaultGround, fault: Fault) => Undo | null>> {
