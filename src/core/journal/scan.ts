@@ -16,7 +16,7 @@ export interface Scan {
   readonly sealed: boolean;
   /** Highest position that an intact header vouches for. */
   readonly durable: Position;
-  /** Where the first group begins that no later header vouches for; `end` when there is none. */
+  /** Where the first group or mark begins that is not known to be on the disk: no header vouches for it, or for what follows it. `end` when there is none. */
   readonly unvouchedFrom: number;
   /** What stopped the reading; `null` when only zeros follow, at a seal, and at `through`. */
   readonly flaw: { readonly offset: number; readonly what: string } | null;
@@ -62,7 +62,9 @@ export class SegmentScanner {
         const partial = empty ? null : { offset: state.at, header: { ...header, records: group.records, bytes: group.end - state.at - GROUP_HEADER_BYTES } };
         return finish(group.flaw, false, partial, empty ? state.at : group.end);
       }
-      if (header.records > 0) state.unvouched.push({ offset: state.at, last: state.point.position });
+      // A mark is written without a sync: only a later commit, which takes it along, is proof that it reached the disk.
+      const last = header.records > 0 ? state.point.position : ((state.point.position + 1) as Position);
+      state.unvouched.push({ offset: state.at, last });
       state.at = group.end;
       if (header.kind === 'seal') return finish(null, true);
     }

@@ -169,6 +169,29 @@ test('a sync that failed unseen: what the system shows and the disk lacks is not
   }
 });
 
+test('a mark that only the system holds, since the sync that would have taken it along found no room, is on the disk after the next opening', async () => {
+  for (let length = 260; length <= 420; length += 4) {
+    const rig = new Rig(undefined, length);
+    const journal = await rig.open({ preallocate: false, segmentBytes: 8192 });
+    append(journal, 'a'.repeat(length));
+    await rig.until(() => journal.durable === 1);
+    await rig.pass(40);
+    rig.image.failNext('syncOfWrite', 'ENOSPC', 1);
+    append(journal, 'b');
+    await rig.until(() => rig.heard.room.length > 0);
+    rig.kill();
+    const again = await rig.open({ preallocate: false, segmentBytes: 8192 });
+    for (const label of ['c', 'd']) {
+      append(again, label);
+      await rig.until(() => again.durable === again.head.position);
+    }
+    const promised = again.durable;
+    rig.crash();
+    const last = await rig.open();
+    expect([length, last.damage, last.durable]).toEqual([length, null, promised]);
+  }
+});
+
 async function kept(rig: Rig): Promise<Set<string>> {
   const found = new Set<string>();
   const quarantined = (await rig.run(rig.disk.list(`${FOLDER}/quarantine`))).map((name) => `${FOLDER}/quarantine/${name}`);
