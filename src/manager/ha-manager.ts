@@ -103,7 +103,7 @@ export class HaManager {
   readonly repositories: Repositories;
   /** Of the next claim: drawn when the one before was used. */
   private fresh: Situation['fresh'];
-  private readonly wishes = new Wishes();
+  private readonly wishes: Wishes;
   private brokerEnded = false;
   private ticks = 0;
   private tickTimer: Cancel | null = null;
@@ -117,6 +117,7 @@ export class HaManager {
   ) {
     const { clock, log } = ports;
     this.fresh = this.freshWords();
+    this.wishes = new Wishes(config.patienceMs);
     this.startedAt = clock.monotonic();
     this.movedAt = this.startedAt;
     this.announcer = new Announcer(config, log, () => this.wallTime(), () => clock.monotonic());
@@ -186,7 +187,7 @@ export class HaManager {
 
   /** Takes an operator's wish. Whether it comes true shows in the state. */
   wish(wish: Wish): WishAnswer {
-    const answer = this.wishes.ask(wish, this.ha, this.situation);
+    const answer = this.wishes.ask(wish, this.ha, this.situation, this.ports.clock.monotonic());
     if (answer.kind === 'accepted') this.cycle();
     return answer;
   }
@@ -297,6 +298,7 @@ export class HaManager {
     this.seeRecords();
     for (let i = 0; i < DECISIONS_MAX; i += 1) {
       this.situation = this.gather();
+      if (this.wishes.look(this.situation, this.ports.clock.monotonic())) this.situation = this.gather();
       // Before the decision: a lock that is gone although it is wanted was lost, also where its loss ends the wish for it.
       this.announcer.lock(this.situation.lock.held, !wantsLock(this.ha), this.situation.lock.detail);
       const next = decide(this.ha, this.situation);

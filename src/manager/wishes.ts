@@ -1,5 +1,5 @@
-import { isServing } from '../core/identity.js';
-import type { Situation } from '../core/ha/situation.js';
+import { isServing, type Monotonic } from '../core/identity.js';
+import { peerServes, type Situation } from '../core/ha/situation.js';
 import type { HaState } from '../core/ha/state.js';
 
 export type Wish = 'switchover' | 'promote';
@@ -8,20 +8,35 @@ export type WishAnswer = { readonly kind: 'accepted' } | { readonly kind: 'refus
 /** What an operator asked of this server and has not come true or to nothing yet. */
 export class Wishes {
   private switchover = false;
-  private promote = false;
+  /** When a promotion was asked for; `null`: none is wished. */
+  private promoteSince: Monotonic | null = null;
   private stopping = false;
 
+  /** @param patienceMs a promotion that has not come true in so long is over: an operator who decided on a moment's facts is not taken at that word later */
+  constructor(private readonly patienceMs: number) {}
+
   get now(): Situation['wishes'] {
-    const { switchover, promote, stopping } = this;
-    return { switchover, stop: stopping, promote };
+    const { switchover, promoteSince, stopping } = this;
+    return { switchover, stop: stopping, promote: promoteSince !== null };
   }
 
   /** Whether it comes true shows in the state. */
-  ask(wish: Wish, ha: HaState, s: Situation | null): WishAnswer {
+  ask(wish: Wish, ha: HaState, s: Situation | null, now: Monotonic): WishAnswer {
     const refusal = wish === 'switchover' ? whyNoSwitchover(ha, s) : whyNoPromotion(ha, s);
     if (refusal !== null) return { kind: 'refused', why: refusal };
-    this[wish] = true;
+    if (wish === 'switchover') this.switchover = true;
+    else this.promoteSince = now;
     return { kind: 'accepted' };
+  }
+
+  /**
+   * Before each decision. A peer that serves answers a promotion, too: its data is newer than the decision to do without it.
+   * @returns whether a wish has ended by it
+   */
+  look(s: Situation, now: Monotonic): boolean {
+    if (this.promoteSince === null || (!peerServes(s) && now - this.promoteSince <= this.patienceMs)) return false;
+    this.promoteSince = null;
+    return true;
   }
 
   /** For good. */
@@ -33,10 +48,10 @@ export class Wishes {
   entered(before: HaState, next: HaState): void {
     if (next.moves !== before.moves) {
       if (next.state === 'PASSIVE' || !isServing(next.state)) this.switchover = false;
-      if (isServing(next.state)) this.promote = false;
+      this.promoteSince = null;
     }
     if (next.task !== null) return;
-    if (before.task?.kind === 'alone' && before.task.forced) this.promote = false;
+    if (before.task?.kind === 'alone' && before.task.forced) this.promoteSince = null;
     if (before.task?.kind === 'handover') this.switchover = false;
   }
 }
@@ -50,6 +65,7 @@ function whyNoSwitchover(ha: HaState, s: Situation | null): string | null {
 
 function whyNoPromotion(ha: HaState, s: Situation | null): string | null {
   if (ha.state !== 'WAITING') return `a promotion is for a server that is WAITING; this one is ${ha.state}`;
-  if (s !== null && !s.peerSilent && s.peer !== null && isServing(s.peer.state)) return `the peer serves (${s.peer.state}); nothing needs to be promoted`;
+  if (s === null || s.broker === null) return 'a promotion needs the broker of this server, and it is not running yet (it may be reading its journal)';
+  if (!s.peerSilent && s.peer !== null && isServing(s.peer.state)) return `the peer serves (${s.peer.state}); nothing needs to be promoted`;
   return null;
 }

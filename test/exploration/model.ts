@@ -1,11 +1,11 @@
 import { decide } from '../../src/core/ha/decide.js';
 import { brokerWish, type BrokerWish } from '../../src/core/ha/orders.js';
 import { INITIAL_STATE, type HaState } from '../../src/core/ha/state.js';
-import type { Situation } from '../../src/core/ha/situation.js';
+import { peerServes, type Situation } from '../../src/core/ha/situation.js';
 import type { BrokerStatus } from '../../src/core/control/broker.js';
 import type { ClaimOutcome } from '../../src/core/control/keeper.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
-import { isServing, NO_TERM, type Monotonic, type Position, type ServerId, type ServerState, type Term } from '../../src/core/identity.js';
+import { NO_TERM, type Monotonic, type Position, type ServerId, type ServerState, type Term } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import { presentBroker } from '../../src/manager/situate.js';
 import { journalId, keyOfRole, runId, startedBroker, statusOf, type Broker } from './broker.js';
@@ -224,7 +224,11 @@ export function cycle(world: World, side: Side, flaw: Flaw, moved?: (from: Serve
   let server = world.servers[side];
   if (!server.up) return world;
   for (let i = 0; i < DECISIONS_MAX; i += 1) {
-    const s = situation(put(world, side, server), side, flaw);
+    let s = situation(put(world, side, server), side, flaw);
+    if (server.promoteWished && peerServes(s)) {
+      server = { ...server, promoteWished: false };
+      s = situation(put(world, side, server), side, flaw);
+    }
     let next = decide(server.ha, s);
     if (flaw === 'solo-without-claim') next = soloWithoutClaim(server.ha, next);
     if (flaw === 'doubt-skips-number') next = skippingNumber(next, server.kept);
@@ -256,7 +260,7 @@ function entered(server: Server, next: HaState, nonce: string): Server {
   const before = server.ha;
   const moved = next.moves !== before.moves;
   const handedOver = moved && (next.state === 'PASSIVE' || next.state === 'ACTIVE') && (before.state === 'PASSIVE' || before.state === 'ACTIVE');
-  const promoted = isServing(next.state) || (before.task?.kind === 'alone' && before.task.forced && next.task === null);
+  const promoted = moved || (before.task?.kind === 'alone' && before.task.forced && next.task === null);
   return {
     ...server,
     ha: next,

@@ -1,4 +1,4 @@
-import type { ConfiguredRole, Monotonic, ServerId, Term } from '../identity.js';
+import { isServing, type ConfiguredRole, type Monotonic, type ServerId, type Term } from '../identity.js';
 import type { BrokerStatus, Endpoint } from '../control/broker.js';
 import type { ClaimOutcome } from '../control/keeper.js';
 import type { PeerStatus } from '../control/peer.js';
@@ -79,6 +79,11 @@ export interface Situation {
 /** The peer is there in both directions. */
 export function peerConnected(s: Situation): boolean {
   return s.peer !== null && !s.peerSilent && s.peerHearsUs;
+}
+
+/** The peer is there in both directions, and serves. */
+export function peerServes(s: Situation): boolean {
+  return peerConnected(s) && s.peer !== null && isServing(s.peer.state);
 }
 
 /** Why there is no broker that the state could rest on. */

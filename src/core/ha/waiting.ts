@@ -2,20 +2,27 @@ import { isServing } from '../identity.js';
 import { beginAlone, pursueAlone } from './alone.js';
 import { move, stay } from './moves.js';
 import { missingRight, peerServesBehindUs, whoComesFirst } from './rights.js';
-import { peerConnected, type Situation } from './situation.js';
-import type { HaState, Leader } from './state.js';
+import { peerConnected, peerServes, type Situation } from './situation.js';
+import type { AloneTask, HaState, Leader } from './state.js';
 
 /** WAITING: serves nobody, follows nobody. */
 export function decideWaiting(ha: HaState, s: Situation): HaState {
   if (s.broker === null) return stay(ha.task === null ? ha : { ...ha, task: null, brokerRun: null }, s.wishes.stop ? 'stopping' : 'the broker is not running yet');
   if (ha.task?.kind === 'alone') {
-    const comes = ha.task.to === 'STANDALONE' && !ha.task.forced && ha.task.claim === null && peerConnected(s);
-    return comes ? stay({ ...ha, task: null, brokerRun: null }, 'the peer has come') : pursueAlone(ha, s, ha.task);
+    const over = ha.task.claim === null ? whyOver(ha.task, s) : null;
+    return over !== null ? stay({ ...ha, task: null, brokerRun: null }, over) : pursueAlone(ha, s, ha.task);
   }
   if (s.wishes.stop) return stay(ha, 'stopping');
   if (peerConnected(s)) return withPeer(ha, s);
   if (s.wishes.promote) return promote(ha, s);
   return withoutPeer(ha, s);
+}
+
+/** Why an attempt to serve alone for which nothing was claimed yet is dropped. A promotion is not kept beyond its wish: what the operator decided on may have changed. */
+function whyOver(task: AloneTask, s: Situation): string | null {
+  if (task.to !== 'STANDALONE') return null;
+  if (task.forced) return s.wishes.promote && !peerServes(s) ? null : 'the promotion was given up: it did not come true in time, or the peer serves again';
+  return peerConnected(s) ? 'the peer has come' : null;
 }
 
 function withPeer(ha: HaState, s: Situation): HaState {
