@@ -125,8 +125,12 @@ function settleClaim(ha: HaState, s: Situation, task: AloneTask, claim: TermReco
       // Once the record is kept it stands, and the keeper is about to say so.
       if (mayClaimAgain(ha, s) && s.lock.held && s.share.usable && s.kept?.nonce !== claim.nonce) return claimAgain(ha, task);
       return holdUp(ha, s, task, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
-    case 'failed':
-      return mayClaimAgain(ha, s) ? claimAgain(ha, task) : holdUp(ha, s, task, `the claim of term ${claim.term} could not be made (${outcome.detail})`);
+    case 'failed': {
+      const why = `the claim of term ${claim.term} could not be made (${outcome.detail})`;
+      if (mayClaimAgain(ha, s)) return claimAgain(ha, task);
+      // Given up now, it would be begun again at once.
+      return ha.state === 'WAITING' && !s.mayTryAgain ? stay(ha, why) : holdUp(ha, s, task, why);
+    }
   }
 }
 

@@ -87,7 +87,8 @@ function admit(ha: HaState, s: Situation, task: AdmitTask): HaState {
   const broker = s.broker;
   const link = broker?.replication ?? null;
   const inStep = link !== null && link.phase === 'in-step' && link.peerRun === ha.partner?.brokerRun && link.term === ha.term;
-  if (!inStep || broker === null) return task.requirePeer ? { ...ha, task: { ...task, requirePeer: false } } : keepTask(ha, task);
+  // A peer that stands still before it was claimed for is not waited for: nothing rests on it yet.
+  if (!inStep || s.stalled || broker === null) return task.requirePeer ? { ...ha, task: { ...task, requirePeer: false } } : keepTask(ha, task);
   if (s.wishes.stop) return keepTask(ha, task);
   if (!task.requirePeer) return s.repositoriesSettled ? { ...ha, task: { ...task, requirePeer: true } } : awaitRepositories(ha, task);
   const me = ownMember(s);
@@ -117,8 +118,8 @@ function settleAdmission(ha: HaState, s: Situation, task: AdmitTask, claim: Term
   const outcome = outcomeOf(s, claim);
   if (outcome.kind === 'won') return move(ha, 'ACTIVE', 'both copies are in sync', { term: claim.term, record: claim });
   if (outcome.kind === 'lost') return moveToWaiting(ha, `the admission of the peer was lost to ${outcome.record.server}, term ${outcome.record.term}`);
-  if (outcome.kind === 'failed') return { ...ha, task: { ...task, claim: null } };
   const lost = whyPartnerIsLost(ha, s);
+  if (outcome.kind === 'failed') return s.mayTryAgain || lost !== null ? { ...ha, task: { ...task, claim: null } } : ha;
   // In doubt, or no answer yet: the same number is claimed again for {me, [me]}, behind a fence, which settles it.
   if (lost !== null) return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: `${lost}, while the admission had no answer` });
   if (outcome.kind === 'in-doubt' && s.taskOverdue && s.share.usable) {
@@ -166,7 +167,7 @@ function settleHandover(ha: HaState, s: Situation, task: HandoverTask, claim: Te
     case 'pending':
       return ha;
     case 'failed':
-      return { ...ha, task: { ...task, claim: null } };
+      return s.mayTryAgain || whyPartnerIsLost(ha, s) !== null ? { ...ha, task: { ...task, claim: null } } : ha;
     case 'lost':
       return moveToWaiting(ha, `the switchover was lost to ${outcome.record.server}, term ${outcome.record.term}`);
     case 'in-doubt':

@@ -2,7 +2,7 @@ import { decide } from '../../../../src/core/ha/decide.js';
 import { recordToKeep } from '../../../../src/core/ha/learning.js';
 import type { JournalId, Position, Term } from '../../../../src/core/identity.js';
 import type { ReplicationStatus } from '../../../../src/core/control/broker.js';
-import { broker, MINE, passiveSync, peer, PEER, PEER_RUN, record, situation, standalone, THEIRS, waiting } from './situations.js';
+import { activeSync, broker, MINE, passiveSync, peer, PEER, PEER_RUN, record, situation, standalone, THEIRS, waiting } from './situations.js';
 
 const theirs = (term: number, nonce = `n${term}`): ReturnType<typeof record> => record(term, { server: PEER, nonce });
 const inStep: ReplicationStatus = {
@@ -79,5 +79,30 @@ describe('what is kept of the peer', () => {
   test('whoever serves goes on: two histories are not for it to choose between', () => {
     expect(recordToKeep(standalone(2), { ...told, shareReplaced: true }, 'share')).toBeNull();
     expect(recordToKeep(standalone(2), told, 'share')).toEqual(theirs(7));
+  });
+});
+
+describe('an admission', () => {
+  const serving = broker({ role: 'serve', term: 2 as Term, peerRequiredFrom: null, replication: inStep });
+  const caughtUp = { broker: serving, peer: peer({ state: 'PASSIVE_SYNC', term: 2 as Term }), kept: record(2, { inSync: [MINE], cause: 'alone' }) };
+
+  test('requires the peer when it is in step', () => {
+    expect(decide(activeSync(2), situation(caughtUp))).toMatchObject({ state: 'ACTIVE_SYNC', task: { requirePeer: true, claim: null } });
+  });
+
+  test('lets go of a peer that stands still before it was claimed for: clients do not wait for it', () => {
+    const requiring = activeSync(2, { task: { kind: 'admit', requirePeer: true, claim: null } });
+    const required = { ...caughtUp, broker: { ...serving, peerRequiredFrom: 10 as Position, replication: { ...inStep, peerDurable: 5 as Position } } };
+    expect(decide(requiring, situation(required))).toBe(requiring);
+    expect(decide(requiring, situation({ ...required, stalled: true }))).toMatchObject({ state: 'ACTIVE_SYNC', task: { requirePeer: false, claim: null } });
+    expect(decide(activeSync(2), situation({ ...caughtUp, stalled: true }))).toMatchObject({ task: { requirePeer: false } });
+  });
+
+  test('that could not be made is made again, and not as fast as the share refuses', () => {
+    const claim = record(3);
+    const made = activeSync(2, { task: { kind: 'admit', requirePeer: true, claim } });
+    const refused = { ...caughtUp, claim: { kind: 'failed' as const, nonce: claim.nonce, detail: 'ENOSPC' } };
+    expect(decide(made, situation(refused))).toBe(made);
+    expect(decide(made, situation({ ...refused, mayTryAgain: true }))).toMatchObject({ state: 'ACTIVE_SYNC', task: { claim: null, requirePeer: true } });
   });
 });

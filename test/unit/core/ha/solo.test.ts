@@ -119,3 +119,38 @@ describe('a peer that knows of a later term from a share that is gone', () => {
     expect(settle(standalone(2, { record: forced }), situation({ kept: forced, peer: knowing }))).toMatchObject({ state: 'STANDALONE', task: { kind: 'alone', forced: true } });
   });
 });
+
+describe('a promotion', () => {
+  const wishes = { switchover: false, stop: false, promote: true };
+  const lost = { ...ALONE, kept: record(2, { server: PEER, inSync: [{ server: PEER, journal: peerBroker().journal }] }), lock: NO_LOCK };
+  const serves = peer({ state: 'STANDALONE', term: 2 as Term });
+
+  test('goes on while it is wished for, without the rights of the record', () => {
+    const ha = settle(waiting(), situation({ ...lost, wishes }));
+    expect(ha).toMatchObject({ state: 'WAITING', task: { kind: 'alone', forced: true, claim: null } });
+    expect(settle(ha, situation({ ...lost, wishes }))).toMatchObject({ task: { forced: true } });
+  });
+
+  test('is given up with the wish: what it rested on may have changed', () => {
+    const begun = settle(waiting(), situation({ ...lost, wishes }));
+    expect(settle(begun, situation({ ...lost }))).toMatchObject({ state: 'WAITING', task: null });
+  });
+
+  test('is given up when the peer serves', () => {
+    const begun = settle(waiting(), situation({ ...lost, wishes }));
+    expect(decide(begun, situation({ kept: lost.kept, lock: NO_LOCK, wishes, peer: serves }))).toMatchObject({ state: 'WAITING', task: null });
+  });
+
+  test('that was claimed for is not: its record may stand', () => {
+    const claimed = settle(waiting(), situation({ ...ALONE, kept: lost.kept, broker: fenced(2), wishes }));
+    expect(claimOf(claimed)).toMatchObject({ forced: true });
+    expect(claimOf(settle(claimed, situation({ ...ALONE, kept: lost.kept, broker: fenced(2) })))).toMatchObject({ forced: true });
+  });
+});
+
+test('a claim of a waiting server that could not be made is not begun again as fast as the share refuses', () => {
+  const sent = settle(waiting(), situation({ ...ALONE, broker: fenced(2) }));
+  const refused = { ...ALONE, broker: fenced(2), claim: { kind: 'failed' as const, nonce: 'fresh', detail: 'ENOSPC' } };
+  expect(claimOf(settle(sent, situation(refused)))?.nonce).toBe('fresh');
+  expect(claimOf(decide(sent, situation({ ...refused, mayTryAgain: true })))).toBeNull();
+});
