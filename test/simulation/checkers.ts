@@ -109,11 +109,13 @@ export class Checkers {
     if (!(owner instanceof SimProcess) || owner.kind !== 'broker') this.rights.check(changed);
   }
 
-  private checkMove(name: HostName, { run, from, to, term, reason }: Move, seen: Seen): void {
+  private checkMove(name: HostName, told: Move, seen: Seen): void {
+    const { run, from, to, term, reason } = told;
     if (run !== seen.managerRun) {
       seen.managerRun = run;
       seen.state = 'WAITING';
     }
+    this.rights.checkAuthority(name, told);
     const move = `${from} ${to}`;
     this.moves.set(move, (this.moves.get(move) ?? 0) + 1);
     if (from !== seen.state || !isMove(from, to)) this.world.fail('table of moves', `${name}, ${seen.state}, said that it went from ${from} to ${to} in term ${term}: ${reason}`);

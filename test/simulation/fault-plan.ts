@@ -4,39 +4,24 @@ import type { Prng } from './prng.js';
 
 /*
  * Which faults one run has, and when. Faults drawn evenly over time and kinds seldom meet each other, or the few milliseconds in which a rule
- * matters; so they come in bursts, answer each other, and wait for steps of the rules. All rates are the same for every seed and every
- * planted flaw.
+ * matters; so they come in bursts, answer each other, and wait for steps of the rules. How often, each seed draws for itself, from the same
+ * spans for every seed and every planted flaw.
  */
 
 /** What takes a whole server away, and how long the second of two such faults lasts. */
 const OUTAGES: readonly FaultKind[] = ['host-lost-power', 'server-killed', 'manager-killed', 'host-frozen', 'host-suspended', 'link-cut', 'server-stopped'];
 const SECOND_OUTAGE_MS = { low: 4_000, high: 45_000 };
-/** So often a fault is answered by the outage of the other server, about when the first one is over: the loss that membership is for. */
-const ANSWER_CHANCE = 0.3;
 
 /** What makes one server believe that the other is lost: then roles change, and a second fault meets the change. */
 const PARTINGS: readonly FaultKind[] = ['backchannel-cut', 'backchannel-cut-one-way', 'link-cut', 'link-slow', 'manager-paused', 'host-frozen', 'host-lost-power', 'server-killed', 'broker-killed', 'switchover'];
-/** So often somebody stumbles in the middle of it; briefly, so that it comes to itself while the change is still under way. */
-const STUMBLE_CHANCE = 0.75;
 const STUMBLE_MS = { low: 40, high: 8_000 };
 const STUMBLE_AFTER_MS = 6_000;
-/** Mostly it is the one that would take over. */
-const SURVIVOR_CHANCE = 0.65;
-/** So often the lock fails to keep the servers apart just then. */
-const LOCK_TROUBLE_CHANCE = 0.25;
 const LOCK_TROUBLES: readonly FaultKind[] = ['lock-broken', 'lock-broken', 'lock-stolen'];
 const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
-/** So often what parts the servers troubles the share as well: it is reached by the same network. */
-const SHARE_TROUBLE_CHANCE = 0.25;
 const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale', 'share-replies-lost'];
 
-/** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
-const MOMENT_CHANCE = 0.3;
-const STUMBLE_MOMENT_CHANCE = 0.75;
 /** The steps in which somebody stumbles: mostly those that come first, when both may still think that they serve. */
 const STUMBLE_MOMENTS: readonly Moment[] = [...MOMENTS_DRAWN, 'fence', 'fence', 'claim', 'record'];
-/** So often such a fault hits the server that makes the step. */
-const MOVER_CHANCE = 0.7;
 const LAG_MS = { low: 0.05, high: 300 };
 /** Who is at work in each step, and what can hold it up just then. */
 const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
@@ -47,17 +32,47 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
   record: ['share-replies-lost', 'share-replies-lost', 'share-hung', 'keeper-killed', 'server-killed', 'host-lost-power', 'manager-paused', 'host-frozen', 'link-cut'],
   serve: ['broker-killed', 'broker-paused', 'server-killed', 'host-lost-power', 'host-frozen', 'link-cut', 'clients-cut'],
 };
-/** So often a fault of a step hits who is at work in it. */
-const AT_WORK_CHANCE = 0.7;
 
 /** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
 const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'disk-wiped': 2, 'disk-bit-flipped': 2, 'disk-sync-fails': 2 };
 
-/** Half of the kinds are out in each seed, so that the others meet in combinations that a mixture of all would drown. */
-const KIND_CHANCE = 0.5;
-/** Faults come in bursts: so often a fault is close behind the one before. */
-const BURST_CHANCE = 0.4;
 const BURST_GAP_MS = { low: 1, high: 4_000 };
+
+/** How often, in the middle of what seeds draw. */
+const CHANCES = {
+  /** So often a fault is answered by the outage of the other server, about when the first one is over: the loss that membership is for. */
+  answer: 0.3,
+  /** So often somebody stumbles in the middle of it; briefly, so that it comes to itself while the change is still under way. */
+  stumble: 0.75,
+  /** Mostly it is the one that would take over. */
+  survivor: 0.65,
+  /** So often the lock fails to keep the servers apart just then. */
+  lockTrouble: 0.25,
+  /** So often what parts the servers troubles the share as well: it is reached by the same network. */
+  shareTrouble: 0.25,
+  /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
+  moment: 0.3,
+  stumbleMoment: 0.75,
+  /** So often such a fault hits the server that makes the step. */
+  mover: 0.7,
+  /** So often a fault of a step hits who is at work in it. */
+  atWork: 0.7,
+  /** Half of the kinds are out in each seed, so that the others meet in combinations that a mixture of all would drown. */
+  kind: 0.5,
+  /** Faults come in bursts: so often a fault is close behind the one before. */
+  burst: 0.4,
+} as const;
+
+/** How often, in one seed. */
+type Rates = Readonly<Record<keyof typeof CHANCES, number>>;
+
+/** A seed has each of them so many times as often, evenly drawn, and never more often than `most`. */
+const RATE = { low: 0.4, high: 1.6, most: 0.95 };
+
+function drawRates(random: Prng): Rates {
+  const draw = (chance: number): number => Math.min(RATE.most, chance * random.between(RATE.low, RATE.high));
+  return Object.fromEntries(Object.entries(CHANCES).map(([name, chance]) => [name, draw(chance)])) as Rates;
+}
 
 const HOSTS = ['primary', 'secondary'] as const;
 const otherHost = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
@@ -78,25 +93,26 @@ export interface PlanShape {
 
 /** Draws the faults of one run, oldest first. `allowed` leaves kinds out that this pair cannot have. */
 export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly FaultKind[]): Fault[] {
-  const kinds = allowed.filter(() => random.chance(KIND_CHANCE));
+  const rates = drawRates(random);
+  const kinds = allowed.filter(() => random.chance(rates.kind));
   if (kinds.length === 0) kinds.push(...allowed);
   const weighted = kinds.flatMap((kind) => Array.from({ length: WEIGHTS[kind] ?? 1 }, () => kind));
   const count = shape.faultsMin + random.below(shape.faultsMax - shape.faultsMin + 1);
   const faults: Fault[] = [];
   let last = shape.fromMs;
   for (let i = 0; i < count; i += 1) {
-    const burst = i > 0 && random.chance(BURST_CHANCE);
+    const burst = i > 0 && random.chance(rates.burst);
     const at = burst ? last + random.logBetween(BURST_GAP_MS.low, BURST_GAP_MS.high) : random.between(shape.fromMs, shape.untilMs);
     last = Math.min(at, shape.untilMs);
-    const fault = draw(random, allowed, { kinds: weighted, atMs: last, host: random.pick(HOSTS), momentChance: MOMENT_CHANCE, span: null });
+    const fault = draw(random, rates, allowed, { kinds: weighted, atMs: last, host: random.pick(HOSTS), momentChance: rates.moment, span: null });
     faults.push(fault);
-    if (random.chance(ANSWER_CHANCE)) faults.push(answer(random, fault, allowed));
-    if (PARTINGS.includes(fault.kind)) faults.push(...companions(random, fault, allowed));
+    if (random.chance(rates.answer)) faults.push(answer(random, rates, fault, allowed));
+    if (PARTINGS.includes(fault.kind)) faults.push(...companions(random, rates, fault, allowed));
   }
   // What destroys a copy waits until the pair could lose it, and in some seeds that is never: it is not counted on.
   const certain = allowed.filter((kind) => !DAMAGING.has(kind));
   for (let left = shape.faultsMin - faults.filter(({ kind, atMs }) => certain.includes(kind) && atMs <= shape.untilMs).length; left > 0; left -= 1) {
-    faults.push(draw(random, certain, { kinds: certain, atMs: random.between(shape.fromMs, shape.untilMs), host: random.pick(HOSTS), momentChance: MOMENT_CHANCE, span: null }));
+    faults.push(draw(random, rates, certain, { kinds: certain, atMs: random.between(shape.fromMs, shape.untilMs), host: random.pick(HOSTS), momentChance: rates.moment, span: null }));
   }
   return faults
     .filter(({ atMs }) => atMs <= shape.untilMs)
@@ -115,37 +131,37 @@ interface Wish {
 }
 
 /** One fault; `kinds` has at least one. A fault that waits for a step may be of another kind: one that holds that step up. */
-function draw(random: Prng, allowed: readonly FaultKind[], { kinds, atMs, host, momentChance, moments = MOMENTS_DRAWN, span }: Wish): Fault {
+function draw(random: Prng, rates: Rates, allowed: readonly FaultKind[], { kinds, atMs, host, momentChance, moments = MOMENTS_DRAWN, span }: Wish): Fault {
   const moment = random.chance(momentChance) ? random.pick(moments) : null;
   const lagMs = moment === null || random.chance(0.5) ? 0 : random.logBetween(LAG_MS.low, LAG_MS.high);
-  const atWork = moment !== null && random.chance(AT_WORK_CHANCE) ? AT_WORK[moment].filter((kind) => allowed.includes(kind)) : [];
+  const atWork = moment !== null && random.chance(rates.atWork) ? AT_WORK[moment].filter((kind) => allowed.includes(kind)) : [];
   const kind = random.pick(atWork.length > 0 ? atWork : kinds);
   const { low, high } = span ?? FAULT_KINDS[kind];
-  return { kind, atMs, forMs: random.logBetween(low, high), host, amount: random.fraction(), moment, hitsMover: random.chance(MOVER_CHANCE), lagMs };
+  return { kind, atMs, forMs: random.logBetween(low, high), host, amount: random.fraction(), moment, hitsMover: random.chance(rates.mover), lagMs };
 }
 
-function answer(random: Prng, { atMs, forMs, host }: Fault, allowed: readonly FaultKind[]): Fault {
+function answer(random: Prng, rates: Rates, { atMs, forMs, host }: Fault, allowed: readonly FaultKind[]): Fault {
   const outages = allowed.filter((kind) => OUTAGES.includes(kind));
   const at = atMs + forMs * random.between(0.5, 1.15) + random.logBetween(1, 3_000);
-  return draw(random, allowed, { kinds: outages.length > 0 ? outages : allowed, atMs: at, host: otherHost(host), momentChance: 0, span: SECOND_OUTAGE_MS });
+  return draw(random, rates, allowed, { kinds: outages.length > 0 ? outages : allowed, atMs: at, host: otherHost(host), momentChance: 0, span: SECOND_OUTAGE_MS });
 }
 
 /** What else goes wrong when the servers lose sight of each other: the lock, the share, and somebody in the middle of the change of roles. */
-function companions(random: Prng, { atMs, host }: Fault, allowed: readonly FaultKind[]): Fault[] {
+function companions(random: Prng, rates: Rates, { atMs, host }: Fault, allowed: readonly FaultKind[]): Fault[] {
   const faults: Fault[] = [];
   const locks = LOCK_TROUBLES.filter((kind) => allowed.includes(kind));
   const before = Math.max(0, atMs - random.between(0, 2_000));
-  if (random.chance(LOCK_TROUBLE_CHANCE) && locks.length > 0) {
-    faults.push(draw(random, allowed, { kinds: locks, atMs: before, host, momentChance: 0, span: LOCK_TROUBLE_MS }));
+  if (random.chance(rates.lockTrouble) && locks.length > 0) {
+    faults.push(draw(random, rates, allowed, { kinds: locks, atMs: before, host, momentChance: 0, span: LOCK_TROUBLE_MS }));
   }
   const troubles = SHARE_TROUBLES.filter((kind) => allowed.includes(kind));
-  if (random.chance(SHARE_TROUBLE_CHANCE) && troubles.length > 0) {
-    faults.push(draw(random, allowed, { kinds: troubles, atMs: before, host: random.pick(HOSTS), momentChance: 0, span: LOCK_TROUBLE_MS }));
+  if (random.chance(rates.shareTrouble) && troubles.length > 0) {
+    faults.push(draw(random, rates, allowed, { kinds: troubles, atMs: before, host: random.pick(HOSTS), momentChance: 0, span: LOCK_TROUBLE_MS }));
   }
-  if (random.chance(STUMBLE_CHANCE)) {
-    const who = random.chance(SURVIVOR_CHANCE) ? otherHost(host) : host;
+  if (random.chance(rates.stumble)) {
+    const who = random.chance(rates.survivor) ? otherHost(host) : host;
     const stumbles = [...new Set(Object.values(AT_WORK).flat())].filter((kind) => allowed.includes(kind));
-    faults.push(draw(random, allowed, { kinds: stumbles.length > 0 ? stumbles : allowed, atMs: atMs + random.between(0, STUMBLE_AFTER_MS), host: who, momentChance: STUMBLE_MOMENT_CHANCE, moments: STUMBLE_MOMENTS, span: STUMBLE_MS }));
+    faults.push(draw(random, rates, allowed, { kinds: stumbles.length > 0 ? stumbles : allowed, atMs: atMs + random.between(0, STUMBLE_AFTER_MS), host: who, momentChance: rates.stumbleMoment, moments: STUMBLE_MOMENTS, span: STUMBLE_MS }));
   }
   return faults;
 }

@@ -55,6 +55,14 @@ export const FLAWS: readonly Flaw[] = [
     ],
   },
   {
+    name: 'serves-without-lock',
+    rule: 'R3, R12: claims and begins to serve without holding the lock',
+    edits: [
+      { file: 'src/manager/situate.ts', find: 'const held = lock.held && lock.until !== null && k.now < lock.until;', put: 'const held = true;' },
+      { file: 'src/share/keeper.ts', find: "if (!lease.held) return `the lock is not held (${lease.status().detail ?? 'its deadline has passed'})`;", put: '' },
+    ],
+  },
+  {
     name: 'no-record-is-defeat',
     rule: 'section 2: no record there is taken for a claim that was never made',
     edits: [{ file: CLAIMER, find: 'if (found === null) return this.doubt(attempt, answer);', put: "if (found === null) return this.settle(attempt, { kind: 'failed', nonce, detail: answer });" }],

@@ -51,6 +51,14 @@ describe('the tally of a long run', () => {
     expect(second).toMatchObject({ firstSeed: 1, nextSeed: 4, seeds: 3, findings: [{ seed: 2, check: 'one log', detail: 'as it is' }] });
   });
 
+  it('names what a thousand of its seeds did not see', () => {
+    let tally = begin(null, SITTING);
+    for (let seed = 1; seed <= 1_000; seed += 1) tally = withSeed(tally, result(seed));
+    expect(tally.coverage.gaps).toHaveLength(1);
+    expect(tally.coverage.gaps[0]).toContain('in the 1000 seeds that end with 1000 there was no move WAITING -> ACTIVE_SYNC');
+    expect(tally.coverage.gaps[0]).not.toContain('move WAITING -> PASSIVE_SYNC');
+  });
+
   it('takes no seed twice, and leaves none out', () => {
     const tally = withSeed(begin(null, SITTING), result(1));
     expect(() => withSeed(tally, result(1))).toThrow('2 is the next one');
@@ -102,7 +110,7 @@ describe('the file of a tally', () => {
     const file = join(folder, 'long.json');
     writeTally(file, begin(null, SITTING));
     const text = readFileSync(file, 'utf8');
-    for (const wrong of ['', 'x', '[]', text.slice(0, -9), text.replace('"seeds": 0', '"seeds": 7'), text.replace('"schema": 1', '"schema": 2')]) {
+    for (const wrong of ['', 'x', '[]', text.slice(0, -9), text.replace('"seeds": 0', '"seeds": 7'), text.replace('"schema": 2', '"schema": 3')]) {
       expect(() => parseTally(wrong, file)).toThrow(`${file} is no tally`);
     }
     expect(() => readTally(folder)).toThrow('cannot be read');

@@ -1,6 +1,6 @@
 import { operationsIn } from './history.js';
 import type { SeedResult } from './run-seed.js';
-import { recordName } from './tally.js';
+import { covering, NOTHING_COVERED, recordName, type Coverage } from './tally.js';
 
 /** A tally cannot be gone on with, or not by this code. Says what to do. */
 export class TallyRefused extends Error {
@@ -19,7 +19,7 @@ export interface Finding {
 
 /** What a long run amounts to, over as many sittings as it took: seeds `firstSeed` to `nextSeed - 1`, each once, all of one commit. */
 export interface LongTally {
-  readonly schema: 1;
+  readonly schema: 2;
   readonly commit: string;
   /** Virtual minutes that each seed lasts at least. */
   readonly minutes: number;
@@ -34,6 +34,7 @@ export interface LongTally {
   readonly moves: Readonly<Record<string, number>>;
   /** Log records that serving servers appended, by type. */
   readonly records: Readonly<Record<string, number>>;
+  readonly coverage: Coverage;
   readonly findings: readonly Finding[];
 }
 
@@ -63,7 +64,7 @@ export function begin(standing: LongTally | null, sitting: Sitting): LongTally {
   }
   if (standing === null) {
     const first = firstSeed ?? 1;
-    return { schema: 1, commit, minutes, firstSeed: first, nextSeed: first, seeds: 0, virtualHours: 0, clientOperations: 0, faults: 0, processorHours: 0, moves: {}, records: {}, findings: [] };
+    return { schema: 2, commit, minutes, firstSeed: first, nextSeed: first, seeds: 0, virtualHours: 0, clientOperations: 0, faults: 0, processorHours: 0, moves: {}, records: {}, coverage: NOTHING_COVERED, findings: [] };
   }
   if (standing.commit !== commit) refuse(`the tally is of commit ${standing.commit}, and this is ${commit}`, 'Check that commit out to go on with it, or name another file.');
   if (standing.minutes !== minutes) refuse(`the seeds of the tally last ${standing.minutes} virtual minutes, these ${minutes}`, 'Name another file.');
@@ -84,6 +85,7 @@ export function withSeed(tally: LongTally, result: SeedResult): LongTally {
     faults: tally.faults + result.happened,
     moves: sum(tally.moves, result.moves, (move) => move.replace(' ', ' -> ')),
     records: sum(tally.records, result.records, recordName),
+    coverage: covering(tally.coverage, result, tally.seeds + 1),
     findings: violation === null ? tally.findings : [...tally.findings, { seed: result.seed, check: violation.check, detail: violation.detail }],
   };
 }
@@ -115,7 +117,8 @@ function isTally(value: unknown): value is LongTally {
   if (typeof value !== 'object' || value === null) return false;
   const tally = value as Partial<LongTally>;
   const counts = [tally.moves, tally.records].every((count) => typeof count === 'object' && count !== null);
-  const whole = tally.schema === 1 && typeof tally.commit === 'string' && NUMBERS.every((name) => Number.isFinite(tally[name])) && counts && Array.isArray(tally.findings);
+  const covered = Array.isArray(tally.coverage?.unseen) && Array.isArray(tally.coverage.gaps);
+  const whole = covered && tally.schema === 2 && typeof tally.commit === 'string' && NUMBERS.every((name) => Number.isFinite(tally[name])) && counts && Array.isArray(tally.findings);
   return whole && Number(tally.nextSeed) - Number(tally.firstSeed) === tally.seeds;
 }
 

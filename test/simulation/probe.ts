@@ -52,6 +52,8 @@ export interface LockWord {
   readonly untilTrue: number | null;
   /** Whether that server may still rely on it: by its own clock, and its keeper lives. */
   relied(): boolean;
+  /** Whether its deadline lies ahead, by the server's own clock: what its manager may still take for true, also when the keeper has died or said more since. */
+  ahead(): boolean;
 }
 
 /** One server as the checkers see it. Reading it changes nothing. */

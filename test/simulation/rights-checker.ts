@@ -1,7 +1,11 @@
+import { isServing } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import type { HostName } from './faults.js';
-import type { BrokerView, ClaimWord, LockWord, ServerProbe, ShareProbe } from './probe.js';
+import type { BrokerView, ClaimWord, LockWord, Move, ServerProbe, ShareProbe } from './probe.js';
 import type { World } from './world.js';
+
+/** Words of a keeper that may be on their way to the manager, and more. */
+const LOCK_WORDS_KEPT = 8;
 
 /**
  * Who has which right, judged from outside (design: arbitration): by the records as they really stand, by what each broker really is,
@@ -19,6 +23,8 @@ export class RightsChecker {
   /** Nonces of claims of which it was said that they were never sent. */
   private readonly disowned = new Map<string, HostName>();
   private readonly leases = new Map<HostName, LockWord>();
+  /** What each server's keepers have said of a lock that it held, the last of it. */
+  private readonly held = new Map<HostName, readonly LockWord[]>();
   private readonly won = new Map<number, { readonly nonce: string; readonly name: HostName }>();
 
   constructor(
@@ -41,6 +47,12 @@ export class RightsChecker {
       this.claimsSeen.set(name, claims.length);
     }
     for (const name of this.share.takenOver()) this.checkTakeOver(name);
+  }
+
+  /** R3, R5, R8: "gains authority only while it holds the lock". A server that begins to serve by a claim of its own was told of a lock whose deadline lies ahead. */
+  checkAuthority(name: HostName, { from, to, term }: Move): void {
+    if (isServing(from) || (to !== 'STANDALONE' && to !== 'ACTIVE_SYNC')) return;
+    if (!(this.held.get(name) ?? []).some((word) => word.ahead())) this.world.fail('authority needs the lock', `${name} went from ${from} to ${to} in term ${term}, and no keeper has told it of a lock that it may rely on now`);
   }
 
   /** A broker shows another role or term than before. */
@@ -148,6 +160,7 @@ export class RightsChecker {
   private checkLease(name: HostName, word: LockWord | null): void {
     if (word === null || word === this.leases.get(name)) return;
     this.leases.set(name, word);
+    if (word.untilTrue !== null) this.held.set(name, [...(this.held.get(name) ?? []).slice(-LOCK_WORDS_KEPT), word]);
     const { untilTrue, keeper } = word;
     const beatAt = this.share.beatAt(keeper);
     if (untilTrue === null || beatAt === null || untilTrue <= beatAt + this.stalenessMs) return;

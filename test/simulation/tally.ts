@@ -14,6 +14,25 @@ export function recordName(type: number): string {
   return RECORD_TYPES.get(type) ?? String(type);
 }
 
+/** What each thousand of seeds must see: every row of the table of moves, and every type of record. */
+export interface Coverage {
+  /** What the present thousand has not seen yet, in words. */
+  readonly unseen: readonly string[];
+  /** What a whole thousand did not see. */
+  readonly gaps: readonly string[];
+}
+
+export const NOTHING_COVERED: Coverage = { unseen: everything(), gaps: [] };
+
+/** With one more seed. `seeds`: how many there are with it. */
+export function covering({ unseen, gaps }: Coverage, { seed, moves, records }: SeedResult, seeds: number): Coverage {
+  const seen = new Set([...[...moves.keys()].map(nameOfMove), ...[...records.keys()].map(nameOfRecord)]);
+  const left = unseen.filter((what) => !seen.has(what));
+  if (seeds % COVERED_IN_SEEDS !== 0) return { unseen: left, gaps };
+  const missing = `in the ${COVERED_IN_SEEDS} seeds that end with ${seed} there was no ${left.join(', no ')}`;
+  return { unseen: everything(), gaps: left.length === 0 ? gaps : [...gaps, missing] };
+}
+
 /** Sums up the results of many seeds. */
 export class Tally {
   seeds = 0;
@@ -26,9 +45,7 @@ export class Tally {
   private readonly records = new Map<string, number>();
   /** Failing seeds by the check that failed. */
   private readonly checks = new Map<string, number[]>();
-  /** What the present thousand of seeds has not seen yet. */
-  private unseen = everything();
-  private readonly gaps: string[] = [];
+  private coverage = NOTHING_COVERED;
 
   add(result: SeedResult): void {
     this.seeds += 1;
@@ -36,22 +53,20 @@ export class Tally {
     this.events += result.events;
     this.operations += operationsIn(result.figures);
     this.faults += result.happened;
-    for (const [move, count] of result.moves) this.see(this.moves, `move ${move.replace(' ', ' -> ')}`, count);
-    for (const [type, count] of result.records) this.see(this.records, `record ${recordName(type)}`, count);
+    for (const [move, count] of result.moves) see(this.moves, nameOfMove(move), count);
+    for (const [type, count] of result.records) see(this.records, nameOfRecord(type), count);
+    this.coverage = covering(this.coverage, result, this.seeds);
     if (result.violation !== null) {
       this.failed += 1;
       const seeds = this.checks.get(result.violation.check) ?? [];
       seeds.push(result.seed);
       this.checks.set(result.violation.check, seeds);
     }
-    if (this.seeds % COVERED_IN_SEEDS !== 0) return;
-    if (this.unseen.size > 0) this.gaps.push(`in the ${COVERED_IN_SEEDS} seeds that end with ${result.seed} there was no ${[...this.unseen].join(', no ')}`);
-    this.unseen = everything();
   }
 
   /** Rows of the table of moves and record types that a whole thousand of seeds did not see: then the seeds prove too little. */
   get missing(): readonly string[] {
-    return this.gaps;
+    return this.coverage.gaps;
   }
 
   /** One line. `minutes`: how long it took. */
@@ -73,16 +88,23 @@ export class Tally {
       `moves seen: ${counts(this.moves)}`,
       `records seen: ${counts(this.records)}`,
       ...[...this.checks].map(([check, seeds]) => `${check}: ${seeds.length} seeds, ${seeds.slice(0, 12).join(' ')}`),
-      ...this.gaps,
+      ...this.coverage.gaps,
     ];
-  }
-
-  private see(counts: Map<string, number>, what: string, count: number): void {
-    counts.set(what, (counts.get(what) ?? 0) + count);
-    this.unseen.delete(what);
   }
 }
 
-function everything(): Set<string> {
-  return new Set([...ALL_MOVES.map((move) => `move ${move.replace(' ', ' -> ')}`), ...[...RECORD_TYPES.values()].map((name) => `record ${name}`)]);
+function see(counts: Map<string, number>, what: string, count: number): void {
+  counts.set(what, (counts.get(what) ?? 0) + count);
+}
+
+function nameOfMove(move: string): string {
+  return `move ${move.replace(' ', ' -> ')}`;
+}
+
+function nameOfRecord(type: number): string {
+  return `record ${recordName(type)}`;
+}
+
+function everything(): string[] {
+  return [...ALL_MOVES.map(nameOfMove), ...[...RECORD_TYPES.keys()].map(nameOfRecord)];
 }

@@ -197,8 +197,11 @@ export class ServerWiring {
         const { clock } = process;
         const bootAhead = clock.sinceBoot() - clock.monotonic();
         const slept = (): boolean => clock.sinceBoot() - clock.monotonic() - bootAhead > BOOT_TOLERANCE_MS;
+        const bootedAt = (): number => process.host.world.now - clock.sinceBoot() / process.host.clock.rate;
+        const boot = bootedAt();
+        const ahead = (): boolean => lock.until !== null && clock.monotonic() < lock.until && Math.abs(bootedAt() - boot) < 1;
         const untilTrue = lock.until === null ? null : process.host.world.now + (lock.until - clock.monotonic()) / process.host.clock.rate;
-        this.lock = { lock, keeper: process.unique, untilTrue, relied: () => process.alive && lock.until !== null && clock.monotonic() < lock.until && !slept() };
+        this.lock = { lock, keeper: process.unique, untilTrue, relied: () => process.alive && ahead() && !slept(), ahead };
         if (claim === null || (claim.nonce === said?.nonce && claim.kind === said.kind)) return;
         said = claim;
         this.claims.push({ term: ordered, outcome: claim });
