@@ -25,7 +25,7 @@ const server = {
 const mqtt = {
   host: defaulted(host, '127.0.0.1', 'Interface on which clients are accepted while this server serves. Beyond loopback, usersFile is needed.'),
   port: defaulted(port, 1883, 'Port for MQTT 3.1.1 clients. It is closed while this server does not serve, so that clients move on at once.'),
-  advertisedHost: optional(host, 'Address under which clients reach this server, when it is not host (host may be 0.0.0.0). Shown to operators and clients only.'),
+  advertisedHost: optional(host, 'Address under which clients reach this server, when it is not host (host may be 0.0.0.0). Shown in the log, /status and /serving. MQTT clients are not told: give them both addresses.'),
   usersFile: optional(path, 'User names with hashed passwords, made by `lockstep passwd`; the same on both servers. Without it clients are anonymous. Must not be readable by others.'),
   allowAnyoneOnTheNetworkWithoutPassword: defaulted(flag, false, 'Lets every machine that reaches the port read and write every topic. Only for networks where that is meant.'),
   tlsPort: optional(port, 'Port for MQTT over TLS, beside port. Needs tlsCertificateFile and tlsKeyFile.'),
@@ -44,7 +44,7 @@ const mqtt = {
 };
 
 const peer = {
-  backupServerIp: optional(host, 'Address at which clients reach the other server; default: backupHaIpAddress. Told to clients and operators as the next server.', 'BackupServerIp'),
+  backupServerIp: optional(host, 'Address at which clients reach the other server; default: backupHaIpAddress. Shown in the log, /status and /serving as the next server. MQTT clients are not told: give them both addresses.', 'BackupServerIp'),
   backupServerPort: defaulted(port, 1883, 'Port at which clients reach the other server.', 'BackUpServerPort'),
   backupHaIpAddress: required(host, 'Address of the other server on the private network of the pair. The backchannel and replication dial it.', 'BackupHAIPAddress'),
   backupHaPort: defaulted(port, 2101, "The other server's ha.port.", 'BackupHAPort'),
@@ -58,14 +58,14 @@ const ha = {
   port: defaulted(port, 2101, 'Port on which the HA manager listens for the backchannel.', 'Port'),
   replicationPort: defaulted(port, 2102, "Port on which the broker listens for the other server's broker."),
   repositoryPort: optional(port, 'Port on which the repository keeper listens for the one of the other server; default: the port after replicationPort. Bound only where there are repositories.'),
-  secretFile: optional(path, 'Shared secret of the pair, the same on both servers (`lockstep init` makes one): all links between the two are then authenticated and encrypted. Must not be readable by others.'),
+  secretFile: optional(path, 'Shared secret of the pair, the same on both servers (`lockstep init` makes one): all links between the two are then authenticated and encrypted. 32 to 4,096 characters. Must not be readable by others.'),
   lockFile: required(path, 'The lockfile, on the share that both servers mount. Lockstep makes it at the first start; the folder must be there.', 'LockFile'),
   gatewayServerIpAddress: required(
     host,
     'The machine that hosts the share. A server that does not hear it, by ICMP or TCP, takes no authority.',
     'GatewayServerIPAddress',
   ),
-  gatewayServerPort: defaulted(port, 2049, 'TCP port of the gateway (2049 NFS, 445 SMB). A refused connection is an answer, too.', 'GatewayServerPort'),
+  gatewayServerPort: defaulted(port, 2049, 'TCP port of the gateway (2049 NFS, 445 SMB). A refused connection is an answer, too. Keep it reachable: without ICMP (net-ping, and the right to raw sockets) it is all that is asked.', 'GatewayServerPort'),
   pingInterval: defaulted(duration(50, 1 * MINUTE), '500ms', 'How often each HA manager sends its status to the other. Decisions and retries are made at least at every half of it.', 'PingInterval'),
   pingMissLimit: defaulted(count(1, 100), 3, 'So many intervals without a word from the other server, and the backchannel counts as broken.'),
   activeLockReacquisitionInterval: defaulted(
@@ -97,7 +97,7 @@ const data = {
     'When an operation is acknowledged. both: written and synced to disk at every in-sync server. bothWithoutDiskSync: written at every in-sync server without waiting for the disks, so that a power failure of both loses acknowledged messages. Must agree on both servers.',
   ),
   segmentBytes: defaulted(bytes(1 * MIB, 1 * GIB), '64MiB', "Size of one journal file. Old ones are removed whole, when a snapshot covers them."),
-  snapshotEveryBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '512MiB', 'A snapshot is taken when the journal has grown by so much since the last.'),
+  snapshotEveryBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '512MiB', 'A snapshot is taken when the journal has grown by so much since the last; or by 500,000 records, or as many as there are sessions, subscriptions, messages and deliveries where those are more.'),
   payloadCacheBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '32MiB', 'Memory for the payloads of waiting messages. Beyond it they are read back from the journal.'),
 };
 
@@ -114,7 +114,7 @@ const limits = {
 const admin = {
   host: defaulted(host, '127.0.0.1', 'Interface of the admin HTTP server. Beyond loopback, tokenFile is needed.'),
   port: defaulted(port, 8081, 'Port of the admin HTTP server: /status, /live, /serving, and the commands of the CLI.', 'RMIServerPort'),
-  tokenFile: optional(path, 'A token that /status and every command must then bring. Must not be readable by others.'),
+  tokenFile: optional(path, 'A token that /status and every command must then bring: one word of at least 16 characters. Must not be readable by others.'),
 };
 
 const log = {
@@ -129,7 +129,7 @@ const LATER = 'Checked now, acted on by a later version.';
 const repositories = {
   applicationRepositoryPath: assumed(path, DEFAULT_PATHS.applications, 'Folder of the repository `applications`. At its default it takes part only where that folder is there when the server starts, or the other server has one.', 'AppRepositoryPath'),
   componentRepositoryPath: assumed(path, DEFAULT_PATHS.components, 'Folder of the repository `components`; as above.', 'ComponentRepositoryPath'),
-  fpsRepositoryPath: assumed(path, DEFAULT_PATHS.peers, "Folder of the repository `peers`, the peer servers' configurations; as above. Its sync type is FULL, unless `folders` says otherwise.", 'FPSRepositoryPath'),
+  fpsRepositoryPath: assumed(path, DEFAULT_PATHS.peers, "Folder of the repository `peers`, the configurations of the reference's peer servers (FPS), not of this pair's other server; as above. Its sync type is FULL, unless `folders` says otherwise.", 'FPSRepositoryPath'),
   applicationSyncType: defaulted(syncType, 'FULL', 'What becomes of the copy of `applications` at the passive server. FULL (0): it becomes equal. PARTIAL (1): what is new is added, what is there is neither changed nor removed. NO (2): it is only compared, and a difference is a warning. Must agree.', 'ApplicationSyncType'),
   componentSyncType: defaulted(syncType, 'FULL', 'The same of `components`. Must agree.', 'ComponentSyncType'),
   folders: optional(folders, 'Further repositories, and further settings of the three above: see [below](#repositoriesfolders).'),

@@ -63,7 +63,8 @@ function mqttPart(pair: TemplatePair, own: TemplateServer): string {
 mqtt:
   host: ${own.host}
   port: ${own.mqttPort}
-  # What clients are told, when it is not host (for host 0.0.0.0, or behind address translation).
+  # Where clients find this server, when that is not host (for host 0.0.0.0, or behind address translation). Shown to operators; clients are
+  # not told: give them both addresses.
   # advertisedHost: ${own.host}
   # User names and hashed passwords, made by \`lockstep passwd\`; the same on both servers. Needed beyond loopback.
   ${users}
@@ -91,7 +92,7 @@ mqtt:
 function peerPart(other: TemplateServer): string {
   return `# The other server.
 peer:
-  # Where clients find it: told to them and to operators as the next server. Default: backupHaIpAddress.
+  # Where clients find it. Shown to operators as the next server; clients are not told: give them both addresses. Default: backupHaIpAddress.
   backupServerIp: ${other.host}
   backupServerPort: ${other.mqttPort}
   # Where the two servers meet: best on a network of their own.
