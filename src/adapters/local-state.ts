@@ -71,7 +71,7 @@ function damaged(file: string, reason: string, cause: unknown): LockstepError {
   return new LockstepError(
     'LOCKSTEP_STATE_DAMAGED',
     `cannot believe ${file}: ${reason}`,
-    'Check the disk. If the share still has its term records, move the file away and start again: the server then learns the terms from there.',
+    'Check the disk. Move the file away only when the share still has its term records and the other server serves; then start again: this server learns the terms from there and is admitted anew.',
     { cause },
   );
 }

@@ -69,7 +69,7 @@ function addServerCommands(program: Command, console: Console): void {
     .option('--json', 'as JSON (docs/status.md)')
     .option('--watch', 'again every second, until interrupted')
     .action((path: string, options: { json?: boolean; watch?: boolean }) => status(console, path, options));
-  program.command('switchover').description('let the PASSIVE server serve; ask either server').argument('<profile>', PROFILE).action((path: string) => switchover(console, path));
+  program.command('switchover').description('let the PASSIVE server serve; ask the ACTIVE one').argument('<profile>', PROFILE).action((path: string) => switchover(console, path));
   program
     .command('promote')
     .description('make this server serve though the other may have newer data; what only the other has is lost')

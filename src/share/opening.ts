@@ -154,7 +154,7 @@ export class Opening {
       if (codeOf(error) === 'ENOENT') return [];
       throw error;
     });
-    if (terms.some((name) => termOfName(name) !== null)) throw trouble('failed', `the lockfile ${config.lockFile} is gone, but term records stand beside it: restore it from a backup`);
+    if (terms.some((name) => termOfName(name) !== null)) throw trouble('failed', `the lockfile ${config.lockFile} is gone, but term records stand beside it: put it back, byte for byte, from a backup`);
   }
 
   /** Exclusively and with its whole content, as a term record; without hard links, exclusively at least. Whoever is first, wins. */

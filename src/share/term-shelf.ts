@@ -134,6 +134,6 @@ export class TermShelf {
   }
 
   private damaged(path: string, what: string): LockstepError {
-    return new LockstepError('LOCKSTEP_TERM_RECORD_DAMAGED', `the term record ${path} cannot be believed: ${what}`, 'Restore the file from a backup of the share. Do not delete it: its number is used.');
+    return new LockstepError('LOCKSTEP_TERM_RECORD_DAMAGED', `the term record ${path} cannot be believed: ${what}`, 'Put this one file back, byte for byte, from a backup of the share. Do not delete it: its number is used.');
   }
 }

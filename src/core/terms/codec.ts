@@ -48,7 +48,7 @@ export function decodeTermRecord(bytes: Uint8Array, file: string): TermRecord {
     throw new LockstepError(
       'LOCKSTEP_TERM_RECORD_DAMAGED',
       `the term record ${file} cannot be believed: ${error.message}`,
-      'Restore the file from a backup of the share, or use a version of Lockstep that can read it. Do not delete it: its number is used.',
+      'Put this one file back, byte for byte, from a backup of the share, or use a version of Lockstep that can read it. Do not delete it: its number is used.',
       { cause: error },
     );
   }
@@ -79,7 +79,7 @@ export function decodeShareIdentity(bytes: Uint8Array, file: string): ShareIdent
     throw new LockstepError(
       'LOCKSTEP_SHARE_IDENTITY_DAMAGED',
       `the lockfile ${file} cannot be believed: ${bytes.length === 0 ? 'it is empty' : error.message}`,
-      'On a new share, remove the file: Lockstep makes it itself at the first start. On a share in use, restore it from a backup.',
+      'On a new share, remove the file: Lockstep makes it itself at the first start. On a share in use, put this one file back, byte for byte, from a backup.',
       { cause: error },
     );
   }

@@ -8,7 +8,7 @@ export function metaMissing(folder: string): LockstepError {
   return new LockstepError(
     'LOCKSTEP_JOURNAL_META_MISSING',
     `the journal folder ${folder} holds segments, but journal.json is not there`,
-    'Put journal.json back, or move the folder away: the server then begins with an empty journal and copies its peer.',
+    'Check the disk. The broker moves the old log aside by itself (to a folder journal-unreadable-N), begins an empty journal and copies its peer.',
   );
 }
 
@@ -16,7 +16,7 @@ export function metaDamaged(path: string, what: string, cause?: unknown): Lockst
   return new LockstepError(
     'LOCKSTEP_JOURNAL_META_DAMAGED',
     `${path} cannot be understood: ${what}`,
-    'Restore the file, or move the journal folder away: the server then begins with an empty journal and copies its peer.',
+    'Check the disk. The broker moves the old log aside by itself (to a folder journal-unreadable-N), begins an empty journal and copies its peer.',
     { cause },
   );
 }
