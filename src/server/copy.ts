@@ -8,6 +8,8 @@ import { NO_POSITION, NO_TERM, type JournalId, type Position } from '../core/ide
 import { knownLog, type KnownLog } from '../core/replication/known-log.js';
 import { walkRecords } from '../core/replication/run-of-records.js';
 import type { Journal, RecordRun } from './journal/api.js';
+import { isPassing } from './journal/files.js';
+import { unreadable } from './journal/troubles.js';
 import { codeOf, describe } from './disk-io.js';
 import { FewAtOnce } from './few-at-once.js';
 import { Cancelled, loadSnapshot, rebuild, type RebuildTools } from './rebuild.js';
@@ -260,6 +262,7 @@ export class Copy {
       this.live = await rebuild(this.tools, { journal, shelf, upTo, payloadBytesMax: this.options.livePayloadBytesMax, title, cancelled: () => this.closed });
     } catch (error) {
       if (error instanceof Cancelled || codeOf(error) === 'LOCKSTEP_RECORD_UNKNOWN') throw error;
+      if (isPassing(error)) throw unreadable('the log, or a snapshot of it,', error);
       // The records may be good, but without the state that they build on they are no copy of the data.
       this.lost = describe(error);
       this.tools.log.write('error', `This copy is damaged: ${this.lost}`, { code: codeOf(error) });

@@ -46,6 +46,10 @@ function leave(code: number): void {
   setTimeout(() => (code === 0 ? process.exit(0) : process.kill(process.pid, 'SIGKILL')), FAREWELL_MS);
 }
 
+function isOrphaned(): boolean {
+  return leaving || !process.connected;
+}
+
 function broken(error: unknown): void {
   const code = error instanceof LockstepError ? error.code : 'LOCKSTEP_BROKER_BROKEN';
   const message = error instanceof LockstepError ? `${error.message}. ${error.remedy}` : error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -78,7 +82,10 @@ async function run(config: BrokerProcessConfig): Promise<void> {
   const [doors, network, authenticator] = [await doorsOf(config), await replicationOf(config), await authenticatorOf(config)];
   const disk = new NodeDisk(config.folder);
   await disk.makeFolder('.');
+  // Without a manager there may be a successor already, which this process must neither end nor write beside.
+  if (isOrphaned()) return leave(1);
   await becomeSoleWriter(path.join(config.folder, 'broker.pid'), log);
+  if (isOrphaned()) return leave(1);
   server = new BrokerServer(
     {
       disk: config.durability === 'both' ? disk : new UnsyncedDisk(disk),

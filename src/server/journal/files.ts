@@ -73,6 +73,13 @@ export function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
+const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM', 'EAGAIN', 'EBUSY', 'EINTR']);
+
+/** A failure of reading that is the host's, or of rights, and says nothing of what lies on the disk. */
+export function isPassing(error: unknown): boolean {
+  return PASSING.has(codeOf(error));
+}
+
 /** The disk, or this user's share of it, is used up: the one failure of a write that passes by itself. */
 export function isNoRoom(error: unknown): boolean {
   const code = codeOf(error);

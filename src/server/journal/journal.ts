@@ -162,14 +162,14 @@ export class FileJournal implements Journal {
       const gone = all.slice(0, count);
       // The description first: should the removal be interrupted, the next opening finishes it.
       await this.saveMeta({ ...this.meta, base: first.base });
+      const next = (first.base.position + 1) as Position;
+      this.marks = this.marks.filter((_, at) => (this.marks[at + 1]?.first ?? Infinity) > next).map((epoch) => (epoch.first < next ? { ...epoch, first: next } : epoch));
       for (const segment of gone) {
         this.segments.dropFirst();
         await this.reader.handles.forget(segment.name);
         await this.context.disk.remove(pathIn(this.context, segment.name));
         await this.context.disk.syncFolder(this.context.folder);
       }
-      const next = (this.base.position + 1) as Position;
-      this.marks = this.marks.filter((_, at) => (this.marks[at + 1]?.first ?? Infinity) > next).map((epoch) => (epoch.first < next ? { ...epoch, first: next } : epoch));
     });
   }
 

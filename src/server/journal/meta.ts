@@ -4,7 +4,7 @@ import type { JournalId } from '../../core/identity.js';
 import { decodeText, encodeText } from '../../core/wire/bytes.js';
 import { pathIn, type JournalContext } from './context.js';
 import { codeOf } from './files.js';
-import { foreign, metaDamaged, newer } from './troubles.js';
+import { foreign, metaDamaged, newer, unreadable } from './troubles.js';
 
 export const META_NAME = 'journal.json';
 export const META_SCHEMA = 1;
@@ -51,7 +51,7 @@ export interface JournalMeta {
   readonly change?: Change;
 }
 
-/** @returns `null` when there is none. @throws LockstepError LOCKSTEP_JOURNAL_META_DAMAGED, _NEWER, _FOREIGN */
+/** @returns `null` when there is none. @throws LockstepError LOCKSTEP_JOURNAL_META_DAMAGED, _NEWER, _FOREIGN, LOCKSTEP_JOURNAL_UNREADABLE when the disk did not let it be read */
 export async function readMeta(context: JournalContext): Promise<JournalMeta | null> {
   const path = pathIn(context, META_NAME);
   let bytes: Uint8Array;
@@ -59,7 +59,7 @@ export async function readMeta(context: JournalContext): Promise<JournalMeta | n
     bytes = await context.disk.readFile(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
-    throw metaDamaged(path, 'it cannot be read', error);
+    throw unreadable(path, error);
   }
   const meta = parseMeta(path, bytes, context.codec.checksum);
   if (meta.cluster !== context.options.cluster) throw foreign(`the journal in ${context.folder} belongs to cluster ${meta.cluster}, not to ${context.options.cluster}`);

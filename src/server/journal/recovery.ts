@@ -6,11 +6,11 @@ import { baseOfName, decodeSegmentHeader } from '../../core/journal/segment.js';
 import type { Epoch } from './api.js';
 import { carryOut, cutAt, newQuarantine } from './change.js';
 import { pathIn, scannerFor, type JournalContext } from './context.js';
-import { readFully, readWhole, reasonOf, removeIfThere, syncFile, writeFully } from './files.js';
+import { isPassing, readFully, readWhole, reasonOf, removeIfThere, syncFile, writeFully } from './files.js';
 import { writeMeta, type JournalMeta } from './meta.js';
 import { SPARE_NAME, type ActiveSegment } from './roller.js';
 import { Segment } from './segments.js';
-import { foreign, newer } from './troubles.js';
+import { foreign, newer, unreadable } from './troubles.js';
 
 /** A log as it was found on the disk, checked record by record. */
 export interface FoundLog {
@@ -59,7 +59,7 @@ export async function segmentNames(context: JournalContext): Promise<string[]> {
 /**
  * Reads the log.
  * @param known segments that were read before and have not changed, from the first on: they are not read again
- * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER
+ * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER, LOCKSTEP_JOURNAL_UNREADABLE
  */
 export async function findLog(context: JournalContext, meta: JournalMeta, known: KnownLog | null = null): Promise<FoundLog> {
   const finder = new LogFinder(context, meta, known);
@@ -139,6 +139,7 @@ class LogFinder {
     try {
       bytes = await readWhole(this.context.disk, pathIn(this.context, name));
     } catch (error) {
+      if (isPassing(error)) throw unreadable(pathIn(this.context, name), error);
       return `segment ${name} cannot be read: ${reasonOf(error)}`;
     }
     const header = decodeSegmentHeader(bytes, this.meta.id, this.context.codec.checksum);

@@ -99,6 +99,8 @@ export class Roller {
     } catch {
       await spare.file?.close().catch(() => undefined);
       spare.file = null;
+      // What it has taken may be the very room that the journal waits for.
+      await removeIfThere(disk, pathIn(this.context, SPARE_NAME)).catch(() => undefined);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { LockstepError } from '../../core/errors.js';
+import { reasonOf } from './files.js';
 
 /*
  * What can be wrong with a journal, in one place, so that the same trouble always has the same words.
@@ -17,6 +18,16 @@ export function metaDamaged(path: string, what: string, cause?: unknown): Lockst
     'LOCKSTEP_JOURNAL_META_DAMAGED',
     `${path} cannot be understood: ${what}`,
     'Check the disk. The broker moves the old log aside by itself (to a folder journal-unreadable-N), begins an empty journal and copies its peer.',
+    { cause },
+  );
+}
+
+/** Says nothing of what lies there: nothing is moved aside, and nobody's membership ends by it. */
+export function unreadable(path: string, cause: unknown): LockstepError {
+  return new LockstepError(
+    'LOCKSTEP_JOURNAL_UNREADABLE',
+    `${path} cannot be read now: ${reasonOf(cause)}`,
+    "Check the disk, the rights of the user that runs Lockstep, and the host's limits; the broker is started anew by itself and tries again.",
     { cause },
   );
 }

@@ -255,6 +255,36 @@ describe('restart', () => {
   });
 });
 
+test('terms begin where the log begins also when a compaction could not remove what it had given up', async () => {
+  const rig = new Rig();
+  const journal = await rig.open();
+  await fill(rig, journal, 1, 10, 60, 1 as Term);
+  await fill(rig, journal, 11, 40, 60, 2 as Term);
+  rig.image.failNext('remove', 'EIO', 1, '.segment');
+  await expect(rig.run(journal.compactBefore(at(30)))).rejects.toThrow('EIO');
+  expect(journal.base.position).toBeGreaterThan(10);
+  expect(journal.epochs()).toEqual([{ term: 2, first: journal.base.position + 1 }]);
+});
+
+test.each(['EIO', 'EMFILE', 'EACCES'])('a description that cannot be read (%s) is not taken for one that is damaged', async (code) => {
+  const rig = new Rig();
+  await rig.run((await rig.open()).close());
+  rig.image.failNext('read', code, 1, 'journal.json');
+  await expect(rig.open()).rejects.toMatchObject({ code: 'LOCKSTEP_JOURNAL_UNREADABLE', message: expect.stringContaining(code) as string });
+  expect((await rig.open()).damage).toBeNull();
+});
+
+test('a segment that the host does not let read, for want of files, is no damage; one that the disk does not give is', async () => {
+  const rig = new Rig();
+  const journal = await rig.open();
+  await fill(rig, journal, 1, 10);
+  await rig.run(journal.close());
+  rig.image.failNext('open', 'EMFILE', 1, '.segment');
+  await expect(rig.open()).rejects.toMatchObject({ code: 'LOCKSTEP_JOURNAL_UNREADABLE' });
+  rig.image.failNext('read', 'EIO', 1, '.segment');
+  expect((await rig.open()).damage).toContain('cannot be read');
+});
+
 test('compaction removes what ends before a position and nothing else', async () => {
   const rig = new Rig();
   const journal = await rig.open();
