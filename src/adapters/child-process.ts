@@ -69,8 +69,8 @@ class ForkedChild<Out, In> implements Child<Out, In> {
     });
     this.process.on('exit', (code, signal) => this.onExit(signal === null ? `exited with code ${String(code)}` : `was ended by ${signal}`));
     this.process.on('disconnect', () => this.onDisconnect());
-    if (this.process.stdout !== null) this.logLines(this.process.stdout, 'info');
-    if (this.process.stderr !== null) this.logLines(this.process.stderr, 'warn');
+    this.logLines(this.process.stdout, 'info');
+    this.logLines(this.process.stderr, 'warn');
   }
 
   send(message: Out): void {
@@ -99,7 +99,11 @@ class ForkedChild<Out, In> implements Child<Out, In> {
   }
 
   kill(): void {
-    if (this.gone === null) this.process.kill('SIGKILL');
+    if (this.gone !== null) return;
+    this.process.kill('SIGKILL');
+    // A mount that hangs may hold it in the kernel for as long as it likes; this process must be able to end all the same.
+    this.process.unref();
+    this.process.channel?.unref();
   }
 
   private received(value: unknown): void {
@@ -139,7 +143,9 @@ class ForkedChild<Out, In> implements Child<Out, In> {
     if (this.ready) this.handlers?.closed(reason);
   }
 
-  private logLines(stream: Readable, level: 'info' | 'warn'): void {
+  /** @param stream `undefined` where the process could not be started for want of files, whatever the types say */
+  private logLines(stream: Readable | null | undefined, level: 'info' | 'warn'): void {
+    if (stream === null || stream === undefined) return;
     createInterface({ input: stream }).on('line', (line) => this.options.log.write(level, `${this.options.name}: ${line.slice(0, OUTPUT_LINE_CHARS_MAX)}`));
   }
 }

@@ -12,6 +12,8 @@ export interface GatewayOptions {
   readonly log: Log;
   /** Default: the optional package net-ping. Rejects where it cannot be had. */
   readonly loadIcmp?: () => Promise<NetPing>;
+  /** The address of a name. Default: the system's own look-up. */
+  readonly lookUp?: (host: string) => Promise<string>;
 }
 
 export interface ClosableGatewayProbe extends GatewayProbe {
@@ -33,6 +35,8 @@ export function createGatewayProbe(options: GatewayOptions): ClosableGatewayProb
 class Gateway implements ClosableGatewayProbe {
   private readonly icmp: IcmpEcho;
   private address: string | null = null;
+  /** One look-up at a time: a name service that is silent would have them pile up before those of others. */
+  private lookUp: Promise<string> | null = null;
   private underWay: Promise<boolean> | null = null;
 
   constructor(private readonly options: GatewayOptions) {
@@ -51,26 +55,35 @@ class Gateway implements ClosableGatewayProbe {
 
   private async ask(timeoutMs: number): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
+    const attempt = { over: false };
     const tooLate = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), timeoutMs);
     });
-    const answer = await Promise.race([this.either(timeoutMs), tooLate]);
+    const answer = await Promise.race([this.either(timeoutMs, attempt), tooLate]);
+    attempt.over = true;
     clearTimeout(timer);
     // A name may have moved to another address: look it up again after a silence.
     if (!answer) this.address = null;
     return answer;
   }
 
-  private async either(timeoutMs: number): Promise<boolean> {
+  private async either(timeoutMs: number, attempt: { readonly over: boolean }): Promise<boolean> {
     const { host, port } = this.options.gateway;
     try {
-      this.address ??= net.isIP(host) === 0 ? (await dns.lookup(host)).address : host;
+      this.address ??= net.isIP(host) === 0 ? await this.resolve(host) : host;
     } catch {
       return false; // a name that cannot be resolved is a gateway that cannot be heard
     }
+    if (attempt.over) return false; // the next probe asks
     const ways = [this.icmp.ask(this.address, timeoutMs)];
     if (port !== 0) ways.push(askTcp(this.address, port, timeoutMs));
     return await firstTrue(ways);
+  }
+
+  private resolve(host: string): Promise<string> {
+    const lookUp = this.options.lookUp ?? (async (name: string) => (await dns.lookup(name)).address);
+    this.lookUp ??= lookUp(host).finally(() => (this.lookUp = null));
+    return this.lookUp;
   }
 
   private withoutIcmp(reason: string): void {

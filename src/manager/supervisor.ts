@@ -34,6 +34,8 @@ export interface SupervisorOptions {
 }
 
 export const START_LIMIT_FACTOR_MAX = 8;
+/** Killed processes that have not ended yet, above which no other is started: each keeps memory and files of this host. */
+export const LINGERING_MAX = 8;
 
 /**
  * Keeps one child process alive: starts it, sends it orders, hears its status, kills it when it stops answering, and starts
@@ -42,6 +44,8 @@ export const START_LIMIT_FACTOR_MAX = 8;
 export class Supervisor<Order extends object, Status extends AnyStatus> {
   private child: Child<{ kind: 'order'; order: Order & { seq: number; pulseAt: Monotonic } }, FromChild<Status>> | null = null;
   private dying: unknown = null;
+  /** Killed, and not known to have ended. */
+  private readonly lingering = new Set<unknown>();
   private readonly quiet: QuietLog;
   private latest: Status | null = null;
   private heardAt = 0 as Monotonic;
@@ -98,12 +102,36 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     if (this.child !== null || this.ended) return;
     this.startedAt = this.clock.monotonic();
     this.startCount += 1;
-    const child = this.spawner.start();
+    if (this.lingering.size >= LINGERING_MAX) {
+      this.quiet.write('error', 'lingering', `${this.lingering.size} killed ${this.options.name} processes have not ended: something holds them in the kernel (a mount that hangs). No other is started until one of them is gone.`);
+      this.startLater();
+      return;
+    }
+    let child: ReturnType<typeof this.spawner.start>;
+    try {
+      child = this.spawner.start();
+    } catch (error) {
+      // Want of memory, for one: no reason for this process to end.
+      this.quiet.write('error', 'not started', `The ${this.options.name} process could not be started: ${error instanceof Error ? error.message : String(error)}`);
+      this.startLater();
+      return;
+    }
     this.child = child;
     child.handle({
       message: (message) => this.hear(child, message),
       closed: (reason) => this.gone(child, reason),
     });
+  }
+
+  /** @returns after how many milliseconds another is started */
+  private startLater(): number {
+    const delay = Math.min(this.options.restartDelayMs * 2 ** this.failures, this.options.restartDelayMaxMs);
+    this.failures += 1;
+    this.restart = this.clock.after(delay, () => {
+      this.start();
+      this.changed();
+    });
+    return delay;
   }
 
   /** Sends the order, if there is a process to hear it. */
@@ -140,8 +168,13 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     this.dying = child;
     if (this.latest === null) this.vainStarts += 1;
     this.latest = null;
-    if (this.options.abandonsKilled) this.gone(child, 'killed');
+    if (this.options.abandonsKilled) this.abandon(child);
     else this.changed();
+  }
+
+  private abandon(child: Child<unknown, FromChild<Status>>): void {
+    this.gone(child, 'killed');
+    this.lingering.add(child);
   }
 
   /** Waits for the child to end by itself, at most `limitMs`, then kills it. No other is started. */
@@ -181,19 +214,15 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   }
 
   private gone(child: Child<unknown, FromChild<Status>>, reason: string): void {
+    this.lingering.delete(child);
     if (child !== this.child) return;
     this.child = null;
     this.latest = null;
     this.whenGone?.();
     if (!this.ended) {
-      const delay = Math.min(this.options.restartDelayMs * 2 ** this.failures, this.options.restartDelayMaxMs);
-      this.failures += 1;
+      const delay = this.startLater();
       this.crashCount += 1;
       if (child !== this.dying) this.quiet.write('warn', `ended ${reason}`, `The ${this.options.name} process ended (${reason}); a new one is started in ${delay} ms.`);
-      this.restart = this.clock.after(delay, () => {
-        this.start();
-        this.changed();
-      });
     }
     this.changed();
   }

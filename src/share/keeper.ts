@@ -84,7 +84,9 @@ export class ShareKeeper {
     this.retryMs = retryIntervalMs(config.activeLockIntervalMs, config.pingIntervalMs);
     this.lease = new Lease({ config, files, lock: timedLock(parts.lock, deadline), paths, clock, random, log });
     this.shelf = new TermShelf(files, paths);
-    this.opening = new Opening({ config, files, paths, mount, clock, random, log });
+    // It looks up the folder of the share, which can hang as any other operation.
+    const timedMount: MountInspector = { inspect: () => deadline.watch('look at the mount', () => mount.inspect()) };
+    this.opening = new Opening({ config, files, paths, mount: timedMount, clock, random, log });
     this.claimer = new Claimer({ server: config.server, run: parts.run, files, paths, shelf: this.shelf, log, refusal: () => this.refusal(), shareStands: () => this.shareStands(), changed: () => this.claimChanged() });
   }
 

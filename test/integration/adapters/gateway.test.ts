@@ -105,4 +105,15 @@ describe('the gateway probe', () => {
   it('takes a refused connection for an answer', async () => {
     expect(await askTcp('127.0.0.1', CLOSED_PORT, 500)).toBe(true);
   });
+
+  it('has one look-up of a name under way, however long the name service is silent, and asks no address for probes that are over', async () => {
+    const answers: ((address: string) => void)[] = [];
+    const ping = fakePing('answers');
+    probe = createGatewayProbe({ gateway: { host: 'gateway.test', port: 0 }, log, loadIcmp: ping.load, lookUp: () => new Promise((resolve) => answers.push(resolve)) });
+    for (let count = 0; count < 5; count += 1) expect(await probe.probe(5)).toBe(false);
+    expect(answers).toHaveLength(1);
+    answers[0]?.('127.0.0.1');
+    expect(await probe.probe(1_000)).toBe(true);
+    expect(ping.counts.pings).toBe(1);
+  });
 });

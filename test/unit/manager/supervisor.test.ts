@@ -1,4 +1,4 @@
-import { START_LIMIT_FACTOR_MAX, Supervisor } from '../../../src/manager/supervisor.js';
+import { LINGERING_MAX, START_LIMIT_FACTOR_MAX, Supervisor } from '../../../src/manager/supervisor.js';
 import type { Child, Spawner } from '../../../src/ports/process.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -108,4 +108,52 @@ test('a child that was started anew is counted, and told of at once: it has hear
   children[0]?.handlers?.closed('exited with 1');
   clock.advance(100);
   expect(seen).toEqual([1, 2]);
+});
+
+test('a process that cannot be started is no end of the manager: another is tried later', () => {
+  const clock = new FakeClock();
+  const log = new FakeLog();
+  let trials = 0;
+  const child = new FakeChild(1);
+  const spawner: Spawner<unknown, Message> = {
+    start: () => {
+      trials += 1;
+      if (trials < 3) throw new Error('spawn ENOMEM');
+      return child;
+    },
+  };
+  const options = { name: 'share keeper', startLimitMs: 60_000, answerLimitMs: 3_000, restartDelayMs: 100, restartDelayMaxMs: 5_000, abandonsKilled: true };
+  const supervisor = new Supervisor<object, Status>(spawner, clock, log, options, () => undefined);
+  supervisor.start();
+  expect(log.from('error').join()).toContain('ENOMEM');
+  clock.advance(100);
+  clock.advance(200);
+  expect(trials).toBe(3);
+  child.answer();
+  expect(supervisor.status).not.toBeNull();
+});
+
+test('killed processes that do not end are not joined by ever more of them', () => {
+  const clock = new FakeClock();
+  const log = new FakeLog();
+  const children: FakeChild[] = [];
+  const spawner: Spawner<unknown, Message> = {
+    start: () => {
+      const child = new FakeChild(children.length + 1);
+      children.push(child);
+      return child;
+    },
+  };
+  const options = { name: 'share keeper', startLimitMs: 1_000, answerLimitMs: 1_000, restartDelayMs: 100, restartDelayMaxMs: 200, abandonsKilled: true };
+  const supervisor = new Supervisor<object, Status>(spawner, clock, log, options, () => undefined);
+  supervisor.start();
+  for (let tick = 0; tick < 1_000; tick += 1) {
+    clock.advance(TICK_MS);
+    supervisor.check();
+  }
+  expect(children).toHaveLength(LINGERING_MAX);
+  expect(log.from('error').join()).toContain('have not ended');
+  children[0]?.handlers?.closed('was ended by SIGKILL');
+  clock.advance(TICK_MS);
+  expect(children).toHaveLength(LINGERING_MAX + 1);
 });

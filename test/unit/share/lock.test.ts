@@ -222,6 +222,15 @@ describe('the lock', () => {
     expect(primary.status.lock.held).toBe(true);
   });
 
+  it('reports a mount that hangs when it is looked at, as it does any other operation', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.mountHangs = true;
+    primary.order({ wantLock: true });
+    await rig.pass(2500);
+    expect(primary.status).toMatchObject({ condition: 'hung', detail: expect.stringContaining('look at the mount') as string });
+  });
+
   it('reports a hung share at the deadline of the operation, in the middle of it', async () => {
     const rig = new Rig();
     const primary = rig.keeper('primary');

@@ -80,6 +80,7 @@ export class RigKeeper {
   readonly client: SimShareClient;
   readonly statuses: KeeperStatus[] = [];
   mountReport: MountReport | null = null;
+  mountHangs = false;
   endedBecause: string | null = null;
   private seq = 0;
   private wish: Omit<KeeperOrder, 'seq' | 'pulseAt'> = { wantLock: false, peerReleasedLock: false, claim: null, kept: null, shareId: null, shutdown: false };
@@ -106,7 +107,7 @@ export class RigKeeper {
       run: random.id() as RunId,
       files: this.client.files,
       lock: this.client.lock,
-      mount: { inspect: () => Promise.resolve(this.mountReport) },
+      mount: { inspect: () => (this.mountHangs ? new Promise(() => undefined) : Promise.resolve(this.mountReport)) },
       clock,
       random,
       log: this.log,
