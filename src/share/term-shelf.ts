@@ -21,6 +21,8 @@ export interface Look {
   readonly lost: string | null;
 }
 
+const READ_ONLY: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM']);
+
 /** Reads the term records. Names are looked up one by one, since a listing may be older than a lookup; the listing finds where to begin. */
 export class TermShelf {
   method: PublishMethod = 'link';
@@ -72,8 +74,24 @@ export class TermShelf {
     let look = await this.climb(Math.max(known, listed) as Term, floor);
     // What was seen before is not seen now: begin from what the folder shows.
     if (look.usedThrough < known) look = await this.climb(Math.max(await this.highestListed(), floor?.term ?? 0) as Term, floor);
+    if (look.highest !== null && look.highest.nonce !== kept?.nonce && look.highest.nonce !== this.last?.highest?.nonce) await this.settle(look.highest);
     this.last = { ...look, lost };
     return this.last;
+  }
+
+  /**
+   * A record that is new to us may not be on the gateway's disk yet: its claimant may have ended before it synced the folder. Who keeps it must not be the
+   * only one to know of it when the gateway restarts: the number would be claimed once more, and there would be two records of it.
+   */
+  private async settle(record: TermRecord): Promise<void> {
+    try {
+      await this.files.syncFolder(this.paths.terms);
+    } catch (error) {
+      // A share that can only be read takes no claim either.
+      if (!READ_ONLY.has(codeOf(error) ?? '')) throw error;
+    }
+    const found = await this.at(record.term);
+    if (found === null || !sameRecord(found, record)) throw new Error(`the record of term ${record.term} was there, and is not any more`);
   }
 
   /** From `start` upward, until a number is free. Downward from a damaged one, for the highest that can be read. */

@@ -283,3 +283,18 @@ describe('claims', () => {
     expect(rig.share.tree.list(TERMS).sort()).toEqual(['0000000001.json', '0000000002.json']);
   });
 });
+
+test('a record of the other server that is seen outlives a restart of the gateway, also when its claimant ended before it synced the folder', async () => {
+  const rig = new Rig({ links: true });
+  const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+  primary.order({ wantLock: true });
+  secondary.order({ wantLock: false });
+  await rig.pass(3_000);
+  // The claim takes effect, and its claimant ends before it could sync.
+  primary.client.fate = (operation) => (operation === 'syncFolder' ? { kind: 'silent', effect: false } : { kind: 'normal' });
+  primary.order({ claim: record(1, 'first') });
+  await rig.pass(1_500);
+  expect(secondary.status.highest).toMatchObject({ nonce: 'first' });
+  rig.share.restart();
+  expect(rig.share.records(LOCK_FILE).get(1)).toMatchObject({ nonce: 'first' });
+});
