@@ -76,10 +76,9 @@ export class Serving implements ClientEdge {
       if (this.stage === 'on') this.suspend();
       return refusal;
     }
-    const fresh = this.stage !== 'on';
     this.stage = 'on';
     this.adopt(role);
-    if (fresh) this.sayUnsaid();
+    this.sayUnsaid();
     this.release();
     return null;
   }
@@ -345,11 +344,14 @@ export class Serving implements ClientEdge {
     return refused('not-serving', this.draining ? 'this server hands over to its peer' : 'this server does not serve now');
   }
 
+  /** Once this server serves again: in another term, or when a drain was given up. What the disk has no room for now is said another time. */
   private sayUnsaid(): void {
     if (!this.serving) return;
-    const operations = [...this.unsaid.values()];
-    this.unsaid.clear();
-    for (const operation of operations) this.submit(operation, RecordOrigin.lockstep);
+    for (const [connection, operation] of this.unsaid) {
+      const submitted = this.submit(operation, RecordOrigin.lockstep);
+      if (submitted.kind === 'refused' && submitted.reason !== 'limit') return;
+      this.unsaid.delete(connection);
+    }
   }
 
   /** The clients of the server before had their time to come back: those that did not are gone, with their wills. */

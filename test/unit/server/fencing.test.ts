@@ -214,6 +214,44 @@ describe('drain (R10)', () => {
     expect(client.acknowledged).toBe(21);
   });
 
+  test('a client that left during a drain that was given up is gone afterwards, and its will is published', async () => {
+    const { world, one, two } = await syncedPair();
+    const watcher = one.client();
+    watcher.connect('watcher');
+    watcher.subscribe('will');
+    const leaver = one.client();
+    const will = { topic: 'will', qos: 1, retain: false, payload: new Uint8Array([1]) } as const;
+    one.edge?.submit({ kind: 'connect', connection: leaver.connection, clientId: 'leaver', clean: true, user: null, will }, 1);
+    await world.run(50);
+    const draining = { peer: peerOf(two), requirePeer: true, inSync: [one.member, two.member], drain: true };
+    one.serve(2, draining);
+    expect(one.edge?.submit({ kind: 'disconnect', connection: leaver.connection, publishWill: true }, 1)).toEqual({ kind: 'accepted' });
+    await world.until(() => one.status.drained, 'drained');
+    expect(one.status.sessions).toBe(2);
+    one.serve(2, { ...draining, drain: false });
+    await world.run(50);
+    expect(one.status.sessions).toBe(1);
+    expect(watcher.of('deliver').map(({ message }) => message.topic)).toEqual(['will']);
+  });
+
+  test('a client that left during a drain is gone afterwards, also when the disk had no room for that at first', async () => {
+    const { world, one, two } = await syncedPair();
+    const client = one.client();
+    client.connect('a', true);
+    await world.run(50);
+    const draining = { peer: peerOf(two), requirePeer: true, inSync: [one.member, two.member], drain: true };
+    one.serve(2, draining);
+    client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1);
+    const { journal } = (one.server as unknown as { parts: { copy: { journal: { canAppend: (bytes: number) => boolean } } } }).parts.copy;
+    const canAppend = journal.canAppend.bind(journal);
+    journal.canAppend = () => false;
+    one.serve(2, { ...draining, drain: false });
+    expect(one.status.sessions).toBe(1);
+    journal.canAppend = canAppend;
+    await world.run(500);
+    expect(one.status.sessions).toBe(0);
+  });
+
   test('the switchover: the other serves, this one follows, no record is lost and none is cut', async () => {
     const { world, one, two } = await syncedPair();
     const client = one.client();
