@@ -254,7 +254,7 @@ export class Following {
         link.leaderJournal = event.offer.journal;
         this.measure(link, event.offer);
         link.incoming = IncomingSnapshot.open(this.tools.disk, (go) => (go ? link.wire.resume() : link.wire.pause()));
-        link.incoming.catch(() => undefined);
+        link.incoming.catch((error: unknown) => this.lose(link, `the snapshot cannot be kept: ${describe(error)}`, 'the disk here takes no snapshot'));
         return changed();
       case 'chunk':
         return this.onChunk(link, event.bytes.slice());
@@ -302,9 +302,10 @@ export class Following {
 
   private onChunk(link: Link, bytes: Uint8Array): void {
     link.progress?.bytes(bytes.length);
+    // Where it could not be opened, the link is lost already.
     link.incoming?.then(
       (incoming) => incoming.chunk(bytes),
-      (error: unknown) => this.lose(link, `the snapshot cannot be kept: ${describe(error)}`, 'the disk here takes no snapshot'),
+      () => undefined,
     );
   }
 

@@ -5,7 +5,7 @@ import { SNAPSHOT_FOLDER } from './snapshot-shelf.js';
 /** Where a snapshot is gathered while it comes. Removed at the next start when it was not finished. */
 export const INCOMING = `${SNAPSHOT_FOLDER}/incoming.tmp`;
 
-/** A snapshot that is being received: chunks in, a synced file out. Bounded: it asks to pause while the disk is behind. */
+/** A snapshot that is being received: chunks in, a synced file out. Bounded: it asks to pause until its file is open, and while the disk is behind. */
 export class IncomingSnapshot {
   private file: DiskFile | null = null;
   private waiting: Uint8Array[] = [];
@@ -19,11 +19,12 @@ export class IncomingSnapshot {
   /** @param pace called with false when no more should come, with true when it may again */
   static async open(disk: Disk, pace: (go: boolean) => void): Promise<IncomingSnapshot> {
     const incoming = new IncomingSnapshot(pace);
+    pace(false);
     await disk.remove(INCOMING).catch((error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
     });
     incoming.file = await disk.open(INCOMING, 'create');
-    incoming.flush();
+    pace(true);
     return incoming;
   }
 
