@@ -25,6 +25,8 @@ import { samePoint } from './snapshot-shelf.js';
  *   `stop` ends the session at once; nothing that is still under way on the disk can speak through it afterwards.
  * - The own log is cut only at a point that was compared with the leader's, and only while the session that compared it lives; a cut
  *   that has begun is carried to its end, and no other session begins before that.
+ * - Silence is the leader's only while this side reads: while the own disk is behind with a snapshot, none is counted, and the leader
+ *   is told that this side lives though it reads no ping.
  * - Frames of an older session go nowhere: each session has its own wire, which is closed before the next is dialled.
  */
 export interface FollowingTools {
@@ -50,6 +52,8 @@ interface Link {
   progress: Progress | null;
   startedAt: Position;
   leaderJournal: JournalId | null;
+  /** The last ping that was answered. */
+  answered: number;
   /** The last position that was said to be durable. */
   said: Position;
 }
@@ -209,7 +213,7 @@ export class Following {
       drain: () => undefined,
       closed: (reason) => this.onClosed(link, reason),
     });
-    const link: Link = { wire, session, resync: this.wantsResync(), incoming: null, progress: null, startedAt: NO_POSITION, leaderJournal: null, said: NO_POSITION };
+    const link: Link = { wire, session, resync: this.wantsResync(), incoming: null, progress: null, startedAt: NO_POSITION, leaderJournal: null, answered: 0, said: NO_POSITION };
     this.link = link;
     const whole = copy.damage === null;
     const known = copy.known();
@@ -238,6 +242,7 @@ export class Following {
       case 'records':
         return this.onRecords(link, event.bytes);
       case 'ping':
+        link.answered = event.count;
         return link.wire.send({ kind: 'pong', count: event.count });
       case 'digest':
         copy.compare(event.position, event.digest);
@@ -253,8 +258,7 @@ export class Following {
       case 'snapshot':
         link.leaderJournal = event.offer.journal;
         this.measure(link, event.offer);
-        link.incoming = IncomingSnapshot.open(this.tools.disk, (go) => (go ? link.wire.resume() : link.wire.pause()));
-        link.incoming.catch((error: unknown) => this.lose(link, `the snapshot cannot be kept: ${describe(error)}`, 'the disk here takes no snapshot'));
+        this.receive(link);
         return changed();
       case 'chunk':
         return this.onChunk(link, event.bytes.slice());
@@ -298,6 +302,18 @@ export class Following {
     this.measure(link, offer);
     await this.tools.copy.anew(true);
     this.ready(link, EMPTY_LOG);
+  }
+
+  private receive(link: Link): void {
+    const failed = (reason: string): void => this.lose(link, `the snapshot cannot be kept: ${reason}`, 'the disk here takes no snapshot');
+    link.incoming = IncomingSnapshot.open(this.tools.disk, (go) => this.pace(link, go), failed);
+    link.incoming.catch((error: unknown) => failed(describe(error)));
+  }
+
+  private pace(link: Link, go: boolean): void {
+    if (!go) return link.wire.pause();
+    if (link === this.link && link.wire.paused) this.heardAt = this.tools.clock.monotonic();
+    link.wire.resume();
   }
 
   private onChunk(link: Link, bytes: Uint8Array): void {
@@ -380,9 +396,17 @@ export class Following {
   private tick(): void {
     if (this.stopped) return;
     const { clock, config, copy } = this.tools;
+    const { link } = this;
     this.watch = clock.after(config.tuning.pingIntervalMs, () => this.tick());
-    const silentMs = clock.monotonic() - this.heardAt;
-    if (this.link !== null && !copy.changing && silentMs > config.tuning.linkSilenceMs) this.lose(this.link, `nothing was heard for ${Math.round(silentMs)} ms`, null);
+    if (link === null) return;
+    const now = clock.monotonic();
+    if (link.wire.paused) {
+      this.heardAt = now;
+      // Answers no ping that waits unread, and says that somebody is there.
+      return link.wire.send({ kind: 'pong', count: link.answered });
+    }
+    const silentMs = now - this.heardAt;
+    if (!copy.changing && silentMs > config.tuning.linkSilenceMs) this.lose(link, `nothing was heard for ${Math.round(silentMs)} ms`, null);
   }
 }
 

@@ -5,7 +5,7 @@ import { SNAPSHOT_FOLDER } from './snapshot-shelf.js';
 /** Where a snapshot is gathered while it comes. Removed at the next start when it was not finished. */
 export const INCOMING = `${SNAPSHOT_FOLDER}/incoming.tmp`;
 
-/** A snapshot that is being received: chunks in, a synced file out. Bounded: it asks to pause until its file is open, and while the disk is behind. */
+/** A snapshot that is being received: chunks in, a synced file out. Bounded: it asks to pause until its file is open, and while the disk is behind; after a failure nothing is kept. */
 export class IncomingSnapshot {
   private file: DiskFile | null = null;
   private waiting: Uint8Array[] = [];
@@ -14,11 +14,17 @@ export class IncomingSnapshot {
   private writing: Promise<void> = Promise.resolve();
   private failure: string | null = null;
 
-  private constructor(private readonly pace: (go: boolean) => void) {}
+  private constructor(
+    private readonly pace: (go: boolean) => void,
+    private readonly failed: (reason: string) => void,
+  ) {}
 
-  /** @param pace called with false when no more should come, with true when it may again */
-  static async open(disk: Disk, pace: (go: boolean) => void): Promise<IncomingSnapshot> {
-    const incoming = new IncomingSnapshot(pace);
+  /**
+   * @param pace called with false when no more should come, with true when it may again
+   * @param failed called once when the open file cannot be written: nothing will come of it
+   */
+  static async open(disk: Disk, pace: (go: boolean) => void, failed: (reason: string) => void): Promise<IncomingSnapshot> {
+    const incoming = new IncomingSnapshot(pace, failed);
     pace(false);
     await disk.remove(INCOMING).catch((error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
@@ -30,6 +36,7 @@ export class IncomingSnapshot {
 
   /** The bytes are copied. */
   chunk(bytes: Uint8Array): void {
+    if (this.failure !== null) return;
     this.waiting.push(bytes.slice());
     this.waitingBytes += bytes.length;
     if (this.waitingBytes > WAITING_BYTES_MAX) this.pace(false);
@@ -69,6 +76,9 @@ export class IncomingSnapshot {
         this.offset += bytes;
       } catch (error) {
         this.failure = describe(error);
+        this.waiting = [];
+        this.waitingBytes = 0;
+        return this.failed(this.failure);
       }
       this.pace(true);
     });

@@ -22,6 +22,7 @@ export class ReplicationWire {
   /** What came that is no frame: why the stream was closed, whatever it says itself. */
   private nonsense: string | null = null;
   private roomy = true;
+  private waits = false;
   private readonly reader: FrameReader;
 
   constructor(
@@ -57,6 +58,11 @@ export class ReplicationWire {
     return this.open;
   }
 
+  /** Nothing is read, because we asked for that. */
+  get paused(): boolean {
+    return this.waits;
+  }
+
   send(frame: ReplicationFrame): void {
     if (this.open) this.roomy = this.stream.write(encodeReplicationFrame(frame));
   }
@@ -67,10 +73,12 @@ export class ReplicationWire {
   }
 
   pause(): void {
+    this.waits = true;
     this.stream.pause();
   }
 
   resume(): void {
+    this.waits = false;
     this.stream.resume();
   }
 

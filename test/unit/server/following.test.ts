@@ -22,11 +22,46 @@ function follow(one: Host, two: Host): void {
   two.follow(one, 1);
 }
 
-test('a snapshot that cannot be kept is said at once, and fetched again', async () => {
+test.each([
+  ['open', 'EMFILE'],
+  ['write', 'EIO'],
+] as const)('a snapshot that cannot be kept (%s: %s) is said at once, and fetched again', async (operation, code) => {
   const { world, one, two } = await needsSnapshot();
-  two.image.failNext('open', 'EMFILE', 1, 'incoming.tmp');
+  two.image.failNext(operation, code, 1, 'incoming.tmp');
   follow(one, two);
   await world.until(() => one.status.replication?.phase === 'in-step', 'in step', 3_000);
-  expect(two.statuses.some(({ trouble }) => trouble?.includes('the snapshot cannot be kept: EMFILE'))).toBe(true);
+  expect(two.statuses.some(({ trouble }) => trouble?.includes(`the snapshot cannot be kept: ${code}`))).toBe(true);
   expect(two.head).toBe(one.head);
+});
+
+test('a disk here that takes nothing for longer than the link may be silent is not the silence of the leader: the snapshot goes on where it was', async () => {
+  const { world, one, two } = await needsSnapshot();
+  // So that it hangs before the file is open: then nothing is read from the link.
+  two.image.slownessMs = 20;
+  follow(one, two);
+  await world.until(() => two.status.replication?.phase === 'snapshot', 'the snapshot has begun');
+  two.image.hang();
+  await world.run(12_000);
+  expect(two.status.replication).toMatchObject({ phase: 'snapshot' });
+  expect(two.status.replication?.stalledMs).toBeLessThan(1_000);
+  two.image.release();
+  two.image.slownessMs = 0;
+  await world.until(() => one.status.replication?.phase === 'in-step', 'in step');
+  expect(two.head).toBe(one.head);
+  const links = one.log.from('info').filter((line) => line.startsWith('Copying to two: a snapshot'));
+  expect(links).toHaveLength(1);
+});
+
+test('a leader that falls silent after such a wait is noticed, counted from the end of the wait', async () => {
+  const { world, one, two } = await needsSnapshot();
+  two.image.slownessMs = 20;
+  follow(one, two);
+  await world.until(() => two.status.replication?.phase === 'snapshot', 'the snapshot has begun');
+  two.image.hang();
+  await world.run(8_000);
+  world.net.cutBoth('one', 'two');
+  two.image.release();
+  await world.run(4_000);
+  expect(two.status.trouble).toBeNull();
+  await world.until(() => two.status.trouble?.includes('nothing was heard') === true, 'noticed', 3_000);
 });
