@@ -215,7 +215,10 @@ export class Copy {
     });
   }
 
-  /** A payload that is not in memory. @throws LockstepError LOCKSTEP_RECORD_GONE (rejects) */
+  /**
+   * A payload that is not in memory, as it was when it came: what the disk has altered since is damage of this copy.
+   * @throws LockstepError LOCKSTEP_RECORD_GONE, LOCKSTEP_SNAPSHOT_DAMAGED, LOCKSTEP_JOURNAL_DAMAGED (rejects)
+   */
   async readPayload(message: Message): Promise<Uint8Array> {
     if (message.payload !== null) return message.payload;
     return this.reads.run(() => this.readBack(message));
@@ -223,12 +226,31 @@ export class Copy {
 
   private async readBack(message: Message): Promise<Uint8Array> {
     if (message.payload !== null) return message.payload;
-    const shelved = await this.shelf.payload(message.id);
+    const shelved = await this.shelved(message.id);
     if (shelved !== null) return shelved;
     const payload = await this.journal.payloadAt(message.id);
     const operation = decodeOperation({ type: RecordType.publish, version: 1, origin: 0, term: NO_TERM, position: message.id, chain: 0, payload });
     assert(operation.kind === 'publish' && operation.payload.length === message.size, `record ${message.id} does not hold the payload of message ${message.id}`);
     return operation.payload;
+  }
+
+  private async shelved(id: Position): Promise<Uint8Array | null> {
+    const { live } = this;
+    try {
+      return await this.shelf.payload(id);
+    } catch (error) {
+      // A change of the past may have put another file in its place meanwhile.
+      if (codeOf(error) === 'LOCKSTEP_SNAPSHOT_DAMAGED' && live === this.live && !this.changing) this.rotten(describe(error));
+      throw error;
+    }
+  }
+
+  /** As of a record of the journal that has changed on the disk. A new process builds on an older snapshot, where there is one. */
+  private rotten(reason: string): void {
+    if (this.damage !== null) return;
+    this.lost = reason;
+    this.tools.log.write('error', `This copy is damaged: ${reason}`, { code: 'LOCKSTEP_SNAPSHOT_DAMAGED' });
+    this.listener?.changed();
   }
 
   /** Waits for what is under way, commits what is appended, and closes. */

@@ -59,7 +59,7 @@ export class SnapshotWriter {
   async entry(entry: EncodedEntry): Promise<MessagePlace | null> {
     const at = this.bytes + BLOCK_HEADER_BYTES + ENTRY_HEADER_BYTES;
     await this.block(BlockKind.entry, [new ByteWriter(ENTRY_HEADER_BYTES).u16(entry.type).u8(entry.version).take(), entry.payload]);
-    return placeOf(entry, at);
+    return placeOf(entry, at, this.checksum);
   }
 
   async end(): Promise<void> {
@@ -97,6 +97,8 @@ export class SnapshotWriter {
 export interface PayloadPlace {
   readonly offset: number;
   readonly length: number;
+  /** Checksum of the payload alone: who reads only that cannot check the chain of the blocks. */
+  readonly sum: number;
 }
 
 export interface MessagePlace extends PayloadPlace {
@@ -104,13 +106,14 @@ export interface MessagePlace extends PayloadPlace {
 }
 
 /** A message's entry: u64 id, u8 QoS, u16 length of the topic, topic, and the payload to the end. */
-function placeOf(entry: EncodedEntry, at: number): MessagePlace | null {
+function placeOf(entry: EncodedEntry, at: number, checksum: Checksum): MessagePlace | null {
   if (entry.type !== SnapshotEntryType.message) return null;
   const reader = new ByteReader(entry.payload);
   const id = reader.u64() as Position;
   reader.u8();
   reader.raw(reader.u16());
-  return { id, offset: at + entry.payload.length - reader.left, length: reader.left };
+  const length = reader.left;
+  return { id, offset: at + entry.payload.length - length, length, sum: checksum(reader.raw(length), 0) >>> 0 };
 }
 
 export interface SnapshotVisitor {
@@ -143,7 +146,7 @@ export async function scanSnapshot(file: DiskFile, name: string, checksum: Check
     chain = checksum(content, chain) >>> 0;
     if (chain !== sum) throw damaged(name, at, 'a wrong checksum');
     if ((blocks === 0) !== (kind === BlockKind.head)) throw damaged(name, at, 'no head, or a second one');
-    if (visit(visitor, kind, content, at, blocks, name)) break;
+    if (visit(visitor, kind, content, at, blocks, name, checksum)) break;
     blocks += 1;
     if (input.offset >= pauseAt) {
       pauseAt = input.offset + BUFFER_BYTES;
@@ -154,7 +157,7 @@ export async function scanSnapshot(file: DiskFile, name: string, checksum: Check
 }
 
 /** @returns true at the end */
-function visit(visitor: SnapshotVisitor, kind: number, content: Uint8Array, at: number, blocks: number, name: string): boolean {
+function visit(visitor: SnapshotVisitor, kind: number, content: Uint8Array, at: number, blocks: number, name: string, checksum: Checksum): boolean {
   try {
     switch (kind) {
       case BlockKind.head:
@@ -163,7 +166,7 @@ function visit(visitor: SnapshotVisitor, kind: number, content: Uint8Array, at: 
       case BlockKind.entry: {
         const reader = new ByteReader(content);
         const entry = { type: reader.u16(), version: reader.u8(), payload: reader.raw(reader.left) };
-        visitor.entry(entry, placeOf(entry, at + BLOCK_HEADER_BYTES + ENTRY_HEADER_BYTES));
+        visitor.entry(entry, placeOf(entry, at + BLOCK_HEADER_BYTES + ENTRY_HEADER_BYTES, checksum));
         return false;
       }
       case BlockKind.end:

@@ -3,7 +3,7 @@ import type { Position } from '../core/identity.js';
 import type { Disk, DiskFile } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
 import { codeOf, describe } from './disk-io.js';
-import { readSnapshotHead, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
+import { damaged, readSnapshotHead, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
 
 /*
  * The snapshots on this server's disk.
@@ -12,6 +12,7 @@ import { readSnapshotHead, type PayloadPlace, type SnapshotHead } from './snapsh
  * - A file under a snapshot's name was written and synced whole before it got that name.
  * - The two newest are kept; one that is being sent to the follower is kept as long as that takes.
  * - Who reads payloads from a snapshot knows its index: `PayloadIndex`, made when the file is written or scanned.
+ * - A payload is what it was when the index was made, or it is not given at all.
  */
 export const SNAPSHOT_FOLDER = 'snapshots';
 const KEPT = 2;
@@ -112,7 +113,10 @@ export class SnapshotShelf {
     };
   }
 
-  /** The payload of a message that a snapshot holds; the newest first. `null` when none does. */
+  /**
+   * The payload of a message that a snapshot holds; the newest first. `null` when none does.
+   * @throws LockstepError LOCKSTEP_SNAPSHOT_DAMAGED when it has changed while it lay there (rejects)
+   */
   async payload(id: Position): Promise<Uint8Array | null> {
     for (let i = this.snapshots.length - 1; i >= 0; i -= 1) {
       const snapshot = this.snapshots[i] as ShelvedSnapshot;
@@ -122,14 +126,15 @@ export class SnapshotShelf {
     return null;
   }
 
-  private async readPlace(path: string, { offset, length }: PayloadPlace): Promise<Uint8Array> {
+  private async readPlace(path: string, { offset, length, sum }: PayloadPlace): Promise<Uint8Array> {
     if (length === 0) return new Uint8Array(0);
     const number = Math.floor(offset / PIECE_BYTES);
     const from = offset - number * PIECE_BYTES;
     // What does not lie in one piece is read by itself.
     const whole = from + length > PIECE_BYTES;
     const bytes = whole ? await this.fetch(path, offset, length) : (await this.piece(path, number)).subarray(from, from + length);
-    if (bytes.length !== length) throw new Error(`${path} ends within a payload`);
+    if (bytes.length !== length) throw damaged(path, offset, 'it ends within a payload');
+    if (this.checksum(bytes, 0) >>> 0 !== sum) throw damaged(path, offset, 'a payload with a wrong checksum');
     // A copy: the view would keep its piece in memory.
     return whole ? bytes : bytes.slice();
   }
@@ -193,11 +198,12 @@ export class SnapshotShelf {
   }
 }
 
-/** Where each payload stands in one snapshot: sorted ids and offsets, 24 bytes a message. */
+/** Where each payload stands in one snapshot, and its checksum, sorted by the ids: 28 bytes a message. */
 export class PayloadIndex {
   private ids = new Float64Array(1024);
   private offsets = new Float64Array(1024);
   private lengths = new Float64Array(1024);
+  private sums = new Uint32Array(1024);
   private count = 0;
   private sorted = true;
 
@@ -207,6 +213,7 @@ export class PayloadIndex {
     this.ids[this.count] = id;
     this.offsets[this.count] = place.offset;
     this.lengths[this.count] = place.length;
+    this.sums[this.count] = place.sum;
     this.count += 1;
   }
 
@@ -217,7 +224,7 @@ export class PayloadIndex {
     while (low <= high) {
       const middle = (low + high) >> 1;
       const found = this.ids[middle] as number;
-      if (found === id) return { offset: this.offsets[middle] as number, length: this.lengths[middle] as number };
+      if (found === id) return { offset: this.offsets[middle] as number, length: this.lengths[middle] as number, sum: this.sums[middle] as number };
       if (found < id) low = middle + 1;
       else high = middle - 1;
     }
@@ -229,6 +236,7 @@ export class PayloadIndex {
     this.ids = Float64Array.from(order, (i) => this.ids[i] as number);
     this.offsets = Float64Array.from(order, (i) => this.offsets[i] as number);
     this.lengths = Float64Array.from(order, (i) => this.lengths[i] as number);
+    this.sums = Uint32Array.from(order, (i) => this.sums[i] as number);
     this.sorted = true;
   }
 
@@ -241,6 +249,9 @@ export class PayloadIndex {
     this.ids = wider(this.ids);
     this.offsets = wider(this.offsets);
     this.lengths = wider(this.lengths);
+    const sums = new Uint32Array(this.sums.length * 2);
+    sums.set(this.sums);
+    this.sums = sums;
   }
 }
 

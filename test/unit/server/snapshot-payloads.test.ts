@@ -10,7 +10,7 @@ const LOG = { write: () => undefined };
 const PATH = snapshotPath(7 as Position);
 
 /** A snapshot with `bytes` behind its head, in which a payload of `size` bytes begins at every `size`. */
-async function shelved(bytes: Uint8Array, size: number): Promise<{ shelf: SnapshotShelf; reads: () => number; replace: (with_: Uint8Array) => Promise<void> }> {
+async function shelved(bytes: Uint8Array, size: number): Promise<{ shelf: SnapshotShelf; reads: () => number; replace: (with_: Uint8Array) => Promise<void>; rot: (id: number) => void; cut: (bytes: number) => Promise<void> }> {
   const rig = new Rig(undefined, 1, true);
   let reads = 0;
   const disk: Disk = Object.assign(Object.create(rig.disk) as Disk, {
@@ -29,7 +29,7 @@ async function shelved(bytes: Uint8Array, size: number): Promise<{ shelf: Snapsh
     await write(file, [content], start);
     await file.close();
     const index = new PayloadIndex();
-    for (let at = 0; at + size <= content.length; at += size) index.add((at / size + 1) as Position, { offset: start + at, length: size });
+    for (let at = 0; at + size <= content.length; at += size) index.add((at / size + 1) as Position, { offset: start + at, length: size, sum: checksum(content.subarray(at, at + size), 0) });
     return index;
   };
   const index = await make(bytes);
@@ -41,7 +41,13 @@ async function shelved(bytes: Uint8Array, size: number): Promise<{ shelf: Snapsh
     await shelf.add(PATH, await make(content));
     reads = 0;
   };
-  return { shelf, reads: () => reads, replace };
+  const rot = (id: number): void => rig.image.flipBit(PATH, (index.find(id as Position)?.offset ?? 0) + size - 1, 0);
+  const cut = async (by: number): Promise<void> => {
+    const file = await rig.disk.open(PATH, 'write');
+    await file.truncate((await file.size()) - by);
+    await file.close();
+  };
+  return { shelf, reads: () => reads, replace, rot, cut };
 }
 
 function numbered(length: number, seed: number): Uint8Array {
@@ -69,4 +75,27 @@ test('what was read of a snapshot that is gone is not given for one that has its
   const other = numbered(5_000, 4);
   await replace(other);
   expect(Buffer.compare((await shelf.payload(2 as Position)) ?? Buffer.alloc(0), other.subarray(1_000, 2_000))).toBe(0);
+});
+
+test.each([
+  ['within a piece', 1_000],
+  ['longer than a piece', 300_000],
+])('a payload that has changed on the disk is not given: %s', async (_, size) => {
+  const bytes = numbered(size * 3, 5);
+  const { shelf, rot } = await shelved(bytes, size);
+  rot(2);
+  await expect(shelf.payload(2 as Position)).rejects.toMatchObject({ code: 'LOCKSTEP_SNAPSHOT_DAMAGED', message: expect.stringContaining('a payload with a wrong checksum') as unknown });
+  for (const id of [1, 3]) expect(Buffer.compare((await shelf.payload(id as Position)) ?? Buffer.alloc(0), bytes.subarray((id - 1) * size, id * size))).toBe(0);
+});
+
+test('a snapshot that has become shorter is damaged', async () => {
+  const { shelf, cut } = await shelved(numbered(3_000, 6), 1_000);
+  await cut(1);
+  await expect(shelf.payload(3 as Position)).rejects.toMatchObject({ code: 'LOCKSTEP_SNAPSHOT_DAMAGED' });
+});
+
+test('an index that was not made in the order of the ids knows the checksums all the same', () => {
+  const index = new PayloadIndex();
+  for (let id = 3_000; id >= 1; id--) index.add(id as Position, { offset: id * 10, length: id, sum: 0xffff_ffff - id });
+  for (const id of [1, 1_500, 3_000]) expect(index.find(id as Position)).toEqual({ offset: id * 10, length: id, sum: 0xffff_ffff - id });
 });
