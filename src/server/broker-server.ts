@@ -112,9 +112,9 @@ export class BrokerServer {
 
   private assemble(copy: Copy): Parts {
     const { ports, config, run } = this;
-    const { clock, log, disk, network } = ports;
+    const { clock, log, disk, network, checksum } = ports;
     const recent = new RecentGroups(config.tuning.recentBytesMax);
-    const feedTools = { copy, recent, disk, clock, log, tuning: config.tuning, server: config.server };
+    const feedTools = { copy, recent, disk, checksum, clock, log, tuning: config.tuning, server: config.server };
     const leading = new Leading(config, run, network, feedTools, {
       acknowledged: () => this.released(),
       changed: () => this.changed(),

@@ -1,22 +1,23 @@
 import type { ReplicationStatus } from '../core/control/broker.js';
 import { counted } from '../core/counted.js';
 import { NO_POSITION, type JournalId, type Monotonic, type Position, type ServerId, type Term } from '../core/identity.js';
-import { EMPTY_LOG, type LogPoint } from '../core/journal/envelope.js';
+import { EMPTY_LOG, type Checksum, type LogPoint } from '../core/journal/envelope.js';
 import { FOLLOWER_FRAME_BYTES_MAX, type HelloFrame, type OfferFrame, type ReplicationFrame } from '../core/replication/frames.js';
 import { lastSharedPosition } from '../core/replication/known-log.js';
 import { LeaderSession, type LeaderIdentity } from '../core/replication/leader-session.js';
 import { cutRecords, lastWithin } from '../core/replication/run-of-records.js';
 import type { Clock, Cancel } from '../ports/clock.js';
-import type { Disk } from '../ports/disk.js';
+import type { Disk, DiskFile } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
 import type { Stream } from '../ports/stream.js';
 import type { BrokerTuning } from './config.js';
 import type { Copy } from './copy.js';
-import { describe } from './disk-io.js';
+import { codeOf, describe } from './disk-io.js';
 import type { RecordRun } from './journal/api.js';
 import { Progress } from './progress.js';
 import type { RecentGroups } from './recent-groups.js';
 import { ReplicationWire } from './replication-wire.js';
+import { SnapshotCheck } from './snapshot-file.js';
 import type { ShelvedSnapshot } from './snapshot-shelf.js';
 
 /*
@@ -25,12 +26,14 @@ import type { ShelvedSnapshot } from './snapshot-shelf.js';
  * Invariants
  * - Records go out in the order of the log, each once, beginning behind the point that the follower confirmed.
  * - Bytes sent and not acknowledged are bounded; a follower that falls behind what is in memory is served from the journal.
+ * - A snapshot that has been damaged on the disk is not sent to its end, and never again.
  * - After `stop` nothing that the follower says counts any more.
  */
 export interface FeedTools {
   readonly copy: Copy;
   readonly recent: RecentGroups;
   readonly disk: Disk;
+  readonly checksum: Checksum;
   readonly clock: Clock;
   readonly log: Log;
   readonly tuning: BrokerTuning;
@@ -205,7 +208,7 @@ export class Feed {
       copy.neededFrom = 1 as Position;
       return this.offer('anew', EMPTY_LOG, 0);
     }
-    this.stop('the follower needs a snapshot and there is none', 'there is no snapshot yet; try again');
+    this.stop('the follower needs a snapshot and there is no good one', 'there is no good snapshot yet; try again');
   }
 
   private offer(mode: OfferFrame['mode'], point: LogPoint, snapshotBytes: number): void {
@@ -231,24 +234,36 @@ export class Feed {
     try {
       const file = await disk.open(snapshot.path, 'read');
       try {
-        if (this.over) return;
-        this.offer('snapshot', snapshot.head.point, snapshot.bytes);
-        for (let offset = 0; offset < snapshot.bytes; ) {
-          const bytes = await file.read(offset, Math.min(SNAPSHOT_CHUNK_BYTES, snapshot.bytes - offset));
-          if (this.over) return;
-          if (bytes.length === 0) throw new Error(`${snapshot.path} ends too early`);
-          this.wire.send({ kind: 'chunk', bytes });
-          this.progressOf?.bytes(bytes.length);
-          offset += bytes.length;
-          await this.room();
-        }
-        this.wire.send({ kind: 'snapshot-end', bytes: snapshot.bytes });
+        if (!this.over) await this.sendFile(file, snapshot);
       } finally {
         await file.close();
       }
+    } catch (error) {
+      if (codeOf(error) !== 'LOCKSTEP_SNAPSHOT_DAMAGED') throw error;
+      // The follower comes again, and is given an older one, or the one that is made in its place.
+      copy.shelf.condemn(snapshot, error);
+      this.stop(describe(error), 'the snapshot here is damaged; try again');
     } finally {
       unpin();
     }
+  }
+
+  private async sendFile(file: DiskFile, snapshot: ShelvedSnapshot): Promise<void> {
+    const { checksum } = this.tools;
+    const check = new SnapshotCheck(snapshot.path, checksum);
+    this.offer('snapshot', snapshot.head.point, snapshot.bytes);
+    for (let offset = 0; offset < snapshot.bytes; ) {
+      const bytes = await file.read(offset, Math.min(SNAPSHOT_CHUNK_BYTES, snapshot.bytes - offset));
+      if (this.over) return;
+      if (bytes.length === 0) break;
+      check.push(bytes);
+      this.wire.send({ kind: 'chunk', bytes });
+      this.progressOf?.bytes(bytes.length);
+      offset += bytes.length;
+      await this.room();
+    }
+    check.end();
+    if (!this.over) this.wire.send({ kind: 'snapshot-end', bytes: snapshot.bytes });
   }
 
   private onReady(): void {

@@ -57,7 +57,7 @@ export function turn(clock: Clock): Promise<void> {
 
 async function fromSnapshot(tools: RebuildTools, wish: RebuildWish): Promise<Replica | null> {
   const { journal, shelf, upTo } = wish;
-  for (const snapshot of [...shelf.all].reverse()) {
+  for (const snapshot of [...shelf.good].reverse()) {
     const { point } = snapshot.head;
     if (point.position > upTo || !samePoint(point, await journal.pointAt(point.position))) continue;
     try {

@@ -204,6 +204,65 @@ function readHead(content: Uint8Array): SnapshotHead {
   return { cluster, point, digest };
 }
 
+/**
+ * Checks the blocks of a snapshot while its bytes pass by, however they are cut.
+ * Everything throws LockstepError LOCKSTEP_SNAPSHOT_DAMAGED naming the file and the offset.
+ */
+export class SnapshotCheck {
+  private readonly header = new Uint8Array(BLOCK_HEADER_BYTES);
+  private readonly view = new DataView(this.header.buffer);
+  private headerBytes = 0;
+  /** Of the block's content, still to come. */
+  private contentLeft = 0;
+  private blockAt = 0;
+  private chain = 0;
+  private ended = false;
+
+  constructor(
+    private readonly name: string,
+    private readonly checksum: Checksum,
+  ) {}
+
+  push(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.ended) throw damaged(this.name, this.blockAt, 'bytes after the end');
+      at += this.headerBytes < BLOCK_HEADER_BYTES ? this.takeHeader(bytes.subarray(at)) : this.takeContent(bytes.subarray(at));
+    }
+  }
+
+  /** No more bytes come. */
+  end(): void {
+    if (!this.ended) throw damaged(this.name, this.blockAt, 'it ends too early');
+  }
+
+  private takeHeader(bytes: Uint8Array): number {
+    const part = bytes.subarray(0, BLOCK_HEADER_BYTES - this.headerBytes);
+    this.header.set(part, this.headerBytes);
+    this.headerBytes += part.length;
+    if (this.headerBytes < BLOCK_HEADER_BYTES) return part.length;
+    this.contentLeft = this.view.getUint32(0);
+    if (this.contentLeft > BLOCK_BYTES_MAX) throw damaged(this.name, this.blockAt, `a block of ${this.contentLeft} bytes`);
+    this.chain = this.checksum(this.header.subarray(0, 5), this.chain);
+    if (this.contentLeft === 0) this.endBlock();
+    return part.length;
+  }
+
+  private takeContent(bytes: Uint8Array): number {
+    const part = bytes.subarray(0, this.contentLeft);
+    this.chain = this.checksum(part, this.chain);
+    this.contentLeft -= part.length;
+    if (this.contentLeft === 0) this.endBlock();
+    return part.length;
+  }
+
+  private endBlock(): void {
+    if (this.chain >>> 0 !== this.view.getUint32(5)) throw damaged(this.name, this.blockAt, 'a wrong checksum');
+    this.ended = this.view.getUint8(4) === BlockKind.end;
+    this.blockAt += BLOCK_HEADER_BYTES + this.view.getUint32(0);
+    this.headerBytes = 0;
+  }
+}
+
 export function damaged(name: string, offset: number, what: string): LockstepError {
   return new LockstepError(
     'LOCKSTEP_SNAPSHOT_DAMAGED',

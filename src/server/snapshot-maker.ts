@@ -68,7 +68,7 @@ export class SnapshotMaker {
     this.shared = upTo;
     this.wake?.();
     if (this.making !== null) return;
-    const last = this.shelf.newest?.head.point.position ?? 0;
+    const last = this.shelf.all.at(-1)?.head.point.position ?? 0;
     if (!this.isDue(live, upTo - last, bytesAppended - this.bytesAtLast) || upTo <= last || this.tools.clock.monotonic() < this.retryAfter) return;
     this.bytesAtLast = bytesAppended;
     this.itemsAtLast = itemsOf(live.core.counts);
@@ -86,10 +86,11 @@ export class SnapshotMaker {
   /**
    * A snapshot is as much work as its state has items, and so is building the state from it. Where there are many, as many records are awaited: else a
    * long queue would be written down again and again while it is emptied, for records that are applied as quickly as what they save is read. A queue that
-   * grows is measured by what it was at the last snapshot, so that the log between two grows with it and no faster.
+   * grows is measured by what it was at the last snapshot, so that the log between two grows with it and no faster. One that takes the place of a damaged
+   * one is always due.
    */
   private isDue(live: Replica, records: number, bytes: number): boolean {
-    if (bytes >= this.options.everyBytes) return true;
+    if (bytes >= this.options.everyBytes || this.shelf.needsNew) return true;
     this.itemsAtLast ??= this.shelf.newest === null ? 0 : itemsOf(live.core.counts);
     return records >= this.options.everyRecords && records >= Math.min(this.itemsAtLast, itemsOf(live.core.counts));
   }
@@ -105,7 +106,9 @@ export class SnapshotMaker {
   private async make(journal: Journal, live: Replica, upTo: Position): Promise<void> {
     const begun = this.tools.clock.monotonic();
     const small = itemsOf(live.core.counts) <= this.options.capturedItemsMax;
-    const captured = small ? capture(live, journal.head) : await this.shadow(journal, upTo);
+    // Where no good snapshot and not the whole log is left, this state is all there is, and no second one can be built.
+    const only = this.shelf.newest === null && journal.base.position !== NO_POSITION;
+    const captured = small || only ? capture(live, journal.head) : await this.shadow(journal, upTo);
     if (captured === null) return;
     const { position } = captured.point;
     const bytes = await this.write(captured);
@@ -179,7 +182,7 @@ export class SnapshotMaker {
 
   private async compact(journal: Journal): Promise<void> {
     const oldest = this.shelf.oldest;
-    if (oldest === null || this.shelf.all.length < 2) return;
+    if (oldest === null || this.shelf.good.length < 2) return;
     const before = Math.min(oldest.head.point.position + 1, this.neededFrom()) as Position;
     await journal.compactBefore(before);
   }

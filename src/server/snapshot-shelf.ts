@@ -11,6 +11,7 @@ import { damaged, readSnapshotHead, type PayloadPlace, type SnapshotHead } from 
  * Invariants
  * - A file under a snapshot's name was written and synced whole before it got that name.
  * - The two newest are kept; one that is being sent to the follower is kept as long as that takes.
+ * - A damaged one is given to nobody, and builds no state. Its file stays for the payloads in it that are whole, until a newer snapshot is there.
  * - Who reads payloads from a snapshot knows its index: `PayloadIndex`, made when the file is written or scanned.
  * - A payload is what it was when the index was made, or it is not given at all.
  */
@@ -34,6 +35,7 @@ export function snapshotPath(position: Position): string {
 export class SnapshotShelf {
   /** Oldest first. */
   private snapshots: ShelvedSnapshot[] = [];
+  private readonly damagedPaths = new Set<string>();
   private readonly pins = new Map<string, number>();
   private readonly indexes = new Map<string, PayloadIndex>();
   /** By path and number of the piece; the longest known first. */
@@ -58,21 +60,33 @@ export class SnapshotShelf {
     return shelf;
   }
 
+  /** Damaged ones too. */
   get all(): readonly ShelvedSnapshot[] {
     return this.snapshots;
   }
 
+  /** Those that are not known to be damaged, oldest first. */
+  get good(): readonly ShelvedSnapshot[] {
+    return this.snapshots.filter((one) => !this.damagedPaths.has(one.path));
+  }
+
   get newest(): ShelvedSnapshot | null {
-    return this.snapshots[this.snapshots.length - 1] ?? null;
+    return this.good.at(-1) ?? null;
   }
 
   get oldest(): ShelvedSnapshot | null {
-    return this.snapshots[0] ?? null;
+    return this.good[0] ?? null;
+  }
+
+  /** A damaged one is newer than all that are good. */
+  get needsNew(): boolean {
+    return this.snapshots.at(-1) !== this.good.at(-1);
   }
 
   /** A snapshot that now stands under its name, durably. */
   async add(path: string, index: PayloadIndex | null): Promise<void> {
     this.forgetPieces(path);
+    this.damagedPaths.delete(path);
     await this.look(path);
     if (index !== null) this.indexes.set(path, index);
   }
@@ -81,9 +95,17 @@ export class SnapshotShelf {
     this.indexes.set(path, index);
   }
 
-  /** Removes one that is damaged or speaks of another log. */
+  /** Uses one no more but for its payloads. */
+  condemn(snapshot: ShelvedSnapshot, error: unknown): void {
+    if (!this.snapshots.includes(snapshot)) return;
+    this.damagedPaths.add(snapshot.path);
+    this.log.write('error', `Snapshot ${snapshot.path} cannot be used: ${describe(error)}`, { code: codeOf(error) });
+  }
+
+  /** Removes one that is damaged, speaks of another log, or is not needed. */
   async discard(snapshot: ShelvedSnapshot): Promise<void> {
     this.snapshots = this.snapshots.filter((one) => one !== snapshot);
+    this.damagedPaths.delete(snapshot.path);
     this.indexes.delete(snapshot.path);
     this.forgetPieces(snapshot.path);
     await this.removeQuietly(snapshot.path);
@@ -94,9 +116,11 @@ export class SnapshotShelf {
     for (const snapshot of this.snapshots.filter((one) => one.path !== keep)) await this.discard(snapshot);
   }
 
-  /** Removes what is older than the two newest and not in use. */
+  /** Removes what is older than the two newest good ones, and damaged ones that a newer good one stands for, unless it is in use. */
   async prune(): Promise<void> {
-    const surplus = this.snapshots.slice(0, Math.max(0, this.snapshots.length - KEPT));
+    const kept = this.good.slice(-KEPT);
+    const position = kept.at(-1)?.head.point.position ?? 0;
+    const surplus = this.snapshots.filter((one) => !kept.includes(one) && one.head.point.position < position);
     for (const snapshot of surplus) if (!this.pins.has(snapshot.path)) await this.discard(snapshot);
   }
 

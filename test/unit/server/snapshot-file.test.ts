@@ -1,7 +1,7 @@
 import { BrokerCore } from '../../../src/core/broker/core.js';
 import { EMPTY_LOG } from '../../../src/core/journal/envelope.js';
 import { loadSnapshot } from '../../../src/server/rebuild.js';
-import { SnapshotWriter } from '../../../src/server/snapshot-file.js';
+import { SnapshotCheck, SnapshotWriter } from '../../../src/server/snapshot-file.js';
 import { encodedSnapshot, LIMITS } from '../core/broker/rig.js';
 import { checksum, Rig } from './journal/rig.js';
 
@@ -21,4 +21,38 @@ async function written(times: number): Promise<() => Promise<unknown>> {
 test('a snapshot whose state goes on behind its end is damaged: no broken assumption that would end the broker', async () => {
   await expect((await written(1))()).resolves.toBeDefined();
   await expect((await written(2))()).rejects.toMatchObject({ code: 'LOCKSTEP_SNAPSHOT_DAMAGED', message: expect.stringContaining('behind its end') as unknown });
+});
+
+describe('a snapshot whose bytes are checked while they pass by', () => {
+  async function bytesOf(): Promise<Uint8Array> {
+    const rig = new Rig(undefined, 1, true);
+    const file = await rig.disk.open('one.snap', 'create');
+    const writer = new SnapshotWriter(file, checksum);
+    await writer.head({ cluster: 'c', point: EMPTY_LOG, digest: 'd' });
+    for (const size of [0, 1, 40]) await writer.entry({ type: 99, version: 1, payload: new Uint8Array(size).fill(size) });
+    await writer.end();
+    return file.read(0, writer.bytes);
+  }
+
+  function check(bytes: Uint8Array, step: number): void {
+    const checking = new SnapshotCheck('one.snap', checksum);
+    for (let at = 0; at < bytes.length; at += step) checking.push(bytes.subarray(at, at + step));
+    checking.end();
+  }
+
+  test('is whole, however its bytes are cut', async () => {
+    const bytes = await bytesOf();
+    for (let step = 1; step <= bytes.length; step++) expect(() => check(bytes, step)).not.toThrow();
+  });
+
+  test('is damaged with any bit altered, any byte missing at its end, or one more', async () => {
+    const bytes = await bytesOf();
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const altered = bytes.slice();
+      altered[bit >> 3] = (altered[bit >> 3] as number) ^ (1 << (bit & 7));
+      expect(() => check(altered, 7)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_SNAPSHOT_DAMAGED' }) as Error);
+    }
+    for (let length = 0; length < bytes.length; length++) expect(() => check(bytes.subarray(0, length), 7)).toThrow('it ends too early');
+    expect(() => check(Uint8Array.of(...bytes, 0), 7)).toThrow('bytes after the end');
+  });
 });

@@ -1,4 +1,4 @@
-import { Host, World, startedPair, syncedPair } from './brokers.js';
+import { Host, World, peerOf, startedPair, syncedPair } from './brokers.js';
 
 const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
 
@@ -23,12 +23,33 @@ function leaveSession(host: Host): void {
 
 const snapshots = (host: Host): string[] => host.image.paths().filter((path) => path.endsWith('.snap'));
 
+/** Alters a byte of the state in the newest snapshot: of a session's client id, which nobody reads as long as the server runs. */
+function rotState(host: Host): string {
+  const newest = snapshots(host)[snapshots(host).length - 1] as string;
+  const at = Buffer.from(host.image.content(newest)).indexOf('away');
+  expect(at).toBeGreaterThan(0);
+  host.image.flipBit(newest, at, 0);
+  return newest;
+}
+
 /** Alters a byte of the payload of message `number` in the newest snapshot. */
 function rot(host: Host, number: number): void {
   const newest = snapshots(host)[snapshots(host).length - 1] as string;
   const at = Buffer.from(host.image.content(newest)).indexOf(`<${number}>`);
   expect(at).toBeGreaterThan(0);
   host.image.flipBit(newest, at + 10, 1);
+}
+
+/** All that wait for the session that was away are there, the first ones with their payloads. */
+async function expectsAll(world: World, host: Host, count: number): Promise<void> {
+  const client = host.client();
+  client.connect('away');
+  await world.run(50);
+  const payloads: string[] = [];
+  for (const { message } of client.of('deliver')) host.edge?.loadPayload(message, (payload) => payloads.push(payload === null ? 'LOST' : new TextDecoder().decode(payload).slice(0, 4)));
+  await world.run(50);
+  expect(payloads).toEqual(['<0>x', '<1>x', '<2>x', '<3>x', '<4>x', '<5>x', '<6>x', '<7>x', '<8>x', '<9>x']);
+  expect(host.status.queued + payloads.length).toBe(count);
 }
 
 describe('a payload that has changed in a snapshot while the server runs', () => {
@@ -91,5 +112,73 @@ describe('a payload that has changed in a snapshot while the server runs', () =>
     expect(two.log.from('error').join()).toContain('a payload with a wrong checksum');
     expect(two.status.journal.damage).toBeNull();
     expect(two.head).toBe(one.head);
+  });
+});
+
+describe.each([
+  ['captured', 1_000_000],
+  ['built a second time', 0],
+])('a snapshot that has changed on the disk of the leader, with new ones %s', (_, snapshotCapturedItemsMax) => {
+  const TUNING = { ...SMALL_SNAPSHOTS, snapshotCapturedItemsMax };
+
+  /** `two` was away while the log that both share was compacted away. */
+  async function apart(): Promise<{ world: World; one: Host; two: Host }> {
+    const { world, one, two } = await startedPair(TUNING);
+    two.kill();
+    one.serve(1, { peer: null });
+    leaveSession(one);
+    await fill(world, one, 600);
+    await world.until(() => snapshots(one).length === 2, 'two snapshots');
+    await world.run(500);
+    await two.start();
+    return { world, one, two };
+  }
+
+  function follow(leader: Host, follower: Host, term: number): void {
+    leader.serve(term, { peer: peerOf(follower) });
+    follower.follow(leader, term);
+  }
+
+  test('is not sent: the follower gets the older one, and a new one takes its place', async () => {
+    const { world, one, two } = await apart();
+    const damaged = rotState(one);
+    follow(one, two, 1);
+    await world.until(() => one.status.replication?.phase === 'in-step', 'in step', 3_000);
+    expect(one.log.from('error').join()).toContain(`Snapshot ${damaged} cannot be used`);
+    expect(two.log.from('error')).toEqual([]);
+    expect(two.head).toBe(one.head);
+    await world.run(1_500);
+    expect(two.status.diverged).toBeNull();
+    await fill(world, one, 1);
+    await world.until(() => snapshots(one).length === 2 && !snapshots(one).includes(damaged), 'a new one', 3_000);
+    one.kill();
+    await one.start();
+    expect(one.log.from('error').join()).not.toContain(`Snapshot ${snapshots(one)[1]} cannot be used`);
+    expect(one.status.queued).toBe(601);
+  });
+
+  test('is not sent where it is the only one, either: the follower waits for a new one, and no payload is lost', async () => {
+    const { world, one, two } = await apart();
+    follow(one, two, 1);
+    await world.until(() => one.status.replication?.phase === 'in-step', 'in step');
+    one.kill();
+    one.image.wipe();
+    two.idle(false, 1);
+    two.serve(2);
+    await world.run(100);
+    expect(snapshots(two)).toHaveLength(1);
+    const damaged = rotState(two);
+    await one.start();
+    follow(two, one, 2);
+    await world.until(() => one.status.trouble?.includes('there is no good snapshot yet') === true, 'refused', 3_000);
+    expect(two.status).toMatchObject({ role: 'serve', journal: { damage: null } });
+    await fill(world, two, 1);
+    await world.until(() => two.status.replication?.phase === 'in-step', 'in step', 5_000);
+    expect(snapshots(two)).not.toContain(damaged);
+    expect(one.head).toBe(two.head);
+    two.kill();
+    one.idle(false, 2);
+    one.serve(3);
+    await expectsAll(world, one, 601);
   });
 });
