@@ -10,7 +10,7 @@ import type { Journal } from './journal/api.js';
 import { FORGET, Replica } from './replica.js';
 import { damaged, scanSnapshot, type SnapshotHead } from './snapshot-file.js';
 import { PayloadIndex, samePoint, type ShelvedSnapshot, type SnapshotShelf } from './snapshot-shelf.js';
-import { codeOf, describe } from './disk-io.js';
+import { codeOf } from './disk-io.js';
 
 /*
  * The broker's state from the newest good snapshot and the records behind it, in slices: whoever is served meanwhile goes on
@@ -64,8 +64,8 @@ async function fromSnapshot(tools: RebuildTools, wish: RebuildWish): Promise<Rep
       return await restore(tools, wish, snapshot);
     } catch (error) {
       if (codeOf(error) === 'LOCKSTEP_RECORD_UNKNOWN' || error instanceof Cancelled) throw error;
-      tools.log.write('error', `Snapshot ${snapshot.path} cannot be used: ${describe(error)}`, { code: codeOf(error) });
-      await shelf.discard(snapshot);
+      // Not removed: what serves meanwhile may have payloads nowhere else.
+      shelf.condemn(snapshot, error);
     }
   }
   return null;

@@ -102,7 +102,7 @@ export class SnapshotShelf {
     this.log.write('error', `Snapshot ${snapshot.path} cannot be used: ${describe(error)}`, { code: codeOf(error) });
   }
 
-  /** Removes one that is damaged, speaks of another log, or is not needed. */
+  /** Removes one that speaks of another log, or is not needed. */
   async discard(snapshot: ShelvedSnapshot): Promise<void> {
     this.snapshots = this.snapshots.filter((one) => one !== snapshot);
     this.damagedPaths.delete(snapshot.path);

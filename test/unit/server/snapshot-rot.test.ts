@@ -52,6 +52,24 @@ async function expectsAll(world: World, host: Host, count: number): Promise<void
   expect(host.status.queued + payloads.length).toBe(count);
 }
 
+/** `two` was away while the log that both share was compacted away. */
+async function apart(snapshotCapturedItemsMax: number): Promise<{ world: World; one: Host; two: Host }> {
+  const { world, one, two } = await startedPair({ ...SMALL_SNAPSHOTS, snapshotCapturedItemsMax });
+  two.kill();
+  one.serve(1, { peer: null });
+  leaveSession(one);
+  await fill(world, one, 600);
+  await world.until(() => snapshots(one).length === 2, 'two snapshots');
+  await world.run(500);
+  await two.start();
+  return { world, one, two };
+}
+
+function follow(leader: Host, follower: Host, term: number): void {
+  leader.serve(term, { peer: peerOf(follower) });
+  follower.follow(leader, term);
+}
+
 describe('a payload that has changed in a snapshot while the server runs', () => {
   test('is not delivered: the copy is damaged, and this server serves no more', async () => {
     const world = new World();
@@ -119,28 +137,8 @@ describe.each([
   ['captured', 1_000_000],
   ['built a second time', 0],
 ])('a snapshot that has changed on the disk of the leader, with new ones %s', (_, snapshotCapturedItemsMax) => {
-  const TUNING = { ...SMALL_SNAPSHOTS, snapshotCapturedItemsMax };
-
-  /** `two` was away while the log that both share was compacted away. */
-  async function apart(): Promise<{ world: World; one: Host; two: Host }> {
-    const { world, one, two } = await startedPair(TUNING);
-    two.kill();
-    one.serve(1, { peer: null });
-    leaveSession(one);
-    await fill(world, one, 600);
-    await world.until(() => snapshots(one).length === 2, 'two snapshots');
-    await world.run(500);
-    await two.start();
-    return { world, one, two };
-  }
-
-  function follow(leader: Host, follower: Host, term: number): void {
-    leader.serve(term, { peer: peerOf(follower) });
-    follower.follow(leader, term);
-  }
-
   test('is not sent: the follower gets the older one, and a new one takes its place', async () => {
-    const { world, one, two } = await apart();
+    const { world, one, two } = await apart(snapshotCapturedItemsMax);
     const damaged = rotState(one);
     follow(one, two, 1);
     await world.until(() => one.status.replication?.phase === 'in-step', 'in step', 3_000);
@@ -158,7 +156,7 @@ describe.each([
   });
 
   test('is not sent where it is the only one, either: the follower waits for a new one, and no payload is lost', async () => {
-    const { world, one, two } = await apart();
+    const { world, one, two } = await apart(snapshotCapturedItemsMax);
     follow(one, two, 1);
     await world.until(() => one.status.replication?.phase === 'in-step', 'in step');
     one.kill();
@@ -181,4 +179,21 @@ describe.each([
     one.serve(3);
     await expectsAll(world, one, 601);
   });
+});
+
+test('a damaged snapshot from which no second state can be built stays for its payloads, until a new one is there', async () => {
+  const { world, one, two } = await apart(0);
+  follow(one, two, 1);
+  await world.until(() => one.status.replication?.phase === 'in-step', 'in step');
+  one.kill();
+  two.idle(false, 1);
+  two.serve(2);
+  await world.run(100);
+  expect(snapshots(two)).toHaveLength(1);
+  const damaged = rotState(two);
+  await fill(world, two, 1_300);
+  await world.run(15_000);
+  await fill(world, two, 1);
+  await world.until(() => !snapshots(two).includes(damaged), 'a new one', 3_000);
+  await expectsAll(world, two, 1_901);
 });
