@@ -21,7 +21,7 @@ export interface BrokerConfig {
 
 /** Limits that need not be equal on both servers. What happens at each is said with it. */
 export interface BrokerTuning {
-  /** Bytes appended and not yet admitted; above it clients are not read from, until half of it is left. */
+  /** Bytes appended and not yet admitted, and 64 for each effect that waits for that; above it clients are not read from, until half of it is left. */
   readonly unadmittedBytesMax: number;
   /** Bytes sent to the follower and not acknowledged; above it nothing is sent until it answers. */
   readonly inFlightBytesMax: number;

@@ -196,7 +196,7 @@ export class Serving implements ClientEdge {
     this.tools.copy.replica.core.deliverVolatile(topic, payload, this.hold);
     if (this.window.held === before) return ACCEPTED;
     if (at <= this.window.admitted) this.window.release(this.gate, this.deliver);
-    if (this.window.held > 0) this.weigh(at, payload.length + VOLATILE_OVERHEAD_BYTES * (this.window.held - before));
+    if (this.window.held > 0) this.weigh(at, payload.length + EFFECT_BYTES * (this.window.held - before));
     return ACCEPTED;
   }
 
@@ -315,9 +315,10 @@ export class Serving implements ClientEdge {
       return refused('disk-full', journal.full ? 'there is no room on the disk' : 'the disk does not keep up');
     }
     const record = journal.append(draft.type, draft.version, origin, this.current, draft.payload);
+    const before = this.window.held;
     this.holdingFor = record.position;
     copy.replica.apply(record, this.hold);
-    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES);
+    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * (this.window.held - before));
     return ACCEPTED;
   }
 
@@ -377,7 +378,8 @@ export class Serving implements ClientEdge {
 
 const ACCEPTED: Submitted = { kind: 'accepted' };
 const NO_BYTES = new Uint8Array(0);
-const VOLATILE_OVERHEAD_BYTES = 64;
+/** What an effect counts while it is held: a record may have as many as there are subscribers. */
+const EFFECT_BYTES = 64;
 const ORPHANS_PER_RECORD = 500;
 const GRACE_RETRY_MS = 500;
 

@@ -1,0 +1,38 @@
+import { syncedPair, type Host, type TestClient } from './brokers.js';
+
+const SUBSCRIBERS = 50;
+/** `unadmittedBytesMax` of these brokers, and what an effect counts. */
+const UNADMITTED_BYTES_MAX = 64 * 1024;
+const EFFECT_BYTES = 64;
+
+function subscribers(host: Host): TestClient[] {
+  return Array.from({ length: SUBSCRIBERS }, (_, i) => {
+    const client = host.client();
+    client.connect(`subscriber ${i}`);
+    client.subscribe('t', 0);
+    return client;
+  });
+}
+
+test('what waits for admission is bounded by what comes of the records too: a short one may go to many subscribers', async () => {
+  const { world, one, two } = await syncedPair();
+  const watchers = subscribers(one);
+  const publisher = one.client();
+  publisher.connect('publisher');
+  await world.run(50);
+  world.net.cutBoth('one', 'two');
+  let sent = 0;
+  while (!publisher.edge.congested && sent < 1_000) {
+    publisher.publish('t', 'x');
+    sent += 1;
+  }
+  expect(sent).toBeGreaterThan(10);
+  expect((sent - 1) * (SUBSCRIBERS + 1) * EFFECT_BYTES).toBeLessThanOrEqual(UNADMITTED_BYTES_MAX);
+  await world.run(300);
+  expect(publisher.resumed).toBe(0);
+  world.net.healBoth('one', 'two');
+  await world.until(() => publisher.acknowledged === sent, 'all acknowledged');
+  expect(publisher.resumed).toBe(1);
+  for (const watcher of watchers) expect(watcher.of('deliver')).toHaveLength(sent);
+  expect(two.head).toBe(one.head);
+});
