@@ -11,6 +11,7 @@ import { FORGET, Replica } from './replica.js';
 import { damaged, scanSnapshot, type SnapshotHead } from './snapshot-file.js';
 import { PayloadIndex, samePoint, type ShelvedSnapshot, type SnapshotShelf } from './snapshot-shelf.js';
 import { codeOf } from './disk-io.js';
+import { isPassing } from './journal/files.js';
 
 /*
  * The broker's state from the newest good snapshot and the records behind it, in slices: whoever is served meanwhile goes on
@@ -63,7 +64,7 @@ async function fromSnapshot(tools: RebuildTools, wish: RebuildWish): Promise<Rep
     try {
       return await restore(tools, wish, snapshot);
     } catch (error) {
-      if (codeOf(error) === 'LOCKSTEP_RECORD_UNKNOWN' || error instanceof Cancelled) throw error;
+      if (codeOf(error) === 'LOCKSTEP_RECORD_UNKNOWN' || error instanceof Cancelled || isPassing(error)) throw error;
       // Not removed: what serves meanwhile may have payloads nowhere else.
       shelf.condemn(snapshot, error);
     }

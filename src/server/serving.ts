@@ -182,6 +182,11 @@ export class Serving implements ClientEdge {
 
   submit(operation: Operation, origin: number): Submitted {
     if (!this.serving) return this.whileAway(operation);
+    const submitted = this.record(operation, origin);
+    return submitted.kind === 'refused' && submitted.reason !== 'limit' && operation.kind === 'disconnect' ? this.whileAway(operation) : submitted;
+  }
+
+  private record(operation: Operation, origin: number): Submitted {
     const { core } = this.tools.copy.replica;
     const refusal = core.refusal(operation);
     if (refusal !== null) return refused('limit', refusal.detail);
@@ -349,7 +354,7 @@ export class Serving implements ClientEdge {
   private sayUnsaid(): void {
     if (!this.serving) return;
     for (const [connection, operation] of this.unsaid) {
-      const submitted = this.submit(operation, RecordOrigin.lockstep);
+      const submitted = this.record(operation, RecordOrigin.lockstep);
       if (submitted.kind === 'refused' && submitted.reason !== 'limit') return;
       this.unsaid.delete(connection);
     }

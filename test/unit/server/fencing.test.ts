@@ -234,6 +234,22 @@ describe('drain (R10)', () => {
     expect(watcher.of('deliver').map(({ message }) => message.topic)).toEqual(['will']);
   });
 
+  test('a client that left while the disk had no room for that is gone when it has', async () => {
+    const { world, one } = await syncedPair();
+    const client = one.client();
+    client.connect('a', true);
+    await world.run(50);
+    const { journal } = (one.server as unknown as { parts: { copy: { journal: { canAppend: (bytes: number) => boolean } } } }).parts.copy;
+    const canAppend = journal.canAppend.bind(journal);
+    journal.canAppend = () => false;
+    expect(client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1)).toEqual({ kind: 'accepted' });
+    await world.run(500);
+    expect(one.status.sessions).toBe(1);
+    journal.canAppend = canAppend;
+    await world.run(500);
+    expect(one.status.sessions).toBe(0);
+  });
+
   test('a client that left during a drain is gone afterwards, also when the disk had no room for that at first', async () => {
     const { world, one, two } = await syncedPair();
     const client = one.client();
