@@ -181,7 +181,7 @@ export class HaManager {
       leaseLeftMs: until === null ? null : Math.max(0, Math.round(until - now)),
       inDoubt: task !== null && task.kind !== 'accept' ? (task.claim?.term ?? null) : null,
       repositories: this.repositories.view,
-      advice: this.situation === null ? null : adviceFor(this.ha, this.situation),
+      advice: this.broker.fatal ?? (this.situation === null ? null : adviceFor(this.ha, this.situation)),
     };
   }
 

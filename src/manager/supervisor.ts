@@ -61,6 +61,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   private startCount = 0;
   private restart: Cancel | null = null;
   private ended = false;
+  private lastFatal: string | null = null;
   private whenGone: (() => void) | null = null;
 
   constructor(
@@ -81,6 +82,11 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
 
   get pid(): number | null {
     return this.child?.pid ?? null;
+  }
+
+  /** Why the last process could not go on, while none is there that says better; forgotten when one has lived for a while. */
+  get fatal(): string | null {
+    return this.latest === null ? this.lastFatal : null;
   }
 
   /** Processes that ended without having been told to. */
@@ -202,13 +208,17 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
       this.latest = message.status;
       this.vainStarts = 0;
       this.heardAt = this.clock.monotonic();
-      if (this.heardAt - this.startedAt > this.options.restartDelayMaxMs) this.failures = 0;
+      if (this.heardAt - this.startedAt > this.options.restartDelayMaxMs) {
+        this.failures = 0;
+        this.lastFatal = null;
+      }
       if (this.isNews(before, message.status)) this.changed();
     } else if (message.kind === 'log') {
       // A share that hangs for minutes has one keeper after the other killed, and each says the same of it.
       if (this.options.abandonsKilled) this.quiet.write(message.level, message.message, message.message, message.fields);
       else this.log.write(message.level, message.message, message.fields);
     } else {
+      this.lastFatal = `the ${this.options.name} cannot go on, and is started again and again: ${message.message}`;
       this.quiet.write('error', message.code, `The ${this.options.name} cannot go on: ${message.message}`, { code: message.code });
     }
   }

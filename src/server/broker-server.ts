@@ -92,8 +92,13 @@ export class BrokerServer {
       this.carryOut();
       await copy.build();
     } catch (error) {
-      this.fail(codeOf(error) || 'LOCKSTEP_BROKER_FAILED', describe(error));
+      this.failBecauseOf(error);
     }
+  }
+
+  private failBecauseOf(error: unknown): void {
+    const remedy = error instanceof LockstepError ? `. ${error.remedy}` : '';
+    this.fail(codeOf(error) || 'LOCKSTEP_BROKER_FAILED', `${describe(error)}${remedy}`);
   }
 
   /** A broken assumption somewhere in this process: nothing more is acknowledged, the manager is told, the process ends. */
@@ -142,6 +147,7 @@ export class BrokerServer {
         parts.following?.copyChanged();
         this.changed();
       },
+      unreadable: (error) => this.failBecauseOf(error),
     });
     leading.open();
     return parts;

@@ -35,6 +35,8 @@ export interface CopyListener {
   records(run: RecordRun): void;
   /** Damage, disk full, or the end of a change: look at the copy again. */
   changed(): void;
+  /** The host does not let a change of the past read what it needs. The copy is not damaged, and has no state: a new process tries it from the beginning. */
+  unreadable(error: unknown): void;
 }
 
 export interface CopyOptions extends SnapshotMakerOptions {
@@ -269,6 +271,9 @@ export class Copy {
       try {
         await this.maker.cancel();
         await work();
+      } catch (error) {
+        if (codeOf(error) === 'LOCKSTEP_JOURNAL_UNREADABLE') this.listener?.unreadable(error);
+        throw error;
       } finally {
         this.target = null;
         this.listener?.changed();

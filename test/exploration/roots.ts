@@ -167,7 +167,7 @@ export const ROOTS: readonly Root[] = [
 export const DANGERS: readonly { readonly flaw: Flaw; readonly root: string; readonly faults: number; readonly kinds: Partial<Kinds> }[] = [
   { flaw: 'membership', root: 'takeover', faults: 1, kinds: { crash: 1 } },
   { flaw: 'solo-without-claim', root: 'in-sync', faults: 2, kinds: { crash: 1 } },
-  { flaw: 'no-record-is-defeat', root: 'admission', faults: 3, kinds: { doubt: 1, session: 1 } },
+  { flaw: 'no-record-is-defeat', root: 'admission-unanswered', faults: 2, kinds: { session: 1 } },
   { flaw: 'no-fence', root: 'in-sync', faults: 1, kinds: {} },
   { flaw: 'no-drain', root: 'in-sync', faults: 1, kinds: { switchover: 1 } },
   { flaw: 'resume-own-term', root: 'admission-in-doubt', faults: 0, kinds: {} },

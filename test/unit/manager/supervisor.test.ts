@@ -7,7 +7,7 @@ interface Status {
   readonly run: string;
   readonly orderSeq: number;
 }
-type Message = { readonly kind: 'status'; readonly status: Status };
+type Message = { readonly kind: 'status'; readonly status: Status } | { readonly kind: 'fatal'; readonly code: string; readonly message: string };
 
 class FakeChild implements Child<unknown, Message> {
   killed = false;
@@ -156,4 +156,14 @@ test('killed processes that do not end are not joined by ever more of them', () 
   children[0]?.handlers?.closed('was ended by SIGKILL');
   clock.advance(TICK_MS);
   expect(children).toHaveLength(LINGERING_MAX + 1);
+});
+
+test('why a process cannot go on is told as long as none is there that lives', () => {
+  const { clock, children, supervisor } = watched();
+  children[0]?.handlers?.message({ kind: 'fatal', code: 'LOCKSTEP_JOURNAL_UNREADABLE', message: 'journal/journal.json cannot be read now: EMFILE' });
+  children[0]?.handlers?.closed('exit 1');
+  expect(supervisor.fatal).toContain('EMFILE');
+  clock.advance(100);
+  children[1]?.answer();
+  expect(supervisor.fatal).toBeNull();
 });

@@ -401,6 +401,24 @@ describe('damage', () => {
     expect(two.head).toBe(one.head);
   });
 
+  test('a log that the host does not let read, for want of files: the broker ends and says what to do, and the next one is whole', async () => {
+    const { world, one, two } = await startedPair();
+    const client = one.client();
+    client.connect('a');
+    await fill(world, client, 20);
+    const id = two.journal;
+    two.kill();
+    two.image.failNext('open', 'EMFILE', 1, '.segment');
+    await two.start().catch(() => undefined);
+    await world.run(100);
+    expect(JSON.stringify(two.fatal)).toContain('LOCKSTEP_JOURNAL_UNREADABLE');
+    expect(JSON.stringify(two.fatal)).toContain('EMFILE');
+    two.kill();
+    two.fatal.length = 0;
+    await two.start();
+    expect(two.status.journal).toMatchObject({ id, damage: null, position: one.head });
+  });
+
   test('a full disk: nothing is acknowledged, it is said, and it goes on by itself', async () => {
     const world = new World();
     const one = new Host(world, 'one');
