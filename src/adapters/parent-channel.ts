@@ -7,6 +7,13 @@ const UNSENT_MAX = 256;
 /** Messages that came before `handle`. */
 const EARLY_MAX = 256;
 
+const PARENT = process.ppid;
+
+/** Whether the parent is gone, asked of the system: a process that was held up has not come to hear `disconnect` yet. */
+export function isOrphaned(): boolean {
+  return !process.connected || process.ppid !== PARENT;
+}
+
 /**
  * The parent as this forked process sees it. `closed` comes once, when the parent is gone or has hung up; a process that was
  * not forked has no parent to hear from, and `closed` comes at once.

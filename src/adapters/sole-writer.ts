@@ -23,11 +23,15 @@ export const REPOSITORY_KEEPER: Writer = { name: 'repository keeper', opens: 're
  * there when it is gone. A broker can outlive its HA manager when it is paused or held by its disk just then; woken beside
  * a successor it would write over the successor's records. Where the system does not tell one process from a later one of the same
  * number, nothing is killed.
+ * @param isOrphaned asked right before anything is done to the other or to the file: a process without its parent may itself be the earlier one,
+ * and the one that is named there its successor
+ * @returns false when it is orphaned: nothing may be opened then
  * @throws LockstepError LOCKSTEP_BROKER_LINGERS, LOCKSTEP_REPOSITORY_KEEPER_LINGERS when it is still there after a while; or an Error of the file system (rejects)
  */
-export async function becomeSoleWriter(file: string, log: Log, writer: Writer = BROKER): Promise<void> {
+export async function becomeSoleWriter(file: string, log: Log, isOrphaned: () => boolean, writer: Writer = BROKER): Promise<boolean> {
   const other = readIdentity(file);
   if (other !== null && other.pid !== process.pid && other.begun !== '' && stillLives(other)) {
+    if (isOrphaned()) return false;
     log.write('warn', `An earlier ${writer.name} of this server is still there (process ${other.pid}); it is killed before the ${writer.opens} opened`, { pid: other.pid });
     process.kill(other.pid, 'SIGKILL');
     for (let waited = 0; stillLives(other); waited += LOOK_MS) {
@@ -41,5 +45,7 @@ export async function becomeSoleWriter(file: string, log: Log, writer: Writer = 
       await sleep(LOOK_MS);
     }
   }
+  if (isOrphaned()) return false;
   writeFileSync(file, identityText(identityOf(process.pid)));
+  return true;
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createClock } from '../adapters/clock.js';
 import { watchFolder } from '../adapters/folder-watch.js';
 import { createPlainNetwork } from '../adapters/network.js';
-import { parentChannel } from '../adapters/parent-channel.js';
+import { isOrphaned, parentChannel } from '../adapters/parent-channel.js';
 import { createRandom } from '../adapters/random.js';
 import { createHashing } from '../adapters/repository/hashing.js';
 import { NodeRepository } from '../adapters/repository/store.js';
@@ -56,7 +56,7 @@ async function networkOf({ secretFile, cluster, server }: RepositoryKeeperConfig
 
 async function run(config: RepositoryKeeperConfig): Promise<void> {
   mkdirSync(config.folder, { recursive: true });
-  await becomeSoleWriter(path.join(config.folder, 'keeper.pid'), log, REPOSITORY_KEEPER);
+  if (!(await becomeSoleWriter(path.join(config.folder, 'keeper.pid'), log, isOrphaned, REPOSITORY_KEEPER))) return leave('hung');
   const hashing = await createHashing();
   const keeper = new RepositoryKeeper(
     {

@@ -3,7 +3,7 @@ import { checksum } from '../adapters/checksum.js';
 import { createClock } from '../adapters/clock.js';
 import { NodeDisk } from '../adapters/disk.js';
 import { createPlainNetwork } from '../adapters/network.js';
-import { parentChannel } from '../adapters/parent-channel.js';
+import { isOrphaned, parentChannel } from '../adapters/parent-channel.js';
 import { createRandom } from '../adapters/random.js';
 import { readPairKey } from '../adapters/secret.js';
 import { becomeSoleWriter } from '../adapters/sole-writer.js';
@@ -46,10 +46,6 @@ function leave(code: number): void {
   setTimeout(() => (code === 0 ? process.exit(0) : process.kill(process.pid, 'SIGKILL')), FAREWELL_MS);
 }
 
-function isOrphaned(): boolean {
-  return leaving || !process.connected;
-}
-
 function broken(error: unknown): void {
   const code = error instanceof LockstepError ? error.code : 'LOCKSTEP_BROKER_BROKEN';
   const message = error instanceof LockstepError ? `${error.message}. ${error.remedy}` : error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -82,10 +78,7 @@ async function run(config: BrokerProcessConfig): Promise<void> {
   const [doors, network, authenticator] = [await doorsOf(config), await replicationOf(config), await authenticatorOf(config)];
   const disk = new NodeDisk(config.folder);
   await disk.makeFolder('.');
-  // Without a manager there may be a successor already, which this process must neither end nor write beside.
-  if (isOrphaned()) return leave(1);
-  await becomeSoleWriter(path.join(config.folder, 'broker.pid'), log);
-  if (isOrphaned()) return leave(1);
+  if (!(await becomeSoleWriter(path.join(config.folder, 'broker.pid'), log, isOrphaned))) return leave(1);
   server = new BrokerServer(
     {
       disk: config.durability === 'both' ? disk : new UnsyncedDisk(disk),

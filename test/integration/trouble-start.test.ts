@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { lockstep, type CommandEnd } from './support/cli.js';
 import { pairTest, type Pair } from './support/pair.js';
+import { COMMAND } from './support/server.js';
 import { writeProfile, type Sections } from './support/profiles.js';
 import { stays } from './support/until.js';
 
@@ -196,3 +198,9 @@ describe('a server alone', () => {
   });
 });
 
+test('a start that is over ends its process, also with something left that would keep it for ever, as a child process does that the kernel holds', () => {
+  const keeping = 'data:text/javascript,setInterval(() => undefined, 1000)';
+  const { status, signal, stderr } = spawnSync(process.execPath, ['--import', keeping, COMMAND, 'start', '/nowhere/lockstep.yaml'], { encoding: 'utf8', timeout: 20_000, killSignal: 'SIGKILL' });
+  expect({ status, signal }).toEqual({ status: 2, signal: null });
+  expect(stderr).toContain('LOCKSTEP_PROFILE_MISSING');
+});

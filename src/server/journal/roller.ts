@@ -56,6 +56,7 @@ export class Roller {
       await context.disk.syncFolder(context.folder);
     } catch (error) {
       await file.close();
+      await this.removeSpare();
       throw error;
     }
     return { segment: new Segment(name, base, context.options.indexEveryBytes), file };
@@ -99,8 +100,12 @@ export class Roller {
     } catch {
       await spare.file?.close().catch(() => undefined);
       spare.file = null;
-      // What it has taken may be the very room that the journal waits for.
-      await removeIfThere(disk, pathIn(this.context, SPARE_NAME)).catch(() => undefined);
+      await this.removeSpare();
     }
+  }
+
+  /** What could not be made ready gives its room back: the log may be waiting for just that. */
+  private async removeSpare(): Promise<void> {
+    await removeIfThere(this.context.disk, pathIn(this.context, SPARE_NAME)).catch(() => undefined);
   }
 }

@@ -451,6 +451,34 @@ describe('trouble with the disk', () => {
     expect(again.head.position).toBe(journal.head.position);
   });
 
+  test('a segment that could not be filled in advance gives its room back', async () => {
+    const rig = new Rig();
+    const segmentBytes = 2 * 1024 * 1024;
+    const journal = await rig.open({ segmentBytes });
+    rig.image.failNext('sync', 'EDQUOT', 1, 'spare.tmp');
+    await rig.until(() => rig.image.usedBytes > segmentBytes);
+    await rig.until(() => !rig.image.awaitsFailure('sync'));
+    await rig.pass(100);
+    expect(rig.image.paths()).not.toContain(`${FOLDER}/spare.tmp`);
+    expect(rig.image.usedBytes).toBeLessThan(10_000);
+    await fill(rig, journal, 1, 3);
+    await rig.run(journal.close());
+  });
+
+  test('nor does one that could not get its name keep it', async () => {
+    const rig = new Rig();
+    const journal = await rig.open();
+    await rig.pass(1000);
+    rig.image.failNext('rename', 'ENOSPC', 1, 'spare.tmp');
+    for (let next = 1; !journal.full; next++) {
+      append(journal, `r${next}`);
+      await rig.pass(30);
+    }
+    expect(rig.image.paths()).not.toContain(`${FOLDER}/spare.tmp`);
+    await rig.until(() => journal.durable === journal.head.position);
+    expect(await labels(rig, journal)).toEqual(range(1, journal.head.position));
+  });
+
   test('a bit that turned since the opening is found when it is read, and ends the journal', async () => {
     const rig = new Rig();
     const journal = await rig.open();
