@@ -40,6 +40,7 @@ import { PidFile } from './pid-file.js';
 
 /** A stop that takes longer than this is cut short. Milliseconds. */
 const STOP_MS_MAX = 30_000;
+const WORDS = { promote: 'promotion', switchover: 'switchover' } as const;
 
 /**
  * Runs the server of a profile until it is told to stop (SIGINT, SIGTERM, POST /stop); resolves when it has stopped.
@@ -156,7 +157,7 @@ class RunningServer {
       return { kind: 'done', message: `the ${this.profile.server.id} server is stopping` };
     }
     const answer = this.manager?.wish(command.name) ?? { kind: 'refused' as const, why: 'the server is still starting' };
-    if (answer.kind === 'accepted') return { kind: 'done', message: `the ${command.name} is under way; "lockstep status" shows how it goes` };
+    if (answer.kind === 'accepted') return { kind: 'done', message: `the ${WORDS[command.name]} is under way; "lockstep status" shows how it goes` };
     return { kind: 'refused', code: 'LOCKSTEP_COMMAND_REFUSED', message: answer.why, remedy: 'See "lockstep status" for the state of both servers, and ask again when it fits.' };
   }
 
