@@ -4,7 +4,7 @@ import { systemConsole } from './console.js';
 
 /**
  * A server that has stopped ends by itself within this time, or is ended: a killed child process that a hung mount holds in the kernel would keep it
- * for as long as that lasts, and so would a look-up of a silent name service.
+ * for as long as that lasts. (What hangs in a thread of this very process, as a look-up of a silent name service, keeps it all the same.)
  */
 const END_MS_MAX = 1_000;
 

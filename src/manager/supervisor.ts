@@ -86,7 +86,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
 
   /** Why the last process could not go on, while none is there that says better; forgotten when one has lived for a while. */
   get fatal(): string | null {
-    return this.latest === null ? this.lastFatal : null;
+    return this.latest === null && this.failures > 1 ? this.lastFatal : null;
   }
 
   /** Processes that ended without having been told to. */

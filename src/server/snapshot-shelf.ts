@@ -3,6 +3,8 @@ import type { Position } from '../core/identity.js';
 import type { Disk, DiskFile } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
 import { codeOf, describe } from './disk-io.js';
+import { isPassing } from './journal/files.js';
+import { unreadable } from './journal/troubles.js';
 import { damaged, readSnapshotHead, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
 
 /*
@@ -207,6 +209,7 @@ export class SnapshotShelf {
       this.snapshots.push({ path, head, bytes });
       this.snapshots.sort((a, b) => a.head.point.position - b.head.point.position);
     } catch (error) {
+      if (isPassing(error)) throw unreadable(path, error);
       this.log.write('warn', `Snapshot ${path} cannot be used: ${describe(error)}`);
     } finally {
       if (file !== null) await file.close();

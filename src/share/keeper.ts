@@ -179,11 +179,15 @@ export class ShareKeeper {
 
   private async renew(order: KeeperOrder, now: Monotonic): Promise<void> {
     await this.lease.renew(order);
-    this.dueRenewal = now + this.parts.config.activeLockIntervalMs;
+    this.dueRenewal = now + this.renewalMs();
     this.dueWatch = this.dueRenewal;
     this.dueLook = Math.min(this.dueLook, this.now());
     if (!this.lease.taken) this.dueWatch = this.now();
     this.report();
+  }
+
+  private renewalMs(): number {
+    return this.lease.comesBack ? this.watchMs : this.parts.config.activeLockIntervalMs;
   }
 
   private async contend(order: KeeperOrder, now: Monotonic): Promise<void> {
@@ -198,7 +202,7 @@ export class ShareKeeper {
     await lease.acquire(order);
     this.dueTry = now + this.retryMs;
     if (!lease.taken) return;
-    this.dueRenewal = now + this.parts.config.activeLockIntervalMs;
+    this.dueRenewal = now + this.renewalMs();
     // What happened while nobody of us held the lock: look before anything is claimed.
     this.dueLook = Math.min(this.dueLook, this.now());
     this.report();

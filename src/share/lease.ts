@@ -77,6 +77,11 @@ export class Lease {
     return this.hold !== null;
   }
 
+  /** Ours, and not relied on until its heart has beaten for a while without a gap: it must beat faster than the longest gap that counts as none. */
+  get comesBack(): boolean {
+    return this.hold !== null && this.hold.back !== null;
+  }
+
   /** There may be something of ours to give up. */
   get standsMaybe(): boolean {
     return this.hold !== null || this.strayFrom !== null;
@@ -159,6 +164,7 @@ export class Lease {
       // Without a heartbeat the other server would take it for abandoned while we rely on it.
       this.detail = `taken, but its heartbeat could not be written: ${textOf(error)}`;
       await lock.release();
+      this.strayFrom = null;
       throw error;
     });
     if (!(await lock.stillOurs())) return this.lose('another server took it while it was being taken');

@@ -6,14 +6,14 @@ import type { Disk } from '../../ports/disk.js';
 import type { Log } from '../../ports/log.js';
 import type { Random } from '../../ports/random.js';
 import type { Journal } from './api.js';
-import type { JournalContext } from './context.js';
-import { isNoRoom, reasonOf } from './files.js';
+import { pathIn, type JournalContext } from './context.js';
+import { isNoRoom, isPassing, reasonOf } from './files.js';
 import { FileJournal } from './journal.js';
 import { META_SCHEMA, readMeta, writeMeta, type JournalMeta } from './meta.js';
 import { completeOptions, type JournalOptions } from './options.js';
 import { findLog, mendTail, segmentNames, tidy, type FoundLog } from './recovery.js';
 import type { ActiveSegment } from './roller.js';
-import { diskFull, metaMissing } from './troubles.js';
+import { diskFull, metaMissing, unreadable } from './troubles.js';
 
 export interface JournalSetup {
   readonly disk: Disk;
@@ -77,6 +77,7 @@ async function makeReady(context: JournalContext, meta: JournalMeta, found: Foun
   } catch (error) {
     // A full disk has not lost anything: this copy must not cease to count for it.
     if (isNoRoom(error)) throw error;
+    if (isPassing(error)) throw unreadable(pathIn(context, found.tail.segment.name), error);
     return { damage: `segment ${found.tail.segment.name} could not be made ready: ${reasonOf(error)}`, active: null };
   }
 }

@@ -402,17 +402,22 @@ describe('damage', () => {
   });
 
   test('a log that the host does not let read, for want of files: the broker ends and says what to do, and the next one is whole', async () => {
-    const { world, one, two } = await startedPair();
+    const { world, one, two } = await startedPair({ snapshotEveryRecords: 10 });
     const client = one.client();
     client.connect('a');
-    await fill(world, client, 20);
+    await fill(world, client, 60);
+    await world.run(500);
     const id = two.journal;
-    two.kill();
-    two.image.failNext('open', 'EMFILE', 1, '.segment');
-    await two.start().catch(() => undefined);
-    await world.run(100);
-    expect(JSON.stringify(two.fatal)).toContain('LOCKSTEP_JOURNAL_UNREADABLE');
-    expect(JSON.stringify(two.fatal)).toContain('EMFILE');
+    expect(two.image.paths().some((path) => path.startsWith('snapshots/'))).toBe(true);
+    for (const file of ['.segment', 'snapshots/']) {
+      two.kill();
+      two.fatal.length = 0;
+      two.image.failNext('open', 'EMFILE', 1, file);
+      await two.start().catch(() => undefined);
+      await world.run(100);
+      expect(JSON.stringify(two.fatal)).toContain('LOCKSTEP_JOURNAL_UNREADABLE');
+      expect(JSON.stringify(two.fatal)).toContain('EMFILE');
+    }
     two.kill();
     two.fatal.length = 0;
     await two.start();
