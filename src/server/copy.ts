@@ -218,8 +218,8 @@ export class Copy {
   }
 
   /**
-   * A payload that is not in memory, as it was when it came: what the disk has altered since is damage of this copy.
-   * @throws LockstepError LOCKSTEP_RECORD_GONE, LOCKSTEP_SNAPSHOT_DAMAGED, LOCKSTEP_JOURNAL_DAMAGED (rejects)
+   * A payload that is not in memory, as it was when it came: where the disk has altered it since, from another place that has it; without one that is damage of this copy.
+   * @throws LockstepError LOCKSTEP_RECORD_GONE, LOCKSTEP_JOURNAL_DAMAGED (rejects)
    */
   async readPayload(message: Message): Promise<Uint8Array> {
     if (message.payload !== null) return message.payload;
@@ -228,21 +228,22 @@ export class Copy {
 
   private async readBack(message: Message): Promise<Uint8Array> {
     if (message.payload !== null) return message.payload;
-    const shelved = await this.shelved(message.id);
+    const shelved = await this.shelf.payload(message.id);
     if (shelved !== null) return shelved;
-    const payload = await this.journal.payloadAt(message.id);
+    const payload = await this.recorded(message.id);
     const operation = decodeOperation({ type: RecordType.publish, version: 1, origin: 0, term: NO_TERM, position: message.id, chain: 0, payload });
     assert(operation.kind === 'publish' && operation.payload.length === message.size, `record ${message.id} does not hold the payload of message ${message.id}`);
     return operation.payload;
   }
 
-  private async shelved(id: Position): Promise<Uint8Array | null> {
+  private async recorded(id: Position): Promise<Uint8Array> {
     const { live } = this;
     try {
-      return await this.shelf.payload(id);
+      return await this.journal.payloadAt(id);
     } catch (error) {
-      // A change of the past may have put another file in its place meanwhile.
-      if (codeOf(error) === 'LOCKSTEP_SNAPSHOT_DAMAGED' && live === this.live && !this.changing) this.rotten(describe(error));
+      // A change of the past may have put other files in the place of these meanwhile.
+      const isLost = codeOf(error) === 'LOCKSTEP_RECORD_GONE' && this.shelf.hasDamaged && live === this.live && !this.changing;
+      if (isLost) this.rotten(`the payload of record ${id} has changed in a snapshot on the disk, and stands nowhere else`);
       throw error;
     }
   }

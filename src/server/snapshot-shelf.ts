@@ -97,9 +97,13 @@ export class SnapshotShelf {
     this.indexes.set(path, index);
   }
 
-  /** Uses one no more but for its payloads. */
+  get hasDamaged(): boolean {
+    return this.damagedPaths.size > 0;
+  }
+
+  /** Uses one no more but for its payloads. Not one in whose place another file was put since. */
   condemn(snapshot: ShelvedSnapshot, error: unknown): void {
-    if (!this.snapshots.includes(snapshot)) return;
+    if (!this.snapshots.includes(snapshot) || this.damagedPaths.has(snapshot.path)) return;
     this.damagedPaths.add(snapshot.path);
     this.log.write('error', `Snapshot ${snapshot.path} cannot be used: ${describe(error)}`, { code: codeOf(error) });
   }
@@ -140,14 +144,19 @@ export class SnapshotShelf {
   }
 
   /**
-   * The payload of a message that a snapshot holds; the newest first. `null` when none does.
-   * @throws LockstepError LOCKSTEP_SNAPSHOT_DAMAGED when it has changed while it lay there (rejects)
+   * The payload of a message that a snapshot holds; the newest first. A snapshot in which it has changed counts as damaged from then on, and the next
+   * one is asked. `null` when none has it as it was.
    */
   async payload(id: Position): Promise<Uint8Array | null> {
-    for (let i = this.snapshots.length - 1; i >= 0; i -= 1) {
-      const snapshot = this.snapshots[i] as ShelvedSnapshot;
+    for (const snapshot of [...this.snapshots].reverse()) {
       const place = this.indexes.get(snapshot.path)?.find(id) ?? null;
-      if (place !== null) return this.readPlace(snapshot.path, place);
+      if (place === null) continue;
+      try {
+        return await this.readPlace(snapshot.path, place);
+      } catch (error) {
+        if (codeOf(error) !== 'LOCKSTEP_SNAPSHOT_DAMAGED') throw error;
+        this.condemn(snapshot, error);
+      }
     }
     return null;
   }
