@@ -1,4 +1,4 @@
-import { LINGERING_MAX, START_LIMIT_FACTOR_MAX, Supervisor } from '../../../src/manager/supervisor.js';
+import { LINGERING_MAX, START_LIMIT_FACTOR_MAX, Supervisor, type SupervisorOptions } from '../../../src/manager/supervisor.js';
 import type { Child, Spawner } from '../../../src/ports/process.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -28,8 +28,9 @@ class FakeChild implements Child<unknown, Message> {
 
 const TICK_MS = 250;
 
-function watched(changed = (): void => undefined): { clock: FakeClock; children: FakeChild[]; supervisor: Supervisor<object, Status>; ticks: (count: number) => void } {
+function watched(changed = (): void => undefined, words: Partial<SupervisorOptions> = {}): { clock: FakeClock; log: FakeLog; children: FakeChild[]; supervisor: Supervisor<object, Status>; ticks: (count: number) => void } {
   const clock = new FakeClock();
+  const log = new FakeLog();
   const children: FakeChild[] = [];
   const spawner: Spawner<unknown, Message> = {
     start: () => {
@@ -38,8 +39,8 @@ function watched(changed = (): void => undefined): { clock: FakeClock; children:
       return child;
     },
   };
-  const options = { name: 'broker', startLimitMs: 60_000, answerLimitMs: 3_000, restartDelayMs: 100, restartDelayMaxMs: 5_000, abandonsKilled: false };
-  const supervisor = new Supervisor<object, Status>(spawner, clock, new FakeLog(), options, changed);
+  const options = { name: 'broker', startLimitMs: 60_000, answerLimitMs: 3_000, restartDelayMs: 100, restartDelayMaxMs: 5_000, abandonsKilled: false, ...words };
+  const supervisor = new Supervisor<object, Status>(spawner, clock, log, options, changed);
   supervisor.start();
   const ticks = (count: number): void => {
     for (let tick = 0; tick < count; tick += 1) {
@@ -47,7 +48,7 @@ function watched(changed = (): void => undefined): { clock: FakeClock; children:
       supervisor.check();
     }
   };
-  return { clock, children, supervisor, ticks };
+  return { clock, log, children, supervisor, ticks };
 }
 
 test('a child that gives no answer for its limit is killed, and another is started when it is gone', () => {
@@ -134,23 +135,8 @@ test('a process that cannot be started is no end of the manager: another is trie
 });
 
 test('killed processes that do not end are not joined by ever more of them', () => {
-  const clock = new FakeClock();
-  const log = new FakeLog();
-  const children: FakeChild[] = [];
-  const spawner: Spawner<unknown, Message> = {
-    start: () => {
-      const child = new FakeChild(children.length + 1);
-      children.push(child);
-      return child;
-    },
-  };
-  const options = { name: 'share keeper', startLimitMs: 1_000, answerLimitMs: 1_000, restartDelayMs: 100, restartDelayMaxMs: 200, abandonsKilled: true };
-  const supervisor = new Supervisor<object, Status>(spawner, clock, log, options, () => undefined);
-  supervisor.start();
-  for (let tick = 0; tick < 1_000; tick += 1) {
-    clock.advance(TICK_MS);
-    supervisor.check();
-  }
+  const { clock, log, children, ticks } = watched(undefined, { name: 'share keeper', startLimitMs: 1_000, answerLimitMs: 1_000, restartDelayMaxMs: 200, abandonsKilled: true });
+  ticks(1_000);
   expect(children).toHaveLength(LINGERING_MAX);
   expect(log.from('error').join()).toContain('have not ended');
   children[0]?.handlers?.closed('was ended by SIGKILL');

@@ -1,6 +1,16 @@
 import type { Monotonic } from '../../../src/core/identity.js';
 import { Host, World, peerOf, startedPair, syncedPair } from './brokers.js';
 
+/** The journal has no room until the answer is called. */
+function withoutRoom(host: Host): () => void {
+  const { journal } = (host.server as unknown as { parts: { copy: { journal: { canAppend: (bytes: number) => boolean } } } }).parts.copy;
+  const canAppend = journal.canAppend.bind(journal);
+  journal.canAppend = () => false;
+  return () => {
+    journal.canAppend = canAppend;
+  };
+}
+
 describe('the fence (R4)', () => {
   test('a fenced follower gives the old leader no acknowledgement, however the stream is just then', async () => {
     for (let at = 0; at < 12; at++) {
@@ -239,13 +249,11 @@ describe('drain (R10)', () => {
     const client = one.client();
     client.connect('a', true);
     await world.run(50);
-    const { journal } = (one.server as unknown as { parts: { copy: { journal: { canAppend: (bytes: number) => boolean } } } }).parts.copy;
-    const canAppend = journal.canAppend.bind(journal);
-    journal.canAppend = () => false;
+    const makeRoom = withoutRoom(one);
     expect(client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1)).toEqual({ kind: 'accepted' });
     await world.run(500);
     expect(one.status.sessions).toBe(1);
-    journal.canAppend = canAppend;
+    makeRoom();
     await world.run(500);
     expect(one.status.sessions).toBe(0);
   });
@@ -258,12 +266,10 @@ describe('drain (R10)', () => {
     const draining = { peer: peerOf(two), requirePeer: true, inSync: [one.member, two.member], drain: true };
     one.serve(2, draining);
     client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1);
-    const { journal } = (one.server as unknown as { parts: { copy: { journal: { canAppend: (bytes: number) => boolean } } } }).parts.copy;
-    const canAppend = journal.canAppend.bind(journal);
-    journal.canAppend = () => false;
+    const makeRoom = withoutRoom(one);
     one.serve(2, { ...draining, drain: false });
     expect(one.status.sessions).toBe(1);
-    journal.canAppend = canAppend;
+    makeRoom();
     await world.run(500);
     expect(one.status.sessions).toBe(0);
   });
