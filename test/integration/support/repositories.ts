@@ -51,24 +51,59 @@ export async function onPair(folders: Record<string, Record<string, unknown>>, b
   }
 }
 
-/** What a folder holds: paths with content, mode and kind. */
-export async function treeOf(folder: string, below = ''): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
+interface Found {
+  /** Kind, mode and content. */
+  readonly what: string;
+  /** Of a file. */
+  readonly timeUs: number;
+}
+
+async function look(folder: string, below = ''): Promise<Map<string, Found>> {
+  const found = new Map<string, Found>();
   for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
     const path = join(below, entry.name);
-    const { mode, mtimeMs } = await stat(join(folder, path)).catch(() => ({ mode: 0, mtimeMs: 0 }));
-    if (entry.isSymbolicLink()) found[path] = 'link';
-    else if (entry.isDirectory()) Object.assign(found, { [path]: `folder ${mode & 0o777}` }, await treeOf(folder, path));
-    else found[path] = `${mode & 0o777} ${Math.round(mtimeMs)} ${await readFile(join(folder, path), 'utf8')}`;
+    const { mode, mtimeNs } = await stat(join(folder, path), { bigint: true }).catch(() => ({ mode: 0n, mtimeNs: 0n }));
+    const rights = Number(mode) & 0o777;
+    if (entry.isSymbolicLink()) found.set(path, { what: 'link', timeUs: 0 });
+    else if (entry.isDirectory()) {
+      found.set(path, { what: `folder ${rights}`, timeUs: 0 });
+      for (const [inner, one] of await look(folder, path)) found.set(inner, one);
+    } else found.set(path, { what: `${rights} ${await readFile(join(folder, path), 'utf8')}`, timeUs: Number(mtimeNs / 1_000n) });
   }
   return found;
 }
 
+/** What a folder holds, to be compared with itself at another time: paths with kind, mode, time and content. */
+export async function treeOf(folder: string): Promise<Record<string, string>> {
+  return Object.fromEntries([...(await look(folder))].map(([path, { what, timeUs }]) => [path, `${what} ${timeUs}`]));
+}
+
+/** A time is carried to the nearest microsecond, as near as a double tells. */
+const TIME_TOLERANCE_US = 1;
+
+/** In what two folders differ; `null` when they are equal. */
+export async function differenceOf(one: string, other: string): Promise<string | null> {
+  const a = await look(one);
+  const b = await look(other).catch(() => new Map<string, Found>());
+  for (const path of [...new Set([...a.keys(), ...b.keys()])].sort()) {
+    const [here, there] = [a.get(path), b.get(path)];
+    const isSame = here !== undefined && here.what === there?.what && Math.abs(here.timeUs - there.timeUs) <= TIME_TOLERANCE_US;
+    if (!isSame) return `${path}: ${JSON.stringify(here)} and ${JSON.stringify(there)}`;
+  }
+  return null;
+}
+
 export async function becomesEqual(what: string, one: string, other: string): Promise<void> {
-  await until(`${what} is equal`, async () => {
-    const [a, b] = [await treeOf(one), await treeOf(other).catch(() => ({}))];
-    return JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
-  });
+  let difference: string | null = null;
+  try {
+    await until(`${what} is equal`, async () => {
+      difference = await differenceOf(one, other);
+      return difference === null;
+    });
+  } catch (error) {
+    if (error instanceof Error) error.message += ` (${String(difference)})`;
+    throw error;
+  }
 }
 
 export async function inSync(server: TestServer, name: string): Promise<void> {
