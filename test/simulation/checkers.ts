@@ -11,6 +11,14 @@ import type { Owner, World } from './world.js';
 
 /** Digests are compared at every so many positions, and at the end. */
 const DIGEST_EVERY = 4;
+/** A pair that is ACTIVE and PASSIVE, and at which nothing was wrong for so long, stays so. */
+const STAYS_AFTER_MS = 15_000;
+
+/** The pair's times, and how long nothing has been wrong: in milliseconds of the bundled profile, of which a slower pair needs as many more. */
+export interface Pace {
+  readonly stalenessMs: number;
+  readonly quietMs: () => number;
+}
 
 interface Seen {
   /** The very view that was judged last: a probe gives the same one again while nothing in it has changed. */
@@ -43,12 +51,12 @@ export class Checkers {
     private readonly probes: readonly ServerProbe[],
     private readonly share: ShareProbe,
     private readonly ledger: Ledger,
-    stalenessMs: number,
+    private readonly pace: Pace,
   ) {
     for (const probe of probes) {
       this.seen.set(probe.name, { view: null, managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0 });
     }
-    this.rights = new RightsChecker(world, probes, share, stalenessMs);
+    this.rights = new RightsChecker(world, probes, share, pace.stalenessMs);
     world.afterEach.push((owner) => this.check(owner));
   }
 
@@ -119,7 +127,24 @@ export class Checkers {
     const move = `${from} ${to}`;
     this.moves.set(move, (this.moves.get(move) ?? 0) + 1);
     if (from !== seen.state || !isMove(from, to)) this.world.fail('table of moves', `${name}, ${seen.state}, said that it went from ${from} to ${to} in term ${term}: ${reason}`);
+    if (from === 'ACTIVE' || from === 'PASSIVE') this.checkNeed(name, told);
+    if (from === 'ACTIVE_SYNC' && to === 'ACTIVE') this.checkAdmitted(name, told);
+    if (from === 'PASSIVE_SYNC' && to === 'PASSIVE') this.checkAdmitted(name, told);
     seen.state = to;
+  }
+
+  /** R6: a record of the term has come to stand that counts both copies. */
+  private checkAdmitted(name: HostName, { from, to, term }: Move): void {
+    const admitted = [...this.judged.values()].some((record) => record.term === term && record.inSync.length === 2);
+    if (!admitted) this.world.fail('R6: admitted before in sync', `${name} went from ${from} to ${to} in term ${term}, and no record of that term ever counted both copies`);
+  }
+
+  /** "Peer lost", judged by what was wrong: whatever happened is over for long enough that a whole pair has nothing to answer. */
+  private checkNeed(name: HostName, { from, to, term, reason }: Move): void {
+    const quietMs = this.pace.quietMs();
+    const others = [...this.seen].filter(([other]) => other !== name).map(([, { state }]) => state);
+    const whole = others.every((state) => state === (from === 'ACTIVE' ? 'PASSIVE' : 'ACTIVE'));
+    if (whole && quietMs > STAYS_AFTER_MS) this.world.fail('what is whole stays so', `${name} went from ${from} to ${to} in term ${term} (${reason}), and nothing has been wrong for ${Math.round(quietMs)} ms`);
   }
 
   private checkBroker(name: HostName, broker: BrokerView, seen: Seen): void {

@@ -6,12 +6,14 @@ import { backchannelHost } from './pair-config.js';
 import type { ProcessKind } from './process.js';
 import type { SimServer } from './server.js';
 import type { StorageFaults } from './storage-faults.js';
+import type { Troubles } from './troubles.js';
 import type { World } from './world.js';
 
 /** What faults act on. */
 export interface FaultGround {
   readonly world: World;
   readonly moments: Moments;
+  readonly troubles: Troubles;
   readonly server: (name: HostName) => SimServer;
   readonly network: SimNetwork;
   readonly gateway: SimGateway;
@@ -241,7 +243,6 @@ const DAMAGE_LIMIT_MS = 30_000;
 /** Carries out a plan, and undoes all of it when the trouble is over. */
 export class FaultRunner {
   private readonly undos = new Set<Undo>();
-  private lastTroubleAt = 0;
   private damageMetAt = -Infinity;
   private healed = false;
   private begun = 0;
@@ -290,7 +291,7 @@ export class FaultRunner {
   }
 
   private begin(fault: Fault): void {
-    const { world } = this.ground;
+    const { world, troubles } = this.ground;
     if (this.healed) return;
     const damaging = DAMAGING.has(fault.kind);
     if ((damaging && !this.calm) || world.now - this.damageMetAt < DAMAGE_MET_MS) {
@@ -298,17 +299,17 @@ export class FaultRunner {
       return;
     }
     if (damaging) this.damageMetAt = world.now;
-    this.lastTroubleAt = world.now;
     this.begun += 1;
     this.told();
     world.transcript.line('FAULT', describeFault(fault));
     const action = ACTIONS[fault.kind] ?? this.ground.storage.actions[fault.kind];
     const undo = action?.(this.ground, fault) ?? null;
+    troubles.begun(undo !== null);
     if (damaging) this.awaitDamage(world.now + DAMAGE_LIMIT_MS);
     if (undo === null) return;
     const once = (): void => {
       if (!this.undos.delete(once)) return;
-      this.lastTroubleAt = world.now;
+      troubles.mended();
       this.told();
       world.transcript.line('MENDED', describeFault(fault));
       undo();
@@ -328,6 +329,6 @@ export class FaultRunner {
 
   /** Nothing is wrong, nothing was for a while, and either copy would be enough. */
   private get calm(): boolean {
-    return this.undos.size === 0 && this.ground.world.now - this.lastTroubleAt > CALM_MS && this.ground.bothCount();
+    return this.ground.troubles.quietMs > CALM_MS && this.ground.bothCount();
   }
 }

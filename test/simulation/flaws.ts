@@ -20,6 +20,7 @@ const CLAIMER = 'src/share/claimer.ts';
 const ORDERS = 'src/core/ha/orders.ts';
 const RIGHTS = 'src/core/ha/rights.ts';
 const SERVING = 'src/server/serving.ts';
+const SITUATE = 'src/manager/situate.ts';
 const RULES_OF_SERVING = 'src/core/ha/serving.ts';
 
 const FENCE_CONFIRMED = "if (s.broker.fencedThrough < fence || s.broker.clientPort === 'closed' || s.broker.role !== 'idle') return ha;";
@@ -58,9 +59,29 @@ export const FLAWS: readonly Flaw[] = [
     name: 'serves-without-lock',
     rule: 'R3, R12: claims and begins to serve without holding the lock',
     edits: [
-      { file: 'src/manager/situate.ts', find: 'const held = lock.held && lock.until !== null && k.now < lock.until;', put: 'const held = true;' },
+      { file: SITUATE, find: 'const held = lock.held && lock.until !== null && k.now < lock.until;', put: 'const held = true;' },
       { file: 'src/share/keeper.ts', find: "if (!lease.held) return `the lock is not held (${lease.status().detail ?? 'its deadline has passed'})`;", put: '' },
     ],
+  },
+  {
+    name: 'gateway-not-asked',
+    rule: 'R3: takes over although the gateway does not answer',
+    edits: [{ file: SITUATE, find: 'gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs) && isNewerThanSilence(config, k, peerSilent),', put: 'gatewayAnswers: true,' }],
+  },
+  {
+    name: 'gateway-of-before',
+    rule: 'R3: goes by an answer of the gateway from before the peer fell silent',
+    edits: [{ file: SITUATE, find: ' && isNewerThanSilence(config, k, peerSilent),', put: ',' }],
+  },
+  {
+    name: 'peer-gets-no-wait',
+    rule: 'R8: serves alone before the peer had peerWait to connect',
+    edits: [{ file: SITUATE, find: "peerHadItsWait: ha.state === 'WAITING' && k.now - waitingSince >= config.peerWaitMs,", put: "peerHadItsWait: ha.state === 'WAITING'," }],
+  },
+  {
+    name: 'first-miss-is-loss',
+    rule: 'section 2: takes the peer for lost before the backchannel is broken beyond its limit',
+    edits: [{ file: 'src/manager/config.ts', find: 'return config.pingIntervalMs * config.pingMissLimit;', put: 'return config.pingIntervalMs;' }],
   },
   {
     name: 'no-record-is-defeat',

@@ -1,5 +1,6 @@
 import type { BrokerOrder, ManagerToBroker } from '../../src/core/control/broker.js';
 import type { ManagerToKeeper } from '../../src/core/control/keeper.js';
+import type { TermRecord } from '../../src/core/terms/record.js';
 import type { Child, Spawner } from '../../src/ports/process.js';
 import type { HostName } from './faults.js';
 import type { Observer } from './observer.js';
@@ -77,7 +78,9 @@ export function watchBrokers<Up>(spawner: Spawner<ManagerToBroker, Up>, moments:
   });
 }
 
-export function watchKeepers<Up>(spawner: Spawner<ManagerToKeeper, Up>, moments: Moments, host: HostName): Spawner<ManagerToKeeper, Up> {
+/** `claims`: told of every claim when it is ordered first, whichever keeper it is ordered of. */
+export function watchKeepers<Up>(spawner: Spawner<ManagerToKeeper, Up>, moments: Moments, host: HostName, claims: (claim: TermRecord) => void): Spawner<ManagerToKeeper, Up> {
+  let last: string | null = null;
   return watching(spawner, () => {
     let nonce: string | null = null;
     return ({ order }) => {
@@ -85,6 +88,9 @@ export function watchKeepers<Up>(spawner: Spawner<ManagerToKeeper, Up>, moments:
       const claimed = order.claim?.nonce ?? null;
       if (claimed !== null && claimed !== nonce) moments.tell('claim', host);
       nonce = claimed;
+      if (order.claim === null || order.claim.nonce === last) return;
+      last = order.claim.nonce;
+      claims(order.claim);
     };
   });
 }

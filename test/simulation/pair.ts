@@ -14,6 +14,7 @@ import type { SeedShape } from './seed-shape.js';
 import { Prng } from './prng.js';
 import { SimServer } from './server.js';
 import { Storage } from './storage.js';
+import { Troubles } from './troubles.js';
 import { ServerWiring } from './wiring.js';
 import { Workload } from './workload.js';
 import { World } from './world.js';
@@ -35,12 +36,14 @@ export class Pair {
   readonly gateway = new SimGateway();
   readonly ledger = new Ledger();
   readonly moments = new Moments();
+  private readonly troubles: Troubles;
   private parts: { servers: Record<HostName, SimServer>; storage: Storage; workload: Workload; checkers: Checkers } | null = null;
   private pid = 100;
 
   constructor(seed: number, detailed: boolean, live: ((line: string) => void) | null, random = new Prng(seed)) {
     this.world = new World(seed, () => this.states(), live, detailed, random);
     const { world } = this;
+    this.troubles = new Troubles(world);
     this.network = new SimNetwork({
       ...PLAIN_SHAPE,
       schedule: (delayMs, action) => world.schedule(delayMs, action),
@@ -54,7 +57,7 @@ export class Pair {
     const hosts = { primary: new SimHost(world, 'primary', shape.clocks.primary), secondary: new SimHost(world, 'secondary', shape.clocks.secondary) };
     const storage = new Storage(world, hosts, this.moments);
     const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape.pace), secondary: this.makeServer('secondary', hosts.secondary, storage, shape.pace) };
-    const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, keeperConfig('primary', shape.pace).passiveLockIntervalMs);
+    const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, { stalenessMs: keeperConfig('primary', shape.pace).passiveLockIntervalMs, quietMs: () => this.troubles.quietMs / shape.pace });
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
     history.wasRepeated = ({ id }) => this.ledger.ofOperation(id).length > 1;
     const clients = new SimHost(world, 'clients', PERFECT_CLOCK);
@@ -82,7 +85,7 @@ export class Pair {
   }
 
   get ground(): FaultGround {
-    return { world: this.world, moments: this.moments, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers };
+    return { world: this.world, moments: this.moments, troubles: this.troubles, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers };
   }
 
   get storage(): Storage {

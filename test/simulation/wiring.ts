@@ -6,6 +6,7 @@ import { readBrokerToManager, readManagerToBroker } from '../../src/core/wire/br
 import { readKeeperToManager, readManagerToKeeper } from '../../src/core/wire/keeper-messages.js';
 import { Backchannel } from '../../src/manager/backchannel.js';
 import { HaManager, type PeerLink } from '../../src/manager/ha-manager.js';
+import type { GatewayProbe } from '../../src/ports/gateway.js';
 import type { Log } from '../../src/ports/log.js';
 import type { Channel } from '../../src/ports/process.js';
 import { AnonymousAuthenticator } from '../../src/protocols/mqtt/anonymous.js';
@@ -32,6 +33,7 @@ import type { BrokerView, ClaimWord, LockWord, ManagerView, Move, ServerProbe } 
 import type { SimProcess } from './process.js';
 import type { SimServer } from './server.js';
 import type { Storage } from './storage.js';
+import { Testimony } from './testimony.js';
 
 export interface WiringParts {
   readonly name: HostName;
@@ -83,15 +85,17 @@ export class ServerWiring {
     const { parts } = this;
     const { name } = parts;
     const run = process.random.id() as RunId;
-    const log = this.logOf(process, run);
-    const manager = new HaManager(managerConfig(name, this.parts.pace), {
+    const config = managerConfig(name, parts.pace);
+    const testimony = new Testimony(name, run, config, () => process.clock.monotonic(), (check, detail) => parts.host.world.fail(check, detail));
+    const log = this.logOf(process, run, testimony);
+    const manager = new HaManager(config, {
       clock: process.clock,
       random: process.random.fork('ids'),
       log,
-      peerLink: this.peerLink(process, run, log),
-      gateway: parts.gateway.probeFor(process),
+      peerLink: this.peerLink(process, run, log, testimony),
+      gateway: this.gateway(process, testimony),
       localState: parts.localState.forProcess(process),
-      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent), KEEPER_READS), parts.moments, name),
+      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent), KEEPER_READS), parts.moments, name, (claim) => testimony.claims(claim)),
       broker: watchBrokers(new SimSpawner<ManagerToBroker, BrokerToManager>(process, 'broker', parts.nextPid, (child, parent) => this.bootBroker(child, parent), BROKER_READS), parts.moments, name),
       run,
     });
@@ -118,13 +122,14 @@ export class ServerWiring {
   }
 
   /** The manager's log: what an operator would read. A line about a move is held against the table of moves. */
-  private logOf(process: SimProcess, run: RunId): Log {
+  private logOf(process: SimProcess, run: RunId, testimony: Testimony): Log {
     return {
       write: (level, message, fields) => {
         this.parts.moments.observer?.says(this.parts.name, level, message);
         if (fields?.['event'] === 'state') {
           const { previous, state, term, reason } = fields as { previous: ServerState; state: ServerState; term: number; reason: string };
           this.moves.push({ run, from: previous, to: state, term, reason });
+          testimony.moves({ from: previous, to: state, reason });
         }
         if (level === 'debug' || (fields?.['event'] === 'reason' && message.includes('waiting for the lock')) || fields?.['event'] === 'peer') process.host.world.transcript.detail(process.label, message);
         else process.say(level === 'info' ? message : `${level}: ${message}`);
@@ -132,7 +137,7 @@ export class ServerWiring {
     };
   }
 
-  private peerLink(process: SimProcess, run: RunId, log: Log): PeerLink {
+  private peerLink(process: SimProcess, run: RunId, log: Log, testimony: Testimony): PeerLink {
     const { name } = this.parts;
     const { network } = this.node(process, backchannelHost(name));
     const config = managerConfig(name, this.parts.pace);
@@ -150,9 +155,29 @@ export class ServerWiring {
     );
     return {
       start: () => link.start(),
-      send: (status) => link.send(status),
-      handle: ({ status }) => void link.on('status', status),
+      send: (status) => {
+        testimony.tellsPeer(status);
+        link.send(status);
+      },
+      handle: ({ status }) =>
+        void link.on('status', (said, at) => {
+          testimony.hearsPeer(said, at);
+          status(said, at);
+        }),
       stop: () => link.stop(),
+    };
+  }
+
+  private gateway(process: SimProcess, testimony: Testimony): GatewayProbe {
+    const { probe } = this.parts.gateway.probeFor(process);
+    return {
+      probe: (timeoutMs) => {
+        const askedAt = process.clock.monotonic();
+        return probe(timeoutMs).then((answered) => {
+          if (answered) testimony.gatewayAnswered(askedAt);
+          return answered;
+        });
+      },
     };
   }
 
