@@ -69,6 +69,8 @@ export class Following {
   private watch: Cancel;
   /** Why there is no connection; `null` while there is. */
   trouble: string | null = null;
+  /** What was last said of it: the same again is no news. */
+  private told: string | null = null;
 
   constructor(
     private readonly tools: FollowingTools,
@@ -192,11 +194,12 @@ export class Following {
   }
 
   /** Dials again after a while. */
-  private again(reason: string, failed: boolean): void {
+  private again(reason: string, failed: boolean, level: 'info' | 'warn' = 'warn'): void {
     if (this.stopped) return;
     const { clock, random, config, log, changed } = this.tools;
     const { redialMinMs, redialMaxMs } = config.tuning;
-    if (failed && this.trouble !== reason) log.write('warn', `No replication link to ${this.role.leader.server}: ${reason}`);
+    if (failed && this.told !== reason) log.write(level, `No replication link to ${this.role.leader.server}: ${reason}`);
+    if (failed) this.told = reason;
     this.trouble = reason;
     const wait = Math.min(redialMaxMs, redialMinMs * 2 ** Math.min(this.failures, 10));
     if (failed) this.failures += 1;
@@ -265,7 +268,8 @@ export class Following {
       case 'snapshot-whole':
         return this.attempt(link, this.install(link));
       case 'over':
-        return this.lose(link, event.reason, event.answer);
+        // Without an answer it is the leader's own word, as at every change of roles.
+        return this.lose(link, event.reason, event.answer, event.answer === null ? 'info' : 'warn');
     }
   }
 
@@ -352,6 +356,7 @@ export class Following {
     link.wire.send({ kind: 'ready', journal: copy.id, point });
     this.failures = 0;
     this.trouble = null;
+    this.told = null;
     this.tools.log.write('info', `Follows ${this.role.leader.server} in term ${link.session.term} behind record ${point.position}`, { term: link.session.term, position: point.position });
     this.tools.changed();
   }
@@ -375,11 +380,11 @@ export class Following {
   }
 
   /** This link is over; another is tried. */
-  private lose(link: Link, reason: string, answer: string | null): void {
+  private lose(link: Link, reason: string, answer: string | null, level: 'info' | 'warn' = 'warn'): void {
     if (link !== this.link) return;
     this.failures += 1;
     this.drop(reason, answer);
-    this.again(reason, true);
+    this.again(reason, true, level);
   }
 
   private drop(reason: string, answer: string | null): void {

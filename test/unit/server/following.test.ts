@@ -65,3 +65,12 @@ test('a leader that falls silent after such a wait is noticed, counted from the 
   expect(two.status.trouble).toBeNull();
   await world.until(() => two.status.trouble?.includes('nothing was heard') === true, 'noticed', 3_000);
 });
+
+test('a link that breaks is said with its reason, once', async () => {
+  const { world, one, two } = await startedPair();
+  one.kill();
+  await world.run(5_000);
+  const said = two.log.from('warn').filter((line) => line.startsWith('No replication link to one'));
+  expect(said[0]).toBe('No replication link to one: the other side closed the connection');
+  expect(new Set(said).size).toBe(said.length);
+});
