@@ -16,6 +16,13 @@ export interface SocketStreamOptions {
   readonly highWaterBytes?: number;
 }
 
+/** What Node's own time-outs of sockets go by (net.js); not in its types. A TLS socket's bytes are those of the one below it. */
+interface Handle {
+  readonly bytesWritten?: number;
+  readonly writeQueueSize?: number;
+  readonly _parent?: Handle | null;
+}
+
 /** A Stream on a connected socket, plain or TLS. Writes of one turn leave together. */
 export class SocketStream implements Stream {
   readonly remote: string;
@@ -29,6 +36,8 @@ export class SocketStream implements Stream {
   private linger: NodeJS.Timeout | null = null;
   private reason: string | null = null;
   private closed = false;
+  private written = 0;
+  private taken = 0;
 
   constructor(
     private readonly socket: Socket,
@@ -48,6 +57,14 @@ export class SocketStream implements Stream {
 
   get bufferedBytes(): number {
     return this.socket.writableLength;
+  }
+
+  get takenBytes(): number {
+    const { _handle: handle } = this.socket as unknown as { readonly _handle?: Handle | null };
+    const { bytesWritten, writeQueueSize } = handle?._parent ?? handle ?? {};
+    const taken = bytesWritten === undefined || writeQueueSize === undefined ? this.written - this.socket.writableLength : bytesWritten - writeQueueSize;
+    this.taken = Math.max(this.taken, taken);
+    return this.taken;
   }
 
   handle(handlers: StreamHandlers): void {
@@ -71,6 +88,7 @@ export class SocketStream implements Stream {
       this.socket.cork();
       process.nextTick(() => this.uncork());
     }
+    this.written += bytes.length;
     this.socket.write(bytes);
     if (this.socket.writableLength <= this.highWaterBytes) return true;
     this.full = true;

@@ -1,11 +1,14 @@
 import { writeSync } from 'node:fs';
 import winston from 'winston';
+import { counted } from '../core/counted.js';
 import type { Log, LogLevel } from '../ports/log.js';
 import { jsonLine, textLine, type Line } from './line.js';
 import { reasonOf, RotatingFile } from './rotating-file.js';
 
 export const FILE_BYTES_MAX = 10 * 1024 * 1024;
 export const FILES_MAX = 10;
+/** Of a console that nobody reads, in bytes: lines beyond it are left out, on the console alone, and counted. */
+export const CONSOLE_WAITING_BYTES_MAX = 1024 * 1024;
 const LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
 
 /** Where the console lines go: `process.stdout`, or what a test has in its place. */
@@ -13,6 +16,8 @@ export interface ConsoleOutput {
   readonly isTTY?: boolean;
   /** Set where lines can be written past all buffers. */
   readonly fd?: number | undefined;
+  /** Bytes that wait for whoever reads it. Left out: none do. */
+  readonly writableLength?: number;
   write(text: string): unknown;
   /** What to write before a line: takes away what stands at the foot of a terminal. Left out: nothing does. */
   clear?(): string;
@@ -93,16 +98,40 @@ function consoleSink(options: LogOptions): ((line: Line) => void) | null {
   const output: ConsoleOutput = options.output ?? process.stdout;
   // A console that went away (a closed terminal, `| head`) must not end the server.
   output.on?.('error', () => undefined);
+  unblock(output);
+  let leftOut = 0;
   const colours = output.isTTY === true && process.env['NO_COLOR'] === undefined;
   return (line) => {
+    if ((output.writableLength ?? 0) > CONSOLE_WAITING_BYTES_MAX) {
+      leftOut += 1;
+      return;
+    }
+    if (leftOut > 0) {
+      const message = `${counted(leftOut, 'line')} left out here: nobody read this console${options.folder === null ? '' : '; the log file has them'}`;
+      leftOut = 0;
+      print({ at: new Date(), level: 'warn', message, fields: {}, critical: false });
+    }
+    print(line);
+  };
+
+  function print(line: Line): void {
     const text = `${output.clear?.() ?? ''}${options.console === 'json' ? jsonLine(options.server, line) : textLine(options.server, line, colours)}\n`;
     if (!line.critical || !writtenNow(output, text)) output.write(text);
-  };
+  }
+}
+
+/**
+ * Node waits for a terminal at every write: one that is held (Ctrl-S, a connection that sleeps) would stop the whole server. So it is written to as a pipe
+ * is. Not in the types of Node, and left alone where it is not there.
+ */
+function unblock(output: ConsoleOutput): void {
+  if (output.isTTY === true) (output as { readonly _handle?: { setBlocking?(blocks: boolean): void } })._handle?.setBlocking?.(false);
 }
 
 /** False when the system did not take it all at once; then it goes the ordinary way. */
 function writtenNow(output: ConsoleOutput, text: string): boolean {
-  if (output.fd === undefined) return false;
+  // A terminal would be waited for.
+  if (output.fd === undefined || output.isTTY === true) return false;
   const bytes = Buffer.from(text);
   try {
     const written = writeSync(output.fd, bytes);

@@ -21,6 +21,8 @@ export interface Stream {
   write(bytes: Uint8Array): boolean;
   /** Bytes handed over and not yet taken by the operating system. */
   readonly bufferedBytes: number;
+  /** Bytes that the operating system has taken since the connection stands, or more; grows also within one long write, of which `bufferedBytes` counts the whole until its end. */
+  readonly takenBytes: number;
   pause(): void;
   resume(): void;
   /** Sends what is buffered, then closes. */

@@ -11,7 +11,7 @@ export interface RuleProblem {
 
 type Rule = (profile: Profile) => RuleProblem[];
 
-const RULES: readonly Rule[] = [intervals, exposure, tls, portsTwice, peerIsSomeoneElse, oneMachine, repositoryPlaces];
+const RULES: readonly Rule[] = [intervals, exposure, tls, portsTwice, peerIsSomeoneElse, oneMachine, repositoryPlaces, repositoryPatterns];
 
 /** Every rule over the whole profile. */
 export function applyRules(profile: Profile): RuleProblem[] {
@@ -176,4 +176,13 @@ function repositoryPlaces({ repositories, data, ha, log }: Profile): RuleProblem
 function isWithin(path: string, folder: string): boolean {
   const between = relative(folder, path);
   return between === '' || (between !== '..' && !between.startsWith(`..${sep}`) && !isAbsolute(between));
+}
+
+/** All settings of the repositories together go to their process as one argument, for which Linux has 128 KiB. */
+const REPOSITORY_SETTINGS_BYTES_MAX = 96 * 1024;
+
+function repositoryPatterns({ repositories }: Profile): RuleProblem[] {
+  const bytes = Buffer.byteLength(JSON.stringify(repositories.all));
+  if (bytes <= REPOSITORY_SETTINGS_BYTES_MAX) return [];
+  return [refuse(['repositories.folders'], `names, paths and patterns take ${bytes} bytes together, of ${REPOSITORY_SETTINGS_BYTES_MAX} at most; use fewer or shorter patterns (** stands for any folders)`)];
 }

@@ -7,7 +7,7 @@ import type { ManagerConfig } from '../manager/config.js';
 import { settingsThatMustAgree } from '../profile/agree.js';
 import type { Profile } from '../profile/profile.js';
 import { MQTT_LIMITS_DEFAULT } from '../protocols/mqtt/limits.js';
-import { DEFAULT_BROKER_TUNING } from '../server/config.js';
+import { DEFAULT_BROKER_TUNING, linkTimes } from '../server/config.js';
 import { JOURNAL_DEFAULTS } from '../server/journal/options.js';
 import type { RepositoryKeeperConfig } from '../repository/config.js';
 import type { BrokerProcessConfig } from '../server/process-config.js';
@@ -147,7 +147,7 @@ export function brokerConfig(profile: Profile): BrokerProcessConfig {
         payloadCacheBytes: data.payloadCacheBytes,
         snapshotEveryBytes: data.snapshotEveryBytes,
         orphanGraceMs: mqtt.failoverGrace,
-        pingIntervalMs: ha.pingInterval,
+        ...linkTimes(ha.pingInterval),
         journal: { segmentBytes: data.segmentBytes, pendingBytesMax: pendingBytesMax(profile) },
       },
     },

@@ -29,6 +29,15 @@ export class ConsoleFoot implements ConsoleOutput {
     return this.output.fd;
   }
 
+  get writableLength(): number {
+    return this.output.writableLength ?? 0;
+  }
+
+  /** Node's own, of the terminal below. */
+  get _handle(): unknown {
+    return (this.output as { readonly _handle?: unknown })._handle;
+  }
+
   write(text: string): unknown {
     return this.output.write(text);
   }

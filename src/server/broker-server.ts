@@ -293,7 +293,7 @@ export class BrokerServer {
 
   private troubleOf({ copy, leading, following }: Parts): string | null {
     if (copy.damage !== null) return `the copy is damaged: ${copy.damage}`;
-    if (copy.journal.full) return 'no room on the disk: nothing is acknowledged until there is';
+    if (copy.journal.waitsFor !== null) return `${copy.journal.waitsFor}: nothing is acknowledged until there is`;
     if (this.refused !== null) return this.refused;
     if (this.diskPause.trouble !== null) return this.diskPause.trouble;
     if (!copy.ready) return 'the state is being built from the log';

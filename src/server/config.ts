@@ -46,6 +46,8 @@ export interface BrokerTuning {
   readonly pingIntervalMs: number;
   /** A link on which nothing was heard for this long is closed and made anew. */
   readonly linkSilenceMs: number;
+  /** A follower that for this long makes nothing durable of what it was sent, or reads nothing, is let go: the log is kept for it meanwhile, and fills the disk here. */
+  readonly linkStandstillMs: number;
   /** To connect, and to say hello. */
   readonly dialTimeoutMs: number;
   /** Wait before the follower dials again: doubled from the first to the second, with some chance in it. */
@@ -73,6 +75,7 @@ export const DEFAULT_BROKER_TUNING: BrokerTuning = {
   orphanGraceMs: 10_000,
   pingIntervalMs: 500,
   linkSilenceMs: 5_000,
+  linkStandstillMs: 60_000,
   dialTimeoutMs: 3_000,
   redialMinMs: 50,
   redialMaxMs: 1_000,
@@ -81,3 +84,9 @@ export const DEFAULT_BROKER_TUNING: BrokerTuning = {
   strangersMax: 8,
   journal: {},
 };
+
+/** The times of the replication link that go by how often the servers ping each other: a few pings that are late are no silence. */
+export function linkTimes(pingIntervalMs: number): Pick<BrokerTuning, 'pingIntervalMs' | 'linkSilenceMs' | 'linkStandstillMs'> {
+  const { linkSilenceMs, linkStandstillMs } = DEFAULT_BROKER_TUNING;
+  return { pingIntervalMs, linkSilenceMs: Math.max(linkSilenceMs, 3 * pingIntervalMs), linkStandstillMs: Math.max(linkStandstillMs, 6 * pingIntervalMs) };
+}

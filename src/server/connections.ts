@@ -4,7 +4,7 @@ import type { Term } from '../core/identity.js';
 import type { ClientHandler } from './edge.js';
 
 /** A term's connections are numbered from term × this on. */
-const PER_TERM = 2 ** 29;
+const PER_TERM = 2 ** 32;
 
 /** The clients' connections that the broker knows, by number. Numbers are never used twice, in no term and by no server. */
 export class Connections {

@@ -274,6 +274,7 @@ export class Copy {
         await work();
       } catch (error) {
         if (codeOf(error) === 'LOCKSTEP_JOURNAL_UNREADABLE') this.listener?.unreadable(error);
+        else await this.restoreState();
         throw error;
       } finally {
         this.target = null;
@@ -282,6 +283,12 @@ export class Copy {
     });
     this.changes = done.catch(() => undefined);
     return done;
+  }
+
+  /** After a change that found no room: the log is as it was, and without its state this copy could not serve until a leader comes. */
+  private async restoreState(): Promise<void> {
+    if (this.live !== null || this.damage !== null || this.closed) return;
+    await this.rebuildTo(this.journal.head.position, 'Reading the log').catch((error: unknown) => this.tools.log.write('error', `The state could not be built again: ${describe(error)}`));
   }
 
   private async rebuildTo(upTo: Position, title: string): Promise<void> {

@@ -341,6 +341,8 @@ export class Feed {
       return;
     }
     if (silentMs > tuning.linkSilenceMs) return this.stop(`nothing was heard for ${Math.round(silentMs)} ms`, null);
+    const stalledMs = this.session.stalledMs(now);
+    if (stalledMs > tuning.linkStandstillMs) return this.stop(`the follower has taken nothing in for ${Math.round(stalledMs)} ms`, 'nothing was taken in here for too long');
     const count = this.session.nextPing(now);
     if (count !== null) this.wire.send({ kind: 'ping', count, head: copy.head.position });
     if (this.inStep && this.mark === null && copy.ready && now - this.markedAt >= tuning.digestIntervalMs) {

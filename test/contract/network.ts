@@ -153,6 +153,21 @@ export function networkContract(name: string, make: () => Promise<NetworkFixture
       expect(near.reentered || far.reentered).toBe(false);
     });
 
+    it('counts what the system has taken, also of one long write', async () => {
+      const [near, far] = await pair();
+      near.listen();
+      far.stream.pause();
+      far.listen();
+      const long = new Uint8Array(16 * 1024 * 1024).fill(7);
+      const before = near.stream.takenBytes;
+      near.call((stream) => stream.write(long));
+      await fixture.until(() => near.stream.takenBytes > before);
+      expect(near.stream.takenBytes - before).toBeLessThan(long.length);
+      far.call((stream) => stream.resume());
+      await fixture.until(() => far.bytes === long.length);
+      expect(near.stream.takenBytes - before).toBeGreaterThanOrEqual(long.length);
+    });
+
     it('ends after what was written has arrived; both sides hear it once', async () => {
       const [near, far] = await pair();
       near.listen();

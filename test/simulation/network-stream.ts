@@ -62,6 +62,7 @@ export class SimStream implements Stream {
   private handlers: StreamHandlers | null = null;
   private queue: Uint8Array[] = [];
   private queued = 0;
+  private handed = 0;
   private credit: number;
   /** Taken from the reader's side of the window and not yet told to the writer. */
   private taken = 0;
@@ -92,6 +93,10 @@ export class SimStream implements Stream {
     return this.queued;
   }
 
+  get takenBytes(): number {
+    return this.handed - this.queued;
+  }
+
   join(peer: SimStream, onOpen: () => void): void {
     this.peer = peer;
     this.onOpen = onOpen;
@@ -115,6 +120,7 @@ export class SimStream implements Stream {
     if (bytes.length > 0) {
       this.queue.push(bytes);
       this.queued += bytes.length;
+      this.handed += bytes.length;
       this.pump();
     }
     if (this.queued <= this.net.shape.highWaterBytes) return true;

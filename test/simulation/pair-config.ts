@@ -3,7 +3,7 @@ import type { Endpoint } from '../../src/core/control/broker.js';
 import type { Hello } from '../../src/core/control/peer.js';
 import type { RunId, ServerId } from '../../src/core/identity.js';
 import type { ManagerConfig } from '../../src/manager/config.js';
-import { DEFAULT_BROKER_TUNING, type BrokerConfig } from '../../src/server/config.js';
+import { DEFAULT_BROKER_TUNING, linkTimes, type BrokerConfig } from '../../src/server/config.js';
 import type { KeeperConfig } from '../../src/share/config.js';
 import type { HostName } from './faults.js';
 
@@ -104,6 +104,7 @@ export function brokerConfig(name: HostName, pace = 1): BrokerConfig {
     limits: LIMITS,
     tuning: {
       ...DEFAULT_BROKER_TUNING,
+      ...linkTimes(PING_INTERVAL_MS * pace),
       // Small, so that two minutes see snapshots, copies in several chunks, and payloads that are read back.
       snapshotEveryBytes: 256 * 1024,
       snapshotEveryRecords: 400,

@@ -167,7 +167,7 @@ export class MqttConnection implements ClientHandler, Watched {
   }
 
   private isStalled(now: Monotonic): boolean {
-    const bytes = this.stream.bufferedBytes;
+    const bytes = this.stream.takenBytes;
     if (!this.outbox.blocked) this.stall = null;
     else if (this.stall === null || this.stall.bytes !== bytes) this.stall = { bytes, since: now };
     return this.stall !== null && now - this.stall.since >= this.shared.limits.stalledReaderMs;

@@ -43,6 +43,10 @@ export class HeldStream implements Stream {
     return this.inner.bufferedBytes;
   }
 
+  get takenBytes(): number {
+    return this.inner.takenBytes;
+  }
+
   /** The protocol takes over: what came before is passed on, and reading begins. Not to be called when `isClosed`. */
   handle(handlers: StreamHandlers): void {
     assert(this.handlers === null, 'handlers of a stream are set once');

@@ -46,6 +46,8 @@ export interface Journal {
   readonly damage: string | null;
   /** No room: appends wait, and are written when there is room again. */
   readonly full: boolean;
+  /** What they wait for, in words; `null` while they do not. */
+  readonly waitsFor: string | null;
   readonly bytes: number;
 
   /**

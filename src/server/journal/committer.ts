@@ -6,7 +6,7 @@ import { GROUP_HEADER_BYTES, writeGroupHeader, type GroupKind } from '../../core
 import type { Cancel } from '../../ports/clock.js';
 import type { JournalContext } from './context.js';
 import type { DiskFile } from '../../ports/disk.js';
-import { isNoRoom, reasonOf, writeSyncedFully } from './files.js';
+import { isNoRoom, isShortage, reasonOf, writeSyncedFully } from './files.js';
 import type { RecordRun } from './api.js';
 import type { GroupQueue } from './group-queue.js';
 import type { ActiveSegment } from './roller.js';
@@ -17,14 +17,15 @@ export interface CommitEvents {
   /** Records that were appended, each once: they go to the disk now, or behind what is being written. */
   records(run: RecordRun): void;
   durable(position: Position): void;
-  room(full: boolean): void;
+  /** `why`: what the commit waits for; `null` when it goes on. */
+  room(why: string | null): void;
   failed(reason: string): void;
   /** Makes the segment after `base`. */
   roll(base: LogPoint): Promise<ActiveSegment>;
 }
 
 /**
- * `busy`: a write, a sync or a roll is under way. `waiting`: no room; tries again by a timer. `paused`: the journal is being
+ * `busy`: a write, a sync or a roll is under way. `waiting`: no room, or no file to be had for a segment; tries again by a timer. `paused`: the journal is being
  * changed. `stopped`: for good.
  */
 type CommitState = 'idle' | 'scheduled' | 'busy' | 'waiting' | 'paused' | 'stopped';
@@ -39,7 +40,8 @@ type CommitState = 'idle' | 'scheduled' | 'busy' | 'waiting' | 'paused' | 'stopp
  * - A commit begins where the durable part of the segment ends: a mark that was written since, without a sync, is written again with it.
  */
 export class Committer {
-  full = false;
+  /** What the commit waits for, in words; `null`: for nothing that is missing. */
+  waitsFor: string | null = null;
   private state: CommitState = 'idle';
   /** What was appended is looked at as soon as the present event has been dealt with. */
   private hurried = false;
@@ -189,9 +191,9 @@ export class Committer {
     for (const group of this.queue.sealed.slice(0, count)) segment.add(group);
     this.queue.release(count);
     this.durable = segment.last;
-    if (this.full) {
-      this.full = false;
-      this.events.room(false);
+    if (this.waitsFor !== null) {
+      this.waitsFor = null;
+      this.events.room(null);
     }
     const durable = this.durable;
     // The disk works on the next commit while the answers to this one go out; for little, it waits for what else this turn of the loop brings.
@@ -216,7 +218,7 @@ export class Committer {
     };
     work().then(
       () => this.state !== 'stopped' && this.next(),
-      (error: unknown) => this.state !== 'stopped' && this.failedTo('begin a segment after', error),
+      (error: unknown) => this.state !== 'stopped' && this.failedTo('begin a segment after', error, this.rolled === null),
     );
   }
 
@@ -226,8 +228,9 @@ export class Committer {
     return writeSyncedFully(file, parts, end - (this.unsynced?.length ?? 0));
   }
 
-  private failedTo(what: string, error: unknown): void {
-    if (!isNoRoom(error)) {
+  /** `untouched`: nothing of the log was written, so that also what the host lacks only now, as files, is waited for. */
+  private failedTo(what: string, error: unknown, untouched = false): void {
+    if (!isNoRoom(error) && !(untouched && isShortage(error))) {
       this.fail(`could not ${what} segment ${this.active.segment.name}: ${reasonOf(error)}`);
       return;
     }
@@ -235,9 +238,9 @@ export class Committer {
     this.retryTimer = this.context.clock.after(this.context.options.fullRetryMs, () => {
       if (this.state === 'waiting') this.next();
     });
-    if (this.full) return;
-    this.full = true;
-    this.events.room(true);
+    if (this.waitsFor !== null) return;
+    this.waitsFor = isNoRoom(error) ? 'no room on the disk' : `no means to begin a segment (${reasonOf(error)})`;
+    this.events.room(this.waitsFor);
   }
 
   private fail(reason: string): void {

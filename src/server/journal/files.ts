@@ -80,6 +80,13 @@ export function isPassing(error: unknown): boolean {
   return PASSING.has(codeOf(error));
 }
 
+const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** The host has no file, or no memory, to give just now. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.has(codeOf(error));
+}
+
 /** The disk, or this user's share of it, is used up: the one failure of a write that passes by itself. */
 export function isNoRoom(error: unknown): boolean {
   const code = codeOf(error);

@@ -72,7 +72,11 @@ export class FileJournal implements Journal {
   }
 
   get full(): boolean {
-    return this.committer?.full ?? false;
+    return this.waitsFor !== null;
+  }
+
+  get waitsFor(): string | null {
+    return this.committer?.waitsFor ?? null;
   }
 
   get bytes(): number {
@@ -179,12 +183,12 @@ export class FileJournal implements Journal {
     await this.inTurn(async () => {
       const { committer } = this;
       try {
-        if (committer !== null && committer.full) committer.stop('there is no room on the disk');
+        if (committer?.waitsFor != null) committer.stop(committer.waitsFor);
         if (this.damage === null) await committer?.pause();
         await (this.damage === null ? committer?.finish() : committer?.abandon());
       } catch (error) {
         await committer?.abandon();
-        throw committer?.full === true ? diskFull(this.context.folder, this.queue.pendingBytes) : error;
+        throw committer?.waitsFor != null ? diskFull(this.context.folder, this.queue.pendingBytes) : error;
       } finally {
         await this.reader.forget();
         await this.roller.discard();
@@ -227,10 +231,12 @@ export class FileJournal implements Journal {
       records: (run) => this.handlers.records(run),
       durable: (position) => this.handlers.durable(position),
       failed: (reason) => this.fail(reason),
-      room: (full) => {
-        this.context.log.write(full ? 'error' : 'info', full ? 'No room on the disk: the journal waits' : 'There is room on the disk again: the journal goes on', { folder: this.context.folder });
-        this.handlers.room(full);
-        if (full && this.closed) this.committer?.stop('there is no room on the disk');
+      room: (why) => {
+        const { folder } = this.context;
+        if (why !== null) this.context.log.write('error', `${why.charAt(0).toUpperCase()}${why.slice(1)}: the journal waits`, { folder });
+        else this.context.log.write('info', 'There is room on the disk again: the journal goes on', { folder });
+        this.handlers.room(why !== null);
+        if (why !== null && this.closed) this.committer?.stop(why);
       },
       roll: async (base) => {
         const next = await this.roller.create(this.id, base);

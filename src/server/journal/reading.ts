@@ -5,11 +5,11 @@ import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/j
 import { GROUP_HEADER_BYTES, GROUP_MAGIC } from '../../core/journal/group.js';
 import type { RecordRun } from './api.js';
 import type { JournalContext } from './context.js';
-import { readFully, reasonOf } from './files.js';
+import { isPassing, readFully, reasonOf } from './files.js';
 import type { GroupQueue } from './group-queue.js';
 import { ReadHandles } from './handles.js';
 import type { IndexEntry, Segment, SegmentList } from './segments.js';
-import { damaged, recordGone } from './troubles.js';
+import { damaged, recordGone, unreadable } from './troubles.js';
 
 /** Pieces of segments kept in memory: consecutive reads of single records mostly hit the same one. */
 const PIECES_KEPT = 8;
@@ -52,7 +52,7 @@ export class JournalReader {
       record = await this.storedRecord(position);
     } catch (error) {
       if (error instanceof LockstepError) throw error;
-      throw recordGone(position, reasonOf(error));
+      throw isPassing(error) ? unreadable(`the record at position ${position}`, error) : recordGone(position, reasonOf(error));
     }
     if (record === null) throw recordGone(position, 'it is not in the journal');
     // A copy: the view would keep its whole piece in memory.

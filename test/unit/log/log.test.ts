@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, type LogOptions, type ProcessLog } from '../../../src/log/log.js';
+import { CONSOLE_WAITING_BYTES_MAX, createLog, type LogOptions, type ProcessLog } from '../../../src/log/log.js';
 
 let folder: string;
 let printed: string[];
@@ -37,6 +37,28 @@ describe('createLog', () => {
     log.write('info', 'Primary Server switched to ACTIVE', { critical: true, event: 'state' });
     expect(linesOf('lockstep-primary.jsonl')).toMatchObject([{ message: 'before' }, { message: 'Primary Server switched to ACTIVE', fields: { event: 'state' } }]);
     expect(JSON.stringify(linesOf('lockstep-primary.jsonl'))).not.toContain('critical');
+  });
+
+  it('leaves lines out on a console that nobody reads, says how many when it is read again, and has them all in the file', async () => {
+    const output = { writableLength: 0, write: (text: string) => printed.push(text) };
+    const log = make({ output });
+    output.writableLength = CONSOLE_WAITING_BYTES_MAX + 1;
+    for (let i = 0; i < 3; i += 1) log.write('info', `line ${i}`);
+    expect(printed).toEqual([]);
+    output.writableLength = 0;
+    log.write('info', 'line 3');
+    expect(printed.map((line) => line.trim())).toEqual([expect.stringContaining('3 lines left out here: nobody read this console; the log file has them'), expect.stringContaining('line 3')]);
+    await log.flush();
+    expect(linesOf('lockstep-primary.jsonl').map(({ message }) => message)).toEqual(['line 0', 'line 1', 'line 2', 'line 3']);
+  });
+
+  it('does not wait for a terminal, not for a critical line either', () => {
+    const blocks: boolean[] = [];
+    // A number of a file that cannot be written: who tries it gets an error.
+    const output = { isTTY: true, fd: -1, _handle: { setBlocking: (on: boolean) => blocks.push(on) }, write: (text: string) => printed.push(text) };
+    make({ output }).write('info', 'Primary Server switched to ACTIVE', { critical: true });
+    expect(blocks).toEqual([false]);
+    expect(printed).toHaveLength(1);
   });
 
   it('leaves out what is below its level', async () => {

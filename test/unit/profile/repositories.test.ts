@@ -80,3 +80,9 @@ test('the repository ports follow those of replication, and clash only where the
   expect(of({ applicationRepositoryPath: 'a' }, { repositoryPort: 1883 })).toEqual(['ha.repositoryPort']);
   expect(of({ applicationRepositoryPath: 'a' }, { repositoryPort: 2203 })).toEqual(['peer.backupRepositoryPort']);
 });
+
+test('more patterns than fit into one argument of a process are refused, with how many bytes there are', () => {
+  const exclude = Array.from({ length: 100 }, (_, i) => `cache/part-${i}/**`);
+  const folders = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`r${i}`, { path: `/srv/r${i}`, exclude }]));
+  expect(problems({ folders })).toEqual([expect.stringMatching(/^repositories\.folders: names, paths and patterns take \d+ bytes together, of 98304 at most/)]);
+});

@@ -518,3 +518,52 @@ describe('limits', () => {
     expect(client.closed).not.toBeNull();
   });
 });
+
+test('a copy that found no room for a quarantine has its state again: who is promoted then serves', async () => {
+  const { world, one, two } = await startedPair();
+  const client = one.client();
+  client.connect('a');
+  for (let i = 0; i < 20; i++) client.publish('q', `m${i}`);
+  await world.run(200);
+  two.image.failNext('makeFolder', 'ENOSPC', 1_000, 'quarantine');
+  two.follow(one, 1, { resync: true });
+  await world.run(500);
+  one.kill();
+  two.idle(false, 1);
+  await world.run(100);
+  two.image.forgetFailures('makeFolder');
+  await world.run(5_000);
+  two.serve(9);
+  await world.run(30_000);
+  expect({ role: two.status.role, trouble: two.status.trouble }).toEqual({ role: 'serve', trouble: null });
+});
+
+test.each(['snapshot', 'catching-up'] as const)('a follower whose disk hangs (%s) is let go, so that the log that is kept for it does not fill the disk of the leader', async (phase) => {
+  const world = new World();
+  const tuning = { snapshotEveryRecords: 100, snapshotEveryBytes: 2 ** 30 };
+  const [one, two] = [new Host(world, 'one', tuning), new Host(world, 'two', tuning)];
+  await one.start();
+  await two.start();
+  one.serve(1);
+  const client = one.client();
+  client.connect('a');
+  await fill(world, client, phase === 'snapshot' ? 600 : 90);
+  one.serve(1, { peer: peerOf(two) });
+  if (phase === 'snapshot') two.image.hang();
+  two.follow(one, 1);
+  await world.until(() => one.status.replication?.phase === phase, phase);
+  two.image.hang();
+  for (let round = 0; round < 20; round++) await fill(world, client, 100);
+  await world.run(90_000);
+  expect(one.log.from('info').filter((line) => line.includes('link to two ended: the follower has taken nothing in for'))).not.toEqual([]);
+  const segments = (): number => one.image.paths().filter((path) => path.endsWith('.segment')).length;
+  // It connects again and again, and the log is kept for it for so long each time.
+  const counts: number[] = [];
+  for (let round = 0; round < 30; round++) {
+    await fill(world, client, 200);
+    await world.run(20_000);
+    counts.push(segments());
+  }
+  expect(Math.min(...counts.slice(15))).toBeLessThanOrEqual(Math.max(...counts.slice(0, 15)));
+  expect(Math.min(...counts.slice(15))).toBeLessThan(15);
+});

@@ -1,3 +1,4 @@
+import { linkTimes } from '../../../src/server/config.js';
 import { Host, World, peerOf, startedPair, syncedPair } from './brokers.js';
 
 describe('one server serves', () => {
@@ -154,4 +155,11 @@ describe('two servers', () => {
     expect(client.acknowledged).toBe(3);
     expect(one.status.journal.term).toBe(3);
   });
+});
+
+test.each([500, 10_000, 60_000])('a pair that pings every %i ms keeps its replication link while nothing is to be sent', async (pingIntervalMs) => {
+  const { world, one, two } = await syncedPair(linkTimes(pingIntervalMs));
+  await world.run(300_000);
+  expect([...one.log.from('info'), ...two.log.from('info'), ...two.log.from('warn')].filter((line) => line.includes('nothing was heard'))).toEqual([]);
+  expect(one.status.replication?.phase).toBe('in-step');
 });

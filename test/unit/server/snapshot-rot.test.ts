@@ -1,4 +1,4 @@
-import { type Host, type World, peerOf, startedPair } from './brokers.js';
+import { Host, World, peerOf, startedPair } from './brokers.js';
 
 const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
 
@@ -216,4 +216,39 @@ test('a damaged snapshot from which no second state can be built stays for its p
   await fill(world, two, 1);
   await world.until(() => !snapshots(two).includes(damaged), 'a new one', 3_000);
   await expectsAll(world, two, 1_901);
+});
+
+test('a record that cannot be read for want of files, beside a snapshot that has rotted, is not lost', async () => {
+  const world = new World();
+  const one = new Host(world, 'one', SMALL_SNAPSHOTS);
+  await one.start();
+  one.serve(1);
+  const away = one.client();
+  away.connect('away');
+  away.subscribe('q');
+  away.edge.submit({ kind: 'disconnect', connection: away.connection, publishWill: false }, 1);
+  away.edge.unregister(away.connection);
+  const client = one.client();
+  client.connect('publisher');
+  for (let i = 0; i < 400 && !one.image.paths().some((path) => path.endsWith('.snap')); i++) {
+    client.publish('q', `<${i}>${'x'.repeat(300)}`);
+    if (i % 25 === 24 || i >= 130) await world.run(30);
+  }
+  const path = one.image.paths().find((name) => name.endsWith('.snap')) as string;
+  one.kill();
+  await one.start();
+  one.serve(2);
+  await world.until(() => one.status.role === 'serve', 'it serves');
+  one.image.flipBit(path, Buffer.from(one.image.content(path)).indexOf('<0>') + 10, 1);
+  one.image.failNext('open', 'EMFILE', 1, '.segment');
+  const reader = one.client();
+  reader.connect('away');
+  await world.run(50);
+  const message = reader.of('deliver')[0]?.message;
+  const got: (string | null)[] = [];
+  for (let n = 0; n < 2; n++) {
+    if (message) one.edge?.loadPayload(message, (payload) => got.push(payload === null ? null : new TextDecoder().decode(payload).slice(0, 3)));
+    await world.run(50);
+  }
+  expect({ got, damage: one.status.journal.damage, role: one.status.role }).toEqual({ got: [null, '<0>'], damage: null, role: 'serve' });
 });

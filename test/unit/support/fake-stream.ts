@@ -52,6 +52,10 @@ export class FakeStream implements Stream {
     return this.outgoing.reduce((sum, { length }) => sum + length, 0);
   }
 
+  get takenBytes(): number {
+    return this.taken.reduce((sum, { length }) => sum + length, 0);
+  }
+
   pause(): void {
     this.paused = true;
   }

@@ -19,6 +19,9 @@ class SinkStream implements Stream {
   readonly remote = 'bench';
   readonly authenticated = false;
   readonly bufferedBytes = 0;
+  get takenBytes(): number {
+    return this.bytes;
+  }
   handlers: StreamHandlers | null = null;
   writes = 0;
   bytes = 0;

@@ -585,3 +585,26 @@ test('journal.json without the segment that it says is about to be cut: a copy t
   rig.image.put(`${FOLDER}/journal.json`, new TextEncoder().encode(JSON.stringify({ ...content, sum })));
   await expect(rig.open()).rejects.toMatchObject({ code: 'LOCKSTEP_JOURNAL_META_DAMAGED', message: expect.stringContaining('0000000000000009.segment') as unknown });
 });
+
+test.each([
+  ['open', 'spare.tmp', 'EMFILE', false],
+  ['syncFolder', '', 'EMFILE', true],
+  ['syncFolder', '', 'ENFILE', true],
+] as const)('a want of files while a segment is begun (%s %s: %s) is waited for, as for room, and is no damage', async (operation, place, code, preallocate) => {
+  const rig = new Rig();
+  const journal = await rig.open({ preallocate });
+  await fill(rig, journal, 1, 3);
+  await rig.pass(1_000);
+  rig.image.failNext(operation, code, 1, place);
+  const waits: (string | null)[] = [];
+  for (let next = 4; next < 60 && rig.image.awaitsFailure(operation); next++) {
+    append(journal, `r${next}`);
+    await rig.pass(30);
+    waits.push(journal.waitsFor);
+  }
+  expect(waits).toContainEqual(expect.stringContaining(`no means to begin a segment (${code}`));
+  expect(journal.damage).toBeNull();
+  await rig.until(() => journal.durable === journal.head.position);
+  expect(journal.waitsFor).toBeNull();
+  expect(await labels(rig, journal)).toEqual(range(1, journal.head.position));
+});
