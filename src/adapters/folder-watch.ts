@@ -82,15 +82,18 @@ class FolderWatching {
   private add(folder: string): void {
     const path = join(this.root, folder);
     try {
-      if (!this.watchers.has(folder)) {
+      const isNew = !this.watchers.has(folder);
+      if (isNew) {
         if (this.watchers.size >= WATCHES_MAX) return this.fail(`it has more than ${WATCHES_MAX} folders`);
-        const watcher = fs.watch(path, { persistent: false }, () => this.changed(folder));
+        const watcher = fs.watch(path, { persistent: false }, (event, name) => this.changed(folder, event === 'rename' ? name : null));
         watcher.on('error', () => this.drop(folder));
         this.watchers.set(folder, watcher);
       }
       for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
         const inner = folder === '' ? entry.name : `${folder}/${entry.name}`;
-        if (!entry.isDirectory() || this.watchers.has(inner)) continue;
+        if (!entry.isDirectory()) continue;
+        if (isNew) this.drop(inner); // It may be another folder of that name.
+        if (this.watchers.has(inner)) continue;
         this.todo.push(inner);
       }
     } catch (error) {
@@ -101,8 +104,10 @@ class FolderWatching {
     }
   }
 
-  private changed(folder: string): void {
+  private changed(folder: string, renamed: string | null): void {
     if (this.isClosed) return;
+    // Another folder may stand under that name by now: it is watched anew.
+    if (renamed !== null) this.drop(folder === '' ? renamed : `${folder}/${renamed}`);
     this.dirty.add(folder);
     // There may be new folders in it.
     this.todo.push(folder);

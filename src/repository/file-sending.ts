@@ -24,7 +24,7 @@ export function openWanted(folder: RepositoryFolder, entry: Entry, index: number
 
 export function failedRead(index: number, error: unknown): FileResult {
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-  if (['ENOENT', 'ENOTDIR', 'LOCKSTEP_REPOSITORY_NO_FILE'].includes(code)) return unread(index, 'vanished');
+  if (['ENOENT', 'ENOTDIR', 'LOCKSTEP_REPOSITORY_NO_FILE', 'LOCKSTEP_REPOSITORY_LINK'].includes(code)) return unread(index, 'vanished');
   return unread(index, 'unreadable', reasonOf(error));
 }
 

@@ -260,9 +260,26 @@ export class Mirror {
     this.again = this.parts.tools.clock.after(ms, () => {
       this.again = null;
       this.wanted.join = true;
-      this.go();
+      this.recover();
     });
     this.go();
+  }
+
+  /** What failed may have ended in the middle of an exchange, which is to be ended before anything else is begun: as after a crash. */
+  private recover(): void {
+    const { shelf, config } = this.parts;
+    if (this.session === null) return this.go(); // With the dialling.
+    this.isDialling = true;
+    shelf.open(config, true).then(
+      () => {
+        this.isDialling = false;
+        this.go();
+      },
+      (error: unknown) => {
+        this.isDialling = false;
+        if (!this.isStopped) this.fail(reasonOf(error));
+      },
+    );
   }
 
   private become(condition: RepositoryCondition, detail: string | null): void {

@@ -16,6 +16,8 @@ import type { ReceiverParts, ReceiverSession, SyncProgress, SyncReport, SyncRequ
 export const ROUNDS_MAX = 3;
 /** Folders below folders, made while they were looked at. */
 const DEEPER_MAX = 100;
+/** Folders named in one question; of more, everything is looked at. */
+const DEEP_MAX = 64;
 const DETAIL_CHARS = 4000;
 
 interface Running {
@@ -173,7 +175,7 @@ class Receiver implements ReceiverSession {
       totals.changed = true;
       totals.kept = outcome.kept ?? totals.kept;
       rounds.deeper += 1;
-      if (outcome.fresh.length > 0 && !this.isClosed && rounds.deeper < DEEPER_MAX) return this.again(running, { folders: [], deep: outcome.fresh });
+      if (outcome.fresh.length > 0 && !this.isClosed && rounds.deeper < DEEPER_MAX) return this.again(running, { folders: [], deep: outcome.fresh.length > DEEP_MAX ? [''] : outcome.fresh });
     }
     this.link.say({ kind: 'drop', sync });
     if (outcome.kind === 'differs') this.finish(running, 'differs', null, outcome);

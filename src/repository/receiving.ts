@@ -143,7 +143,7 @@ export class Receiving {
   }
 
   private begin(): void {
-    this.plan = planSync(this.source, this.own.entries, this.parts.request.type);
+    this.plan = planSync(this.source, this.own.entries, this.parts.request.type, this.own.foreign);
     this.phase = 'checking';
     const compared = this.plan.steps.filter((step): step is Extract<PlannedStep, { do: 'compare' }> => step.do === 'compare');
     const { sync, store, hashing } = this.parts;
@@ -164,7 +164,7 @@ export class Receiving {
   private apply(checked: Checking): void {
     for (const result of checked.theirs.values()) this.note(result);
     const own = this.own.entries.map((entry) => (entry.digest === null && checked.ours.has(entry.path) ? { ...entry, digest: checked.ours.get(entry.path) ?? null } : entry));
-    const plan = planSync(this.source, own, this.parts.request.type);
+    const plan = planSync(this.source, own, this.parts.request.type, this.own.foreign);
     const { request, store, sync, hashing, send, hold } = this.parts;
     this.plan = plan;
     if (plan.changes === 0) return this.over({ kind: 'same' });
@@ -240,7 +240,10 @@ export class Receiving {
     if (tree !== treeDigest(this.source, this.parts.hashing)) throw damaged('the trees do not agree in the end');
     const { applier, plan } = this;
     if (applier === null || plan === null) return;
-    for (const entry of plan.remove) applier.remove(entry);
+    const fold = (path: string): string => path.normalize('NFC').toLowerCase();
+    const standing = this.parts.store.naming.caseless ? new Set(this.source.map(({ path }) => fold(path))) : null;
+    // Where two cases are one name, the new one stands in the place of the old one by then.
+    for (const entry of plan.remove) if (standing?.has(fold(entry.path)) !== true) applier.remove(entry);
     this.phase = 'committing';
     const fresh = this.parts.scope === null ? [] : plan.steps.flatMap((step) => (step.do === 'folder' && step.fresh && !this.isCovered(step.entry.path) ? [step.entry.path] : []));
     // In a function of its own: what it throws before its first wait fails the sync, too.

@@ -10,6 +10,10 @@ import { readReport } from './report.js';
 type Hello = Extract<RepositoryFrame, { kind: 'hello' }>;
 type Ask = Extract<RepositoryFrame, { kind: 'ask' }>;
 
+/** Of one hint; the receiver makes everything of more. In characters, of which one can be six bytes of JSON. */
+const HINTED_FOLDERS_MAX = 256;
+const HINTED_CHARS_MAX = 64 * 1024;
+
 /** The serving server's end of one repository link. */
 export function createSender(parts: SenderParts): SenderSession {
   return new Sender(parts);
@@ -32,7 +36,7 @@ class Sender implements SenderSession {
   }
 
   hint(hint: SyncHint): void {
-    if (this.isWelcome) this.link.say({ kind: 'hint', json: JSON.stringify(hint) });
+    if (this.isWelcome) this.link.say({ kind: 'hint', json: JSON.stringify(fits(hint.folders) ? hint : { ...hint, folders: null }) });
   }
 
   wake(): void {
@@ -145,3 +149,8 @@ function refusalOf(hello: Hello, identity: SenderParts['identity'], authority: R
   return hello.term > authority.term ? `this server serves in term ${authority.term}, and the receiver is in ${hello.term}` : null;
 }
 
+/** More than the receiver takes in one hint: it looks at everything. */
+function fits(folders: readonly string[] | null): boolean {
+  if (folders === null) return true;
+  return folders.length <= HINTED_FOLDERS_MAX && folders.reduce((chars, path) => chars + path.length, 0) <= HINTED_CHARS_MAX;
+}

@@ -6,6 +6,7 @@ import type { ContentFile } from '../../ports/repository.js';
 import type { DigestRecord } from './digest-record.js';
 import { codeOf } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
+import { carriedMode } from './looking.js';
 import { Places } from './places.js';
 import { isSettled, sameStamp, stampOf, type Stamp } from './stamps.js';
 
@@ -64,12 +65,12 @@ export class NodeContent implements ContentFile {
 }
 
 /** @throws LockstepError LOCKSTEP_REPOSITORY_NO_FILE when a link or something special stands there; ENOENT … of the system */
-export function openContent(parts: { readonly fs: FileSystem; readonly root: string; readonly record: DigestRecord | null }, path: string): NodeContent {
+export function openContent(parts: { readonly fs: FileSystem; readonly root: string; readonly record: DigestRecord | null }, path: string, through?: string): NodeContent {
   const { fs } = parts;
   const place = Places.at(parts.root, path);
   let fd: number;
   try {
-    fd = fs.openSync(place, FLAGS);
+    fd = fs.openSync(through ?? place, FLAGS);
   } catch (error) {
     if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO') throw noFile(path);
     throw error;
@@ -79,7 +80,7 @@ export function openContent(parts: { readonly fs: FileSystem; readonly root: str
     fs.closeSync(fd);
     throw noFile(path);
   }
-  return new NodeContent(fs, fd, path, place, stampOf(stats), stats.mode & 0o7777, fs.now(), parts.record);
+  return new NodeContent(fs, fd, path, place, stampOf(stats), carriedMode(stats.mode), fs.now(), parts.record);
 }
 
 function noFile(path: string): LockstepError {

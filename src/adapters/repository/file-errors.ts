@@ -13,6 +13,17 @@ export function unlessAbsent<Value>(action: () => Value): Value | null {
   }
 }
 
+/** Runs `action`; false when the system does not let us. */
+export function unlessForbidden(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM') return false;
+    throw error;
+  }
+}
+
 /** No hard links here, or not to this file. */
 export function cannotLink(error: unknown): boolean {
   return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'].includes(codeOf(error));

@@ -5,6 +5,7 @@ import { syncAll, syncFolders } from './durable.js';
 import { cannotLink, codeOf } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
+import type { Selection } from './patterns.js';
 import { Places } from './places.js';
 import { FILLING_MODE } from './writing.js';
 
@@ -27,6 +28,7 @@ export class Keeping {
     /** Kept versions to hold; 0: nothing is kept. */
     private readonly keep: number,
     private readonly commit: Commit,
+    private readonly selection: Selection,
   ) {
     this.fs = places.fs;
     this.name = freshName(places, commit.at);
@@ -66,6 +68,11 @@ export class Keeping {
     const { fs } = this;
     const there = fs.lstatSync(place, { throwIfNoEntry: false });
     if (there === undefined) return;
+    if (there.isDirectory() && this.holdsForeign(place, path)) {
+      // Entry by entry: what does not belong to the repository stays, and the folders that hold it.
+      for (const { name, inner } of this.ownIn(place, path)) this.moveAway(join(place, name), inner);
+      return this.removeIfEmpty(place);
+    }
     if (this.keep === 0) return fs.rmSync(place, { recursive: true, force: true });
     const kept = this.placeOf(path);
     if (there.isDirectory() && fs.existsSync(kept)) return this.removeIfEmpty(place); // What it held is kept already.
@@ -88,7 +95,7 @@ export class Keeping {
     const { at, term, reason } = this.commit;
     const version: KeptVersion = { name: this.name, at, term, reason, ...this.counted };
     await describeVersion(this.places, version);
-    await retain(this.places, this.keep);
+    await retain(this.places, this.keep, this.name);
     return version;
   }
 
@@ -112,6 +119,19 @@ export class Keeping {
       this.copies.push(kept);
     }
     this.ready.set(path, { kept, inode: there.ino });
+  }
+
+  private holdsForeign(place: string, path: string): boolean {
+    const own = this.ownIn(place, path);
+    return own.length < this.fs.readdirSync(place).length || own.some(({ name, inner, isFolder }) => isFolder && this.holdsForeign(join(place, name), inner));
+  }
+
+  private ownIn(place: string, path: string): { name: string; inner: string; isFolder: boolean }[] {
+    return this.fs.readdirSync(place).sort().flatMap((name) => {
+      const inner = `${path}/${name}`;
+      const isFolder = this.fs.lstatSync(join(place, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
+      return (isFolder ? this.selection.takesFolder(inner) : this.selection.takesFile(inner)) ? [{ name, inner, isFolder }] : [];
+    });
   }
 
   private count(path: string, bytes: number): void {

@@ -3,11 +3,15 @@ import { decodeJson, Fields, textElement } from '../../core/wire/fields.js';
 import { PATH_BYTES_MAX } from '../../core/repository/names.js';
 import type { KeptVersion } from '../../ports/repository.js';
 import { replaceDurably } from './durable.js';
-import { unlessAbsent } from './file-errors.js';
+import { codeOf, unlessAbsent, unlessForbidden } from './file-errors.js';
+import type { FileSystem } from './file-system.js';
 import type { Places } from './places.js';
 import { FILLING_MODE } from './writing.js';
 
 const REASON_CHARS_MAX = 1000;
+/** Reason of a continuous change: those of one minute count as one version. */
+const CHANGE = 'a change';
+const MINUTE_CHARS = '2026-01-01T00-00'.length;
 /** So many paths are named with a version; all of them are in its folder. */
 export const NAMED_PATHS_MAX = 100;
 const NAME = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z(-\d+)?$/;
@@ -53,10 +57,31 @@ export async function describeVersion(places: Places, version: KeptVersion): Pro
 }
 
 /** Removes the oldest beyond `keep`. */
-export async function retain(places: Places, keep: number): Promise<void> {
+export async function retain(places: Places, keep: number, fresh: string | null = null): Promise<void> {
   places.fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
-  for (const { name } of listKept(places).slice(keep)) {
-    await places.fs.removeTree(join(places.kept, name));
+  const seen = new Set<string>();
+  // The one just made is the newest, whatever the clock says.
+  const versions = listKept(places).sort((a, b) => Number(b.name === fresh) - Number(a.name === fresh));
+  for (const { name, reason } of versions) {
+    seen.add(reason === CHANGE ? name.slice(0, MINUTE_CHARS) : name);
+    if (seen.size <= keep) continue;
+    await removeKept(places.fs, join(places.kept, name));
     places.fs.rmSync(join(places.kept, `${name}.json`), { force: true });
   }
+}
+
+/** What the system does not let us remove stays: that must not fail the syncs. */
+async function removeKept(fs: FileSystem, place: string): Promise<void> {
+  try {
+    await fs.removeTree(place);
+  } catch (error) {
+    if (codeOf(error) !== 'EACCES' && codeOf(error) !== 'EPERM') throw error;
+    if (!unlessForbidden(() => openFolders(fs, place))) return;
+    await fs.removeTree(place).catch(() => undefined);
+  }
+}
+
+function openFolders(fs: FileSystem, folder: string): void {
+  fs.chmodSync(folder, FILLING_MODE);
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) openFolders(fs, join(folder, entry.name));
 }

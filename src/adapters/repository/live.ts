@@ -11,7 +11,8 @@ import type { FileSystem } from './file-system.js';
 import { FolderHolder, noFolder } from './held-folder.js';
 import { Keeping } from './keeping.js';
 import { basisOf, PartWriter } from './part-writer.js';
-import { Places } from './places.js';
+import type { Selection } from './patterns.js';
+import type { Places } from './places.js';
 import { microseconds, seconds, stampOf } from './stamps.js';
 import { FILLING_MODE, writeFile } from './writing.js';
 
@@ -24,6 +25,8 @@ export interface LiveParts {
   readonly places: Places;
   readonly record: DigestRecord;
   readonly keep: number;
+  /** What belongs to the repository. */
+  readonly selection: Selection;
 }
 
 type Change =
@@ -49,7 +52,7 @@ export class LiveApplier implements Applier {
     this.fs = places.fs;
     this.fs.mkdirSync(places.parts, { recursive: true, mode: FILLING_MODE });
     this.folder_ = new FolderHolder(places.fs, places.live);
-    this.keeping = new Keeping(places, parts.keep, commit_);
+    this.keeping = new Keeping(places, parts.keep, commit_, parts.selection);
   }
 
   folder(entry: Entry): void {
@@ -202,6 +205,15 @@ export class LiveApplier implements Applier {
     }
   }
 
+  private reachIfThere(path: string): string | null {
+    try {
+      return this.folder_.reach(path);
+    } catch (error) {
+      if (NOT_THERE_YET.includes(codeOf(error))) return null;
+      throw error;
+    }
+  }
+
   /** Deepest first, after everything was put into them. */
   private dressFolders(): void {
     const { fs } = this;
@@ -212,8 +224,8 @@ export class LiveApplier implements Applier {
       this.touched.set(entry.path, entry.mtimeUs);
     }
     for (const [path, mtimeUs] of this.touched) {
-      if (path !== '' && !fs.existsSync(Places.at(this.parts.places.live, path))) continue; // Removed after it was changed.
-      const place = this.folder_.reach(path);
+      const place = this.reachIfThere(path);
+      if (place === null) continue; // Removed, or replaced by what is no folder, after it was changed.
       if (microseconds(fs.statSync(place).mtimeMs) !== mtimeUs) fs.utimesSync(place, seconds(mtimeUs), seconds(mtimeUs));
     }
   }

@@ -9,6 +9,14 @@ export interface Looked extends Stamp {
   readonly mode: number;
 }
 
+/**
+ * The permissions that a repository carries. Of files neither set-user-ID nor set-group-ID: owners are not carried, and such a program of one user would
+ * become one of the user that Lockstep runs as.
+ */
+export function carriedMode(mode: number): number {
+  return mode & ((mode & 0o170000) === 0o100000 ? 0o1777 : 0o7777);
+}
+
 /** Looks at a name, not through a link. `null`: nothing is there. Throws an Error with the system's `code`. */
 export type Look = (place: string) => Looked | null;
 
@@ -18,7 +26,7 @@ export function lookBy(fs: FileSystem): Look {
     const stats = fs.lstatSync(place, { throwIfNoEntry: false });
     if (stats === undefined) return null;
     const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : stats.isSymbolicLink() ? 'link' : 'other';
-    return { kind, mode: stats.mode & 0o7777, size: stats.size, mtimeUs: microseconds(stats.mtimeMs), ctimeUs: microseconds(stats.ctimeMs), inode: stats.ino };
+    return { kind, mode: carriedMode(stats.mode), size: stats.size, mtimeUs: microseconds(stats.mtimeMs), ctimeUs: microseconds(stats.ctimeMs), inode: stats.ino };
   };
 }
 
@@ -51,7 +59,7 @@ export function createLook(fs: FileSystem): Look {
       // What went wrong is told by the other.
       if (statx(AT_FDCWD, place, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, bytes) !== 0) return slow(place);
       const mode = (words[WORD.mode] ?? 0) & 0xffff;
-      return { kind: KINDS[mode & 0o170000] ?? 'other', mode: mode & 0o7777, size: wide(words, WORD.size), mtimeUs: time(words, WORD.mtime), ctimeUs: time(words, WORD.ctime), inode: wide(words, WORD.inode) };
+      return { kind: KINDS[mode & 0o170000] ?? 'other', mode: carriedMode(mode), size: wide(words, WORD.size), mtimeUs: time(words, WORD.mtime), ctimeUs: time(words, WORD.ctime), inode: wide(words, WORD.inode) };
     };
     look('/');
     return isLittleEndian(words) ? look : slow;

@@ -1,6 +1,8 @@
 import type { BigIntStats } from 'node:fs';
-import { unlessAbsent } from './file-errors.js';
+import { syncFolders } from './durable.js';
+import { unlessAbsent, unlessForbidden } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
+import type { Selection } from './patterns.js';
 import { Places } from './places.js';
 import { FILLING_MODE } from './writing.js';
 
@@ -16,28 +18,38 @@ export interface Pruned {
 
 /**
  * Removes from an old tree what is in the live one as well: the very same file (a hard link), an equal link, a folder that is empty then. What is left is
- * what was replaced or removed. May be begun again wherever it was interrupted.
+ * what was replaced or removed. What is no part of the repository, and came or changed while the new tree was made, goes back to where it was. May be
+ * begun again wherever it was interrupted.
  */
-export async function prune(fs: FileSystem, old: string, live: string, pathsMax: number): Promise<Pruned> {
+export async function prune(fs: FileSystem, old: string, live: string, pathsMax: number, selection: Selection): Promise<Pruned> {
   const pruned: Pruned = { files: 0, bytes: 0, paths: [] };
+  /** Folders to which something went back. */
+  const returned = new Set<string>();
   let looked = 0;
-  const walk = async (folder: string, isInLive: boolean): Promise<boolean> => {
+  const walk = async (folder: string, isInLive: boolean, isBelowForeign: boolean): Promise<boolean> => {
     const place = folder === '' ? old : Places.at(old, folder);
-    fs.chmodSync(place, fs.lstatSync(place).mode | FILLING_MODE);
+    if (!unlessForbidden(() => fs.chmodSync(place, fs.lstatSync(place).mode | FILLING_MODE))) return false;
     let left = 0;
     for (const name of fs.readdirSync(place).sort()) {
       looked += 1;
       if (looked % NAMES_PER_TURN === 0) await fs.turn();
       const path = folder === '' ? name : `${folder}/${name}`;
-      const stats = fs.lstatSync(Places.at(old, path), { bigint: true });
+      const stats = fs.lstatSync(Places.at(old, path), { bigint: true, throwIfNoEntry: false });
+      if (stats === undefined) {
+        left += 1; // A name that is no UTF-8 cannot be asked for: it stays with the old tree.
+        continue;
+      }
       const twin = isInLive ? unlessAbsent(() => fs.lstatSync(Places.at(live, path), { bigint: true })) : null;
+      const isForeign = isBelowForeign || !(stats.isDirectory() ? selection.takesFolder(path) : selection.takesFile(path) && (stats.isFile() || stats.isSymbolicLink()));
+      if (isForeign && isInLive && (twin === null || isNewerFile(stats, twin)) && unlessForbidden(() => fs.renameSync(Places.at(old, path), Places.at(live, path)))) {
+        returned.add(folder);
+        continue;
+      }
       if (stats.isDirectory()) {
         const isThere = twin?.isDirectory() ?? false;
-        const isEmpty = await walk(path, isThere);
-        if (isEmpty && isThere) fs.rmdirSync(Places.at(old, path));
-        else left += 1;
-      } else if (twin !== null && isTwin(fs, stats, twin, Places.at(old, path), Places.at(live, path))) fs.unlinkSync(Places.at(old, path));
-      else {
+        const isEmpty = await walk(path, isThere, isForeign);
+        if (!isEmpty || !isThere || !unlessForbidden(() => fs.rmdirSync(Places.at(old, path)))) left += 1;
+      } else if (twin === null || !isTwin(fs, stats, twin, Places.at(old, path), Places.at(live, path)) || !unlessForbidden(() => fs.unlinkSync(Places.at(old, path)))) {
         left += 1;
         pruned.files += 1;
         pruned.bytes += Number(stats.size);
@@ -46,8 +58,13 @@ export async function prune(fs: FileSystem, old: string, live: string, pathsMax:
     }
     return left === 0;
   };
-  await walk('', true);
+  await walk('', true, false);
+  await syncFolders(fs, [...returned].map((folder) => (folder === '' ? live : Places.at(live, folder))));
   return pruned;
+}
+
+function isNewerFile(old: BigIntStats, live: BigIntStats): boolean {
+  return !old.isDirectory() && !live.isDirectory() && old.ino !== live.ino && old.mtimeNs > live.mtimeNs;
 }
 
 function isTwin(fs: FileSystem, old: BigIntStats, live: BigIntStats, oldPlace: string, livePlace: string): boolean {

@@ -65,9 +65,11 @@ class Restoring {
     if (this.made.has(path)) return;
     this.made.add(path);
     const { fs } = this.places;
-    if (fs.lstatSync(Places.at(this.places.live, path), { throwIfNoEntry: false })?.isDirectory() === true) return;
-    const stats = fs.lstatSync(Places.at(this.root, path));
-    this.applier.folder(folderEntry(path, stats));
+    const there = fs.lstatSync(Places.at(this.places.live, path), { throwIfNoEntry: false });
+    if (there?.isDirectory() === true) return;
+    const entry = folderEntry(path, fs.lstatSync(Places.at(this.root, path)));
+    if (there !== undefined) this.applier.remove(entry); // A file or a link: kept as well.
+    this.applier.folder(entry);
   }
 
   private file(path: string): void {

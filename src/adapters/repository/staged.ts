@@ -1,4 +1,5 @@
 import { constants, type Stats } from 'node:fs';
+import { LockstepError } from '../../core/errors.js';
 import type { Entry } from '../../core/repository/entry.js';
 import { parentOf } from '../../core/repository/entry.js';
 import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
@@ -177,7 +178,13 @@ export class StagedApplier implements Applier {
     const live = fs.statSync(places.live);
     dressFolder(fs, places.stage, live.mode & 0o7777, microseconds(live.mtimeMs));
     const stage = fs.statSync(places.stage);
-    if (stage.uid !== live.uid || stage.gid !== live.gid) fs.chownSync(places.stage, live.uid, live.gid);
+    if (stage.uid === live.uid && stage.gid === live.gid) return;
+    try {
+      fs.chownSync(places.stage, live.uid, live.gid);
+    } catch (error) {
+      if (codeOf(error) !== 'EPERM') throw error;
+      throw new LockstepError('LOCKSTEP_REPOSITORY_OWNER', `${places.live} belongs to the user ${live.uid} and the group ${live.gid}, and Lockstep (user ${stage.uid}) cannot give the new folder to them`, `Run "chown ${stage.uid}" on the folder, or Lockstep as that user.`);
+    }
   }
 
   /** The live files that were taken over have one name less now, which is a change in the system's books. */
@@ -219,7 +226,13 @@ export class StagedApplier implements Applier {
       this.folder(folderEntry(path, stats));
       for (const name of fs.readdirSync(live)) this.carry(`${path}/${name}`);
     } else if (stats.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(live), staged);
-    else fs.linkSync(live, staged);
+    else {
+      try {
+        fs.linkSync(live, staged);
+      } catch (error) {
+        if (!cannotLink(error)) throw error; // Otherwise it is moved over right after the exchange.
+      }
+    }
   }
 }
 

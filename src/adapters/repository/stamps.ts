@@ -11,12 +11,18 @@ export interface Stamp {
 /** A time that is not older than this when a file is looked at may belong to a change that is still going on: file systems tick in milliseconds. */
 export const SETTLED_MS = 20;
 
+/** From the year 2106 on a double of seconds, which is what Node.js sets, is coarser than a microsecond. */
+const FINE_US_MAX = 2 ** 32 * 1_000_000;
+/** Later times, of the year 2255 and after, count as this one: what is left of the whole numbers of JavaScript. */
+const LATEST_US = Math.floor(Number.MAX_SAFE_INTEGER / 1000) * 1000;
+
 /**
  * Microseconds, as near as a double of milliseconds tells. Not cut but rounded: a time that was set to whole microseconds must come
  * back as it was, and a double is a little less than it about half of the time.
  */
 export function microseconds(ms: number): number {
-  return Math.max(0, Math.round(ms * 1000));
+  const us = Math.max(0, Math.round(ms * 1000));
+  return us < FINE_US_MAX ? us : Math.min(LATEST_US, Math.round(ms) * 1000);
 }
 
 /** For `utimes`: seconds that the system cuts to the very microsecond. */

@@ -1,5 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import { LockstepError } from '../../core/errors.js';
+import { parentOf } from '../../core/repository/entry.js';
 import { shown, type Naming } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, Commit, ContentFile, KeptVersion, RepositoryStore, ScanOptions, Slices } from '../../ports/repository.js';
@@ -7,7 +8,9 @@ import { settleChanging } from './changing.js';
 import { openContent } from './content.js';
 import { DigestRecord } from './digest-record.js';
 import { canExchange, loadExchange, type Exchange } from './exchange.js';
+import { unlessAbsent } from './file-errors.js';
 import { NODE_FILES, type FileSystem } from './file-system.js';
+import { FolderHolder } from './held-folder.js';
 import { listKept } from './kept.js';
 import { LiveApplier } from './live.js';
 import { createLook, lookBy, type Look } from './looking.js';
@@ -49,6 +52,8 @@ export class NodeRepository implements RepositoryStore {
   private readonly look: Look;
   /** Of the last look at the whole folder. */
   private foreign: readonly string[] = [];
+  /** Of the last look at any of it. */
+  private selected: Selection;
 
   private constructor(
     private readonly options: StoreOptions,
@@ -59,6 +64,7 @@ export class NodeRepository implements RepositoryStore {
     this.record = DigestRecord.load(places.fs, options.recordFile);
     this.look = options.fs === undefined ? createLook(places.fs) : lookBy(places.fs);
     this.selection = createSelection(options.include, options.exclude);
+    this.selected = this.selection;
     this.naming = { windows: process.platform === 'win32', caseless: isCaseless(places.fs, places.beside) };
   }
 
@@ -91,7 +97,7 @@ export class NodeRepository implements RepositoryStore {
 
   async recover({ make }: { readonly make: boolean }): Promise<readonly string[]> {
     const { places } = this;
-    const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep });
+    const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep, selection: this.selected });
     await this.removeGone();
     if (await settleChanging(places)) said.push('changes of single files that were interrupted were made durable');
     if (make && !places.fs.existsSync(places.live)) {
@@ -107,7 +113,10 @@ export class NodeRepository implements RepositoryStore {
     return {
       step: () => {
         // Not before: patterns of the other server may be refused here.
-        scan ??= new FolderScan({ fs: places.fs, look: this.look, root: places.live, record, selection: options.patterns === undefined ? this.selection : createSelection(options.patterns.include, options.patterns.exclude), hashing }, options);
+        if (scan === null) {
+          this.selected = options.patterns === undefined ? this.selection : createSelection(options.patterns.include, options.patterns.exclude);
+          scan = new FolderScan({ fs: places.fs, look: this.look, root: places.live, record, selection: this.selected, hashing }, options);
+        }
         const result = scan.step();
         if (result !== null && options.scope === null) this.foreign = result.foreign;
         return result;
@@ -116,14 +125,20 @@ export class NodeRepository implements RepositoryStore {
   }
 
   open(path: string): ContentFile {
-    return openContent({ fs: this.places.fs, root: this.places.live, record: this.record }, path);
+    const { fs, live } = this.places;
+    const holder = new FolderHolder(fs, live);
+    try {
+      return openContent({ fs, root: live, record: this.record }, path, join(holder.reach(parentOf(path)), basename(path)));
+    } finally {
+      holder.release();
+    }
   }
 
   apply(mode: 'staged' | 'live', commit: Commit): Applier {
     const { places, record, foreign, exchange_: exchange } = this;
     const { keep } = this.options;
-    if (mode === 'live') return new LiveApplier({ places, record, keep }, commit);
-    return new StagedApplier({ places, record, foreign, exchange, keep }, commit);
+    if (mode === 'live') return new LiveApplier({ places, record, keep, selection: this.selected }, commit);
+    return new StagedApplier({ places, record, foreign, exchange, keep, selection: this.selected }, commit);
   }
 
   async discard(): Promise<void> {
@@ -142,7 +157,7 @@ export class NodeRepository implements RepositoryStore {
 
   private async removeGone(): Promise<void> {
     const { beside, fs } = this.places;
-    for (const name of fs.readdirSync(beside)) if (name.includes(GONE)) await fs.removeTree(join(beside, name));
+    for (const name of unlessAbsent(() => fs.readdirSync(beside)) ?? []) if (name.includes(GONE)) await fs.removeTree(join(beside, name));
   }
 
   kept(): KeptVersion[] {

@@ -5,6 +5,7 @@ import { replaceDurably, syncFolders } from './durable.js';
 import type { Exchange } from './exchange.js';
 import { unlessAbsent } from './file-errors.js';
 import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
+import type { Selection } from './patterns.js';
 import type { Places } from './places.js';
 import { prune } from './pruning.js';
 import { FILLING_MODE } from './writing.js';
@@ -33,6 +34,8 @@ export interface SwitchParts {
   readonly exchange: Exchange | null;
   /** Kept versions to hold. */
   readonly keep: number;
+  /** What belongs to the repository. */
+  readonly selection: Selection;
 }
 
 /** The stage is whole and durable. Resolves to `null` when `mayChange` said no, and nothing was changed. */
@@ -54,10 +57,10 @@ export async function switchTrees(parts: SwitchParts, commit: Commit): Promise<{
 }
 
 /** After the exchange: what was replaced becomes a kept version. Whatever of it is done already is not done again. */
-async function finish({ places, keep }: SwitchParts, record: SwitchRecord): Promise<KeptVersion | null> {
+async function finish({ places, keep, selection }: SwitchParts, record: SwitchRecord): Promise<KeptVersion | null> {
   const { fs } = places;
   if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
-  const kept = fs.existsSync(places.old) ? await keepOld(places, record, keep) : null;
+  const kept = fs.existsSync(places.old) ? await keepOld(places, record, keep, selection) : null;
   // What interrupted syncs had left for this one; gone before the record is, so that nothing of it stays for ever.
   for (const left of [places.left, places.parts]) await fs.removeTree(left);
   fs.rmSync(places.switchRecord, { force: true });
@@ -65,9 +68,9 @@ async function finish({ places, keep }: SwitchParts, record: SwitchRecord): Prom
   return kept;
 }
 
-async function keepOld(places: Places, record: SwitchRecord, keep: number): Promise<KeptVersion | null> {
+async function keepOld(places: Places, record: SwitchRecord, keep: number, selection: Selection): Promise<KeptVersion | null> {
   const { fs } = places;
-  const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX);
+  const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX, selection);
   if (keep === 0 || (files === 0 && fs.readdirSync(places.old).length === 0)) {
     await fs.removeTree(places.old);
     await retain(places, keep);
@@ -79,7 +82,7 @@ async function keepOld(places: Places, record: SwitchRecord, keep: number): Prom
   await describeVersion(places, version);
   fs.renameSync(places.old, join(places.kept, name));
   await syncFolders(fs, [places.kept]);
-  await retain(places, keep);
+  await retain(places, keep, name);
   return version;
 }
 

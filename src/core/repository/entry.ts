@@ -33,6 +33,8 @@ export interface LeftOut {
 export interface Manifest {
   readonly entries: readonly Entry[];
   readonly leftOut: readonly LeftOut[];
+  /** What stands in the folder and is no part of it: topmost paths. Of this server's own only. */
+  readonly foreign?: readonly string[];
 }
 
 /** Which paths belong to a repository, as globs. An empty `include` takes all. */

@@ -1,4 +1,4 @@
-import { comparePaths, sameShape, type Entry, type SyncType } from './entry.js';
+import { comparePaths, parentOf, sameShape, type Entry, type SyncType } from './entry.js';
 
 /*
  * What a sync does: two manifests in, ordered steps out. `source` is what the serving server has, `target` what the receiver has.
@@ -32,12 +32,15 @@ export interface Plan {
   readonly changes: number;
 }
 
-/** Both sorted by `comparePaths`, without doubles. NO is planned as FULL: what would change is what differs. */
-export function planSync(source: readonly Entry[], target: readonly Entry[], type: SyncType): Plan {
+/**
+ * Both sorted by `comparePaths`, without doubles. NO is planned as FULL: what would change is what differs. `foreign`: topmost paths at the target that
+ * are no part of the repository. A folder that holds one cannot be removed, and with PARTIAL nothing takes its place.
+ */
+export function planSync(source: readonly Entry[], target: readonly Entry[], type: SyncType, foreign: readonly string[] = []): Plan {
   const steps: Step[] = [];
   const clear: Entry[] = [];
   const remove: Entry[] = [];
-  const planned = type === 'PARTIAL' ? new Adding(steps) : new Equalling(steps, clear, remove);
+  const planned = type === 'PARTIAL' ? new Adding(steps, new Set(foreign)) : new Equalling(steps, clear, remove, foldersOf(foreign));
   let s = 0;
   let t = 0;
   for (;;) {
@@ -70,6 +73,7 @@ class Equalling {
     private readonly steps: Step[],
     private readonly clear: Entry[],
     private readonly remove: Entry[],
+    private readonly holding: ReadonlySet<string>,
   ) {}
 
   missing(from: Entry, index: number): void {
@@ -78,7 +82,8 @@ class Equalling {
 
   extra(here: Entry): void {
     const makesRoom = this.clearing !== null && isBelow(here.path, this.clearing);
-    (makesRoom ? this.clear : this.remove).push(here);
+    if (!makesRoom && here.kind === 'folder' && this.holding.has(here.path)) this.steps.push(kept(here));
+    else (makesRoom ? this.clear : this.remove).push(here);
   }
 
   both(from: Entry, index: number, here: Entry): void {
@@ -94,9 +99,14 @@ class Adding {
   /** Something of the target's that is no folder where the source has one: what the source has below it finds no place. */
   private blocked: string | null = null;
 
-  constructor(private readonly steps: Step[]) {}
+  constructor(
+    private readonly steps: Step[],
+    private readonly foreign: ReadonlySet<string>,
+  ) {}
 
   missing(from: Entry, index: number): void {
+    if (this.foreign.has(from.path)) this.blocked = from.path;
+    if (this.blocked === from.path) return;
     if (this.blocked === null || !isBelow(from.path, this.blocked)) this.steps.push(made(from, index, null));
   }
 
@@ -126,4 +136,10 @@ function alike(from: Entry, index: number, here: Entry): Step {
   if (from.digest === null || here.digest === null) return { do: 'compare', entry: from, index, here };
   if (from.digest !== here.digest) return { do: 'fetch', entry: from, index, here };
   return sameShape(from, here) ? kept(here) : { do: 'touch', entry: { ...from, digest: here.digest } };
+}
+
+function foldersOf(paths: readonly string[]): ReadonlySet<string> {
+  const folders = new Set<string>();
+  for (const path of paths) for (let folder = parentOf(path); folder !== '' && !folders.has(folder); folder = parentOf(folder)) folders.add(folder);
+  return folders;
 }

@@ -1,0 +1,338 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
+import type { StoreOptions } from '../../../src/adapters/repository/store.js';
+import type { Commit } from '../../../src/ports/repository.js';
+import type { Term } from '../../../src/core/identity.js';
+import { openStore, Pair, Places } from './support.js';
+
+/* What is seldom in a folder, and must neither be lost nor keep a repository from being synced. */
+
+const KEEPER = 1234;
+const APPLICATION = 4321;
+const asRoot = process.geteuid?.() === 0 ? it : it.skip;
+const pairs: Pair[] = [];
+
+afterEach(() => {
+  for (const pair of pairs.splice(0)) pair.stop();
+  Places.removeAll();
+});
+
+async function pairOf(places: Places, options: Partial<StoreOptions> = {}, to: Partial<StoreOptions> = {}): Promise<Pair> {
+  const pair = new Pair(await openStore({ path: places.folder('a'), ...options }), await openStore({ path: places.folder('b'), ...options, ...to }));
+  pairs.push(pair);
+  expect(await pair.connect()).toBe('ready');
+  return pair;
+}
+
+const commit = (at = Date.now()): Commit => ({ term: 3 as Term, mayChange: () => true, reason: 'test', at });
+const failing = (code: string): Error => Object.assign(new Error(code), { code });
+
+/** Everything belongs to the user that Lockstep runs as. */
+function own(places: Places): void {
+  const walk = (at: string): void => {
+    fs.lchownSync(at, KEEPER, KEEPER);
+    if (fs.lstatSync(at).isDirectory()) for (const name of fs.readdirSync(at)) walk(path.join(at, name));
+  };
+  walk(places.root);
+}
+
+async function asKeeper(action: () => Promise<void>): Promise<void> {
+  process.setegid?.(KEEPER);
+  process.seteuid?.(KEEPER);
+  try {
+    await action();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(0);
+  }
+}
+
+describe('what is no part of the repository', () => {
+  it.each([
+    [5, ['']],
+    [0, ['']],
+    [0, ['', 'app']],
+  ])('stays where a folder is removed continuously (%i versions kept, %p)', async (keep, folders) => {
+    const places = new Places();
+    places.write('a/app/x', 'x');
+    const pair = await pairOf(places, { exclude: ['log'], keep });
+    await pair.sync();
+    places.write('b/app/log/1', 'own');
+    fs.rmSync(places.at('a/app'), { recursive: true });
+    expect((await pair.sync({ folders })).detail).toBeNull();
+    expect(places.read('b/app/log/1')).toBe('own');
+    expect(fs.existsSync(places.at('b/app/x'))).toBe(false);
+  });
+
+  it('does not keep a folder that holds nothing else from being equal', async () => {
+    const places = new Places();
+    places.write('a/app/x', 'x');
+    places.write('b/gone/y', 'y');
+    places.write('b/gone/log/2', 'own');
+    const pair = await pairOf(places, { exclude: ['log'] });
+    await pair.sync();
+    expect((await pair.sync()).outcome).toBe('same');
+    expect(places.read('b/gone/log/2')).toBe('own');
+    expect(fs.existsSync(places.at('b/gone/y'))).toBe(false);
+  });
+
+  it.each([5, 0])('is there as it is when it is rotated while the new tree is made durable (%i versions kept)', async (keep) => {
+    const places = new Places();
+    for (let at = 0; at < 5; at += 1) places.write(`a/x${at}`, 'x');
+    places.write('b/log/app.log', 'first');
+    let rotated = false;
+    const files: FileSystem = {
+      ...NODE_FILES,
+      fsync: ((fd: number, done: (error: Error | null) => void) => {
+        if (!rotated && fs.readlinkSync(`/proc/self/fd/${fd}`).includes('/stage/')) {
+          rotated = true;
+          fs.renameSync(places.at('b/log/app.log'), places.at('b/log/app.log.1'));
+          fs.writeFileSync(places.at('b/log/app.log'), 'second');
+        }
+        fs.fsync(fd, done);
+      }) as typeof fs.fsync,
+    };
+    const pair = await pairOf(places, { exclude: ['log'], keep }, { fs: files });
+    expect((await pair.sync()).detail).toBeNull();
+    expect(rotated).toBe(true);
+    expect([places.read('b/log/app.log'), places.read('b/log/app.log.1')]).toEqual(['second', 'first']);
+  });
+
+  it('is not replaced with PARTIAL', async () => {
+    const places = new Places();
+    places.write('a/conf', 'from a');
+    places.write('a/data/1', 'from a');
+    places.write('elsewhere/file', 'own');
+    places.folder('b');
+    fs.symlinkSync(places.at('elsewhere/file'), places.at('b/conf'));
+    fs.symlinkSync(places.at('elsewhere'), places.at('b/data'));
+    const pair = await pairOf(places);
+    expect((await pair.sync({ type: 'PARTIAL' })).detail).toBeNull();
+    expect(['conf', 'data'].map((name) => fs.lstatSync(places.at('b', name)).isSymbolicLink())).toEqual([true, true]);
+  });
+});
+
+describe('after the exchange of the trees', () => {
+  it('a failure of what is left to do is made good by the next try, as after a crash', async () => {
+    const places = new Places();
+    places.write('a/x', 'new');
+    places.write('b/x', 'old');
+    let full = true;
+    const files = {
+      ...NODE_FILES,
+      writeFileSync: ((file: string, ...rest: [string]) => {
+        if (full && String(file).includes('/kept/')) throw failing('ENOSPC');
+        fs.writeFileSync(file, ...rest);
+      }) as typeof fs.writeFileSync,
+    };
+    const pair = await pairOf(places, {}, { fs: files });
+    expect((await pair.sync()).outcome).toBe('failed');
+    full = false;
+    await pair.to.recover({ make: true });
+    places.write('a/y', 'y');
+    expect((await pair.sync()).detail).toBeNull();
+    expect([places.read('b/x'), places.read('b/y')]).toEqual(['new', 'y']);
+    await openStore({ path: places.at('b') });
+  });
+
+  it('a name that is no UTF-8 stays with the old tree', async () => {
+    const places = new Places();
+    places.write('a/x', 'x');
+    places.write('b/y', 'y');
+    fs.writeFileSync(Buffer.concat([Buffer.from(`${places.at('b')}/caf`), Buffer.from([0xe9])]), 'latin1');
+    const pair = await pairOf(places);
+    expect((await pair.sync()).detail).toBeNull();
+    await openStore({ path: places.at('b') });
+    places.write('a/z', 'z');
+    expect((await pair.sync()).detail).toBeNull();
+    expect(places.read('b/z')).toBe('z');
+  });
+});
+
+describe('other owners, where Lockstep is not root', () => {
+  asRoot('a folder of the application that is removed', async () => {
+    const places = new Places();
+    places.write('a/x', 'x');
+    places.write('b/made-by-it/y', 'y');
+    own(places);
+    for (const name of ['b/made-by-it', 'b/made-by-it/y']) fs.chownSync(places.at(name), APPLICATION, APPLICATION);
+    await asKeeper(async () => {
+      const pair = await pairOf(places);
+      expect((await pair.sync()).detail).toBeNull();
+      await openStore({ path: places.at('b') });
+      fs.writeFileSync(places.at('a/z'), 'z');
+      expect((await pair.sync()).detail).toBeNull();
+    });
+    expect(places.read('b/z')).toBe('z');
+  });
+
+  asRoot('an excluded log of the application', async () => {
+    const places = new Places();
+    places.write('a/x', 'x');
+    places.write('b/app.log', 'own');
+    own(places);
+    fs.chownSync(places.at('b/app.log'), APPLICATION, APPLICATION);
+    await asKeeper(async () => {
+      const pair = await pairOf(places, { exclude: ['*.log'] });
+      expect((await pair.sync()).detail).toBeNull();
+    });
+    expect([places.read('b/app.log'), fs.statSync(places.at('b/app.log')).uid]).toEqual(['own', APPLICATION]);
+  });
+
+  asRoot('the folder itself: the error says whose it is and what to do', async () => {
+    const places = new Places();
+    places.write('a/x', 'x');
+    places.write('b/y', 'y');
+    own(places);
+    fs.chownSync(places.at('b'), APPLICATION, KEEPER);
+    fs.chmodSync(places.at('b'), 0o2775);
+    await asKeeper(async () => {
+      const pair = await pairOf(places);
+      expect((await pair.sync()).detail).toContain(`belongs to the user ${APPLICATION}`);
+    });
+    expect(places.read('b/y')).toBe('y');
+  });
+
+  asRoot('kept folders that may not be written do not fail what comes after them', async () => {
+    const places = new Places();
+    places.write('a/x/still/f', 'x');
+    places.write('a/y', '0');
+    own(places);
+    fs.chmodSync(places.at('a/x/still'), 0o555);
+    await asKeeper(async () => {
+      const pair = await pairOf(places, { keep: 1 });
+      await pair.sync();
+      fs.chmodSync(places.at('a/x/still'), 0o755);
+      fs.rmSync(places.at('a/x'), { recursive: true });
+      await pair.sync({ folders: [''] });
+      for (let at = 1; at < 4; at += 1) {
+        fs.writeFileSync(places.at('a/y'), String(at));
+        expect((await pair.sync({ folders: [''] })).detail).toBeNull();
+      }
+      expect(pair.to.kept()).toHaveLength(1);
+    });
+  });
+
+  asRoot('a program that runs as its owner is copied as one that does not', async () => {
+    const places = new Places();
+    places.write('a/tool', 'x');
+    fs.chownSync(places.at('a/tool'), APPLICATION, APPLICATION);
+    fs.chmodSync(places.at('a/tool'), 0o4755);
+    const pair = await pairOf(places);
+    await pair.sync();
+    expect((fs.statSync(places.at('b/tool')).mode & 0o7777).toString(8)).toBe('755');
+    expect((await pair.sync()).outcome).toBe('same');
+  });
+});
+
+describe('kept versions', () => {
+  it('the newest is not removed for a clock that stands far behind', async () => {
+    const places = new Places();
+    places.write('b/x', '0');
+    const store = await openStore({ path: places.at('b'), keep: 2 });
+    for (const at of [Date.UTC(2026, 0, 2), Date.UTC(2026, 0, 3), Date.UTC(1970, 0, 1, 0, 1)]) {
+      const applier = store.apply('live', commit(at));
+      applier.put({ path: 'x', kind: 'file', mode: 0o644, mtimeUs: at * 1000, size: 1, digest: null, target: '' }, new TextEncoder().encode('1'));
+      await applier.commit();
+    }
+    expect(store.kept().map(({ name }) => name)).toEqual([expect.stringContaining('2026-01-03'), expect.stringContaining('1970')]);
+  });
+
+  it('continuous changes of one minute count as one', async () => {
+    const places = new Places();
+    places.write('a/x', '0');
+    places.write('b/own', 'what only this server has');
+    const pair = await pairOf(places, { keep: 3 });
+    const first = (await pair.sync()).kept;
+    expect(first).not.toBeNull();
+    for (let change = 1; change <= 5; change += 1) {
+      places.write('a/x', String(change));
+      await pair.sync({ folders: [''], reason: 'a change' });
+    }
+    expect(pair.to.kept().map(({ name }) => name)).toContain(first);
+  });
+
+  it('are brought back also where a file stands in the place of a folder', async () => {
+    const places = new Places();
+    places.write('a/x', 'file');
+    places.write('b/x/1', 'one');
+    const pair = await pairOf(places);
+    const kept = (await pair.sync()).kept ?? '';
+    expect(await pair.to.restore(kept, null, commit())).toBe(1);
+    expect(places.read('b/x/1')).toBe('one');
+  });
+});
+
+describe('many at once', () => {
+  it('a hint of more folders than one may name does not end the link, nor the sync under way', async () => {
+    const places = new Places();
+    places.write('a/x', new Uint8Array(8 * 1024 * 1024).map((_, at) => at * 31));
+    const pair = await pairOf(places);
+    pair.allowance = 1024 * 1024;
+    const begun = pair.sync();
+    while (pair.allowance > 0) await new Promise((resolve) => setImmediate(resolve));
+    pair.sender?.hint({ repository: 'apps', purpose: 'sync', folders: Array.from({ length: 1_001 }, (_, at) => `d${at}`) });
+    pair.allowance = Number.POSITIVE_INFINITY;
+    pair.sender?.wake();
+    expect((await begun).detail).toBeNull();
+  });
+
+  it('thousands of new folders in one continuous change', async () => {
+    const places = new Places();
+    places.write('a/x', 'x');
+    const pair = await pairOf(places);
+    await pair.sync();
+    for (let at = 0; at < 10_001; at += 1) fs.mkdirSync(places.at(`a/d${at}`));
+    expect((await pair.sync({ folders: [''] })).detail).toBeNull();
+    expect(fs.readdirSync(places.at('b'))).toHaveLength(10_002);
+  });
+});
+
+describe('a folder becomes something else, continuously', () => {
+  it.each(['link', 'file'])('%s', async (what) => {
+    const places = new Places();
+    places.write('a/releases/1/f', '1');
+    places.write('a/current/f', '0');
+    const pair = await pairOf(places);
+    await pair.sync();
+    fs.rmSync(places.at('a/current'), { recursive: true });
+    if (what === 'link') fs.symlinkSync('releases/1', places.at('a/current'));
+    else places.write('a/current', 'file');
+    const report = await pair.sync({ folders: ['', 'current'] });
+    expect(report.detail).toBeNull();
+    expect(pair.to.kept()[0]).toMatchObject({ files: 1, term: expect.any(Number) as unknown });
+  });
+});
+
+describe('times', () => {
+  it.each(['2150-01-01 00:00:00.123457', '2300-01-01'])('of %s are carried once', async (time) => {
+    const places = new Places();
+    places.write('a/x', 'x');
+    execFileSync('touch', ['-d', time, places.at('a/x')]);
+    const pair = await pairOf(places);
+    expect((await pair.sync()).detail).toBeNull();
+    expect((await pair.sync()).outcome).toBe('same');
+  });
+});
+
+it('nothing is read through a link that has come in the middle of a path', async () => {
+  const places = new Places();
+  places.write('a/d/file', 'own');
+  places.write('outside/file', 'of another');
+  const store = await openStore({ path: places.at('a') });
+  fs.rmSync(places.at('a/d'), { recursive: true });
+  fs.symlinkSync(places.at('outside'), places.at('a/d'));
+  expect(() => store.open('d/file')).toThrow(expect.objectContaining({ code: 'LOCKSTEP_REPOSITORY_LINK' }) as Error);
+});
+
+it('a folder that was absent, and is mounted later, can be opened', async () => {
+  const places = new Places();
+  const mount = places.folder('mnt');
+  const store = await openStore({ path: places.at('mnt/apps') });
+  fs.renameSync(mount, places.at('below'));
+  places.write('mnt/apps/x', 'x');
+  await store.recover({ make: false });
+  expect(places.read('mnt/apps/x')).toBe('x');
+});
