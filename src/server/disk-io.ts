@@ -21,6 +21,6 @@ export function describe(error: unknown): string {
 
 /** The system's code of a failure (ENOSPC, EIO …) or our own; empty when it has none. */
 export function codeOf(error: unknown): string {
-  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : '';
 }

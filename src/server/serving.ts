@@ -159,6 +159,8 @@ export class Serving implements ClientEdge {
     });
     if (this.stage === 'on' && this.window.admit(admitted)) this.backlog.admit(admitted);
     if (this.window.held > 0) this.window.release(this.gate, this.deliver);
+    // What came at a position that was admitted before weighs until it has left; no further record need come to tell.
+    if (this.window.held === 0) this.backlog.admit(this.window.admitted);
     this.relax();
   }
 

@@ -1,5 +1,5 @@
 import type { BrokerLimits } from './limits.js';
-import type { ConnectOperation, Operation, PublishOperation } from './operations.js';
+import type { ConnectOperation, Operation, PublishOperation, SubscribeOperation } from './operations.js';
 import { lower } from './routing.js';
 import type { BrokerState } from './state.js';
 import { topicFilterFault, topicNameFault } from './topics.js';
@@ -35,10 +35,23 @@ export function refusalOf(state: BrokerState, limits: BrokerLimits, operation: O
       if (state.retained.size > 0 && session.queue.length >= limits.queuedMessagesPerSessionMax) {
         return { detail: `${queueFull(session.clientId, limits)}; it takes no retained messages` };
       }
-      return null;
+      return retainedRefusal(state, limits, operation);
     default:
       return null;
   }
+}
+
+/** One filter brings each retained message once; many that overlap must not bring them without bound. */
+function retainedRefusal(state: BrokerState, limits: BrokerLimits, { subscriptions }: SubscribeOperation): Refusal | null {
+  if (subscriptions.length === 1 || state.retained.size === 0) return null;
+  let due = 0;
+  for (const { filter } of subscriptions) {
+    due += state.retained.match(filter).length;
+    if (due > state.retained.size + limits.queuedMessagesPerSessionMax) {
+      return { detail: `the filters of one SUBSCRIBE bring more than ${limits.queuedMessagesPerSessionMax} retained messages beyond each one once (queuedMessagesPerSessionMax)` };
+    }
+  }
+  return null;
 }
 
 function connectRefusal(state: BrokerState, limits: BrokerLimits, operation: ConnectOperation): Refusal | null {

@@ -16,7 +16,7 @@ function goesAsItIs(item: Outgoing): item is Outgoing & { kind: 'deliver' } {
  * came in.
  */
 function detached(item: Outgoing): Outgoing {
-  if (item.kind !== 'deliver' || item.qos !== 0 || item.message.payload === null) return item;
+  if (item.kind !== 'deliver' || item.qos !== 0 || item.retain || item.message.payload === null) return item;
   const { payload } = item.message;
   if (payload.byteLength * 2 >= payload.buffer.byteLength) return item;
   return { ...item, message: { ...item.message, payload: payload.slice() } };
@@ -83,11 +83,13 @@ export class Outbox {
 
   add(item: Outgoing): Added {
     const size = this.encoder.size(item);
-    if (item.kind === 'deliver' && item.qos === 0) {
+    // What a SUBSCRIBE brings must all be sent (MQTT-3.3.1-6): it waits as references to what the retained store holds.
+    const retained = item.kind === 'deliver' && item.retain;
+    if (item.kind === 'deliver' && item.qos === 0 && !retained) {
       const waiting = this.waitingBytes;
       if (waiting > 0 && waiting + size > this.limits.outgoingBytesMax) return 'dropped';
     }
-    if (this.waitingPackets >= this.limits.outgoingPacketsMax) return 'full';
+    if (!retained && this.waitingPackets >= this.limits.outgoingPacketsMax) return 'full';
     this.items.push(this.isBlocked || this.loading > 0 ? detached(item) : item);
     this.sizes.push(size);
     this.bytes += size;

@@ -163,3 +163,28 @@ test.each([500, 10_000, 60_000])('a pair that pings every %i ms keeps its replic
   expect([...one.log.from('info'), ...two.log.from('info'), ...two.log.from('warn')].filter((line) => line.includes('nothing was heard'))).toEqual([]);
   expect(one.status.replication?.phase).toBe('in-step');
 });
+
+test('QoS 0 messages that came while the manager was not heard weigh no more when they have left: clients are read again', async () => {
+  const world = new World();
+  const one = new Host(world, 'one');
+  await one.start();
+  one.serve(1);
+  await world.run(500);
+  const watcher = one.client();
+  watcher.connect('w');
+  watcher.subscribe('t', 0);
+  await world.run(500);
+  const { edge } = watcher;
+  one.pulsing = false;
+  await world.run(1_300);
+  let sent = 0;
+  while (!edge.congested && sent < 1_000) {
+    edge.submitVolatile('t', new Uint8Array(64 * 1024));
+    sent += 1;
+  }
+  expect(edge.congested).toBe(true);
+  one.pulsing = true;
+  await world.run(5_000);
+  expect(watcher.of('deliver')).toHaveLength(sent);
+  expect(edge.congested).toBe(false);
+});

@@ -1,7 +1,8 @@
+import { BrokerCore } from '../../../../src/core/broker/core.js';
 import type { BrokerLimits } from '../../../../src/core/broker/limits.js';
 import type { Operation } from '../../../../src/core/broker/operations.js';
 import { encodeText } from '../../../../src/core/wire/bytes.js';
-import { Rig } from './rig.js';
+import { LIMITS, recordOf, Rig } from './rig.js';
 
 describe('clean and persistent sessions', () => {
   test.each([
@@ -389,4 +390,20 @@ describe('refusals', () => {
     rig.connect('c');
     expect(rig.subscribe('c', 'a#:1')).toEqual(['1 suback #77 128']);
   });
+});
+
+test('one SUBSCRIBE brings each retained message once, and of overlapping filters no more than a queue beyond that', () => {
+  const core = new BrokerCore({ ...LIMITS, retainedMessagesMax: 1_000, queuedMessagesPerSessionMax: 1_000 });
+  let position = 0;
+  const say = (operation: Parameters<typeof recordOf>[0]): void => {
+    expect(core.refusal(operation)).toBeNull();
+    core.apply(recordOf(operation, ++position), () => undefined);
+  };
+  const subscribe = (filters: number): Parameters<typeof recordOf>[0] => ({ kind: 'subscribe', connection: 2, packetId: 1, subscriptions: Array.from({ length: filters }, () => ({ filter: '#', qos: 1 as const })) });
+  say({ kind: 'connect', connection: 1, clientId: 'p', clean: true, will: null, user: null });
+  for (let i = 0; i < 100; i++) say({ kind: 'publish', connection: 1, packetId: 1, topic: `t/${i}`, qos: 1, retain: true, payload: new Uint8Array(1) });
+  say({ kind: 'connect', connection: 2, clientId: 's', clean: false, will: null, user: null });
+  expect(core.refusal(subscribe(12))?.detail).toContain('queuedMessagesPerSessionMax');
+  say(subscribe(11));
+  expect(core.counts.queued).toBeLessThanOrEqual(1_100);
 });

@@ -29,6 +29,19 @@ describe('a subscriber that does not read', () => {
     expect(client.received()).toHaveLength(1_000 - dropped);
   });
 
+  test('QoS 0: what a SUBSCRIBE brings of retained messages waits and is sent whole', async () => {
+    const rig = new Rig({ outgoingBytesMax: 100 * KB, outgoingPacketsMax: 200 });
+    const client = await rig.connected();
+    client.stream.stall();
+    for (let i = 1; i <= 500; i++) client.effect({ kind: 'deliver', message: message('t', Buffer.alloc(KB, i)), qos: 0, packetId: 0, dup: false, retain: true });
+    rig.clock.turn();
+    expect(rig.protocol.counters.qos0Dropped).toBe(0);
+    client.stream.unstall();
+    for (let i = 0; i < 20; i++) rig.clock.turn();
+    expect(client.received()).toHaveLength(500);
+    expect(client.stream.closedBy).toBeNull();
+  });
+
   test('QoS 0: one message larger than the limit passes when nothing waits', async () => {
     const rig = new Rig({ outgoingBytesMax: 10 * KB });
     const client = await rig.connected();
