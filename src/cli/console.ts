@@ -15,8 +15,18 @@ class SystemConsole implements Console {
   private gone = false;
 
   constructor() {
-    process.stdout.on('error', () => (this.gone = true));
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      if (!this.gone && error.code !== 'EPIPE') this.failed(error);
+      this.gone = true;
+    });
     process.stderr.on('error', () => undefined);
+  }
+
+  /** Nobody went away: what was asked for is not whole. A server goes on: its lines are in its log file, too. */
+  private failed(error: Error): void {
+    if (process.argv[2] === 'start') return;
+    this.err(`lockstep: the output could not be written: ${error.message}. What was written is not whole.`);
+    process.once('exit', () => (process.exitCode = 1));
   }
 
   get closed(): boolean {

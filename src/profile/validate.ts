@@ -20,11 +20,17 @@ const schema = z.strictObject(
   Object.fromEntries(Object.entries(SECTIONS).map(([section, keys]) => [section, z.strictObject(Object.fromEntries(Object.entries(keys).map(([key, entry]) => [key, entry.schema])))])),
 );
 
+/** Not the content: a file of the same folder that was named by mistake can be a secret. */
+function kindOf(input: unknown): string {
+  if (input === null || input === undefined) return 'nothing';
+  return Array.isArray(input) ? 'a list' : 'a single value';
+}
+
 /** Holds plain values against the table of keys. Never throws. */
 export function validate(input: unknown): Validated {
   const complete = withAllSections(input);
   if (complete === null) {
-    return { kind: 'invalid', complaints: [{ key: '', text: `must be a map of sections: ${Object.keys(KEYS).join(', ')}; found ${show(input)}` }], rest: null };
+    return { kind: 'invalid', complaints: [{ key: '', text: `must be a map of sections: ${Object.keys(KEYS).join(', ')}; found ${kindOf(input)}: is this a profile?` }], rest: null };
   }
   const parsed = schema.safeParse(complete);
   if (parsed.success) return { kind: 'valid', values: parsed.data as unknown as ProfileValues };

@@ -166,3 +166,15 @@ it('the template is read without a complaint for two hosts', () => {
   const pair = { ...bundled, primary: { ...bundled.primary, host: '10.0.0.1' }, secondary: { ...bundled.secondary, host: '10.0.0.2' }, gateway: '10.0.0.3', secretFile: 'secret', usersFile: 'users' };
   for (const role of ['primary', 'secondary'] as const) expect(complaints(renderProfile(pair, role))).toEqual([]);
 });
+
+test('what is no profile is not printed: it could be the secret of the pair', () => {
+  const secret = '49d6e950a004f7728c01724e79fe7f7f';
+  let said = '';
+  try {
+    parseProfile(secret, '/etc/lockstep/secret');
+  } catch (error) {
+    said = error instanceof Error ? `${error.message} ${JSON.stringify(error)}` : '';
+  }
+  expect(said).toContain('found a single value: is this a profile?');
+  expect(said).not.toContain(secret.slice(0, 8));
+});
