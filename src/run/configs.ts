@@ -147,7 +147,7 @@ export function brokerConfig(profile: Profile): BrokerProcessConfig {
         payloadCacheBytes: data.payloadCacheBytes,
         snapshotEveryBytes: data.snapshotEveryBytes,
         orphanGraceMs: mqtt.failoverGrace,
-        ...linkTimes(ha.pingInterval),
+        ...linkTimes(ha.pingInterval, ha.stallLimit),
         journal: { segmentBytes: data.segmentBytes, pendingBytesMax: pendingBytesMax(profile) },
       },
     },

@@ -85,8 +85,11 @@ export const DEFAULT_BROKER_TUNING: BrokerTuning = {
   journal: {},
 };
 
-/** The times of the replication link that go by how often the servers ping each other: a few pings that are late are no silence. */
-export function linkTimes(pingIntervalMs: number): Pick<BrokerTuning, 'pingIntervalMs' | 'linkSilenceMs' | 'linkStandstillMs'> {
+/**
+ * The times of the replication link that go by the profile's: a few pings that are late are no silence, and a follower is let go only long after the HA
+ * manager could have dropped it, since a new link begins to count its stall anew.
+ */
+export function linkTimes(pingIntervalMs: number, stallLimitMs: number): Pick<BrokerTuning, 'pingIntervalMs' | 'linkSilenceMs' | 'linkStandstillMs'> {
   const { linkSilenceMs, linkStandstillMs } = DEFAULT_BROKER_TUNING;
-  return { pingIntervalMs, linkSilenceMs: Math.max(linkSilenceMs, 3 * pingIntervalMs), linkStandstillMs: Math.max(linkStandstillMs, 6 * pingIntervalMs) };
+  return { pingIntervalMs, linkSilenceMs: Math.max(linkSilenceMs, 3 * pingIntervalMs), linkStandstillMs: Math.max(linkStandstillMs, 6 * pingIntervalMs, 2 * stallLimitMs) };
 }

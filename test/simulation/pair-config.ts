@@ -13,6 +13,7 @@ const LOCK_FILE_NAME = 'lockstep.lock';
 /** The bundled profile's times, milliseconds. A pair of another pace has all of them so many times as long, as an operator may want it. */
 const PING_INTERVAL_MS = 500;
 const PING_MISS_LIMIT = 3;
+const STALL_LIMIT_MS = 2_000;
 const ACTIVE_LOCK_INTERVAL_MS = 1_000;
 const PASSIVE_LOCK_INTERVAL_MS = 2_500;
 
@@ -66,7 +67,7 @@ export function managerConfig(name: HostName, pace = 1): ManagerConfig {
     activeLockIntervalMs: ACTIVE_LOCK_INTERVAL_MS * pace,
     passiveLockIntervalMs: PASSIVE_LOCK_INTERVAL_MS * pace,
     peerWaitMs: 10_000 * pace,
-    stallLimitMs: 2_000 * pace,
+    stallLimitMs: STALL_LIMIT_MS * pace,
     brokerAnswerLimitMs: 3_000 * pace,
     brokerStartLimitMs: 30_000,
     keeperAnswerLimitMs: 3_000 * pace,
@@ -104,7 +105,7 @@ export function brokerConfig(name: HostName, pace = 1): BrokerConfig {
     limits: LIMITS,
     tuning: {
       ...DEFAULT_BROKER_TUNING,
-      ...linkTimes(PING_INTERVAL_MS * pace),
+      ...linkTimes(PING_INTERVAL_MS * pace, STALL_LIMIT_MS * pace),
       // Small, so that two minutes see snapshots, copies in several chunks, and payloads that are read back.
       snapshotEveryBytes: 256 * 1024,
       snapshotEveryRecords: 400,

@@ -158,7 +158,7 @@ describe('two servers', () => {
 });
 
 test.each([500, 10_000, 60_000])('a pair that pings every %i ms keeps its replication link while nothing is to be sent', async (pingIntervalMs) => {
-  const { world, one, two } = await syncedPair(linkTimes(pingIntervalMs));
+  const { world, one, two } = await syncedPair(linkTimes(pingIntervalMs, pingIntervalMs));
   await world.run(300_000);
   expect([...one.log.from('info'), ...two.log.from('info'), ...two.log.from('warn')].filter((line) => line.includes('nothing was heard'))).toEqual([]);
   expect(one.status.replication?.phase).toBe('in-step');
@@ -187,4 +187,16 @@ test('QoS 0 messages that came while the manager was not heard weigh no more whe
   await world.run(5_000);
   expect(watcher.of('deliver')).toHaveLength(sent);
   expect(edge.congested).toBe(false);
+});
+
+test('a follower in step whose disk hangs counts as stalled for longer than the longest stallLimit: its link is not made anew before', async () => {
+  const stallLimitMs = 300_000;
+  const { world, one, two } = await syncedPair(linkTimes(500, stallLimitMs));
+  const client = one.client();
+  client.connect('a');
+  await world.run(100);
+  two.image.hang();
+  client.publish('t', 'x');
+  await world.run(stallLimitMs + 5_000);
+  expect(one.status.replication?.stalledMs).toBeGreaterThan(stallLimitMs);
 });
