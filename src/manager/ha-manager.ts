@@ -23,7 +23,7 @@ import { Repositories, type RepositoriesView, type RepositorySpawner } from './r
 import { situate } from './situate.js';
 import { Supervisor } from './supervisor.js';
 import { Telling, type BrokerPart, type KeeperPart } from './telling.js';
-import { Wishes, type Wish, type WishAnswer } from './wishes.js';
+import { whyNot, Wishes, type Wish, type WishAnswer } from './wishes.js';
 
 /** The backchannel as the manager uses it. */
 export interface PeerLink {
@@ -77,6 +77,10 @@ export interface ManagerPorts {
 }
 
 const DECISIONS_MAX = 12;
+/** How long a switchover waits for the repositories before it begins. */
+const SWITCHOVER_SYNC_MS = 30_000;
+/** The same for a stop, which an operator, or the end of the host, waits for. */
+const STOP_SYNC_MS = 5_000;
 
 /**
  * The HA manager of one server: gathers what it knows, asks the rules (`core/ha`) what it is, and tells the two children and the
@@ -104,6 +108,8 @@ export class HaManager {
   /** Of the next claim: drawn when the one before was used. */
   private fresh: Situation['fresh'];
   private readonly wishes: Wishes;
+  /** A switchover was asked for, and begins when the repositories are ready for it. */
+  private switchoverIsDue = false;
   private brokerEnded = false;
   private ticks = 0;
   private tickTimer: Cancel | null = null;
@@ -187,6 +193,21 @@ export class HaManager {
 
   /** Takes an operator's wish. Whether it comes true shows in the state. */
   wish(wish: Wish): WishAnswer {
+    const refusal = whyNot(wish, this.ha, this.situation);
+    if (refusal !== null) return { kind: 'refused', why: refusal };
+    if (wish === 'switchover' && this.switchoverIsDue) return { kind: 'accepted' };
+    const last = wish === 'switchover' ? this.repositories.syncOnceMore(this.situation?.peer ?? null, SWITCHOVER_SYNC_MS) : null;
+    if (last === null) return this.begin(wish);
+    this.switchoverIsDue = true;
+    void last.then(() => {
+      this.switchoverIsDue = false;
+      const answer = this.begin(wish);
+      if (answer.kind === 'refused') this.ports.log.write('warn', `The switchover that was asked for comes to nothing: ${answer.why}`, { event: 'switchover-refused' });
+    });
+    return { kind: 'accepted' };
+  }
+
+  private begin(wish: Wish): WishAnswer {
     const answer = this.wishes.ask(wish, this.ha, this.situation, this.ports.clock.monotonic());
     if (answer.kind === 'accepted') this.cycle();
     return answer;
@@ -197,6 +218,8 @@ export class HaManager {
    * children are gone.
    */
   async stop(): Promise<void> {
+    const last = whyNot('switchover', this.ha, this.situation) === null ? this.repositories.syncOnceMore(this.situation?.peer ?? null, STOP_SYNC_MS) : null;
+    if (last !== null) await last;
     this.wishes.stop();
     this.cycle();
     await this.handedOver();

@@ -4,10 +4,10 @@ import type { ManagerToRepositoryKeeper, NumberedWish, RepositoryKeeperToManager
 import type { Situation } from '../core/ha/situation.js';
 import type { HaState } from '../core/ha/state.js';
 import { isServing, type Monotonic, type Position } from '../core/identity.js';
-import type { Clock } from '../ports/clock.js';
+import type { Cancel, Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { Spawner } from '../ports/process.js';
-import type { ManagerConfig } from './config.js';
+import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { sameValue } from '../core/same-value.js';
 import { Supervisor } from './supervisor.js';
 
@@ -27,6 +27,14 @@ export interface RepositoriesView {
 
 /** What became of a wish. `null` while nothing is known of it any more, or never was. */
 export type WishState = { readonly kind: 'under-way' } | { readonly kind: 'ended'; readonly answer: WishAnswer } | { readonly kind: 'unknown' };
+
+/** The syncs that a handover waits for. */
+interface LastSync {
+  readonly left: Map<number, string>;
+  readonly ended: Promise<void>;
+  readonly done: () => void;
+  readonly cancel: Cancel;
+}
 
 /** Wishes without an answer at one time; one more is refused. */
 const WISHES_MAX = 16;
@@ -58,8 +66,13 @@ export class Repositories {
   private received: readonly RepositoryView[] = [];
   /** Where the log ended when it was last seen to grow, and when that was; `null`: never. */
   private grown: { readonly position: Position | null; readonly at: Monotonic | null } = { position: null, at: null };
+  /** When each of them was last seen in sync. */
+  private readonly inSyncAt = new Map<string, Monotonic>();
+  /** When the peer was last taken to serve. */
+  private peerServedAt: Monotonic | null = null;
   /** The move that warnings were given for. */
   private warnedMoves = -1;
+  private lastSync: LastSync | null = null;
 
   constructor(
     private readonly config: ManagerConfig,
@@ -91,7 +104,7 @@ export class Repositories {
   order(ha: HaState, s: Situation): void {
     this.notePeer(s);
     this.takeAnswers();
-    if (this.keeper?.status?.from != null) this.received = this.keeper.status.repositories;
+    this.noteCopies(s);
     this.warn(ha, s);
     if (!this.isStarted || this.keeper === null) return;
     const role = repositoryRole(ha, s, this.config);
@@ -101,6 +114,44 @@ export class Repositories {
     this.isDue = false;
     this.told = wish;
     this.keeper.order(wish);
+  }
+
+  /**
+   * What this server sends, and the peer has in sync, is synced once more: whatever stands in the folders now is on the other server when it takes over.
+   * Resolves when that is done, has failed, or has taken longer than `limitMs`; each is said.
+   * @returns `null` when there is nothing to wait for
+   */
+  syncOnceMore(peer: PeerStatus | null, limitMs: number): Promise<void> | null {
+    if (this.lastSync !== null) return this.lastSync.ended;
+    const views = this.role.kind === 'send' ? (this.keeper?.status?.repositories ?? []) : [];
+    const names = views.filter(({ name, syncType }) => syncType !== 'NO' && this.copyOf(peer, name)?.condition === 'in-sync').map(({ name }) => name);
+    const left = new Map<number, string>();
+    for (const name of names) {
+      const answer = this.ask(name, { ask: 'sync', checksum: false });
+      if (answer.kind === 'accepted') left.set(answer.id, name);
+      else this.saidLate(name, answer.why);
+    }
+    if (left.size === 0) return null;
+    let done = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (done = resolve));
+    const cancel = this.tools.clock.after(limitMs, () => {
+      for (const name of left.values()) this.saidLate(name, `its last sync took longer than ${limitMs / 1000} s`);
+      this.endLastSync();
+    });
+    this.lastSync = { left, ended, done, cancel };
+    this.tools.log.write('info', `Before this server hands over, the peer's copies are brought up to date: ${[...left.values()].join(', ')}`, { event: 'repository-handover', repositories: [...left.values()] });
+    return ended;
+  }
+
+  private endLastSync(): void {
+    const { lastSync } = this;
+    this.lastSync = null;
+    lastSync?.cancel();
+    lastSync?.done();
+  }
+
+  private saidLate(name: string, why: string): void {
+    this.tools.log.write('warn', `Repository ${name} may lack its latest changes on the peer when that takes over: ${why}. What it lacks goes to the kept versions of this server.`, { event: 'repository-handover', repository: name, why });
   }
 
   /** The log has grown a short while ago. */
@@ -175,12 +226,39 @@ export class Repositories {
   private takeAnswers(): void {
     for (const answer of this.keeper?.status?.answers ?? []) {
       if (!this.wishes.delete(answer.id)) continue;
+      this.noteLastSync(answer);
       this.answers.set(answer.id, answer);
       for (const id of this.answers.keys()) {
         if (this.answers.size <= ANSWERS_MAX) break;
         this.answers.delete(id);
       }
     }
+  }
+
+  private noteLastSync(answer: WishAnswer): void {
+    const { lastSync } = this;
+    const name = lastSync?.left.get(answer.id);
+    if (lastSync === null || name === undefined) return;
+    lastSync.left.delete(answer.id);
+    if (answer.outcome === 'failed') this.saidLate(name, answer.detail ?? 'its last sync failed');
+    if (lastSync.left.size === 0) this.endLastSync();
+  }
+
+  /** How the copies here stand, for as long as they are received. */
+  private noteCopies(s: Situation): void {
+    const now = this.tools.clock.monotonic();
+    if (s.peer !== null && !s.peerSilent && isServing(s.peer.state)) this.peerServedAt = now;
+    const status = this.keeper?.status ?? null;
+    if (status === null || status.from === null) return;
+    this.received = status.repositories;
+    for (const { name, condition } of this.received) if (condition === 'in-sync') this.inSyncAt.set(name, now);
+  }
+
+  /** A sender that stops or dies ends its links with it, and is taken to serve for up to the silence limit after: a copy that only lost its link since was in sync. */
+  private wasInSync({ name, condition }: RepositoryView): boolean {
+    const at = this.inSyncAt.get(name);
+    if (condition === 'in-sync' || at === undefined || this.peerServedAt === null) return condition === 'in-sync';
+    return condition === 'waiting' && at >= this.peerServedAt - silenceLimitMs(this.config) - this.config.pingIntervalMs;
   }
 
   private inStepSince(ha: HaState, broker: BrokerStatus | null): Monotonic | null {
@@ -222,8 +300,9 @@ export class Repositories {
   }
 
   private warnOfTakeover(): void {
-    for (const { name, condition, detail, syncedAt } of this.received) {
-      if (condition === 'in-sync' || condition === 'unused' || condition === 'idle') continue;
+    for (const view of this.received) {
+      const { name, condition, detail, syncedAt } = view;
+      if (condition === 'unused' || condition === 'idle' || this.wasInSync(view)) continue;
       const last = syncedAt === null ? 'it was never in sync' : `its last sync that went well ended at ${new Date(syncedAt).toISOString()}`;
       this.tools.log.write('warn', `This server serves now, and its repository ${name} was not in sync (${detail ?? condition}): ${last}. What it holds is what counts from now on.`, { event: 'repository-takeover', repository: name, condition });
     }

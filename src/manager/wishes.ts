@@ -22,7 +22,7 @@ export class Wishes {
 
   /** Whether it comes true shows in the state. */
   ask(wish: Wish, ha: HaState, s: Situation | null, now: Monotonic): WishAnswer {
-    const refusal = wish === 'switchover' ? whyNoSwitchover(ha, s) : whyNoPromotion(ha, s);
+    const refusal = whyNot(wish, ha, s);
     if (refusal !== null) return { kind: 'refused', why: refusal };
     if (wish === 'switchover') this.switchover = true;
     else this.promoteSince = now;
@@ -54,6 +54,11 @@ export class Wishes {
     if (before.task?.kind === 'alone' && before.task.forced) this.promoteSince = null;
     if (before.task?.kind === 'handover') this.switchover = false;
   }
+}
+
+/** Why a wish is refused now; `null` when it is not. */
+export function whyNot(wish: Wish, ha: HaState, s: Situation | null): string | null {
+  return wish === 'switchover' ? whyNoSwitchover(ha, s) : whyNoPromotion(ha, s);
 }
 
 function whyNoSwitchover(ha: HaState, s: Situation | null): string | null {

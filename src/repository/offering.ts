@@ -1,4 +1,5 @@
 import type { NumberedWish, SendRepositories } from '../core/control/repository.js';
+import type { Monotonic } from '../core/identity.js';
 import type { Cancel } from '../ports/clock.js';
 import type { RepositorySettings } from '../core/repository/entry.js';
 import type { RepositoryFolder } from '../ports/repository.js';
@@ -25,6 +26,7 @@ const REOPEN_MS = 10_000;
 
 interface Pending {
   readonly wish: NumberedWish;
+  readonly at: Monotonic;
   readonly done: (report: SyncReport | string) => void;
 }
 
@@ -94,7 +96,7 @@ export class Offering {
         this.throttles.get(name)?.spend(bytes);
         this.courtesy?.spend(bytes);
       },
-      reported: (report) => this.reported(report),
+      reported: (report, wholeSince) => this.reported(report, wholeSince),
       // Also at once, while it is made.
       closed: () => {
         isClosed = true;
@@ -105,11 +107,11 @@ export class Offering {
     this.forget();
   }
 
-  /** Has the receiver do what an operator asks for here. */
+  /** Has the receiver do what an operator asks for here. What is answered is about the folder as it was then, or later. */
   ask(wish: NumberedWish, done: (report: SyncReport | string) => void): void {
     if (wish.ask === 'restore') return done('this is for the folder here');
     if (this.sessions.size === 0) return done('the other server has no repository link to this one now; its "lockstep repo status" says why');
-    this.pending.push({ wish, done });
+    this.pending.push({ wish, at: this.tools.clock.monotonic(), done });
     this.hint({ repository: wish.repository, purpose: wish.ask, folders: null });
   }
 
@@ -193,8 +195,8 @@ export class Offering {
     });
   }
 
-  private reported(report: SyncReport): void {
-    const index = this.pending.findIndex(({ wish }) => wish.repository === report.repository && wish.ask === report.purpose);
+  private reported(report: SyncReport, wholeSince: Monotonic | null): void {
+    const index = this.pending.findIndex(({ wish, at }) => wish.repository === report.repository && wish.ask === report.purpose && wholeSince !== null && wholeSince >= at);
     const [answered] = index < 0 ? [] : this.pending.splice(index, 1);
     answered?.done(report);
     if (report.outcome === 'failed') this.tools.log.write('warn', `Repository ${report.repository} at the peer: ${report.detail ?? 'its sync failed'}`, { event: 'repository-report', repository: report.repository });

@@ -1,5 +1,5 @@
 import type { RepositoryFrame } from '../core/repository/frames.js';
-import type { Term } from '../core/identity.js';
+import type { Monotonic, Term } from '../core/identity.js';
 import { damaged } from './fetching.js';
 import { RepositoryLink } from './link.js';
 import { reasonOf } from './messages.js';
@@ -22,6 +22,8 @@ export function createSender(parts: SenderParts): SenderSession {
 class Sender implements SenderSession {
   private readonly link: RepositoryLink;
   private isWelcome = false;
+  /** When the whole tree was last asked for, of what the next report is about. */
+  private wholeSince: Monotonic | null = null;
   private sending: { readonly sync: number; readonly repository: string; readonly half: SyncSending } | null = null;
 
   constructor(private readonly parts: SenderParts) {
@@ -68,7 +70,8 @@ class Sender implements SenderSession {
         if (this.sending?.sync === frame.sync) this.sending.half.take(frame);
         return;
       case 'report':
-        this.parts.reported(readReport(frame.json));
+        this.parts.reported(readReport(frame.json), this.wholeSince);
+        this.wholeSince = null;
         return;
       default:
         throw damaged(`a frame ${frame.kind} from the receiver`);
@@ -88,6 +91,7 @@ class Sender implements SenderSession {
   private begin(ask: Ask): void {
     this.drop();
     const { sync, repository } = ask;
+    if (ask.scope === null) this.wholeSince = this.parts.clock.monotonic();
     const folder = this.parts.folders.get(repository);
     if (folder === undefined) return this.link.say({ kind: 'failed', sync, reason: `this server has no repository ${JSON.stringify(repository)}: name it in both profiles` });
     const half = new SyncSending({

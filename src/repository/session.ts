@@ -1,4 +1,4 @@
-import type { RunId, ServerId, Term } from '../core/identity.js';
+import type { Monotonic, RunId, ServerId, Term } from '../core/identity.js';
 import type { Patterns, RepositorySettings, SyncType } from '../core/repository/entry.js';
 import type { Clock } from '../ports/clock.js';
 import type { Hashing } from '../ports/hashing.js';
@@ -31,8 +31,11 @@ export interface SenderParts {
   readonly sent: (repository: string, bytes: number) => void;
   /** What this server's profile says of its repositories: told to each receiver. */
   readonly settings: readonly RepositorySettings[];
-  /** The receiver tells how a sync went; for status and log of this server. */
-  readonly reported: (report: SyncReport) => void;
+  /**
+   * The receiver tells how a sync went; for status and log of this server. `wholeSince`: when it asked for the whole tree that the report is about, by the
+   * monotonic clock; `null` when it asked for single folders only.
+   */
+  readonly reported: (report: SyncReport, wholeSince: Monotonic | null) => void;
   readonly closed: (reason: string) => void;
 }
 

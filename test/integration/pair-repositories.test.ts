@@ -68,6 +68,26 @@ describe('repositories of a pair', () => {
     expect(await lockstep('repo', 'restore', active.profile, 'apps', newest)).toMatchObject({ code: 4, out: expect.stringContaining('receives its repositories') });
   });
 
+  repositoryTest('a switchover and a stop leave nothing behind that was in the folder before, and are no warning', { apps: { when: 'join' } }, async ({ pair, at }) => {
+    const { primary, secondary } = pair;
+    await fill(at(primary, 'apps'), { one: '1' });
+    primary.start();
+    await primary.reachesState('STANDALONE', 'WAITING');
+    secondary.start();
+    await secondary.reachesState('PASSIVE');
+    await primary.reachesState('ACTIVE');
+    await fill(at(primary, 'apps'), { two: '2' });
+    expect(await lockstep('switchover', primary.profile)).toMatchObject({ code: 0 });
+    await secondary.reachesState('ACTIVE');
+    await primary.reachesState('PASSIVE');
+    expect(await readFile(join(at(secondary, 'apps'), 'two'), 'utf8')).toBe('2');
+    await fill(at(secondary, 'apps'), { three: '3' });
+    expect(await lockstep('stop', secondary.profile)).toMatchObject({ code: 0 });
+    await primary.reachesState('STANDALONE');
+    expect(await readFile(join(at(primary, 'apps'), 'three'), 'utf8')).toBe('3');
+    for (const server of [primary, secondary]) expect(server.console.join('\n')).not.toMatch(/was not in sync|may lack/);
+  });
+
   repositoryTest('a keeper that is killed in the middle of it: the sync comes to its end all the same', { apps: { throttle: '512KiB' } }, async ({ pair, at }) => {
     const { primary, secondary } = pair;
     const block = 'x'.repeat(64 * 1024);

@@ -41,6 +41,7 @@ describe('a continuous change', () => {
       { path: 'y', what: 'meta' },
       { path: 'y/own', what: 'extra' },
     ]);
+    expect(pair.wholes.slice(0, 2)).toEqual([true, false]);
   });
 
   it('of a whole folder removes it, and a file in its place is put there', async () => {

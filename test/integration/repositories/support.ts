@@ -90,6 +90,8 @@ export interface Orders {
 export class Pair {
   readonly orders: Orders = { senderTerm: 3 as Term, receiverTerm: 3 as Term, fencedThrough: 0 as Term };
   readonly reports: SyncReport[] = [];
+  /** Of each report: whether it is about the whole tree. */
+  readonly wholes: boolean[] = [];
   readonly hints: SyncHint[] = [];
   readonly log: string[] = [];
   /** Bytes that the sender may still send; a test makes it finite. */
@@ -125,7 +127,10 @@ export class Pair {
         authority: () => (this.orders.senderTerm === null ? null : { peer: RECEIVER, term: this.orders.senderTerm }),
         allowance: () => this.allowance,
         sent: (_, bytes) => (this.allowance -= bytes),
-        reported: (report) => void this.reports.push(report),
+        reported: (report, wholeSince) => {
+          this.reports.push(report);
+          this.wholes.push(wholeSince !== null);
+        },
         closed: () => undefined,
       });
     });

@@ -1,5 +1,5 @@
 import type { PeerRepositories } from '../../../src/core/control/peer.js';
-import type { ManagerToRepositoryKeeper, RepositoryCondition, RepositoryKeeperToManager, RepositoryStatus, RepositoryView } from '../../../src/core/control/repository.js';
+import type { ManagerToRepositoryKeeper, RepositoryCondition, RepositoryKeeperToManager, RepositoryStatus, RepositoryView, WishAnswer } from '../../../src/core/control/repository.js';
 import type { Situation } from '../../../src/core/ha/situation.js';
 import type { HaState } from '../../../src/core/ha/state.js';
 import type { Monotonic, Position, RunId, ServerState, Term } from '../../../src/core/identity.js';
@@ -13,7 +13,8 @@ import { FakeLog } from '../support/fake-log.js';
 const RUN = 'keeper-p' as RunId;
 const THEIR_RUN = 'keeper-s' as RunId;
 const WAIT_MS = 120_000;
-const config = { repositories: { names: ['apps'], peer: { host: '127.0.0.1', port: 2203 }, waitMs: WAIT_MS, answerLimitMs: 60_000 } } as unknown as ManagerConfig;
+const SILENCE_MS = 3_000;
+const config = { pingIntervalMs: 1_000, pingMissLimit: 3, repositories: { names: ['apps'], peer: { host: '127.0.0.1', port: 2203 }, waitMs: WAIT_MS, answerLimitMs: 60_000 } } as unknown as ManagerConfig;
 
 const inStep = broker({ replication: { phase: 'in-step', peerRun: PEER_RUN, peerJournal: THEIRS.journal, term: 2 as Term, peerDurable: 9 as Position, stalledMs: 0, lagRecords: 0, lagBytes: 0, progress: null } });
 
@@ -154,6 +155,36 @@ describe('what is said', () => {
     expect(given.log.from('warn')).toEqual([expect.stringMatching(/apps was not in sync \(the disk is full\).*2026-01-02T00:00:00/)]);
   });
 
+  const received = (given: ReturnType<typeof made>, condition: RepositoryCondition): void => {
+    given.keepers[0]?.says({ from: THEIR_RUN, repositories: [view(condition, { detail: condition === 'waiting' ? 'this server does not send any more' : null, syncedAt: Date.UTC(2026, 0, 2) })] });
+    given.repositories.order(passive(2), situation({ peer: peer({ state: 'ACTIVE', term: 2 as Term, repositories: theirs(null) }) }));
+  };
+
+  test('a takeover by a server that only lost the link with the sender, at a switchover or when that died, is none', () => {
+    const given = made();
+    given.repositories.check();
+    received(given, 'in-sync');
+    received(given, 'waiting');
+    given.clock.advance(SILENCE_MS); // until which the peer is taken to serve
+    received(given, 'waiting');
+    given.clock.advance(60_000); // the lock is waited for
+    given.repositories.order(passive(2), situation(ALONE));
+    given.repositories.order(standalone(3, { previous: 'PASSIVE', moves: 5 }), situation(ALONE));
+    expect(given.log.from('warn')).toEqual([]);
+  });
+
+  test.each<[string, (given: ReturnType<typeof made>) => void]>([
+    ['lost its link long before', (given) => { received(given, 'in-sync'); received(given, 'waiting'); given.clock.advance(SILENCE_MS + 1_001); received(given, 'waiting'); }],
+    ['never had a link', (given) => received(given, 'waiting')],
+    ['failed just before', (given) => { received(given, 'in-sync'); received(given, 'failed'); }],
+  ])('a takeover by a server whose copy %s is one', (_what, story) => {
+    const given = made();
+    given.repositories.check();
+    story(given);
+    given.repositories.order(standalone(3, { previous: 'PASSIVE', moves: 5 }), situation(ALONE));
+    expect(given.log.from('warn')).toEqual([expect.stringContaining('apps was not in sync')]);
+  });
+
   test('the peer hears of the keeper and of the copies while they are received, and of no keeper that does not listen', () => {
     const given = made();
     given.repositories.check();
@@ -161,6 +192,52 @@ describe('what is said', () => {
     expect(given.repositories.forPeer).toEqual({ run: null, names: ['apps'], from: null, copies: [] });
     given.keepers[0]?.says({ from: THEIR_RUN, repositories: [view('syncing'), view('unused', { name: 'peers' })] });
     expect(given.repositories.forPeer).toEqual({ run: RUN, names: ['apps'], from: THEIR_RUN, copies: [{ name: 'apps', condition: 'syncing', detail: null }] });
+  });
+});
+
+describe('before a handover', () => {
+  const sending = (condition: RepositoryCondition): Situation => situation({ peer: peer({ state: 'PASSIVE', term: 2 as Term, repositories: theirs(condition) }) });
+  const answer = (id: number, outcome: 'same' | 'failed'): WishAnswer => ({ id, outcome, detail: outcome === 'failed' ? 'the disk is full' : null, files: 0, bytes: 0, wireBytes: 0, elapsedMs: 1, kept: null, differences: [], differencesTotal: 0 });
+  const asked = (condition: RepositoryCondition, changes: Partial<RepositoryView> = {}) => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says({ repositories: [view('idle', changes)] });
+    given.repositories.order(active(2), sending(condition));
+    const state = { ended: false };
+    const last = given.repositories.syncOnceMore(sending(condition).peer, 5_000);
+    void last?.then(() => (state.ended = true));
+    given.repositories.order(active(2), sending(condition));
+    return { ...given, last, state };
+  };
+
+  test('what the peer has in sync is synced once more, and that is waited for', async () => {
+    const given = asked('in-sync');
+    expect(given.keepers[0]?.last?.wishes).toEqual([{ id: 1, repository: 'apps', ask: 'sync', checksum: false }]);
+    await Promise.resolve();
+    expect(given.state.ended).toBe(false);
+    expect(given.repositories.syncOnceMore(sending('in-sync').peer, 5_000)).toBe(given.last);
+    given.keepers[0]?.says({ answers: [answer(1, 'same')] });
+    given.repositories.order(active(2), sending('in-sync'));
+    await given.last;
+    expect(given.log.from('warn')).toEqual([]);
+  });
+
+  test.each<[string, (given: ReturnType<typeof asked>) => void, RegExp]>([
+    ['fails', (given) => given.keepers[0]?.says({ answers: [answer(1, 'failed')] }), /apps may lack its latest changes.*the disk is full/],
+    ['takes too long', (given) => given.clock.advance(5_000), /apps may lack its latest changes.*longer than 5 s/],
+  ])('one that %s is said, and not waited for', async (_what, happens, said) => {
+    const given = asked('in-sync');
+    happens(given);
+    given.repositories.order(active(2), sending('in-sync'));
+    await given.last;
+    expect(given.log.from('warn')).toEqual([expect.stringMatching(said)]);
+  });
+
+  test.each<[string, RepositoryCondition, Partial<RepositoryView>]>([
+    ['a copy that is not in sync', 'syncing', {}],
+    ['the type NO', 'in-sync', { syncType: 'NO' }],
+  ])('%s is not waited for', (_what, condition, changes) => {
+    expect(asked(condition, changes).last).toBeNull();
   });
 });
 

@@ -467,9 +467,28 @@ describe('wishes', () => {
     await world.order(SEND, { wishes: [{ ...wish, id: 2 }] });
     const sender = world.senders[0] as FakeSender;
     expect(sender.hints).toEqual([{ repository: 'apps', purpose: 'verify', folders: null }]);
-    sender.parts.reported({ ...DONE, purpose: 'verify', outcome: 'same' });
+    sender.parts.reported({ ...DONE, purpose: 'verify', outcome: 'same' }, world.clock.monotonic());
     await world.turn();
     expect(world.status?.answers).toMatchObject([{ id: 2, outcome: 'same' }]);
+  });
+
+  test('of a sender: a sync that was asked for is answered by one of the whole tree as it was then, not by an earlier one or one of single folders', async () => {
+    const world = new World(repository());
+    await world.order(SEND);
+    world.network.connect(2103);
+    await world.turn();
+    const sender = world.senders[0] as FakeSender;
+    const before = world.clock.monotonic();
+    world.clock.advance(10);
+    await world.order(SEND, { wishes: [{ id: 1, repository: 'apps', ask: 'sync', checksum: false }] });
+    sender.parts.reported({ ...DONE, files: 1 }, before);
+    sender.parts.reported({ ...DONE, files: 2 }, null);
+    await world.turn();
+    expect(world.status?.answers).toEqual([]);
+    world.clock.advance(10);
+    sender.parts.reported({ ...DONE, files: 3 }, world.clock.monotonic());
+    await world.turn();
+    expect(world.status?.answers).toMatchObject([{ id: 1, files: 3 }]);
   });
 
   test('restore is done here, where nothing is received, and hinted at', async () => {
