@@ -49,8 +49,9 @@ export function showEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-export function dialFailed(endpoint: Endpoint, reason: string, remedy: string, cause?: unknown): LockstepError {
-  return new LockstepError('LOCKSTEP_DIAL_FAILED', `cannot connect to ${showEndpoint(endpoint)}: ${reason}`, remedy, { cause });
+/** @param isAnswered what listens there was reached, and does not share our secret */
+export function dialFailed(endpoint: Endpoint, reason: string, remedy: string, cause?: unknown, isAnswered = false): LockstepError {
+  return new LockstepError(isAnswered ? 'LOCKSTEP_SECRET_REFUSED' : 'LOCKSTEP_DIAL_FAILED', `cannot connect to ${showEndpoint(endpoint)}: ${reason}`, remedy, { cause });
 }
 
 /** Why a port could not be bound, as LOCKSTEP_PORT_TAKEN or LOCKSTEP_PORT_REFUSED. */

@@ -78,13 +78,14 @@ export async function bind(server: net.Server, endpoint: Endpoint, log: Log): Pr
   return { port, close: () => void server.close() };
 }
 
-/** Waits for a dialled socket's `event`; destroys it and rejects with LOCKSTEP_DIAL_FAILED when that does not come in time. */
+/** Waits for a dialled socket's `event`; destroys it and rejects when that does not come in time: LOCKSTEP_SECRET_REFUSED where `isAnswer`, else LOCKSTEP_DIAL_FAILED. */
 export async function established(
   socket: net.Socket,
   event: 'connect' | 'secureConnect',
   endpoint: Endpoint,
   timeoutMs: number,
   explain: (error: unknown) => string,
+  isAnswer: (error: unknown) => boolean = () => false,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const settle = (): void => {
@@ -97,7 +98,7 @@ export async function established(
       settle();
       socket.on('error', () => undefined); // a second error of the same socket says nothing new
       socket.destroy();
-      reject(dialFailed(endpoint, reason, 'Check that the other server runs, its address and port, the firewall between the two and that both have the same shared secret.', cause));
+      reject(dialFailed(endpoint, reason, 'Check that the other server runs, its address and port, the firewall between the two and that both have the same shared secret.', cause, isAnswer(cause)));
     };
     const connected = (): void => {
       settle();

@@ -70,10 +70,10 @@ export function createPskNetwork(options: PskNetworkOptions): Network {
         pskCallback: () => ({ identity: `${options.cluster}/${options.server}`, psk: key }),
         checkServerIdentity: refuseCertificate,
       });
-      await established(socket, 'secureConnect', endpoint, timeoutMs, explainDialled);
+      await established(socket, 'secureConnect', endpoint, timeoutMs, explainDialled, isSecretTrouble);
       if (!provedKey(socket)) {
         socket.destroy();
-        throw dialFailed(endpoint, 'it did not prove that it has our shared secret', 'Check that nothing else answers at that address.');
+        throw dialFailed(endpoint, 'it did not prove that it has our shared secret', 'Check that nothing else answers at that address.', undefined, true);
       }
       return new SocketStream(socket, { remote: remoteOf(socket), authenticated: true, ...buffer });
     },
@@ -97,7 +97,7 @@ function provedKey(socket: tls.TLSSocket): boolean {
 function explainAccepted(error: unknown): string {
   switch (systemCode(error)) {
     case 'ERR_SSL_BINDER_DOES_NOT_VERIFY':
-      return 'it does not have our shared secret (the secret files differ)';
+      return OTHER_SECRET;
     case 'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM':
       return 'it did not offer a shared secret';
     case 'ERR_SSL_UNSUPPORTED_PROTOCOL':
@@ -109,17 +109,22 @@ function explainAccepted(error: unknown): string {
   }
 }
 
+const OTHER_SECRET = 'it does not have our shared secret (the secret files differ)';
+const NO_SECRET = 'it does not accept a shared secret (another program, or a server without a secret file)';
+const SECRET_TROUBLE: Readonly<Record<string, string>> = {
+  ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER: OTHER_SECRET,
+  ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR: OTHER_SECRET,
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: NO_SECRET,
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: NO_SECRET,
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_SECRET,
+};
+
+/** What listens there answered, and not as a server with our secret does. */
+function isSecretTrouble(error: unknown): boolean {
+  return error instanceof LockstepError || SECRET_TROUBLE[systemCode(error) ?? ''] !== undefined;
+}
+
 function explainDialled(error: unknown): string {
   if (error instanceof LockstepError) return error.message;
-  switch (systemCode(error)) {
-    case 'ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER':
-    case 'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR':
-      return 'it does not have our shared secret (the secret files differ)';
-    case 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE':
-    case 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION':
-    case 'ERR_SSL_WRONG_VERSION_NUMBER':
-      return 'it does not accept a shared secret (another program, or a server without a secret file)';
-    default:
-      return plainReason(error);
-  }
+  return SECRET_TROUBLE[systemCode(error) ?? ''] ?? plainReason(error);
 }

@@ -117,7 +117,7 @@ export interface BackchannelView {
   readonly peer: Endpoint;
   /** Since the peer was last heard; `null` before the first time. */
   readonly heardMs: number | null;
-  /** Why a conversation was refused (settings that differ, another cluster); `null` when none was. */
+  /** Why the two servers refuse each other now (settings that differ, another secret, another cluster); `null` when they do not. */
   readonly refused: string | null;
 }
 

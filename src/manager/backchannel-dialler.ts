@@ -1,4 +1,5 @@
 import type { Endpoint } from '../core/control/broker.js';
+import { LockstepError } from '../core/errors.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Random } from '../ports/random.js';
 import type { Network, Stream } from '../ports/stream.js';
@@ -20,7 +21,11 @@ export class PeerDialler {
     private readonly timeoutMs: number,
     private readonly ports: { readonly network: Network; readonly clock: Clock; readonly random: Random },
     private readonly log: QuietLog,
-    private readonly opened: (stream: Stream) => void,
+    private readonly user: {
+      readonly opened: (stream: Stream) => void;
+      /** What listens there does not share our secret. */
+      readonly unproven: (reason: string) => void;
+    },
   ) {}
 
   start(): void {
@@ -29,7 +34,7 @@ export class PeerDialler {
     this.ports.network.dial(this.peerAt, this.timeoutMs).then(
       (stream) => {
         if (this.stopped) stream.destroy('stopping');
-        else this.opened(stream);
+        else this.user.opened(stream);
       },
       (error: unknown) => this.failed(error),
     );
@@ -60,6 +65,7 @@ export class PeerDialler {
     // That the peer is not there is an ordinary state; the manager says it by the state's name. Why is said once in a while.
     const reason = error instanceof Error ? error.message : String(error);
     this.topic = `dial: ${reason}`;
+    if (error instanceof LockstepError && error.code === 'LOCKSTEP_SECRET_REFUSED') this.user.unproven(reason);
     this.log.write('info', this.topic, `backchannel: ${reason}`);
     this.again();
   }

@@ -18,6 +18,8 @@ import { StatusReader } from './status-reader.js';
 
 /** Accepted connections that have not said a hello yet; the oldest goes when another comes. */
 export const STRANGERS_MAX = 8;
+/** A refusal counts for so long; one that lasts comes again with each try to connect. */
+export const REFUSAL_MS = 10_000;
 /** Connections of the peer; the oldest goes when another comes. Two are usual: each server dials. */
 export const CONNECTIONS_MAX = 4;
 
@@ -71,6 +73,8 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
   private latest: Uint8Array | null = null;
   private lastRefusal: string | null = null;
   private lastRefusalOfPeer: string | null = null;
+  /** The latest of each side, and when it was. */
+  private readonly refusals = new Map<'ours' | 'theirs', { readonly reason: string; readonly at: Monotonic }>();
   private up = false;
   private stopped = false;
 
@@ -82,7 +86,10 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
     this.quiet = new QuietLog(ports.log, ports.clock);
     this.runs = new PeerRuns(options.pingIntervalMs * options.missLimit);
     this.times = { handshakeTimeoutMs: options.handshakeTimeoutMs, silenceMs: options.pingIntervalMs * options.missLimit };
-    this.dialler = new PeerDialler(options.peerAt, options.handshakeTimeoutMs, ports, this.quiet, (stream) => this.open(stream, true));
+    this.dialler = new PeerDialler(options.peerAt, options.handshakeTimeoutMs, ports, this.quiet, {
+      opened: (stream) => this.open(stream, true),
+      unproven: (reason) => this.noteRefusal('ours', reason),
+    });
   }
 
   /** Listens and begins to dial. @throws LockstepError LOCKSTEP_PORT_TAKEN, LOCKSTEP_PORT_REFUSED */
@@ -109,9 +116,11 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
     return this.up;
   }
 
-  /** Why the last conversation was refused, by either side; `null` once one has succeeded, or when none was. */
+  /** Why a conversation was refused, by either side, or did not begin for want of one secret; `null` once one has succeeded, and where none was refused of late. */
   get refused(): string | null {
-    return this.lastRefusal ?? this.lastRefusalOfPeer;
+    const since = this.ports.clock.monotonic() - REFUSAL_MS;
+    const recent = [this.refusals.get('ours'), this.refusals.get('theirs')].find((refusal) => refusal !== undefined && refusal.at >= since);
+    return recent?.reason ?? null;
   }
 
   /** The `status` event in the form that the HA manager takes. */
@@ -131,6 +140,7 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
 
   judge(connection: BackchannelConnection, hello: Hello): string | null {
     const refusal = whyRefused(this.options.hello, hello, this.options.expectedPeer) ?? this.whyReplaced(hello);
+    if (refusal !== null) this.noteRefusal('ours', refusal);
     if (refusal !== null && refusal !== this.lastRefusal) {
       this.lastRefusal = refusal;
       this.ports.log.write('error', `refused ${connection.remote} on the backchannel: ${printable(refusal)}`);
@@ -156,6 +166,7 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
       this.up = true;
       this.lastRefusal = null;
       this.lastRefusalOfPeer = null;
+      this.refusals.clear();
       this.emit('connected');
     }
     const now = this.ports.clock.monotonic();
@@ -163,6 +174,7 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
   }
 
   wasRefused(connection: BackchannelConnection, reason: string): void {
+    this.noteRefusal('theirs', printable(reason));
     if (reason === this.lastRefusalOfPeer) return;
     this.lastRefusalOfPeer = reason;
     const line = `the server at ${connection.remote} refused us: ${printable(reason)}`;
@@ -181,6 +193,10 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
     for (const other of this.connections) if (other.working && !other.over) return;
     this.up = false;
     this.emit('disconnected', printable(reason));
+  }
+
+  private noteRefusal(side: 'ours' | 'theirs', reason: string): void {
+    this.refusals.set(side, { reason, at: this.ports.clock.monotonic() });
   }
 
   private accept(stream: Stream): void {

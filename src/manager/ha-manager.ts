@@ -37,7 +37,7 @@ export interface PeerLink {
 /** What the backchannel can say of itself. */
 export interface PeerLinkState {
   readonly connected: boolean;
-  /** Why a conversation was refused; `null` when none was. */
+  /** Why the two servers refuse each other now; `null` when they do not. */
   readonly refused: string | null;
 }
 
@@ -57,7 +57,6 @@ export interface ManagerView {
   readonly leaseLeftMs: number | null;
   /** The term of a claim that was sent and has no answer yet. */
   readonly inDoubt: Term | null;
-  readonly advice: string | null;
   readonly repositories: RepositoriesView;
 }
 
@@ -187,8 +186,12 @@ export class HaManager {
       leaseLeftMs: until === null ? null : Math.max(0, Math.round(until - now)),
       inDoubt: task !== null && task.kind !== 'accept' ? (task.claim?.term ?? null) : null,
       repositories: this.repositories.view,
-      advice: this.broker.fatal ?? (this.situation === null ? null : adviceFor(this.ha, this.situation)),
     };
+  }
+
+  /** What an operator could do now; `null` when nothing is called for. @param refused as PeerLinkState has it */
+  advice(refused: string | null): string | null {
+    return this.broker.fatal ?? (this.situation === null ? null : adviceFor(this.ha, this.situation, refused));
   }
 
   /** Takes an operator's wish. Whether it comes true shows in the state. */

@@ -43,6 +43,6 @@ export interface Network {
    * @throws LockstepError LOCKSTEP_PORT_TAKEN, LOCKSTEP_PORT_REFUSED (rejects)
    */
   listen(endpoint: Endpoint, accept: (stream: Stream) => void): Promise<Listener>;
-  /** Connects; rejects with a LockstepError LOCKSTEP_DIAL_FAILED when that did not happen within `timeoutMs`. */
+  /** Connects; rejects with a LockstepError LOCKSTEP_DIAL_FAILED when that did not happen within `timeoutMs`, LOCKSTEP_SECRET_REFUSED when what answers does not share our secret. */
   dial(endpoint: Endpoint, timeoutMs: number): Promise<Stream>;
 }

@@ -38,7 +38,7 @@ export function serverStatus(standing: Standing, manager: HaManager, link: PeerL
     reason: ha.reason,
     since: view.history.at(-1)?.at ?? started,
     serving: isServing(ha.state),
-    advice: view.advice,
+    advice: manager.advice(link.refused),
     stopping: situation?.wishes.stop ?? false,
     term: ha.term,
     inSync: view.kept?.record?.inSync ?? [],

@@ -1,4 +1,5 @@
-import { rename, mkdir } from 'node:fs/promises';
+import { rename, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { lockstep } from './support/cli.js';
 import { pairTest } from './support/pair.js';
 import { TIMES, writeProfile } from './support/profiles.js';
@@ -18,6 +19,20 @@ describe('servers that do not belong together', () => {
     pair.secondary.start();
     await pair.inStep();
     for (const server of pair.servers) expect((await server.status())?.backchannel.refused).toBeNull();
+  });
+
+  pairTest('another secret is a refusal in the status of both, and the advice is not to start what runs', async (pair) => {
+    for (const role of ['primary', 'secondary'] as const) {
+      await writeFile(join(pair.layout.folder, role, 'pair.secret'), role.padEnd(64, 'x'), { mode: 0o600 });
+      await writeProfile(pair.layout, role, { ha: { secretFile: 'pair.secret' } });
+    }
+    for (const server of pair.servers) server.start();
+    for (const server of pair.servers) {
+      const { backchannel } = await server.reaches('a refusal', (status) => status.backchannel.refused !== null);
+      expect(backchannel.refused).toContain('the secret files differ');
+      const { advice } = await server.reaches('advice', (status) => status.advice !== null);
+      expect(advice).toMatch(/mend what keeps the (primary|secondary) server, which runs, and this one apart \(.*the secret files differ/);
+    }
   });
 
   pairTest('another cluster is refused by name, and on the share too', async (pair) => {

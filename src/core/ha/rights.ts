@@ -19,8 +19,7 @@ export type Missing = string | null;
 export function missingMembership(record: TermRecord, copy: Copy): Missing {
   const member = record.inSync.find((m) => m.server === copy.server);
   if (member === undefined) {
-    const holders = record.inSync.map((m) => m.server).join(' and ');
-    return `the newer data is on ${holders} (term ${record.term}); start ${holders}, or promote this server and accept loss`;
+    return `the newer data is on ${holdersOf(record)} (term ${record.term})`;
   }
   if (copy.damage !== null) return `this copy is damaged (${copy.damage}); it needs the peer's`;
   if (member.journal !== copy.journal) return `the journal that term ${record.term} counts on is gone from this server; it needs the peer's`;
@@ -35,7 +34,13 @@ export function missingRight(s: Situation): Missing {
   if (s.share.replaced) return 'the share was replaced: it lacks records that this server has kept; both servers must be connected, or promote';
   if (!s.share.usable) return `the share is not usable (${s.share.detail ?? 'not looked at yet'})`;
   if (s.kept === null) return 'no term record exists yet: both servers must be connected once';
-  return missingMembership(s.kept, ownCopy(s) as Copy);
+  const missing = missingMembership(s.kept, ownCopy(s) as Copy);
+  if (missing === null || s.kept.inSync.some(({ server }) => server === s.server)) return missing;
+  return `${missing}; start ${holdersOf(s.kept)}, or promote this server and accept loss`;
+}
+
+function holdersOf(record: TermRecord): string {
+  return record.inSync.map(({ server }) => server).join(' and ');
 }
 
 function ownCopy(s: Situation): Copy | null {

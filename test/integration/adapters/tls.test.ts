@@ -63,7 +63,7 @@ describe('links with a shared secret', () => {
     const at = await listening(psk('secondary', OTHER_KEY));
     for (let i = 0; i < 3; i += 1) {
       await expect(psk('primary').dial(at, DIAL_MS)).rejects.toMatchObject({
-        code: 'LOCKSTEP_DIAL_FAILED',
+        code: 'LOCKSTEP_SECRET_REFUSED',
         message: `cannot connect to 127.0.0.1:${at.port}: it does not have our shared secret (the secret files differ)`,
       });
     }

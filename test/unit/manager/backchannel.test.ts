@@ -1,5 +1,8 @@
+import { LockstepError } from '../../../src/core/errors.js';
 import { BackchannelKind } from '../../../src/core/wire/backchannel.js';
-import { STRANGERS_MAX } from '../../../src/manager/backchannel.js';
+import { Backchannel, STRANGERS_MAX } from '../../../src/manager/backchannel.js';
+import { FakeClock, settle } from '../support/fake-clock.js';
+import { FakeLog } from '../support/fake-log.js';
 import { BackchannelWorld, HANDSHAKE_MS, helloOf, MISS_LIMIT, PING_MS, statusOf, type Side, type Stranger } from './backchannel-pair.js';
 
 const SILENCE_MS = PING_MS * MISS_LIMIT;
@@ -188,6 +191,37 @@ describe('a server that cannot be the peer', () => {
     const one = all.side('primary', 'p1', {}, 'primary');
     await all.run(5000);
     expect(one.events[0]).toBe('refused: server "primary" reached itself: the peer\'s address in its profile is its own');
+  });
+
+  it('is refused for as long as it is there', async () => {
+    const all = new BackchannelWorld();
+    const one = all.side('primary', 'p1');
+    const wrong = all.side('secondary', 's1', { settings: {} });
+    await all.run(60_000);
+    expect(one.link.refused).toContain('settings differ');
+    wrong.process.end('stopped');
+    await all.run(7_000);
+    expect(one.link.refused).not.toBeNull();
+    await all.run(3_100);
+    expect(one.link.refused).toBeNull();
+  });
+
+  it('is not reached for want of one secret, and that is a refusal too', async () => {
+    const [clock, random] = [new FakeClock(), { fraction: () => 0, hex: () => '' }];
+    let why = new LockstepError('LOCKSTEP_SECRET_REFUSED', 'cannot connect to b:1: the secret files differ', 'Check them.');
+    const network = { listen: async () => ({ port: 1, close: () => undefined }), dial: () => Promise.reject(why) };
+    const options = { hello: helloOf('primary', 'p1'), expectedPeer: 'secondary' as never, listenAt: { host: 'a', port: 1 }, peerAt: { host: 'b', port: 1 }, pingIntervalMs: 500, missLimit: 3, handshakeTimeoutMs: 1000 };
+    const link = new Backchannel(options, { network, clock, random: random as never, log: new FakeLog() });
+    await link.start();
+    await settle();
+    expect(link.refused).toBe('cannot connect to b:1: the secret files differ');
+    why = new LockstepError('LOCKSTEP_DIAL_FAILED', 'cannot connect to b:1: connection refused', 'Start it.');
+    for (let i = 0; i < 6; i += 1) {
+      clock.advance(2_000);
+      await settle();
+    }
+    expect(link.refused).toBeNull();
+    link.stop();
   });
 
   it('is welcome once its settings are mended', async () => {

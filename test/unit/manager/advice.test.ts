@@ -1,0 +1,43 @@
+import type { HaState } from '../../../src/core/ha/state.js';
+import type { Situation } from '../../../src/core/ha/situation.js';
+import { adviceFor } from '../../../src/manager/advice.js';
+import { active, ALONE, broker, MINE, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
+
+const DAMAGED = broker({ journal: { ...broker().journal, damage: 'a record' } });
+
+describe('the advice', () => {
+  test.each<[string, HaState, Partial<Situation>, string | null]>([
+    ['a whole pair', active(2), {}, null],
+    ['alone and serving', standalone(3), ALONE, 'only this server holds the data now: start the secondary server'],
+    ['a damaged copy', waiting(), { broker: DAMAGED }, "this server's copy is damaged and needs the peer's: start the secondary server"],
+    ['a new pair', waiting(), { ...ALONE, kept: null }, 'a new pair starts with both servers: start the secondary server'],
+    ['a new pair that has not waited yet', waiting(), { ...ALONE, kept: null, peerHadItsWait: false }, null],
+    ['a silent gateway', waiting(), { ...ALONE, gatewayAnswers: false }, 'the gateway does not answer, and without it this server does not serve alone: look at that machine and at the way to it, or start the secondary server'],
+    [
+      'an old copy',
+      waiting(),
+      { ...ALONE, kept: record(3, { inSync: [THEIRS] }) },
+      'the newer data is on secondary (term 3); start the secondary server. If the secondary server is gone for good, "lockstep promote --accept-data-loss" makes this copy serve, and what was acknowledged after it fell behind is lost',
+    ],
+    [
+      'a share that was replaced, and this copy was the last',
+      waiting(),
+      { ...ALONE, share: { ...situation().share, replaced: true }, kept: record(3, { inSync: [MINE] }) },
+      'the share was replaced; start the secondary server, or run "lockstep promote --accept-data-loss": nothing is lost by it, this server was the last to serve alone',
+    ],
+  ])('%s', (_what, ha, changes, advice) => {
+    expect(adviceFor(ha, situation(changes), null)).toBe(advice);
+  });
+
+  test.each<[string, HaState, Partial<Situation>]>([
+    ['alone and serving', standalone(3), ALONE],
+    ['a damaged copy', waiting(), { broker: DAMAGED }],
+    ['a new pair, also before its wait', waiting(), { ...ALONE, kept: null, peerHadItsWait: false }],
+    ['a silent gateway', waiting(), { ...ALONE, gatewayAnswers: false }],
+    ['an old copy', waiting(), { ...ALONE, kept: record(3, { inSync: [THEIRS] }) }],
+  ])('is not to start a peer that runs and refuses: %s', (_what, ha, changes) => {
+    const advice = adviceFor(ha, situation(changes), 'settings differ');
+    expect(advice).toContain('mend what keeps the secondary server, which runs, and this one apart (settings differ)');
+    expect(advice).not.toContain("start the");
+  });
+});
