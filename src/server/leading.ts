@@ -37,7 +37,11 @@ export class Leading {
   private readonly strangerLog: ThrottledLog;
   private port: Listener | null = null;
   private closed = false;
-  private missingSince: Monotonic;
+  /**
+   * Since when nothing came of what the peer owes, over all its connections, and up to where it had acknowledged then. `null`: the present connection has brought
+   * more than that, or owed nothing; how long that one waits it says itself.
+   */
+  private owed: { readonly since: Monotonic; readonly beyond: Position } | null;
   private acknowledged: { journal: JournalId; position: Position } | null = null;
   private wasInStep = false;
   private wasJournal: JournalId | null = null;
@@ -51,7 +55,7 @@ export class Leading {
     private readonly tools: Omit<FeedTools, 'identity'>,
     private readonly listener: LeadingListener,
   ) {
-    this.missingSince = tools.clock.monotonic();
+    this.owed = { since: tools.clock.monotonic(), beyond: NO_POSITION };
     this.strangerLog = new ThrottledLog(tools.log, tools.clock);
   }
 
@@ -87,7 +91,7 @@ export class Leading {
     this.peer = peer;
     if (!same) {
       this.dropAll('another peer is expected');
-      this.missingSince = this.tools.clock.monotonic();
+      this.owed = { since: this.tools.clock.monotonic(), beyond: NO_POSITION };
     }
   }
 
@@ -111,6 +115,7 @@ export class Leading {
   /** Forgets what any peer has acknowledged: for a server that begins to serve after somebody else did. */
   forget(): void {
     this.acknowledged = null;
+    if (this.owed !== null) this.owed = { ...this.owed, beyond: NO_POSITION };
   }
 
   /** Up to where the peer's copy is durable, and in which journal; `null` when it never said. */
@@ -124,9 +129,10 @@ export class Leading {
   /** @param awaited records wait for the peer, or would */
   stalledMs(awaited: boolean): number {
     const now = this.tools.clock.monotonic();
-    const { current } = this;
-    if (current === null || current.durable === null) return awaited ? Math.max(0, now - this.missingSince) : 0;
-    return awaited || current.inStep ? current.stalledMs(now) : 0;
+    const { current, owed } = this;
+    const before = owed === null || !awaited ? 0 : Math.max(0, now - owed.since);
+    if (current === null || current.durable === null) return before;
+    return awaited || current.inStep ? Math.max(before, current.stalledMs(now)) : 0;
   }
 
   status(awaited: boolean): ReplicationStatus | null {
@@ -185,10 +191,9 @@ export class Leading {
 
   private onKnown(feed: Feed): void {
     this.strangers.delete(feed);
-    const before = this.current;
-    this.current = feed;
     // The follower dials again only when its old connection is dead to it.
-    before?.stop('the follower has connected anew', null);
+    this.current?.stop('the follower has connected anew', null);
+    this.current = feed;
     this.tools.log.write('debug', `${this.peer?.server ?? 'The peer'} connected from ${feed.remote}`);
     this.listener.changed();
   }
@@ -202,6 +207,7 @@ export class Leading {
         this.tools.log.write('error', `The peer's copy ends at position ${durable}; it had acknowledged ${known.position}. Its disk has lost data`, { code: 'LOCKSTEP_PEER_LOST_DATA' });
       }
       this.acknowledged = { journal, position: durable };
+      if (known?.journal !== journal || durable > (this.owed?.beyond ?? NO_POSITION) || durable >= this.tools.copy.head.position) this.owed = null;
       this.listener.acknowledged();
     }
     if (feed.inStep === this.wasInStep && journal === this.wasJournal) return;
@@ -211,14 +217,14 @@ export class Leading {
   }
 
   private onEnded(feed: Feed, reason: string): void {
-    this.strangers.delete(feed);
-    if (feed !== this.current) {
+    if (this.strangers.delete(feed)) {
       this.strangerLog.write('stranger', 'warn', `A connection to the replication port from ${feed.remote} ended before it said who it is: ${reason}`);
       return;
     }
     this.current = null;
     this.tools.copy.neededFrom = Number.MAX_SAFE_INTEGER as Position;
-    this.missingSince = this.tools.clock.monotonic();
+    const now = this.tools.clock.monotonic();
+    this.owed ??= { since: (now - feed.stalledMs(now)) as Monotonic, beyond: this.acknowledged?.position ?? NO_POSITION };
     this.tools.log.write('info', `The replication link to ${feed.remote} ended: ${reason}`);
     this.listener.changed();
   }

@@ -42,8 +42,9 @@ class Pipe {
   }
 
   private let(): void {
-    if (!this.path.open) {
-      this.path.carry(() => this.let(), 'again');
+    const oldest = this.onTheWay[0];
+    if (!this.path.passes(oldest?.kind === 'bytes' ? oldest.bytes.length : 0)) {
+      this.path.wait(() => this.let());
       return;
     }
     const next = this.onTheWay.shift();

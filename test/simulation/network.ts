@@ -38,6 +38,8 @@ const EPHEMERAL_PORT_FIRST = 40_000;
 /** One direction between two hosts. What must arrive (it is sent again until it does) waits while it is cut. */
 export class Path {
   delay: Span;
+  /** Longer segments do not come through, as where a switch on the way takes smaller frames than both ends believe; `null`: all do. */
+  private bytesMax: number | null = null;
   private cutAt: number | null = null;
   private waiting: (() => void)[] = [];
 
@@ -67,6 +69,21 @@ export class Path {
       if (this.open) arrive();
       else if (again === 'again') this.waiting.push(arrive);
     });
+  }
+
+  passes(bytes: number): boolean {
+    return this.open && (this.bytesMax === null || bytes <= this.bytesMax);
+  }
+
+  /** Runs `again` when the path may have become better. */
+  wait(again: () => void): void {
+    this.waiting.push(again);
+  }
+
+  /** @param bytesMax `null`: segments of any length come through again */
+  limit(bytesMax: number | null): void {
+    this.bytesMax = bytesMax;
+    if (bytesMax === null) this.openAgain();
   }
 
   cut(): void {
@@ -226,6 +243,11 @@ export class SimNetwork {
   healBoth(one: string, other: string): void {
     this.heal(one, other);
     this.heal(other, one);
+  }
+
+  /** Of what goes from one host to the other only segments of up to so many bytes come through; `null`: all. */
+  limit(from: string, to: string, bytesMax: number | null): void {
+    this.pathBetween(from, to).limit(bytesMax);
   }
 
   /** Every connection between two hosts is reset at both ends, now. */

@@ -1,4 +1,4 @@
-import { linkTimes } from '../../../src/server/config.js';
+import { linkTimes, type BrokerTuning } from '../../../src/server/config.js';
 import { Host, World, peerOf, startedPair, syncedPair } from './brokers.js';
 
 describe('one server serves', () => {
@@ -199,4 +199,76 @@ test('a follower in step whose disk hangs counts as stalled for longer than the 
   client.publish('t', 'x');
   await world.run(stallLimitMs + 5_000);
   expect(one.status.replication?.stalledMs).toBeGreaterThan(stallLimitMs);
+});
+
+describe('a stall', () => {
+  /** Both are members of term 2. `own`: tuning of the follower alone. */
+  async function members(tuning: Partial<BrokerTuning>, own: Partial<BrokerTuning> = {}): Promise<{ world: World; one: Host; two: Host }> {
+    const world = new World();
+    const [one, two] = [new Host(world, 'one', tuning), new Host(world, 'two', { ...tuning, ...own })];
+    for (const host of [one, two]) await host.start();
+    one.serve(1, { peer: peerOf(two) });
+    two.follow(one, 1);
+    await world.until(() => one.status.replication?.phase === 'in-step', 'in step');
+    one.serve(1, { peer: peerOf(two), requirePeer: true });
+    one.serve(2, { peer: peerOf(two), requirePeer: true, inSync: [one.member, two.member] });
+    two.follow(one, 2);
+    await world.run(50);
+    return { world, one, two };
+  }
+  const longest = (host: Host): number => Math.max(...host.statuses.map(({ replication }) => replication?.stalledMs ?? 0));
+
+  test('is not what lies behind a connection that a newer one takes the place of', async () => {
+    const { world, one, two } = await members({ pingIntervalMs: 100 }, { linkSilenceMs: 500 });
+    await world.run(60_000);
+    one.statuses.length = 0;
+    const newer = (): boolean => one.log.from('info').some((line) => line.includes('has connected anew'));
+    // The follower's goodbye is lost, and sent again at some time: now and then its new connection is there first.
+    for (let round = 0; round < 20 && !newer(); round += 1) {
+      world.net.cutBoth('one', 'two');
+      await world.run(600 + round);
+      world.net.healBoth('one', 'two');
+      await world.run(4_000);
+    }
+    expect(newer()).toBe(true);
+    expect(one.status.replication?.phase).toBe('in-step');
+    expect(longest(one)).toBeLessThan(5_000);
+    expect([...one.log.from('warn'), ...two.log.from('warn')].filter((line) => line.includes('before it said who it is'))).toEqual([]);
+  });
+
+  test('goes on over connections that bring nothing', async () => {
+    const { world, one, two } = await members({ pingIntervalMs: 100, linkSilenceMs: 700 });
+    const client = one.client();
+    client.connect('a');
+    await world.run(100);
+    world.net.limit('one', 'two', 500);
+    client.publish('t', 'x'.repeat(1_000));
+    await world.run(10_000);
+    expect(two.log.from('info').filter((line) => line.startsWith('Follows one')).length).toBeGreaterThan(5);
+    expect(one.status.replication?.stalledMs).toBeGreaterThan(9_000);
+  });
+
+  test('is over with the first record that the peer makes durable, and begins anew when nothing is owed', async () => {
+    const { world, one } = await members({ pingIntervalMs: 100 });
+    const client = one.client();
+    client.connect('a');
+    await world.run(1_000);
+    world.net.reset('one', 'two');
+    await world.run(60_000); // Nothing is owed.
+    one.statuses.length = 0;
+    client.publish('t', 'x');
+    await world.run(1_000);
+    world.net.cutBoth('one', 'two');
+    client.publish('t', 'y');
+    await world.run(2_000);
+    world.net.reset('one', 'two');
+    world.net.healBoth('one', 'two');
+    await world.until(() => client.acknowledged === 2, 'acknowledged');
+    await world.run(500);
+    one.statuses.length = 0;
+    client.publish('t', 'z');
+    await world.run(500);
+    expect(client.acknowledged).toBe(3);
+    expect(longest(one)).toBeLessThan(200);
+  });
 });
