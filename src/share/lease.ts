@@ -25,6 +25,7 @@ const READINGS_MAX = 5;
 /** So much of a heartbeat record is compared: four times what one has. */
 const BEAT_BYTES_SEEN_MAX = 1024;
 const LONG_AGO = -Infinity as Monotonic;
+const NOT_SILENT = 'taken from a holder whose heart has beaten again meanwhile; it is relied on when that one must have noticed';
 const BACK = 'its deadline had passed; it is relied on again when nobody takes it over meanwhile';
 /** Readings of the holder's heartbeat in one ActiveLockReAcquistionInterval. */
 export const READINGS_PER_INTERVAL = 3;
@@ -44,8 +45,11 @@ interface Hold {
   readonly token: string;
   counter: number;
   until: Monotonic;
-  /** The deadline had passed: since when its heart beats again without a gap, and its last beat. `null`: it has not. */
-  back: { readonly since: Monotonic; readonly last: Monotonic } | null;
+  /**
+   * The deadline had passed, or another may rely on the lock: since when its heart is known to beat without a gap, when its last beat was sent, and for how long
+   * it must beat so. `null`: it is relied on.
+   */
+  back: { readonly since: Monotonic; readonly last: Monotonic; readonly forMs: number } | null;
 }
 
 /**
@@ -61,6 +65,8 @@ export class Lease {
   private detail: string | null = null;
   /** A lock of ours may stand on which we do not rely: the earliest time since when without a sign of life. `null`: none. */
   private strayFrom: Monotonic | null = null;
+  /** What was seen of the lock that we took over, or may have taken over. `null`: none since we last relied on one. */
+  private takenFrom: { readonly standing: string; readonly seen: string } | null = null;
   private bootAheadMs: number;
   private seenBeat: { readonly bytes: Uint8Array; readonly text: string } | null = null;
   private readonly rules: StalenessRules;
@@ -154,9 +160,11 @@ export class Lease {
     const answer = await lock.acquire((standing) => this.mayTakeOver(standing));
     if (answer === 'held') {
       this.strayFrom = null;
+      this.takenFrom = null;
       this.detail = this.holder === null ? 'somebody else took the lock first' : (this.detail ?? `held by ${this.holder}`);
       return;
     }
+    const lives = await this.livesAfterAll();
     if (overdue) log.write('warn', `The lock of ${this.holder ?? 'an unknown holder'} was taken over: its heartbeat stood still for ${this.rules.stalenessMs} ms`);
     const token = this.parts.random.id();
     const sent = clock.monotonic();
@@ -165,16 +173,29 @@ export class Lease {
       this.detail = `taken, but its heartbeat could not be written: ${textOf(error)}`;
       await lock.release();
       this.strayFrom = null;
+      this.takenFrom = null;
       throw error;
     });
+    const confirmed = clock.monotonic();
     if (!(await lock.stillOurs())) return this.lose('another server took it while it was being taken');
     this.strayFrom = null;
+    this.takenFrom = null;
     this.seeFree();
     // Taken and shown alive within the time that a heartbeat gives. Later, another may have seen it silent for the whole period, and be about to take it over.
-    const inTime = leaseUntil(from, this.parts.config.passiveLockIntervalMs);
-    const late = clock.monotonic() >= inTime;
-    this.hold = late ? { token, counter: 1, until: inTime, back: { since: sent, last: sent } } : { token, counter: 1, until, back: null };
-    this.detail = late ? BACK : null;
+    const late = clock.monotonic() >= leaseUntil(from, this.parts.config.passiveLockIntervalMs);
+    const { gapMs, stalenessMs } = this.rules;
+    const back = late || lives ? { since: confirmed, last: sent, forMs: lives ? stalenessMs : gapMs } : null;
+    this.hold = { token, counter: 1, until: back === null ? until : LONG_AGO, back };
+    this.detail = back === null ? null : lives ? NOT_SILENT : BACK;
+  }
+
+  /**
+   * Between the decision to take a silent holder's lock over and the moment at which the share does it, that holder's heart may have beaten again, for long enough
+   * to be relied on: it notices at its next renewal, or its deadline passes. To be asked before the heartbeat is ours.
+   */
+  private async livesAfterAll(): Promise<boolean> {
+    const { takenFrom } = this;
+    return takenFrom !== null && `${takenFrom.standing} ${this.textOf(await this.readHeartbeat())}` !== takenFrom.seen;
   }
 
   /** Shows a sign of life, if the lock is still ours and the manager alive. The deadline moves only when the share has confirmed it. */
@@ -196,29 +217,32 @@ export class Lease {
     }
     // A number that may have been written is never written again: our own silence must not look like somebody's.
     hold.counter += 1;
-    const lapsed = !this.held;
     const sent = this.parts.clock.monotonic();
     const until = await this.beat(hold.token, hold.counter, 'held');
-    if (lapsed && !(await this.isBack(hold, sent))) return;
+    // Also where the deadline passed while the share had not answered: until it took this beat, another may have seen us silent.
+    if (!this.held && !(await this.isBack(hold, sent))) return;
     hold.until = until;
     hold.back = null;
     this.detail = null;
   }
 
   /**
-   * After the deadline another may have seen us silent for the whole period, and take over on the strength of that: at most `gapMs` after
-   * its look. Only a lock that is still ours after so long, with our heart beating all the while, can be relied on again.
+   * After the deadline another may have seen us silent for the whole period, and take over on the strength of that: at most `gapMs` after it asked, and it
+   * cannot have asked after this beat was confirmed. Only a lock that is still ours after so long, with our heart beating all the while, can be relied on again.
    */
   private async isBack(hold: Hold, sent: Monotonic): Promise<boolean> {
+    const confirmed = this.parts.clock.monotonic();
     if (!(await this.parts.lock.stillOurs())) {
       this.lose('it was taken over after its deadline had passed');
       return false;
     }
-    const goesOn = hold.back !== null && sent - hold.back.last <= this.rules.gapMs;
-    const since = goesOn && hold.back !== null ? hold.back.since : sent;
-    hold.back = { since, last: sent };
-    this.detail = BACK;
-    return sent - since > this.rules.gapMs;
+    // Nobody can have seen it stand still for the whole period since the beat before, as with the deadline.
+    const goesOn = hold.back !== null && confirmed < leaseUntil(hold.back.last, this.rules.stalenessMs);
+    const since = goesOn && hold.back !== null ? hold.back.since : confirmed;
+    const forMs = hold.back?.forMs ?? this.rules.gapMs;
+    hold.back = { since, last: sent, forMs };
+    if (this.detail !== NOT_SILENT) this.detail = BACK;
+    return sent - since > forMs;
   }
 
   /** Gives the lock up, if we have it. The mark comes first: after the lock has gone, the heartbeat is the successor's. */
@@ -236,6 +260,7 @@ export class Lease {
     }
     await lock.release();
     this.strayFrom = null;
+    this.takenFrom = null;
     this.detail = null;
   }
 
@@ -243,6 +268,7 @@ export class Lease {
   lose(reason: string): void {
     if (this.hold !== null) this.parts.log.write('debug', `lost the lock on ${this.parts.config.lockFile}: ${reason}`); // The HA manager says it aloud.
     this.hold = null;
+    this.takenFrom = null;
     this.detail = reason;
   }
 
@@ -251,7 +277,9 @@ export class Lease {
   }
 
   private mayTakeOver(standing: string): boolean {
-    return this.view !== null && standing === this.standing && !this.slept() && isStale(this.view, this.parts.clock.monotonic(), this.rules);
+    const may = this.view !== null && standing === this.standing && !this.slept() && isStale(this.view, this.parts.clock.monotonic(), this.rules);
+    if (may && this.view !== null) this.takenFrom = { standing, seen: this.view.seen };
+    return may;
   }
 
   private seeFree(): void {

@@ -142,7 +142,8 @@ export class Checkers {
   /** "Peer lost", judged by what was wrong: whatever happened is over for long enough that a whole pair has nothing to answer. */
   private checkNeed(name: HostName, { from, to, term, reason }: Move): void {
     const quietMs = this.pace.quietMs();
-    const others = [...this.seen].filter(([other]) => other !== name).map(([, { state }]) => state);
+    // What a server is now, and not what its last move said: a run that was started anew is WAITING before it has made one.
+    const others = this.probes.filter((probe) => probe.name !== name).map((probe) => probe.manager()?.state ?? null);
     const whole = others.every((state) => state === (from === 'ACTIVE' ? 'PASSIVE' : 'ACTIVE'));
     if (whole && quietMs > STAYS_AFTER_MS) this.world.fail('what is whole stays so', `${name} went from ${from} to ${to} in term ${term} (${reason}), and nothing has been wrong for ${Math.round(quietMs)} ms`);
   }

@@ -78,6 +78,14 @@ export interface ShareProbe {
   records(): ReadonlyMap<number, TermRecord>;
   /** True time at which a keeper's last heartbeat took effect; `null` when none did. */
   beatAt(keeper: string): number | null;
-  /** Servers whose lock was taken over as abandoned since the last call. */
-  takenOver(): readonly HostName[];
+  /** Locks that were taken over as abandoned since the last call. */
+  takenOver(): readonly TakeOver[];
+}
+
+export interface TakeOver {
+  readonly from: HostName;
+  /** True time at which the taker asked for it. */
+  readonly askedAt: number;
+  /** The taker's lock stands still, and the lock works. */
+  stands(): boolean;
 }

@@ -1,7 +1,7 @@
 import { isServing } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import type { HostName } from './faults.js';
-import type { BrokerView, ClaimWord, LockWord, Move, ServerProbe, ShareProbe } from './probe.js';
+import type { BrokerView, ClaimWord, LockWord, Move, ServerProbe, ShareProbe, TakeOver } from './probe.js';
 import type { World } from './world.js';
 
 /** Words of a keeper that may be on their way to the manager, and more. */
@@ -23,6 +23,10 @@ export class RightsChecker {
   /** Nonces of claims of which it was said that they were never sent. */
   private readonly disowned = new Map<string, HostName>();
   private readonly leases = new Map<HostName, LockWord>();
+  /** Since when each server relies on its lock without a gap; true time. */
+  private readonly reliesSince = new Map<HostName, number>();
+  /** Take-overs whose former holder had begun to rely on its lock anew while they were under way. */
+  private readonly overtaken = new Set<TakeOver>();
   /** What each server's keepers have said of a lock that it held, the last of it. */
   private readonly held = new Map<HostName, readonly LockWord[]>();
   private readonly won = new Map<number, { readonly nonce: string; readonly name: HostName }>();
@@ -46,7 +50,8 @@ export class RightsChecker {
       for (const word of claims.slice(seen)) this.hearClaim(name, word);
       this.claimsSeen.set(name, claims.length);
     }
-    for (const name of this.share.takenOver()) this.checkTakeOver(name);
+    for (const takeOver of this.share.takenOver()) this.checkTakeOver(takeOver);
+    for (const takeOver of this.overtaken) this.checkOvertaken(takeOver);
   }
 
   /** R3, R5, R8: "gains authority only while it holds the lock". A server that begins to serve by a claim of its own was told of a lock whose deadline lies ahead. */
@@ -146,11 +151,26 @@ export class RightsChecker {
    * Section 4: "A lock is stale when this server has seen that counter unchanged for the whole staleness period", and the holder's deadline
    * is before that: nobody takes over from a server that may still rely on its lock.
    */
-  private checkTakeOver(from: HostName): void {
-    const lock = this.probes.find(({ name }) => name === from)?.lock() ?? null;
-    if (lock !== null && lock.lock.held && lock.relied()) {
-      this.world.fail('one holder of the lock', `the lock of ${from} was taken over as abandoned, and ${from} may rely on it until ${Math.round(lock.lock.until ?? 0)} ms of its clock`);
+  private checkTakeOver(takeOver: TakeOver): void {
+    const { from, askedAt } = takeOver;
+    const lock = this.reliedBy(from);
+    if (lock === null) return;
+    // Asked for while that one was silent, and slow on its way to the share: the taker must not rely on it.
+    if (askedAt < (this.reliesSince.get(from) ?? 0)) this.overtaken.add(takeOver);
+    else this.world.fail('one holder of the lock', `the lock of ${from} was taken over as abandoned, and ${from} may rely on it until ${Math.round(lock.lock.until ?? 0)} ms of its clock`);
+  }
+
+  private checkOvertaken(takeOver: TakeOver): void {
+    const { from } = takeOver;
+    if (!takeOver.stands() || this.reliedBy(from) === null) this.overtaken.delete(takeOver);
+    else if (this.probes.some(({ name }) => name !== from && this.reliedBy(name) !== null)) {
+      this.world.fail('one holder of the lock', `both servers may rely on the lock: ${from}, from which it was taken over, and the other`);
     }
+  }
+
+  private reliedBy(server: HostName): LockWord | null {
+    const lock = this.probes.find(({ name }) => name === server)?.lock() ?? null;
+    return lock !== null && lock.lock.held && lock.relied() ? lock : null;
   }
 
   /**
@@ -158,8 +178,10 @@ export class RightsChecker {
    * it stand still for the whole period before the holder gives up by itself.
    */
   private checkLease(name: HostName, word: LockWord | null): void {
-    if (word === null || word === this.leases.get(name)) return;
+    const before = this.leases.get(name);
+    if (word === null || word === before) return;
     this.leases.set(name, word);
+    if (word.untilTrue !== null && (before?.untilTrue ?? 0) <= this.world.now) this.reliesSince.set(name, this.world.now);
     if (word.untilTrue !== null) this.held.set(name, [...(this.held.get(name) ?? []).slice(-LOCK_WORDS_KEPT), word]);
     const { untilTrue, keeper } = word;
     const beatAt = this.share.beatAt(keeper);

@@ -2,7 +2,7 @@ import { termOfName } from '../../src/core/terms/names.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import { sameBytes } from '../../src/core/wire/bytes.js';
 import type { HostName } from './faults.js';
-import type { ShareProbe } from './probe.js';
+import type { ShareProbe, TakeOver } from './probe.js';
 import type { SimShare } from './share.js';
 
 const decoder = new TextDecoder();
@@ -10,7 +10,7 @@ const decoder = new TextDecoder();
 /** The share's term records as they really stand there. Looked up again only after something that can change them. */
 export class ShareView implements ShareProbe {
   version = 0;
-  private robbed: HostName[] = [];
+  private robbed: TakeOver[] = [];
   private readAt = -1;
   private before: ReadonlyMap<number, TermRecord> = new Map();
   private known: ReadonlyMap<number, TermRecord> = new Map();
@@ -23,8 +23,8 @@ export class ShareView implements ShareProbe {
     private readonly appeared: () => void = () => undefined,
   ) {
     const { tree } = share;
-    share.onTakeOver = (from) => {
-      this.robbed.push(from.split('/')[0] as HostName);
+    share.onTakeOver = (from, askedAt, number) => {
+      this.robbed.push({ from: from.split('/')[0] as HostName, askedAt, stands: () => !share.lockBroken && share.lock?.number === number });
     };
     for (const step of ['link', 'rename'] as const) {
       const original = tree[step].bind(tree);
@@ -51,7 +51,7 @@ export class ShareView implements ShareProbe {
     return this.share.beatAt.get(keeper) ?? null;
   }
 
-  takenOver(): readonly HostName[] {
+  takenOver(): readonly TakeOver[] {
     const { robbed } = this;
     if (robbed.length > 0) this.robbed = [];
     return robbed;

@@ -69,8 +69,8 @@ export class SimShare {
   lockBroken = false;
   /** Who holds the lock; a number that no other lock had. */
   lock: { readonly number: number; readonly client: SimShareClient } | null = null;
-  /** Told whose lock was taken over as abandoned, while the lock works. */
-  onTakeOver: (from: string) => void = () => undefined;
+  /** Told whose lock was taken over as abandoned, while the lock works, and when that was asked for; true time. `number`: the lock that stands now. */
+  onTakeOver: (from: string, askedAt: number, number: number) => void = () => undefined;
   /** When a client's last rewriting in place took effect, true time: its last sign of life as others can see it. */
   readonly beatAt = new Map<string, number>();
   private locks = 0;
@@ -197,10 +197,12 @@ export class SimShareClient {
     });
     if (seen === null) return 'taken';
     if (!mayTakeOver(`lock ${seen}`)) return 'held';
+    const askedAt = share.options.now();
     return this.ask('lock.acquire', 'take over', () => {
       if (share.lock?.number !== seen) return 'held';
-      if (!share.lockBroken) share.onTakeOver(share.lock.client.name);
+      const from = share.lock.client.name;
       this.mine = share.take(this);
+      if (!share.lockBroken) share.onTakeOver(from, askedAt, this.mine);
       return 'taken';
     });
   }

@@ -53,9 +53,9 @@ export function silentMs(view: HolderView): number {
   return Math.max(0, view.last.began - view.since);
 }
 
-/** Whether the holder counts as gone, asked at `now`: an old view proves nothing about the present. */
+/** Whether the holder counts as gone, asked at `now`: an old view proves nothing about the present, and it is as old as the question that it answers. */
 export function isStale(view: HolderView, now: Monotonic, rules: StalenessRules): boolean {
-  return silentMs(view) >= rules.stalenessMs && now - view.last.ended <= rules.gapMs;
+  return silentMs(view) >= rules.stalenessMs && now - view.last.began <= rules.gapMs;
 }
 
 /** Whether the host was asleep between two comparisons of boot time with monotonic time. */

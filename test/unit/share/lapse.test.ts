@@ -1,6 +1,8 @@
+import { Prng } from '../../simulation/prng.js';
 import { PASSIVE_MS, Rig, type RigKeeper } from './rig.js';
 
 const STEP_MS = 10;
+const SEEDS = 40;
 
 /** The holder cannot reach the share for a while and comes back about when the other takes its lock for abandoned: for how long both then rely on it. */
 async function bothAfter(lengthMs: number): Promise<number> {
@@ -38,13 +40,60 @@ async function bothAfterTaking(delayMs: number): Promise<number> {
   return bothRely(rig, [holder, other]);
 }
 
+/** A renewal of the holder's reaches the share only so much later (its mount hangs for a while), about when the other takes the lock for abandoned. */
+async function bothAfterLateRenewal(delayMs: number, readingMs: number): Promise<number> {
+  const rig = new Rig({ links: true });
+  const [holder, other] = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })];
+  holder.order({ wantLock: true });
+  await rig.pass(1_500);
+  expect(holder.status.lock.held).toBe(true);
+  other.order({ wantLock: true });
+  await rig.pass(1_000);
+  other.client.faults.latencyMs = { low: readingMs, high: readingMs };
+  const { faults } = holder.client;
+  const usual = faults.latencyMs;
+  let isLate = false;
+  holder.client.fate = (operation) => {
+    if (operation !== 'rewriteInPlace' || isLate) return { kind: 'normal' };
+    isLate = true;
+    faults.latencyMs = { low: delayMs, high: delayMs };
+    rig.clock.after(delayMs - 1, () => (faults.latencyMs = usual));
+    return { kind: 'normal' };
+  };
+  return bothRely(rig, [holder, other]);
+}
+
+/** The other decides to take over, the holder comes back, and only then does the share do what the other had asked for. */
+async function bothAfterLateTakeover(lengthMs: number, flightMs: number): Promise<number> {
+  const rig = new Rig({ links: true });
+  const [holder, other] = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })];
+  holder.order({ wantLock: true });
+  await rig.pass(1_500);
+  other.order({ wantLock: true });
+  await rig.pass(1_000);
+  const { faults } = other.client;
+  const usual = faults.latencyMs;
+  other.client.fate = (operation, path) => {
+    if (operation !== 'lock.acquire' || path !== 'take over') return { kind: 'normal' };
+    faults.latencyMs = { low: flightMs, high: flightMs };
+    rig.clock.after(flightMs - 0.5, () => (faults.latencyMs = usual));
+    return { kind: 'normal' };
+  };
+  holder.client.faults.gone = true;
+  await rig.pass(lengthMs);
+  holder.client.faults.gone = false;
+  return bothRely(rig, [holder, other]);
+}
+
 async function bothRely(rig: Rig, keepers: readonly RigKeeper[]): Promise<number> {
   let both = 0;
-  for (let ms = 0; ms < 2 * PASSIVE_MS; ms += STEP_MS) {
+  for (let ms = 0; ms < 3 * PASSIVE_MS; ms += STEP_MS) {
     await rig.pass(STEP_MS);
     const now = rig.clock.monotonic();
     if (keepers.every(({ status }) => status.lock.until !== null && now < status.lock.until)) both += STEP_MS;
   }
+  for (let ms = 0; ms < PASSIVE_MS && !keepers.some(({ status }) => status.lock.held); ms += STEP_MS) await rig.pass(STEP_MS);
+  if (!keepers.some(({ status }) => status.lock.held)) process.stderr.write('NOT HELD ' + JSON.stringify(keepers.map(({ status }) => status.lock)) + '\n');
   expect(keepers.some(({ status }) => status.lock.held)).toBe(true);
   return both;
 }
@@ -55,4 +104,41 @@ test('a holder whose deadline had passed never relies on its lock beside one tha
 
 test('a server that hears of its lock only when it may have been silent for too long does not rely on it beside one that takes it over', async () => {
   for (let delayMs = 3_000; delayMs < 4_200; delayMs += 20) expect([delayMs, await bothAfterTaking(delayMs)]).toEqual([delayMs, 0]);
+});
+
+test.each([20, 300])('a holder whose renewal was confirmed after its deadline does not rely on it beside one that had seen it silent (readings of 2 × %i ms)', async (readingMs) => {
+  for (let delayMs = 1_300; delayMs < 2_600; delayMs += 30) expect([delayMs, await bothAfterLateRenewal(delayMs, readingMs)]).toEqual([delayMs, 0]);
+});
+
+test('a lock that is taken over when its holder has come back already is not relied on beside that one', async () => {
+  for (let lengthMs = 2_400; lengthMs < 3_400; lengthMs += 100) {
+    for (let flightMs = 1_300; flightMs < 2_200; flightMs += 100) expect([lengthMs, flightMs, await bothAfterLateTakeover(lengthMs, flightMs)]).toEqual([lengthMs, flightMs, 0]);
+  }
+});
+
+test('of two servers whose requests to the share are late again and again, never both rely on the lock', async () => {
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const rig = new Rig({ links: true });
+    const random = new Prng(seed);
+    const pair = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })] as const;
+    pair[0].order({ wantLock: true });
+    await rig.pass(1_500);
+    for (const { client } of pair) {
+      const often = random.between(0.02, 0.3);
+      // A late request waits on its way there, on its way back, or on both.
+      client.fate = () => {
+        const [there, back] = [random, random].map((each) => (each.chance(often) ? each.logBetween(100, PASSIVE_MS) : 1)) as [number, number];
+        client.faults.latencyMs = { low: there, high: there };
+        rig.clock.after(there - 0.5, () => (client.faults.latencyMs = { low: back, high: back }));
+        return { kind: 'normal' };
+      };
+    }
+    pair[1].order({ wantLock: true });
+    for (let ms = 0; ms < 12 * PASSIVE_MS; ms += STEP_MS) {
+      await rig.pass(STEP_MS);
+      const now = rig.clock.monotonic();
+      const believers = pair.filter(({ status: { lock } }) => lock.until !== null && now < lock.until);
+      expect([seed, ms, believers.length]).toEqual([seed, ms, Math.min(1, believers.length)]);
+    }
+  }
 });

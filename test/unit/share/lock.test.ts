@@ -23,7 +23,7 @@ describe('the lock', () => {
     const primary = rig.keeper('primary');
     primary.order({ wantLock: true });
     await rig.pass(500);
-    primary.client.faults.latencyMs = { low: 300, high: 300 };
+    primary.client.faults.latencyMs = { low: 180, high: 180 };
     let sent = 0;
     primary.client.fate = (operation) => {
       if (operation === 'rewriteInPlace') sent = rig.clock.monotonic();

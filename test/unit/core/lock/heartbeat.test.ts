@@ -74,8 +74,8 @@ describe('a holder', () => {
 
   it('that was gone when last seen is not known to be gone now', () => {
     const view = watch(every(500, 0, 5000));
-    expect(isStale(view, at(5000 + 1252), rules)).toBe(true);
-    expect(isStale(view, at(5000 + 1253), rules)).toBe(false);
+    expect(isStale(view, at(5000 + 1250), rules)).toBe(true);
+    expect(isStale(view, at(5000 + 1251), rules)).toBe(false);
   });
 });
 
