@@ -1,4 +1,4 @@
-import { promises as fs } from 'node:fs';
+import { promises as fs, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { MountInspector, MountReport } from '../ports/mount.js';
 
@@ -46,6 +46,17 @@ export function parseMounts(text: string): Mount[] {
     const options = `${mountOptions},${superOptions ?? ''}`.split(',').filter((option) => option !== '');
     return [{ mountPoint: plain(mountPoint), fsType, source: plain(source), options: options.map(plain) }];
   });
+}
+
+/** Mount points below a folder (absolute, without links), bind mounts too. Empty on a system without /proc. */
+export function mountsBelow(folder: string): string[] {
+  let text: string;
+  try {
+    text = readFileSync(MOUNTINFO, 'utf8');
+  } catch {
+    return [];
+  }
+  return parseMounts(text).map(({ mountPoint }) => mountPoint).filter((point) => point.startsWith(`${folder}${path.posix.sep}`));
 }
 
 /** The mount that `folder` (absolute, without links) is on: the longest mount point above it, the later of two. */

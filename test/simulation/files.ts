@@ -120,6 +120,7 @@ export class SimulatedFiles {
     unlinkSync: (path: string) => this.unlink(path),
     rmdirSync: (path: string) => this.removeFolder(path),
     rmSync: (path: string, options: { recursive?: boolean; force?: boolean } = {}) => this.remove(path, options),
+    mountsBelow: () => [],
     removeTree: async (path: string) => this.remove(path, { recursive: true, force: true }),
     fsyncSync: (fd: number) => {
       this.call('fsync');

@@ -3,6 +3,7 @@ import {
   readdirSync, readlinkSync, realpathSync, renameSync, rmSync, rmdirSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync, writeSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { mountsBelow } from '../mount-options.js';
 
 const CALLS = {
   chmodSync, chownSync, closeSync, copyFileSync, existsSync, fchmodSync, fdatasync, fstatSync, fsync, fsyncSync, futimesSync, linkSync, lstatSync, mkdirSync, openSync, readFileSync, readSync,
@@ -16,6 +17,8 @@ const CALLS = {
 export type FileSystem = typeof CALLS & {
   /** Removes a whole tree, in turns; what is not there is removed already. */
   removeTree(path: string): Promise<void>;
+  /** Mount points below a folder, as far as the system tells. */
+  mountsBelow(folder: string): readonly string[];
   /** Wall time, as it stands in the times of files; milliseconds since 1970. */
   now(): number;
   /** A clock for short stretches, in milliseconds. */
@@ -28,6 +31,7 @@ export type FileSystem = typeof CALLS & {
 export const NODE_FILES: FileSystem = {
   ...CALLS,
   removeTree: (path) => rm(path, { recursive: true, force: true }),
+  mountsBelow,
   now: () => Date.now(),
   ticks: () => performance.now(),
   turn: () => new Promise((resolve) => setImmediate(resolve)),

@@ -9,6 +9,7 @@ import { syncAll, syncFolders } from './durable.js';
 import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { basisOf, PartWriter } from './part-writer.js';
+import { refuseMounts } from './mounts.js';
 import { Places } from './places.js';
 import { folderEntry } from './scan.js';
 import { microseconds, seconds, stampOf } from './stamps.js';
@@ -122,6 +123,7 @@ export class StagedApplier implements Applier {
   async commit(): Promise<CommitOutcome> {
     const { fs } = this;
     const { places, record } = this.parts;
+    refuseMounts(places);
     await this.carryForeign();
     for (const folder of this.folders.toReversed()) dressFolder(fs, this.staged(folder), folder.mode, folder.mtimeUs);
     this.dressRoot();

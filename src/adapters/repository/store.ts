@@ -18,6 +18,7 @@ import { createSelection, type Selection } from './patterns.js';
 import { Places } from './places.js';
 import { restoreVersion } from './restoring.js';
 import { FolderScan, type Scanned } from './scan.js';
+import { refuseMounts } from './mounts.js';
 import { StagedApplier } from './staged.js';
 import { recoverSwitch } from './switching.js';
 import { FILLING_MODE } from './writing.js';
@@ -114,6 +115,7 @@ export class NodeRepository implements RepositoryStore {
       step: () => {
         // Not before: patterns of the other server may be refused here.
         if (scan === null) {
+          refuseMounts(places);
           this.selected = options.patterns === undefined ? this.selection : createSelection(options.patterns.include, options.patterns.exclude);
           scan = new FolderScan({ fs: places.fs, look: this.look, root: places.live, record, selection: this.selected, hashing }, options);
         }

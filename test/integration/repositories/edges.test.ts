@@ -327,6 +327,37 @@ it('nothing is read through a link that has come in the middle of a path', async
   expect(() => store.open('d/file')).toThrow(expect.objectContaining({ code: 'LOCKSTEP_REPOSITORY_LINK' }) as Error);
 });
 
+describe('a mount inside the folder', () => {
+  asRoot.each([
+    ['at the receiver', 'b'],
+    ['at the sender', 'a'],
+  ])('%s: nothing is synced, nothing is changed, and the reason is said', async (_where, side) => {
+    const places = new Places();
+    places.write('a/x', 'new');
+    places.write('a/data/y', 'new');
+    places.write('b/x', 'old');
+    places.write('outside/on the mount', 'of the site');
+    places.folder(`${side}/data`);
+    try {
+      execFileSync('mount', ['--bind', places.at('outside'), places.at(`${side}/data`)], { stdio: 'pipe' });
+    } catch (error) {
+      return void process.stderr.write(`Not tried: nothing can be mounted here (${String(error)}).\n`);
+    }
+    try {
+      const pair = new Pair(await openStore({ path: places.at('a') }), await openStore({ path: places.at('b'), exclude: ['data'] }));
+      pairs.push(pair);
+      await pair.connect();
+      const report = await pair.sync();
+      expect(report).toMatchObject({ outcome: 'failed', detail: expect.stringContaining(`${places.at(`${side}/data`)} is a mount point inside`) });
+      expect(places.read('b/x')).toBe('old');
+      expect(places.read(`${side}/data/on the mount`)).toBe('of the site');
+    } finally {
+      execFileSync('umount', [places.at(`${side}/data`)]);
+    }
+    expect(places.read('outside/on the mount')).toBe('of the site');
+  });
+});
+
 it('a folder that was absent, and is mounted later, can be opened', async () => {
   const places = new Places();
   const mount = places.folder('mnt');
