@@ -53,7 +53,7 @@ export function createPskNetwork(options: PskNetworkOptions): Network {
           return key;
         },
       });
-      acceptTls(server, options.log, explainAccepted, (socket) => {
+      acceptTls(server, options.log, (error) => ({ by: 'server', text: explainAccepted(error) }), (socket) => {
         const identity = identities.get(socket);
         // Only the key opens a session here (there is no certificate and no ticket); if that ever changed, nobody gets in.
         if (identity === undefined) socket.destroy();

@@ -4,10 +4,11 @@ import type { Endpoint } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import type { Log } from '../ports/log.js';
 import type { Listener, Network, Stream } from '../ports/stream.js';
-import { plainReason, systemCode } from './network-errors.js';
+import { plainReason } from './network-errors.js';
 import { bind, remoteOf } from './network.js';
 import { SocketStream } from './socket-stream.js';
 import { acceptTls, TLS_HANDSHAKE_MS } from './tls-accept.js';
+import { explainClientHandshake } from './tls-refusal.js';
 
 export interface TlsServerOptions {
   /** PEM files: the certificate with its chain, and its private key. */
@@ -31,7 +32,7 @@ export async function createTlsServer(options: TlsServerOptions): Promise<Pick<N
   return {
     async listen(endpoint: Endpoint, accept: (stream: Stream) => void): Promise<Listener> {
       const server = tls.createServer({ cert, key, minVersion: 'TLSv1.2', handshakeTimeout: TLS_HANDSHAKE_MS });
-      acceptTls(server, options.log, explain, (socket) => accept(new SocketStream(socket, { remote: remoteOf(socket), authenticated: false, ...buffer })));
+      acceptTls(server, options.log, (error) => explainClientHandshake(error, TLS_HANDSHAKE_MS), (socket) => accept(new SocketStream(socket, { remote: remoteOf(socket), authenticated: false, ...buffer })));
       return await bind(server, endpoint, options.log);
     },
   };
@@ -55,17 +56,5 @@ function checkPair(options: TlsServerOptions, cert: Buffer, key: Buffer): void {
       'Give the certificate with its chain and the private key that belongs to it, both in PEM form and the key without a passphrase.',
       { cause: error },
     );
-  }
-}
-
-function explain(error: unknown): string {
-  switch (systemCode(error)) {
-    case 'ERR_SSL_HTTP_REQUEST':
-    case 'ERR_SSL_WRONG_VERSION_NUMBER':
-      return 'it does not speak TLS';
-    case 'ERR_SSL_UNSUPPORTED_PROTOCOL':
-      return 'it speaks a version of TLS older than 1.2';
-    default:
-      return plainReason(error);
   }
 }

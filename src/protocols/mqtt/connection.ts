@@ -11,7 +11,7 @@ import type { Outgoing } from './encoder.js';
 import { ProtocolFault } from './fault.js';
 import { PacketFramer, PacketType } from './framer.js';
 import { CONNECT_BYTES_MAX, KEEP_ALIVE_PROGRESS_BYTES } from './limits.js';
-import { Login, quoted } from './login.js';
+import { Login, openingFault, quoted } from './login.js';
 import { Outbox } from './outbox.js';
 import { ConnackCode } from './packets.js';
 import type { ConnectPacket } from './packets.js';
@@ -126,6 +126,8 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private received(bytes: Uint8Array): void {
     if (this.stage === 'ending' || this.stage === 'closed') return;
+    const fault = this.clientId === null && this.unheardBytes === 0 ? openingFault(bytes[0]) : null;
+    if (fault !== null) return this.fault(fault);
     this.unheardBytes += bytes.length;
     this.framer.push(bytes);
     this.pump();

@@ -111,6 +111,15 @@ export class Login {
   }
 }
 
+/** The first byte of a TLS connection: a record of the handshake. As MQTT it would be a CONNECT with flags. */
+const TLS_HANDSHAKE = 0x16;
+
+/** What cannot become a CONNECT, by the first byte of a connection; `null` where it can. */
+export function openingFault(first: number | undefined): ProtocolFault | null {
+  if (first !== TLS_HANDSHAKE) return null;
+  return new ProtocolFault('a TLS client hello on a plain MQTT listener; the client must dial mqtt.tlsPort, where the profile sets it, or do without TLS', '§4.2');
+}
+
 /** What a client chose, safe for a line of the log: short, and without control characters. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);

@@ -54,6 +54,24 @@ describe('login', () => {
     expect(JSON.stringify(rig.log.lines)).not.toContain('hunter2');
   });
 
+  test('a TLS client on the plain port is told from other nonsense, by its first byte', async () => {
+    const rig = new Rig();
+    const client = rig.raw();
+    client.sendBytes(Buffer.from([0x16]));
+    rig.clock.turn();
+    expect(rig.log.from('warn')).toEqual(['MQTT client at 192.0.2.1:40000 is disconnected: a TLS client hello on a plain MQTT listener; the client must dial mqtt.tlsPort, where the profile sets it, or do without TLS [§4.2]']);
+    expect(client.stream.closedBy).toMatch(/TLS client hello/);
+    expect(rig.protocol.counters.faults).toBe(1);
+  });
+
+  test('that byte later on is what it is: a CONNECT with flags', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    client.sendBytes(Buffer.from([0x16, 3, 1]));
+    rig.clock.turn();
+    expect(client.stream.closedBy).toMatch(/reserved flags 6/);
+  });
+
   test('busy is CONNACK 3, at once', async () => {
     const judge = new Judge();
     const rig = new Rig({}, judge);
