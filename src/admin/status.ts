@@ -134,6 +134,8 @@ export interface BrokerView {
   readonly role: 'idle' | 'follow' | 'serve';
   readonly clientPort: 'closed' | 'bound' | 'accepting' | 'failed';
   readonly clientPortError: string | null;
+  /** Wall time at which the certificate that clients are shown expires, or one of its chain; `null` without TLS. */
+  readonly certificateUntil: string | null;
   /** What holds up acknowledgements (a full disk, for one); `null` when well. */
   readonly trouble: string | null;
   /** Broker processes of this HA manager that ended unasked. */

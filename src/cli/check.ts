@@ -1,3 +1,4 @@
+import { createClock } from '../adapters/clock.js';
 import { loadProfile } from '../profile/load.js';
 import { formatProblem } from '../profile/problem.js';
 import type { Console } from './console.js';
@@ -7,6 +8,7 @@ import type { Finding } from './check/finding.js';
 import { folderFindings, portFindings, repositoryFindings, runsAlready } from './check/local.js';
 import { gatewayFindings, peerFindings } from './check/network.js';
 import { shareFindings } from './check/share.js';
+import { tlsFindings } from './check/tls.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
 
@@ -28,11 +30,12 @@ export async function check(console: Console, path: string, options: { readonly 
   tell(await folderFindings(profile));
   tell(await repositoryFindings(profile));
   tell(await portFindings(profile, running));
+  tell(await tlsFindings(profile, createClock().wall()));
   tell(await gatewayFindings(profile));
   tell(await shareFindings(profile));
   tell(await peerFindings(profile));
   tell(failoverFindings(profile));
   if (options.json === true) console.out(JSON.stringify({ profile: profile.path, running, findings: all }, null, 2));
   const failed = all.filter(({ level }) => level === 'fails').length;
-  if (failed > 0) throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_CHECK_FAILED', `${failed} of ${all.length} findings stand in the way of a start`, 'See the lines marked FAILS.');
+  if (failed > 0) throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_CHECK_FAILED', `${failed} of ${all.length} findings stand in the way of a start or of clients`, 'See the lines marked FAILS.');
 }

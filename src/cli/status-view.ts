@@ -1,3 +1,4 @@
+import { EXPIRY_NOTICE_MS } from '../core/certificate.js';
 import { counted } from '../core/counted.js';
 import type { ServerStatus } from '../admin/status.js';
 import { formatDuration } from '../profile/values.js';
@@ -55,9 +56,18 @@ function clientLines(status: ServerStatus): string[] {
   const worst = status.worstCaseFailoverMs;
   return [
     line('clients', `${status.clients} connected, ${counted(status.sessions, 'session')}, ${counted(status.queued, 'message')} waiting`),
+    ...certificateLines(status),
     line('addresses', `${status.clientEndpoints.join(', ')}; next: ${status.backupServer}`),
     line('worst case', `crashed process ${formatDuration(worst.crashedProcess)}, dead host ${formatDuration(worst.deadHost)}, cut link ${formatDuration(worst.cutLink)}`),
   ];
+}
+
+function certificateLines({ at, broker }: ServerStatus): string[] {
+  const until = broker?.certificateUntil ?? null;
+  if (until === null) return [];
+  const leftMs = Date.parse(until) - Date.parse(at);
+  if (leftMs < 0) return [line('certificate', `EXPIRED at ${until}: clients that check it cannot connect`)];
+  return [line('certificate', leftMs <= EXPIRY_NOTICE_MS ? `EXPIRES SOON, at ${until}` : `valid until ${until}`)];
 }
 
 function historyLines({ history }: ServerStatus): string[] {

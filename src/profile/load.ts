@@ -138,8 +138,14 @@ function fileProblems(profile: Profile, locate: Locate): Problem[] {
   look('admin.tokenFile', profile.admin.tokenFile, (path) => thrownBy(() => readToken(path)));
   look('mqtt.usersFile', profile.mqtt.usersFile, privateFileTrouble);
   look('mqtt.tlsKeyFile', profile.mqtt.tlsKeyFile, privateFileTrouble);
-  look('mqtt.tlsCertificateFile', profile.mqtt.tlsCertificateFile, (path) => thrownBy(() => readFileSync(path)));
+  look('mqtt.tlsCertificateFile', profile.mqtt.tlsCertificateFile, certificateTrouble);
   return problems.sort(byLine);
+}
+
+/** Only whether it can be read; what it holds is tried with its key. */
+function certificateTrouble(path: string): string | null {
+  const trouble = thrownBy(() => readFileSync(path));
+  return trouble === null ? null : `${path} cannot be read: ${trouble}`;
 }
 
 function thrownBy(action: () => unknown): string | null {

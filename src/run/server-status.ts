@@ -135,6 +135,7 @@ function brokerView(manager: HaManager): ServerStatus['broker'] {
     role: broker.role,
     clientPort: broker.clientPort,
     clientPortError: broker.clientPortError,
+    certificateUntil: broker.certificateUntil === null ? null : new Date(broker.certificateUntil).toISOString(),
     trouble: broker.trouble,
     crashes: brokerCrashes,
   };

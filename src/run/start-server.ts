@@ -8,6 +8,7 @@ import { createGatewayProbe } from '../adapters/gateway.js';
 import { createLocalState } from '../adapters/local-state.js';
 import { createRandom } from '../adapters/random.js';
 import { createSpawner } from '../adapters/child-process.js';
+import { readTlsFiles } from '../adapters/tls-files.js';
 import { createPskNetwork } from '../adapters/tls-psk.js';
 import { readPairKey } from '../adapters/secret.js';
 import { createAdmin, type AdminServer } from '../admin/server.js';
@@ -48,6 +49,7 @@ const WORDS = { promote: 'promotion', switchover: 'switchover' } as const;
  */
 export async function startServer(profilePath: string): Promise<void> {
   const profile = loadProfile(profilePath);
+  await tryCertificate(profile);
   const pidFile = await takeDataFolder(profile.data.folder);
   try {
     const foot = new ConsoleFoot(process.stdout);
@@ -187,6 +189,12 @@ async function takeDataFolder(folder: string): Promise<PidFile> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new LockstepError('LOCKSTEP_DATA_FOLDER_REFUSED', `the data folder ${folder} cannot be written: ${reason}`, 'Name a folder on this server\'s own disk (data.folder) that this user may write to, and that is not full.', { cause: error });
   }
+}
+
+/** The broker reads them itself, and would only be started again and again. That they have expired is its to say, and no reason not to serve. */
+async function tryCertificate({ mqtt }: Profile): Promise<void> {
+  if (mqtt.tlsPort === null || mqtt.tlsCertificateFile === null || mqtt.tlsKeyFile === null) return;
+  await readTlsFiles({ certFile: mqtt.tlsCertificateFile, keyFile: mqtt.tlsKeyFile });
 }
 
 /** The network of the backchannel: with the shared secret where there is one; the profile has made sure that there is beyond loopback. */

@@ -49,6 +49,8 @@ export interface BrokerPorts {
   readonly channel: Channel<BrokerToManager, ManagerToBroker>;
   /** Makes the client listener that speaks to `edge`. */
   readonly clients: (edge: ClientEdge) => ClientPort;
+  /** When the certificate that clients are shown expires, as in BrokerStatus. Absent: clients are not served over TLS. */
+  readonly certificateUntil?: () => number;
   /** The process ends: 0 after a shutdown that was ordered, otherwise after a failure that was said. */
   readonly exit: (code: number) => void;
 }
@@ -277,6 +279,7 @@ export class BrokerServer {
       fencedThrough: this.fence,
       clientPort: clientPort.state,
       clientPortError: clientPort.error,
+      certificateUntil: this.ports.certificateUntil?.() ?? null,
       role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',
       term: serving.on ? (serving.term ?? NO_TERM) : (following?.term ?? NO_TERM),
       peerRequiredFrom: serving.peerRequiredFrom,

@@ -8,6 +8,7 @@ import { createRandom } from '../adapters/random.js';
 import { readPairKey } from '../adapters/secret.js';
 import { becomeSoleWriter } from '../adapters/sole-writer.js';
 import { createPskNetwork } from '../adapters/tls-psk.js';
+import { TlsIdentity } from '../adapters/tls-identity.js';
 import { createTlsServer } from '../adapters/tls-server.js';
 import { UserFileAuthenticator } from '../adapters/user-file-authenticator.js';
 import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
@@ -54,11 +55,17 @@ function broken(error: unknown): void {
   leave(1);
 }
 
-async function doorsOf({ clients }: BrokerProcessConfig): Promise<ClientDoor[]> {
+async function identityOf({ clients }: BrokerProcessConfig): Promise<TlsIdentity | null> {
+  if (clients.tls === null) return null;
+  const { certFile, keyFile } = clients.tls;
+  return await TlsIdentity.open({ certFile, keyFile }, { clock, log });
+}
+
+function doorsOf({ clients }: BrokerProcessConfig, identity: TlsIdentity | null): ClientDoor[] {
   const plain = createPlainNetwork({ log, loopbackOnly: false });
   const doors: ClientDoor[] = [{ name: 'mqtt', network: plain, endpoint: { host: clients.host, port: clients.port } }];
-  if (clients.tls !== null) {
-    const { listen } = await createTlsServer({ certFile: clients.tls.certFile, keyFile: clients.tls.keyFile, log });
+  if (clients.tls !== null && identity !== null) {
+    const { listen } = createTlsServer({ identity, log });
     doors.push({ name: 'mqtts', network: { listen, dial: plain.dial }, endpoint: { host: clients.host, port: clients.tls.port } });
   }
   return doors;
@@ -75,7 +82,8 @@ async function authenticatorOf({ clients }: BrokerProcessConfig): Promise<Authen
 
 async function run(config: BrokerProcessConfig): Promise<void> {
   const random = createRandom();
-  const [doors, network, authenticator] = [await doorsOf(config), await replicationOf(config), await authenticatorOf(config)];
+  const [identity, network, authenticator] = [await identityOf(config), await replicationOf(config), await authenticatorOf(config)];
+  const doors = doorsOf(config, identity);
   const disk = new NodeDisk(config.folder);
   await disk.makeFolder('.');
   if (!(await becomeSoleWriter(path.join(config.folder, 'broker.pid'), log, isOrphaned))) return leave(1);
@@ -92,6 +100,7 @@ async function run(config: BrokerProcessConfig): Promise<void> {
         const mqtt = new MqttProtocol({ edge, clock, random, log, authenticator, limits: config.clients.mqtt });
         return new ClientListener({ doors, limits: { connectionsMax: config.clients.connectionsMax }, start: (stream) => mqtt.start(stream), clock, log });
       },
+      ...(identity === null ? {} : { certificateUntil: () => identity.validUntil }),
       exit: leave,
     },
     config.broker,

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { makeCertificate } from './support/certificates.js';
 import { lockstep, type CommandEnd } from './support/cli.js';
 import { pairTest, type Pair } from './support/pair.js';
 import { COMMAND } from './support/server.js';
@@ -82,6 +83,16 @@ describe('a start that cannot be: exit code 1, what and where, nothing left runn
     mkdirSync(file);
     pair.primary.start();
     await pair.primary.reachesState('WAITING');
+  });
+
+  pairTest('a TLS key that does not belong to the certificate', async (pair) => {
+    const files = makeCertificate(pair.layout.folder);
+    const { keyFile } = makeCertificate(pair.layout.folder, { name: 'other' });
+    const { code, err } = await startWith(pair, { mqtt: { tlsPort: pair.primary.ports.mqtt + 1, tlsCertificateFile: files.certFile, tlsKeyFile: keyFile } });
+    expect(code).toBe(1);
+    expect(err).toContain(`the TLS private key ${keyFile} does not belong to the certificate ${files.certFile} (CN=server)`);
+    expect(err).toContain('LOCKSTEP_TLS_FILE_REFUSED');
+    expect(existsSync(pair.primary.data)).toBe(false);
   });
 
   for (const which of ['admin', 'ha'] as const) {

@@ -1,6 +1,6 @@
 /** One thing that `lockstep check` looked at. `fails`: a start would be refused, or the pair could not do its work. */
 export interface Finding {
-  readonly area: 'profile' | 'folder' | 'ports' | 'gateway' | 'share' | 'peer' | 'failover';
+  readonly area: 'profile' | 'folder' | 'ports' | 'tls' | 'gateway' | 'share' | 'peer' | 'failover';
   readonly level: 'ok' | 'warning' | 'fails';
   readonly text: string;
 }

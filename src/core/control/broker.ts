@@ -111,6 +111,8 @@ export interface BrokerStatus {
   readonly fencedThrough: Term;
   readonly clientPort: 'closed' | 'bound' | 'accepting' | 'failed';
   readonly clientPortError: string | null;
+  /** When the certificate that clients are shown expires, or one of its chain: wall time, milliseconds since 1970. `null` without TLS. */
+  readonly certificateUntil: number | null;
   readonly role: 'idle' | 'follow' | 'serve';
   readonly term: Term;
   /** Serving and `requirePeer` in force: the position from which on every operation needs the peer; else `null`. */

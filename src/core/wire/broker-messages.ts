@@ -77,6 +77,7 @@ function readStatus(status: Fields): BrokerStatus {
     fencedThrough: status.whole('fencedThrough') as Term,
     clientPort: status.oneOf('clientPort', ['closed', 'bound', 'accepting', 'failed']),
     clientPortError: status.nullable('clientPortError', words),
+    certificateUntil: status.nullable('certificateUntil', (at, name) => at.whole(name)),
     role: status.oneOf('role', ['idle', 'follow', 'serve']),
     term: status.whole('term') as Term,
     peerRequiredFrom: status.nullable('peerRequiredFrom', (at, name) => at.whole(name) as Position),

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { createTlsServer } from '../../../src/adapters/tls-server.js';
+import { TlsIdentity } from '../../../src/adapters/tls-identity.js';
 import type { Listener } from '../../../src/ports/stream.js';
+import { FakeClock } from '../../unit/support/fake-clock.js';
 import { FakeLog } from '../../unit/support/fake-log.js';
 import { makeCertificate, type CertificateFiles } from '../support/certificates.js';
 
@@ -27,7 +29,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 beforeEach(async () => {
   log = new FakeLog();
-  const server = await createTlsServer({ ...files, log });
+  const server = createTlsServer({ identity: await TlsIdentity.open(files, { clock: new FakeClock(), log: new FakeLog() }), log });
   listener = await server.listen({ host: '127.0.0.1', port: 0 }, (stream) => stream.destroy('not expected here'));
 });
 

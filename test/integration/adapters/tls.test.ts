@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,9 +6,12 @@ import tls from 'node:tls';
 import { createPlainNetwork } from '../../../src/adapters/network.js';
 import { derivePairKey, readPairKey } from '../../../src/adapters/secret.js';
 import { createPskNetwork } from '../../../src/adapters/tls-psk.js';
+import { TlsIdentity } from '../../../src/adapters/tls-identity.js';
 import { createTlsServer } from '../../../src/adapters/tls-server.js';
 import type { Listener, Network, Stream } from '../../../src/ports/stream.js';
+import { FakeClock } from '../../unit/support/fake-clock.js';
 import { FakeLog } from '../../unit/support/fake-log.js';
+import { makeCertificate } from '../support/certificates.js';
 
 const LOCAL = { host: '127.0.0.1', port: 0 };
 const KEY = derivePairKey('0123456789abcdef0123456789abcdef');
@@ -87,8 +89,7 @@ describe('links with a shared secret', () => {
   });
 
   it('refuse a server that shows a certificate in place of the key', async () => {
-    const { certFile, keyFile } = certificate();
-    const at = await listening(await createTlsServer({ certFile, keyFile, log }));
+    const at = await listening(await tlsServer());
     await expect(psk('primary').dial(at, DIAL_MS)).rejects.toMatchObject({ code: 'LOCKSTEP_DIAL_FAILED' });
   });
 
@@ -136,8 +137,7 @@ describe('the secret file', () => {
 
 describe('TLS for clients', () => {
   it('carries bytes', async () => {
-    const { certFile, keyFile } = certificate();
-    const at = await listening(await createTlsServer({ certFile, keyFile, log }));
+    const at = await listening(await tlsServer());
     const client = tls.connect({ ...at, rejectUnauthorized: false });
     await until(() => streams.length === 1);
     let heard = '';
@@ -147,19 +147,8 @@ describe('TLS for clients', () => {
     expect(streams[0]?.authenticated).toBe(false);
     client.destroy();
   });
-
-  it('refuses files that do not belong together', async () => {
-    const { certFile } = certificate();
-    const keyFile = join(folder, 'bad.pem');
-    writeFileSync(keyFile, 'no key');
-    await expect(createTlsServer({ certFile, keyFile, log })).rejects.toMatchObject({ code: 'LOCKSTEP_TLS_FILE_REFUSED' });
-    await expect(createTlsServer({ certFile, keyFile: join(folder, 'none'), log })).rejects.toMatchObject({ code: 'LOCKSTEP_TLS_FILE_UNREADABLE' });
-  });
 });
 
-function certificate(): { certFile: string; keyFile: string } {
-  const certFile = join(folder, 'cert.pem');
-  const keyFile = join(folder, 'key.pem');
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-keyout', keyFile, '-out', certFile], { stdio: 'ignore' });
-  return { certFile, keyFile };
+async function tlsServer(): Promise<Pick<Network, 'listen'>> {
+  return createTlsServer({ identity: await TlsIdentity.open(makeCertificate(folder), { clock: new FakeClock(), log: new FakeLog() }), log });
 }
