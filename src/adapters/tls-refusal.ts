@@ -24,7 +24,7 @@ const OTHER_ALERTS: ReadonlyMap<number, string> = new Map([
   [51, 'a signature or a sum does not come out right: is this the key of that certificate?'],
   [70, 'it speaks no version of TLS that this server takes (1.2 and 1.3)'],
   [71, 'this server is not secure enough for it'],
-  [80, 'it met an error of its own'],
+  [80, 'it met an error of its own (mosquitto says this of a certificate that is not for the name or address that it dialled)'],
   [90, 'its user gave up'],
   [112, 'this server does not know the name that was dialled'],
 ]);

@@ -79,6 +79,7 @@ describe('an operator sets up a pair', () => {
     const { ca, tlsPorts } = await initialise(pair);
     const checked = await lockstep('check', pair.primary.profile);
     expect(checked.code).toBe(0);
+    expect(checked.out).toMatch(/WARNING +tls +mqtt\.tlsCertificateFile \/.*: the certificate of CN=broker expires in (2 days|47 hours), at /);
     expect(checked.out).toMatch(/ok +ports +ha\.port 127\.0\.0\.1:\d+ is free/);
     expect(checked.out).toMatch(/ok +peer +backupHaPort 127\.0\.0\.2:\d+ is reached and closed: the other server does not run/);
     expect(checked.out).toMatch(/ok +peer +backupAdminPort .* does not answer here/);

@@ -87,6 +87,7 @@ describe('the alert of a client', () => {
   it.each([
     [47, 'it says that an answer of this server has an illegal parameter (TLS alert 47)'],
     [40, 'it says that nothing that both sides can do fits together (TLS alert 40)'],
+    [80, 'mosquitto says this of a certificate that is not for the name or address that it dialled'],
     [115, 'ended the TLS handshake (TLS alert 115)'],
   ])('%i is no word about the certificate', async (number, why) => {
     const line = await alerted(number);
