@@ -77,7 +77,7 @@ function readStatus(status: Fields): BrokerStatus {
     fencedThrough: status.whole('fencedThrough') as Term,
     clientPort: status.oneOf('clientPort', ['closed', 'bound', 'accepting', 'failed']),
     clientPortError: status.nullable('clientPortError', words),
-    certificateUntil: status.nullable('certificateUntil', (at, name) => at.whole(name)),
+    certificateUntil: status.nullable('certificateUntil', (at, name) => at.whole(name, Number.MIN_SAFE_INTEGER)),
     role: status.oneOf('role', ['idle', 'follow', 'serve']),
     term: status.whole('term') as Term,
     peerRequiredFrom: status.nullable('peerRequiredFrom', (at, name) => at.whole(name) as Position),
