@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rename, statfs, unlink, type FileHandle
 import { dirname, join, resolve } from 'node:path';
 import { LockstepError } from '../core/errors.js';
 import type { Disk, DiskFile, Done } from '../ports/disk.js';
+import { missingFolders } from './folders.js';
 
 /** The system takes at most this many pieces in one `writev` (IOV_MAX on Linux). */
 const PARTS_MAX = 1024;
@@ -44,14 +45,11 @@ export class NodeDisk implements Disk {
   }
 
   async makeFolder(path: string): Promise<void> {
-    const missing: string[] = [];
-    for (let folder = this.at(path); ; folder = dirname(folder)) {
-      if (fs.existsSync(folder)) break;
-      missing.push(folder);
-    }
-    await mkdir(this.at(path), { recursive: true });
     // A new folder is an entry of the one above it.
-    for (const folder of missing) await syncFolder(dirname(folder));
+    for (const folder of missingFolders(this.at(path), fs)) {
+      await mkdir(folder);
+      await syncFolder(dirname(folder));
+    }
   }
 
   async rename(from: string, to: string): Promise<void> {

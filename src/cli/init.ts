@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { makeFolders } from '../adapters/folders.js';
+import { plainReason } from '../adapters/network-errors.js';
 import { host, name, path as pathKind } from '../profile/key.js';
 import { PROFILE_FILE_NAME } from '../profile/load.js';
 import { renderProfile } from '../profile/template.js';
@@ -34,8 +36,12 @@ export function init(console: Console, folder: string, options: InitOptions): vo
   ]);
   const there = files.find(({ file }) => existsSync(file));
   if (there) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_EXISTS', `${there.file} is there already`, 'Name another folder, or move that one away: init overwrites nothing.');
-  for (const role of ['primary', 'secondary']) mkdirSync(join(target, role), { recursive: true });
-  for (const { file, text, mode } of files) writeFileSync(file, text, { flag: 'wx', mode });
+  try {
+    for (const role of ['primary', 'secondary']) makeFolders(join(target, role));
+    for (const { file, text, mode } of files) writeFileSync(file, text, { flag: 'wx', mode });
+  } catch (error) {
+    throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_INIT_FAILED', `the profiles cannot be written to ${target}: ${plainReason(error)}`, 'Name a folder that this user may write to, on a disk with room; remove what was written before you try again.', { cause: error });
+  }
   for (const text of nextSteps(target, options)) console.out(text);
 }
 

@@ -27,7 +27,7 @@ export interface ConsoleOutput {
 export interface LogOptions {
   /** The server's id, in every line. */
   readonly server: string;
-  /** Of the JSON files; `null` for none. Made when absent. */
+  /** Of the JSON files; `null` for none. Made when absent, in one that is there. */
   readonly folder: string | null;
   readonly console: 'text' | 'json' | 'none';
   /** Lines below this level are left out, on the console and in the file. */

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, promises as files, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, promises as files, statSync } from 'node:fs';
 import path from 'node:path';
 import { counted } from '../core/counted.js';
 import { LockstepError } from '../core/errors.js';
@@ -7,6 +7,7 @@ import { LockstepError } from '../core/errors.js';
 export const WAITING_LINES_MAX = 10_000;
 
 export interface RotatingFileOptions {
+  /** Made when absent, in one that is there. */
   readonly folder: string;
   /** Without its ending: `name.jsonl` is the file in use, `name.1.jsonl` the one before it, and so on. */
   readonly name: string;
@@ -23,6 +24,10 @@ export function reasonOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }
 
+export function logFolderRefused(folder: string, error: unknown): LockstepError {
+  return new LockstepError('LOCKSTEP_LOG_FOLDER_REFUSED', `cannot write log files in ${folder}: ${reasonOf(error)}`, 'Name a folder in the profile (log.folder) that this user may write to.', { cause: error });
+}
+
 /** Appends lines to a file that never grows beyond a size. Does not hold up its caller, except in `writeNow`. */
 export class RotatingFile {
   private waiting: string[] = [];
@@ -34,11 +39,11 @@ export class RotatingFile {
   /** @throws LockstepError LOCKSTEP_LOG_FOLDER_REFUSED */
   constructor(private readonly options: RotatingFileOptions) {
     try {
-      mkdirSync(options.folder, { recursive: true });
+      if (!existsSync(options.folder)) mkdirSync(options.folder);
       appendFileSync(this.file(0), '');
       this.bytes = statSync(this.file(0)).size;
     } catch (error) {
-      throw new LockstepError('LOCKSTEP_LOG_FOLDER_REFUSED', `cannot write log files in ${options.folder}: ${reasonOf(error)}`, 'Name a folder in the profile (log.folder) that this user may write to.', { cause: error });
+      throw logFolderRefused(options.folder, error);
     }
   }
 

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createPlainNetwork } from '../adapters/network.js';
 import { createClock } from '../adapters/clock.js';
+import { makeFolders } from '../adapters/folders.js';
 import { createGatewayProbe } from '../adapters/gateway.js';
 import { createLocalState } from '../adapters/local-state.js';
 import { createRandom } from '../adapters/random.js';
@@ -21,6 +21,7 @@ import { readBrokerToManager } from '../core/wire/broker-messages.js';
 import { readKeeperToManager } from '../core/wire/keeper-messages.js';
 import { readRepositoryKeeperToManager } from '../core/wire/repository-messages.js';
 import { createLog, type ProcessLog } from '../log/log.js';
+import { logFolderRefused } from '../log/rotating-file.js';
 import { Backchannel } from '../manager/backchannel.js';
 import { HaManager } from '../manager/ha-manager.js';
 import type { RepositorySpawner } from '../manager/repositories.js';
@@ -50,9 +51,10 @@ const WORDS = { promote: 'promotion', switchover: 'switchover' } as const;
 export async function startServer(profilePath: string): Promise<void> {
   const profile = loadProfile(profilePath);
   await tryCertificate(profile);
-  const pidFile = await takeDataFolder(profile.data.folder);
+  const pidFile = takeDataFolder(profile.data.folder);
   try {
     const foot = new ConsoleFoot(process.stdout);
+    makeLogFolder(profile.log.folder);
     const log = createLog({ ...logOptions(profile), output: foot });
     try {
       await new RunningServer(profile, log, foot).run();
@@ -180,9 +182,9 @@ class RunningServer {
 }
 
 /** Makes the data folder where it is not there yet, and makes sure that no other process runs in it. */
-async function takeDataFolder(folder: string): Promise<PidFile> {
+function takeDataFolder(folder: string): PidFile {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
     return PidFile.take(path.join(folder, 'manager.pid'));
   } catch (error) {
     if (error instanceof LockstepError) throw error;
@@ -195,6 +197,14 @@ async function takeDataFolder(folder: string): Promise<PidFile> {
 async function tryCertificate({ mqtt }: Profile): Promise<void> {
   if (mqtt.tlsPort === null || mqtt.tlsCertificateFile === null || mqtt.tlsKeyFile === null) return;
   await readTlsFiles({ certFile: mqtt.tlsCertificateFile, keyFile: mqtt.tlsKeyFile });
+}
+
+function makeLogFolder(folder: string): void {
+  try {
+    makeFolders(folder);
+  } catch (error) {
+    throw logFolderRefused(folder, error);
+  }
 }
 
 /** The network of the backchannel: with the shared secret where there is one; the profile has made sure that there is beyond loopback. */

@@ -95,6 +95,16 @@ describe('a start that cannot be: exit code 1, what and where, nothing left runn
     expect(existsSync(pair.primary.data)).toBe(false);
   });
 
+  const onLinux: typeof pairTest = process.platform === 'linux' ? pairTest : (name) => test.skip(name, () => undefined);
+  onLinux('folders under /proc, where mkdir of Node.js never returns', async (pair) => {
+    const data = await startWith(pair, { data: { folder: '/proc/nosuch/data' } });
+    expect(data).toMatchObject({ code: 1, err: expect.stringContaining('the data folder /proc/nosuch/data cannot be written: ENOENT: the folder /proc/nosuch cannot be made') });
+    expect(data.err).toContain('LOCKSTEP_DATA_FOLDER_REFUSED');
+    const logs = await startWith(pair, { log: { folder: '/proc/nosuch/log' } });
+    expect(logs).toMatchObject({ code: 1, err: expect.stringContaining('cannot write log files in /proc/nosuch/log') });
+    expect(logs.err).toContain('LOCKSTEP_LOG_FOLDER_REFUSED');
+  });
+
   for (const which of ['admin', 'ha'] as const) {
     pairTest(`the port ${which} is taken`, async (pair) => {
       const other = await listenOn(pair.primary.ports[which]);

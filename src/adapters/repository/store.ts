@@ -78,7 +78,7 @@ export class NodeRepository implements RepositoryStore {
     try {
       const live = fs.existsSync(options.path) ? fs.realpathSync(options.path) : join(fs.realpathSync(dirname(options.path)), basename(options.path));
       const places = new Places(fs, live, options.recordFile);
-      fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
+      if (!fs.existsSync(places.beside)) fs.mkdirSync(places.beside, { mode: FILLING_MODE });
       if (!fs.lstatSync(places.beside).isDirectory()) throw new Error(`${places.beside} is no folder`);
       const there = fs.lstatSync(live, { throwIfNoEntry: false });
       if (there !== undefined && !there.isDirectory()) throw new Error(`${live} is no folder`);

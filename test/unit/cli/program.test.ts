@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command, CommandResult } from '../../../src/admin/commands.js';
 import { createAdmin } from '../../../src/admin/server.js';
 import type { AdminServer } from '../../../src/admin/server.js';
@@ -145,6 +145,15 @@ describe('init', () => {
     expect(again.code).toBe(2);
     expect(again.err.join('\n')).toContain('is there already');
     expect(readFileSync(join(target, 'primary', 'secret'), 'utf8')).toBe(secret);
+  });
+
+  it.each([...(process.platform === 'linux' ? [['/proc/nosuch/x', /the folder \/proc\/nosuch cannot be made/] as const] : []), ['file/x', /ENOTDIR/] as const])('a folder that cannot be made (%s) is said with a code, and ends', async (path, why) => {
+    writeFileSync(join(folder, 'file'), '');
+    const heard = await lockstep('init', resolve(folder, path), ...options);
+    expect(heard.code).toBe(1);
+    expect(heard.err.join('\n')).toMatch(why);
+    expect(heard.err.join('\n')).toContain('LOCKSTEP_INIT_FAILED');
+    expect(heard.err.join('\n')).not.toContain('LOCKSTEP_DEBUG');
   });
 
   it.each([
