@@ -7,6 +7,11 @@ export interface ProcessIdentity {
   readonly begun: string;
 }
 
+/** Who this process is to a file system, for messages: `uid 1000`. */
+export function userOfProcess(): string {
+  return process.getuid === undefined ? 'this user' : `uid ${process.getuid()}`;
+}
+
 export function identityOf(pid: number): ProcessIdentity {
   return { pid, begun: begunAt(pid) };
 }

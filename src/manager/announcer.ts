@@ -104,6 +104,7 @@ export class Announcer {
 const IN_TROUBLE: Readonly<Record<Exclude<ShareCondition, 'ok' | 'unknown'>, string>> = {
   absent: 'absent',
   'read-only': 'read-only',
+  denied: "closed to this server's user",
   full: 'full',
   hung: 'hung',
   replaced: 'another one',

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { userOfProcess } from '../adapters/process-identity.js';
 import type { Endpoint } from '../core/control/broker.js';
 import type { RunId } from '../core/identity.js';
 import type { LogOptions } from '../log/log.js';
@@ -89,6 +90,7 @@ export function keeperConfig(profile: Profile): KeeperConfig {
   return {
     server: server.id,
     cluster: server.cluster,
+    user: userOfProcess(),
     lockFile: ha.lockFile,
     pingIntervalMs: ha.pingInterval,
     activeLockIntervalMs: ha.effectiveActiveLockInterval,

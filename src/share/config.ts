@@ -4,6 +4,8 @@ import type { ServerId } from '../core/identity.js';
 export interface KeeperConfig {
   readonly server: ServerId;
   readonly cluster: string;
+  /** Who this server is to the file system, for messages: `uid 1000`. */
+  readonly user: string;
   /** Absolute path of the lockfile. */
   readonly lockFile: string;
   readonly pingIntervalMs: number;

@@ -9,8 +9,8 @@ export interface Trouble {
 
 const CONDITIONS: Readonly<Record<string, Trouble['condition']>> = {
   EROFS: 'read-only',
-  EACCES: 'read-only',
-  EPERM: 'read-only',
+  EACCES: 'denied',
+  EPERM: 'denied',
   ENOSPC: 'full',
   EDQUOT: 'full',
   ESTALE: 'absent',
@@ -18,6 +18,14 @@ const CONDITIONS: Readonly<Record<string, Trouble['condition']>> = {
   EHOSTDOWN: 'absent',
   ENODEV: 'absent',
 };
+
+/** What to do where somebody may not write. */
+const MAY_WRITE = "The user of both servers must be able to read and write in the lockfile's folder: on NFS the same uid on both, or all_squash; on SMB mount it with uid=USER";
+
+/** The share is there and can be read, as far as is known; nothing can be written there now. */
+export function isUnwritable(condition: ShareCondition): boolean {
+  return condition === 'full' || condition === 'read-only' || condition === 'denied';
+}
 
 /** Codes that say: this file system has no hard links. */
 export const WITHOUT_LINKS: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
@@ -31,11 +39,12 @@ export function textOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }
 
-/** `doing` completes the sentence "… while …". */
-export function troubleOf(error: unknown, doing: string): Trouble {
+/** `doing` completes the sentence "… while …"; `user` is who was refused, where one was (`uid 1000`). */
+export function troubleOf(error: unknown, doing: string, user: string): Trouble {
   if (error instanceof ShareTrouble) return error.trouble;
+  const condition = CONDITIONS[codeOf(error)] ?? 'failed';
   const detail = error instanceof LockstepError ? `${error.message}. ${error.remedy}` : `${textOf(error)}, while ${doing}`;
-  return { condition: CONDITIONS[codeOf(error)] ?? 'failed', detail };
+  return { condition, detail: condition === 'denied' ? `${detail}: ${user} may not. ${MAY_WRITE}` : detail };
 }
 
 /** A finding that is already judged, on its way to the status. */

@@ -10,7 +10,7 @@ import type { LockPrimitive, ShareFiles } from '../ports/share.js';
 import { Claimer } from './claimer.js';
 import type { KeeperConfig } from './config.js';
 import { Deadline, timedFiles, timedLock } from './deadline.js';
-import { codeOf, troubleOf, type Trouble } from './failure.js';
+import { codeOf, isUnwritable, troubleOf, type Trouble } from './failure.js';
 import { Lease, READINGS_PER_INTERVAL } from './lease.js';
 import { adopts, Opening, trouble } from './opening.js';
 import { SharePaths } from './paths.js';
@@ -284,7 +284,7 @@ export class ShareKeeper {
     if (order === null || this.orphaned !== null || order.shutdown) return 'the share keeper is stopping';
     if (!lease.held) return `the lock is not held (${lease.status().detail ?? 'its deadline has passed'})`;
     if (!lease.pulseFresh(order)) return "the HA manager's pulse is too old";
-    if (look !== null && look.condition !== 'full' && look.condition !== 'read-only') return look.detail;
+    if (look !== null && !isUnwritable(look.condition)) return look.detail;
     return this.lookedAt === null ? 'the share has not been looked at yet' : null;
   }
 
@@ -307,8 +307,8 @@ export class ShareKeeper {
   }
 
   private judge(error: unknown, doing: string): Trouble {
-    const found = troubleOf(error, doing);
-    if (found.condition === 'full' || found.condition === 'read-only' || found.condition === 'absent') this.opening.distrust();
+    const found = troubleOf(error, doing, this.parts.config.user);
+    if (isUnwritable(found.condition) || found.condition === 'absent') this.opening.distrust();
     this.listingDue = true;
     return found;
   }
@@ -351,7 +351,7 @@ export class ShareKeeper {
     try {
       await this.lease.release();
     } catch (error) {
-      this.parts.log.write('warn', troubleOf(error, 'giving up the lock').detail); // The other server waits out the staleness period.
+      this.parts.log.write('warn', troubleOf(error, 'giving up the lock', this.parts.config.user).detail); // The other server waits out the staleness period.
     }
     this.report();
     this.end(this.orphaned ?? 'shut down as ordered', 'clean');

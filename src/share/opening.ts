@@ -68,7 +68,7 @@ export class Opening {
   /** Tries the share, once; again after `distrust`. @throws ShareTrouble */
   async tryOut(): Promise<void> {
     if (this.methods !== null) return;
-    const report = await preflight(this.parts.files, this.parts.paths, this.parts);
+    const report = await preflight(this.parts.files, this.parts.paths, { ...this.parts, user: this.parts.config.user });
     if (report.trouble !== null) throw new ShareTrouble(report.trouble);
     this.methods = report.methods;
     const limit = this.parts.config.passiveLockIntervalMs * SLOW_FRACTION;

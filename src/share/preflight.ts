@@ -28,11 +28,13 @@ export interface PreflightReport {
 interface Tools {
   readonly clock: Clock;
   readonly random: Random;
+  /** Who writes there, for messages: `uid 1000`. */
+  readonly user: string;
 }
 
 /** Tries, in a folder of its own that it removes again, everything that the keeper relies on. Never rejects. */
 export async function preflight(files: ShareFiles, paths: SharePaths, tools: Tools): Promise<PreflightReport> {
-  const trial = new Trial(files, paths.temporary('preflight', tools.random.id()), tools.clock);
+  const trial = new Trial(files, paths.temporary('preflight', tools.random.id()), tools);
   await trial.run();
   await trial.cleanUp();
   return trial.report();
@@ -49,7 +51,7 @@ class Trial {
   constructor(
     private readonly files: ShareFiles,
     private readonly folder: string,
-    private readonly clock: Clock,
+    private readonly tools: Tools,
   ) {}
 
   async run(): Promise<void> {
@@ -84,20 +86,20 @@ class Trial {
     if (this.trouble !== null) return;
     const error = await this.attempt(name, run);
     if (error === null) return;
-    const found = error instanceof NotExclusive ? { condition: 'refused' as const, detail: error.message } : troubleOf(error, `trying the share: ${name}`);
+    const found = error instanceof NotExclusive ? { condition: 'refused' as const, detail: error.message } : troubleOf(error, `trying the share: ${name}`, this.tools.user);
     this.trouble = codeOf(error) === 'ENOENT' ? { condition: 'absent', detail: found.detail } : found;
   }
 
   /** What went wrong; `null` when nothing did. */
   private async attempt(name: string, run: () => Promise<void>): Promise<NonNullable<unknown> | null> {
-    const began = this.clock.monotonic();
+    const began = this.tools.clock.monotonic();
     let failure: NonNullable<unknown> | null = null;
     try {
       await run();
     } catch (error) {
       failure = error ?? 'no reason given'; // Becomes a line of the report, which bars claims.
     }
-    this.checks.push({ name, ok: failure === null, detail: failure === null ? null : textOf(failure), latencyMs: this.clock.monotonic() - began });
+    this.checks.push({ name, ok: failure === null, detail: failure === null ? null : textOf(failure), latencyMs: this.tools.clock.monotonic() - began });
     return failure;
   }
 
@@ -111,7 +113,7 @@ class Trial {
       await refused(() => this.files.link(file, linked), 'a name that is there was linked again');
     });
     if (error === null) this.methods.push('link');
-    else if (!WITHOUT_LINKS.includes(codeOf(error)) && !(error instanceof NotExclusive)) this.trouble = troubleOf(error, 'trying the share: link');
+    else if (!WITHOUT_LINKS.includes(codeOf(error)) && !(error instanceof NotExclusive)) this.trouble = troubleOf(error, 'trying the share: link', this.tools.user);
   }
 
   private async exclusiveRename(): Promise<void> {
@@ -127,7 +129,7 @@ class Trial {
     });
     if (error === null) this.methods.push('rename');
     // An answer that was lost says nothing of the share: it is tried again, and not taken for one where nothing can be claimed.
-    else if (this.methods.length === 0 && this.trouble === null && !(error instanceof NotExclusive) && !WITHOUT_LINKS.includes(codeOf(error))) this.trouble = troubleOf(error, 'trying the share: rename of a folder');
+    else if (this.methods.length === 0 && this.trouble === null && !(error instanceof NotExclusive) && !WITHOUT_LINKS.includes(codeOf(error))) this.trouble = troubleOf(error, 'trying the share: rename of a folder', this.tools.user);
   }
 
   /**

@@ -121,7 +121,7 @@ describe.each(Object.keys(grounds))('ShareFiles on %s', (name) => {
   it('passes the preflight, which leaves nothing behind', async () => {
     let time = 0;
     const clock = { monotonic: () => (time += 1) as never, sinceBoot: () => 0, wall: () => 0, after: () => () => undefined, soon: () => undefined, next: () => undefined };
-    const report = await preflight(files, new SharePaths('pair.lck'), { clock, random: new Prng(3) });
+    const report = await preflight(files, new SharePaths('pair.lck'), { clock, random: new Prng(3), user: 'uid 0' });
     expect(report).toMatchObject({ trouble: null, methods: ['link', 'rename'] });
     expect(report.checks.filter((check) => !check.ok)).toEqual([]);
     expect(await files.list('.')).toEqual([]);

@@ -103,8 +103,8 @@ describe('what stands on the share is not what it should be', () => {
 
 describe(MAY_MOUNT ? 'a share in trouble, on real mounts' : 'a share in trouble (without the right to mount: how it is judged)', () => {
   if (!MAY_MOUNT) {
-    test.each([['EROFS', 'read-only'], ['EACCES', 'read-only'], ['ENOSPC', 'full'], ['EDQUOT', 'full'], ['ESTALE', 'absent']])('%s is %s', (code, condition) => {
-      expect(troubleOf(Object.assign(new Error(code), { code }), 'trying').condition).toBe(condition);
+    test.each([['EROFS', 'read-only'], ['EACCES', 'denied'], ['EPERM', 'denied'], ['ENOSPC', 'full'], ['EDQUOT', 'full'], ['ESTALE', 'absent']])('%s is %s', (code, condition) => {
+      expect(troubleOf(Object.assign(new Error(code), { code }), 'trying', 'uid 1000').condition).toBe(condition);
     });
     return;
   }

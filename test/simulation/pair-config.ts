@@ -85,6 +85,7 @@ export function keeperConfig(name: HostName, pace = 1): KeeperConfig {
   return {
     server: name as ServerId & HostName,
     cluster: CLUSTER,
+    user: 'uid 0',
     lockFile: `/share/${LOCK_FILE_NAME}`,
     pingIntervalMs: PING_INTERVAL_MS * pace,
     activeLockIntervalMs: ACTIVE_LOCK_INTERVAL_MS * pace,

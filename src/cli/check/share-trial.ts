@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { createClock } from '../../adapters/clock.js';
 import { createMountInspector } from '../../adapters/mount-options.js';
+import { userOfProcess } from '../../adapters/process-identity.js';
 import { createRandom } from '../../adapters/random.js';
 import { createShareFiles } from '../../adapters/share-files.js';
 import type { MountReport } from '../../ports/mount.js';
@@ -21,6 +22,6 @@ const lockFile = process.argv[2] ?? '';
 const folder = dirname(lockFile);
 // A folder that cannot be resolved is the preflight's to report.
 const mount = await createMountInspector(folder).inspect().catch(() => null);
-const report = await preflight(createShareFiles(folder), new SharePaths(basename(lockFile)), { clock: createClock(), random: createRandom() });
+const report = await preflight(createShareFiles(folder), new SharePaths(basename(lockFile)), { clock: createClock(), random: createRandom(), user: userOfProcess() });
 const answer: TrialAnswer = { report, mount };
 process.send?.(answer, () => process.disconnect());

@@ -28,6 +28,7 @@ export type ShareCondition =
   | 'ok'
   | 'absent' // the folder is not there, or is an empty mount point
   | 'read-only'
+  | 'denied' // the server's user may not read or write there
   | 'full'
   | 'hung' // an operation is past its deadline
   | 'replaced' // another share id, or a record that we have kept is missing or differs

@@ -5,7 +5,7 @@ import { readFromChild, readToChild, words } from './child-messages.js';
 import type { Fields } from './fields.js';
 import { NAME_CHARS_MAX, readTermRecord } from './term-record.js';
 
-const CONDITIONS: readonly ShareCondition[] = ['unknown', 'ok', 'absent', 'read-only', 'full', 'hung', 'replaced', 'refused', 'failed'];
+const CONDITIONS: readonly ShareCondition[] = ['unknown', 'ok', 'absent', 'read-only', 'denied', 'full', 'hung', 'replaced', 'refused', 'failed'];
 
 /** @throws MessageRefused that names the field */
 export function readManagerToKeeper(value: unknown): ManagerToKeeper {

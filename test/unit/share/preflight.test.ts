@@ -41,7 +41,7 @@ function failing(code: string, ways: readonly ('link' | 'rename')[]): ShareFiles
 }
 
 async function tried(files: ShareFiles): ReturnType<typeof preflight> {
-  return await preflight(files, new SharePaths('pair.lck'), { clock: new FakeClock(), random: new Prng(3) });
+  return await preflight(files, new SharePaths('pair.lck'), { clock: new FakeClock(), random: new Prng(3), user: 'uid 1000' });
 }
 
 describe('preflight', () => {

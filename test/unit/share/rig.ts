@@ -93,6 +93,7 @@ export class RigKeeper {
     const config: KeeperConfig = {
       server: server as ServerId,
       cluster: 'test',
+      user: 'uid 1000',
       lockFile: `/share/${LOCK_FILE}`,
       pingIntervalMs: 500,
       activeLockIntervalMs: ACTIVE_MS,
