@@ -69,6 +69,11 @@ export function mountOf(mounts: readonly Mount[], folder: string): Mount | null 
   return best;
 }
 
+/** Whether what is written there is kept by another host. */
+export function isNetworkFileSystem(fsType: string): boolean {
+  return NFS.includes(fsType) || SMB.includes(fsType) || NETWORK_OTHERS.includes(fsType);
+}
+
 /** Whether reads through this mount are fresh, and what would be better. */
 export function judgeMount(mount: Mount): MountReport {
   const { fsType, source, mountPoint } = mount;
@@ -117,7 +122,7 @@ function judgeOther(mount: Mount): Judged {
   if (NETWORK_OTHERS.includes(mount.fsType) || mount.fsType.startsWith('fuse')) {
     return { verdict: 'warn', findings: [`Whether reads through ${mount.fsType} are fresh is not known: NFS and SMB are the file systems that were measured.`] };
   }
-  return { verdict: 'warn', findings: [`It is on a local file system (${mount.fsType}): for trying out a pair on one machine. Two hosts need an NFS or SMB share on a third.`] };
+  return { verdict: 'warn', findings: [`It is on a local file system (${mount.fsType}): for trying out a pair on one machine. Two hosts need an NFS or SMB share on a third; where one should be mounted, it is not.`] };
 }
 
 /** The last value given for an option of the form `name=value`. */

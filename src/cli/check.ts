@@ -5,7 +5,8 @@ import type { Console } from './console.js';
 import { failoverFindings } from './check/failover.js';
 import { renderFinding } from './check/finding.js';
 import type { Finding } from './check/finding.js';
-import { folderFindings, portFindings, repositoryFindings, runsAlready } from './check/local.js';
+import { folderFindings } from './check/folders.js';
+import { portFindings, repositoryFindings, runsAlready } from './check/local.js';
 import { gatewayFindings, peerFindings } from './check/network.js';
 import { shareFindings } from './check/share.js';
 import { tlsFindings } from './check/tls.js';
@@ -14,7 +15,7 @@ import { CommandFailure } from './failure.js';
 
 /**
  * Tries everything that a start of this profile needs, and starts nothing. What it writes, it removes: a folder beside the
- * lockfile, whose own files it does not touch.
+ * lockfile, whose own files it does not touch, and one each in the data folder and the log folder, or above them where they are absent.
  * @throws ProfileError, or CommandFailure LOCKSTEP_CHECK_FAILED when something stands in the way (rejects)
  */
 export async function check(console: Console, path: string, options: { readonly json?: boolean }): Promise<void> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve, win32 } from 'node:path';
 import { makeFolders } from '../adapters/folders.js';
 import { plainReason } from '../adapters/network-errors.js';
 import { host, name, path as pathKind } from '../profile/key.js';
@@ -52,6 +52,9 @@ function checkOptions(options: InitOptions): void {
   ] as const;
   for (const [option, value, kind] of fields) {
     if (kind.parse(value) === null) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', `${option} must be ${kind.allowed}; found "${value}"`, 'See lockstep init --help.');
+  }
+  if (!isAbsolute(options.lockFile) && !win32.isAbsolute(options.lockFile)) {
+    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', `--lock-file must be an absolute path; found "${options.lockFile}"`, 'Give it as both hosts see it on the mounted share: a relative one would count from each profile, and name two files.');
   }
   if (options.primary === options.secondary || [options.primary, options.secondary].some(isLoopback)) {
     throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', 'init writes profiles for two hosts', 'Give two addresses that both hosts can reach. For one machine, use the bundled profiles (scripts/pair.sh).');

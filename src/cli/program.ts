@@ -92,7 +92,7 @@ function addSetupCommands(program: Command, console: Console): void {
     .requiredOption('--primary <host>', 'address of the primary server, for the other one and for clients')
     .requiredOption('--secondary <host>', 'address of the secondary server')
     .requiredOption('--gateway <host>', 'address of the machine that hosts the share')
-    .requiredOption('--lock-file <path>', 'the lockfile, as both hosts see it on the mounted share')
+    .requiredOption('--lock-file <path>', 'the lockfile, as both hosts see it on the mounted share; an absolute path')
     .option('--cluster <name>', 'name of the pair', 'lockstep')
     .option('--smb', 'the share is an SMB share (the gateway is asked on port 445)')
     .action((folder: string, options: InitOptions) => init(console, folder, options));

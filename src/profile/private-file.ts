@@ -57,5 +57,8 @@ export function systemText(error: unknown): string {
   if (code === 'ENOENT') return 'it is not there';
   if (code === 'EACCES' || code === 'EPERM') return 'this user may not';
   if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'ENOTDIR') return 'what stands above it is no folder';
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `there is no room (${code})`;
+  if (code === 'EROFS') return 'its file system is read-only';
   return error instanceof Error ? error.message : String(error);
 }

@@ -11,7 +11,7 @@ export interface RuleProblem {
 
 type Rule = (profile: Profile) => RuleProblem[];
 
-const RULES: readonly Rule[] = [intervals, exposure, tls, portsTwice, peerIsSomeoneElse, oneMachine, repositoryPlaces, repositoryPatterns];
+const RULES: readonly Rule[] = [intervals, exposure, tls, portsTwice, peerIsSomeoneElse, oneMachine, dataOnTheShare, repositoryPlaces, repositoryPatterns];
 
 /** Every rule over the whole profile. */
 export function applyRules(profile: Profile): RuleProblem[] {
@@ -150,6 +150,12 @@ function oneMachine({ ha, peer }: Profile): RuleProblem[] {
     return [warn(['ha.gatewayServerIpAddress'], 'the share is on one of the two servers: when that machine is lost, the other cannot take over; use a third machine')];
   }
   return [];
+}
+
+function dataOnTheShare({ data, ha }: Profile): RuleProblem[] {
+  const share = dirname(ha.lockFile);
+  if (!isWithin(data.folder, share)) return [];
+  return [warn(['data.folder', 'ha.lockFile'], `${data.folder} lies on the share (${share}, the lockfile's folder): the journal belongs on a disk of this server, or the loss of the share is the loss of this copy`)];
 }
 
 /** A repository of the reference at its default place may not be there at all: then its port is never bound, and is nobody's. */

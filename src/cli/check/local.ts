@@ -1,13 +1,12 @@
 import { createServer } from 'node:net';
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { systemText } from '../../profile/private-file.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
 import type { Profile } from '../../profile/profile.js';
 import { AdminClient } from '../admin-client.js';
 import { CommandFailure } from '../failure.js';
 import type { Finding } from './finding.js';
+import { writeTrouble } from './folders.js';
 
 /** Whether this very server runs already: then its ports are rightly taken. */
 export async function runsAlready(profile: Profile): Promise<boolean> {
@@ -59,16 +58,6 @@ function bindTrouble(host: string, port: number): Promise<string | null> {
   });
 }
 
-/** The data folder, or the nearest folder above it that is there, can be written. */
-export async function folderFindings(profile: Profile): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  for (const [key, folder] of [['data.folder', profile.data.folder], ['log.folder', profile.log.folder]] as const) {
-    const trouble = await writeTrouble(folder);
-    findings.push({ area: 'folder', level: trouble === null ? 'ok' : 'fails', text: `${key} ${folder} ${trouble ?? 'can be written'}` });
-  }
-  return findings;
-}
-
 /** Each repository in use is a folder of its own on the file system of its parent, which can be written; an absent one is a warning, since nothing is sent from it. */
 export async function repositoryFindings(profile: Profile): Promise<Finding[]> {
   const used = new Set(repositoriesInUse(profile));
@@ -92,17 +81,5 @@ async function repositoryTrouble(path: string): Promise<string | null> {
     return own.dev === parent.dev ? await writeTrouble(path) : 'is a mount point: name a folder in it';
   } catch {
     return ABSENT;
-  }
-}
-
-async function writeTrouble(folder: string): Promise<string | null> {
-  try {
-    if (!(await stat(folder)).isDirectory()) return 'is not a folder';
-    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-    return null;
-  } catch (error) {
-    const absent = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
-    if (absent && dirname(folder) !== folder) return writeTrouble(dirname(folder));
-    return `cannot be written: ${systemText(error)}`;
   }
 }

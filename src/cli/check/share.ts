@@ -18,7 +18,16 @@ export async function shareFindings(profile: Profile): Promise<Finding[]> {
   const { lockFile } = profile.ha;
   const outcome = await tryShare(lockFile);
   if (typeof outcome === 'string') return [{ area: 'share', level: 'fails', text: `${dirname(lockFile)}: ${outcome}` }];
-  return [...mountFindings(outcome.mount), ...reportFindings(dirname(lockFile), outcome.report)];
+  const placed = lockFileFinding(lockFile, outcome.lockFile);
+  return outcome.report === null ? [placed] : [placed, ...mountFindings(outcome.mount), ...reportFindings(dirname(lockFile), outcome.report)];
+}
+
+/** What stands in the place of the lockfile, whose absolute path is named: a relative one counts from the profile. */
+export function lockFileFinding(lockFile: string, found: TrialAnswer['lockFile']): Finding {
+  const name = `ha.lockFile ${lockFile}`;
+  if (found === 'no-folder') return { area: 'share', level: 'fails', text: `${name}: the folder ${dirname(lockFile)} is not there: is the share mounted?` };
+  if (found === 'other') return { area: 'share', level: 'fails', text: `${name} is a folder, or else no file: remove or rename it, or name another lockFile` };
+  return { area: 'share', level: 'ok', text: `${name} ${found === 'file' ? 'is there' : 'is not there yet: the first start makes it'}` };
 }
 
 /** The mount's options, as far as a read could be stale under them. */
@@ -30,15 +39,27 @@ export function mountFindings(mount: MountReport | null): Finding[] {
   return mount.findings.map((finding) => ({ area: 'share', level, text: `${place}: ${finding}` }));
 }
 
+const IN_WORDS: Readonly<Record<NonNullable<PreflightReport['trouble']>['condition'], string>> = {
+  absent: 'is not there',
+  'read-only': 'is read-only',
+  denied: 'is closed to this user',
+  full: 'is full',
+  hung: 'hangs',
+  replaced: 'is another one',
+  refused: 'cannot be relied on',
+  failed: 'is in trouble',
+};
+
 /** What the trial found, line by line. */
 export function reportFindings(folder: string, report: PreflightReport): Finding[] {
   const findings = report.checks.map((check): Finding => {
     const latency = `${check.latencyMs.toFixed(1)} ms`;
     if (check.ok) return { area: 'share', level: 'ok', text: `${check.name}: ${latency}` };
     // One way of publishing may be missing as long as the other is there; the trouble says when none is.
-    return { area: 'share', level: report.trouble === null ? 'warning' : 'fails', text: `${check.name}: ${check.detail ?? 'failed'} (${latency})` };
+    const why = check.detail === null || report.trouble?.detail.includes(check.detail) === true ? 'failed' : check.detail;
+    return { area: 'share', level: report.trouble === null ? 'warning' : 'fails', text: `${check.name}: ${why} (${latency})` };
   });
-  if (report.trouble !== null) findings.push({ area: 'share', level: 'fails', text: `${folder}: ${report.trouble.condition}: ${report.trouble.detail}` });
+  if (report.trouble !== null) findings.push({ area: 'share', level: 'fails', text: `${folder} ${IN_WORDS[report.trouble.condition]}: ${report.trouble.detail}` });
   else findings.push({ area: 'share', level: 'ok', text: `${folder}: terms are claimed by ${report.methods.join(' or ')}` });
   if (report.slowestMs * CLAIM_STEPS > CLAIM_ALLOWANCE_MS) {
     findings.push({

@@ -157,7 +157,7 @@ describe('init', () => {
   });
 
   it.each([
-    ['--primary', '10.0.0.999'], ['--primary', '127.0.0.1'], ['--primary', '10.0.0.2'], ['--cluster', 'a b'], ['--gateway', 'x:1'],
+    ['--primary', '10.0.0.999'], ['--primary', '127.0.0.1'], ['--primary', '10.0.0.2'], ['--cluster', 'a b'], ['--gateway', 'x:1'], ['--lock-file', 'share/lock.lck'],
   ])('%s %s is refused', async (option, value) => {
     const args = [...options];
     args[args.indexOf(option) + 1] = value;

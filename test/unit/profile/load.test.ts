@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loadProfile, parseProfile } from '../../../src/profile/load.js';
 import { ProfileError } from '../../../src/profile/problem.js';
 import type { Profile } from '../../../src/profile/profile.js';
@@ -118,6 +118,12 @@ describe('rules over several keys', () => {
   it('the setting with the long name opens the client port, with a warning', () => {
     const profile = parse(`${GOOD}mqtt:\n  host: 0.0.0.0\n  allowAnyoneOnTheNetworkWithoutPassword: true\n`);
     expect(profile.warnings.some(({ key }) => key === 'mqtt.allowAnyoneOnTheNetworkWithoutPassword')).toBe(true);
+  });
+
+  it('a data folder in the lockfile’s folder is warned of; one beside it is not', () => {
+    const warned = (folder: string): boolean => parse(GOOD.replace(/folder: \S+/, `folder: ${folder}`)).warnings.some(({ key, text }) => key === 'data.folder' && text.includes('lies on the share'));
+    const share = dirname(parse(GOOD).ha.lockFile);
+    expect([share, join(share, 'data'), `${share}-data`].map(warned)).toEqual([true, true, false]);
   });
 
   it('equal ports on different addresses are no clash', () => {

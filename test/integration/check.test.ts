@@ -1,0 +1,60 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { lockstep } from './support/cli.js';
+import { fillUp, MAY_MOUNT, onTmpfs } from './support/mounts.js';
+import { pairTest } from './support/pair.js';
+import { writeProfile } from './support/profiles.js';
+
+pairTest('check leaves nothing behind, also where the folders are not there yet', async ({ primary, layout }) => {
+  const { code, out } = await lockstep('check', primary.profile);
+  expect(code).toBe(0);
+  expect(out).toMatch(/ok +folder +data\.folder .* has \d+ MiB of room/);
+  expect(out).toContain(`ha.lockFile ${join(layout.share, 'lockstep.lck')} is not there yet`);
+  expect(readdirSync(join(layout.folder, 'primary'))).toEqual(['lockstep.yaml']);
+  expect(readdirSync(layout.share)).toEqual([]);
+});
+
+pairTest('a share that is not mounted is one readable line', async ({ primary, layout }) => {
+  rmSync(layout.share, { recursive: true });
+  const { code, out } = await lockstep('check', primary.profile);
+  expect(code).toBe(1);
+  expect(out.split('\n').filter((line) => / share /.test(line) && !/ok|profile/.test(line))).toEqual([`FAILS    share     ha.lockFile ${join(layout.share, 'lockstep.lck')}: the folder ${layout.share} is not there: is the share mounted?`]);
+  expect(out).not.toContain('ENOENT');
+});
+
+pairTest('a lockfile that is a folder', async ({ primary, layout }) => {
+  mkdirSync(join(layout.share, 'lockstep.lck'));
+  const { code, out } = await lockstep('check', primary.profile);
+  expect(code).toBe(1);
+  expect(out).toMatch(/FAILS +share +ha\.lockFile .* is a folder/);
+});
+
+pairTest('a data folder on the share is a warning', async ({ primary, layout }) => {
+  await writeProfile(layout, 'primary', { data: { folder: '../share/data' } });
+  const { out } = await lockstep('check', primary.profile);
+  expect(out).toMatch(/WARNING +profile +.* data\.folder: .* lies on the share/);
+});
+
+(process.platform === 'linux' ? pairTest : (name: string) => test.skip(name, () => undefined))('folders that cannot be made (/proc)', async ({ primary, layout }) => {
+  await writeProfile(layout, 'primary', { data: { folder: '/proc/nosuch/data' }, ha: { lockFile: '/proc/nosuch/l.lck' } });
+  const { code, out } = await lockstep('check', primary.profile);
+  expect(code).toBe(1);
+  expect(out).toContain('data.folder /proc/nosuch/data cannot be made: /proc takes no new folders');
+  expect(out).toContain('the folder /proc/nosuch is not there: is the share mounted?');
+});
+
+if (MAY_MOUNT) {
+  pairTest('a full disk, and one with less room than a segment', async ({ primary, layout }) => {
+    await onTmpfs(primary.data, '8m', async () => {
+      const short = await lockstep('check', primary.profile);
+      expect(short).toMatchObject({ code: 1, out: expect.stringMatching(/FAILS +folder +data\.folder .* has 8 MiB of room, less than the next segment of the journal takes \(data\.segmentBytes, 64MiB\)/) });
+      await writeProfile(layout, 'primary', { data: { folder: 'data', segmentBytes: '1MiB' } });
+      expect(await lockstep('check', primary.profile)).toMatchObject({ code: 0, out: expect.stringMatching(/WARNING +folder +data\.folder .* has 8 MiB of room; the journal grows to about 1GiB/) });
+      fillUp(primary.data);
+      const full = await lockstep('check', primary.profile);
+      expect(full).toMatchObject({ code: 1, out: expect.stringMatching(/FAILS +folder +data\.folder .* cannot be written: there is no room \(ENOSPC\)/) });
+      writeFileSync(join(primary.data, 'ballast'), '');
+      expect(readdirSync(primary.data)).toEqual(['ballast']);
+    });
+  });
+} else test.skip('a full disk (without the right to mount)', () => undefined);
