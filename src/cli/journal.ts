@@ -2,20 +2,24 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { checksum } from '../adapters/checksum.js';
 import { NodeDisk } from '../adapters/disk.js';
+import { plainReason } from '../adapters/network-errors.js';
 import { decodeOperation } from '../core/broker/records.js';
 import type { Operation } from '../core/broker/operations.js';
 import { counted } from '../core/counted.js';
 import { RecordOrigin } from '../core/journal/envelope.js';
 import type { LogRecord } from '../core/journal/envelope.js';
-import { readSegments } from '../server/journal/inspect.js';
+import { holdsJournal, readSegments } from '../server/journal/inspect.js';
 import type { JournalPiece } from '../server/journal/inspect.js';
 import type { Console } from './console.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
 
+const WHERE = 'Give a journal folder (broker/journal in the data folder of a server), or one of the folders in its quarantine.';
+
 /**
  * Lists what a journal or quarantine folder holds: a line a segment, or with `records` a line a record, and every damage met.
- * @throws CommandFailure LOCKSTEP_JOURNAL_TROUBLE when something there could not be understood (rejects, after all was listed)
+ * @throws CommandFailure LOCKSTEP_JOURNAL_TROUBLE when something there could not be understood (rejects, after all was listed); LOCKSTEP_JOURNAL_FOLDER,
+ * LOCKSTEP_JOURNAL_NONE when that is no journal
  */
 export async function inspect(console: Console, folder: string, options: { readonly records?: boolean }): Promise<void> {
   const seen = { records: 0, troubles: 0, segments: 0 };
@@ -47,7 +51,7 @@ export async function inspect(console: Console, folder: string, options: { reado
 /**
  * Writes records as JSON lines: position, term, chain, type, version, origin, the operation where it is understood, and the
  * payload in base64.
- * @throws CommandFailure LOCKSTEP_JOURNAL_TROUBLE as `inspect`
+ * @throws CommandFailure as `inspect`
  */
 export async function exportRecords(console: Console, folder: string, options: { readonly from?: string; readonly to?: string }): Promise<void> {
   const from = positionOption('--from', options.from, 0);
@@ -120,12 +124,17 @@ function originOf(record: LogRecord): string {
   return Object.entries(RecordOrigin).find(([, number]) => number === record.origin)?.[0] ?? `origin ${record.origin}`;
 }
 
-function pieces(path: string): AsyncGenerator<JournalPiece, void, undefined> {
+async function* pieces(path: string): AsyncGenerator<JournalPiece, void, undefined> {
   const folder = resolve(path);
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_JOURNAL_FOLDER', `${folder} is not a folder`, 'Give a journal folder, or a folder in its quarantine.');
+    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_JOURNAL_FOLDER', `${folder} is not a folder`, WHERE);
   }
-  return readSegments(new NodeDisk(dirname(folder)), basename(folder), checksum);
+  const [disk, name] = [new NodeDisk(dirname(folder)), basename(folder)];
+  const holds = folder !== dirname(folder) && (await holdsJournal(disk, name).catch((error: unknown) => {
+    throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_JOURNAL_FOLDER', `${folder} cannot be read: ${plainReason(error)}`, WHERE, { cause: error });
+  }));
+  if (!holds) throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_JOURNAL_NONE', `there is no journal in ${folder}`, WHERE);
+  yield* readSegments(disk, name, checksum);
 }
 
 function positionOption(option: string, text: string | undefined, otherwise: number): number {

@@ -186,6 +186,11 @@ describe('the command', () => {
       expect(some.out.trim().split('\n').map((line) => (JSON.parse(line) as { position: number }).position)).toEqual([2, 3]);
       expect(shell(`node ${COMMAND} journal export ${folder} | head -n 1`)).toMatchObject({ code: 0, err: '' });
     }
+    for (const command of ['inspect', 'export']) {
+      const wrong = await lockstep('journal', command, active.data);
+      expect(wrong).toMatchObject({ code: 1, out: '', err: expect.stringContaining(`there is no journal in ${active.data} (LOCKSTEP_JOURNAL_NONE)`) });
+      expect(wrong.err).toContain('broker/journal');
+    }
     expect(await lockstep('journal', 'inspect', '/nowhere')).toMatchObject({ code: 2, err: expect.stringContaining('LOCKSTEP_JOURNAL_FOLDER') });
   });
 });

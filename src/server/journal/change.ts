@@ -14,7 +14,7 @@ import { Roller } from './roller.js';
 import { metaDamaged } from './troubles.js';
 
 export const QUARANTINE_NAME = 'quarantine';
-const NOTE_NAME = 'quarantine.json';
+export const NOTE_NAME = 'quarantine.json';
 
 /** Why records or bytes were taken out of a log. */
 export type QuarantineCause = 'torn-tail' | 'truncated' | 'restarted';

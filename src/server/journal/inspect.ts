@@ -4,7 +4,9 @@ import type { Checksum, LogPoint, LogRecord } from '../../core/journal/envelope.
 import { findGroup, GROUP_HEADER_BYTES, stampOf, type GroupHeader } from '../../core/journal/group.js';
 import { baseOfName, decodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../core/journal/segment.js';
 import type { Disk } from '../../ports/disk.js';
+import { NOTE_NAME } from './change.js';
 import { readWhole, reasonOf } from './files.js';
+import { META_NAME } from './meta.js';
 
 /** What `readSegments` meets, in the order of the log. */
 export type JournalPiece =
@@ -13,6 +15,11 @@ export type JournalPiece =
   | { readonly kind: 'records'; readonly segment: string; readonly offset: number; readonly durable: Position; readonly records: readonly LogRecord[] }
   /** Bytes that cannot be understood, or records that are not where the one before says. Reading goes on behind them. */
   | { readonly kind: 'trouble'; readonly segment: string; readonly offset: number; readonly what: string };
+
+/** Whether a folder is a journal or one of its quarantined folders, an empty or damaged one included: by the names in it. */
+export async function holdsJournal(disk: Disk, folder: string): Promise<boolean> {
+  return (await disk.list(folder)).some((name) => name === META_NAME || name === NOTE_NAME || baseOfName(name) !== null);
+}
 
 /**
  * Reads the segments in a folder as far as they can be read: of a journal, also a damaged one, and of its quarantined folders.
