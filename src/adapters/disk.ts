@@ -3,12 +3,12 @@ import { mkdir, open, readdir, readFile, rename, statfs, unlink, type FileHandle
 import { dirname, join, resolve } from 'node:path';
 import { LockstepError } from '../core/errors.js';
 import type { Disk, DiskFile, Done } from '../ports/disk.js';
-import { missingFolders } from './folders.js';
+import { missingFolders, PRIVATE_FILE, PRIVATE_FOLDER } from './folders.js';
 
 /** The system takes at most this many pieces in one `writev` (IOV_MAX on Linux). */
 const PARTS_MAX = 1024;
 
-/** One folder of this machine's file system as a `Disk`. Symbolic links in it are followed: they are the operator's. */
+/** One folder of this machine's file system as a `Disk`. Symbolic links in it are followed: they are the operator's. What it makes is for this user alone. */
 export class NodeDisk implements Disk {
   private readonly root: string;
   private temporaries = 0;
@@ -33,7 +33,7 @@ export class NodeDisk implements Disk {
   async replaceFile(path: string, bytes: Uint8Array): Promise<void> {
     const target = this.at(path);
     const temporary = `${target}.${++this.temporaries}.tmp`;
-    const file = await open(temporary, 'w');
+    const file = await open(temporary, 'w', PRIVATE_FILE);
     try {
       await file.writeFile(bytes);
       await file.sync();
@@ -47,7 +47,7 @@ export class NodeDisk implements Disk {
   async makeFolder(path: string): Promise<void> {
     // A new folder is an entry of the one above it.
     for (const folder of missingFolders(this.at(path), fs)) {
-      await mkdir(folder);
+      await mkdir(folder, { mode: PRIVATE_FOLDER });
       await syncFolder(dirname(folder));
     }
   }
@@ -66,7 +66,7 @@ export class NodeDisk implements Disk {
 
   async open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile> {
     const flags = { create: 'wx+', write: 'r+', read: 'r' }[mode];
-    return new NodeFile(await open(this.at(path), flags));
+    return new NodeFile(await open(this.at(path), flags, PRIVATE_FILE));
   }
 
   async freeBytes(): Promise<number> {

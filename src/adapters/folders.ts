@@ -10,6 +10,9 @@ export interface FolderOptions {
   readonly fs?: Calls;
 }
 
+/** Of folders and files that hold messages, or what tells of them: for the user of this server alone. */
+export const PRIVATE_FOLDER = 0o700;
+export const PRIVATE_FILE = 0o600;
 const USUAL_MODE = 0o777;
 
 /**

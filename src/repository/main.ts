@@ -1,7 +1,7 @@
 import { constants, setPriority } from 'node:os';
 import path from 'node:path';
 import { createClock } from '../adapters/clock.js';
-import { makeFolders } from '../adapters/folders.js';
+import { makeFolders, PRIVATE_FOLDER } from '../adapters/folders.js';
 import { watchFolder } from '../adapters/folder-watch.js';
 import { createPlainNetwork } from '../adapters/network.js';
 import { isOrphaned, parentChannel } from '../adapters/parent-channel.js';
@@ -55,7 +55,7 @@ async function networkOf({ secretFile, cluster, server }: RepositoryKeeperConfig
 }
 
 async function run(config: RepositoryKeeperConfig): Promise<void> {
-  makeFolders(config.folder);
+  makeFolders(config.folder, { mode: PRIVATE_FOLDER });
   if (!(await becomeSoleWriter(path.join(config.folder, 'keeper.pid'), log, isOrphaned, REPOSITORY_KEEPER))) return leave('hung');
   const hashing = await createHashing();
   const keeper = new RepositoryKeeper(

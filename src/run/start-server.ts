@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createPlainNetwork } from '../adapters/network.js';
 import { createClock } from '../adapters/clock.js';
-import { makeFolders } from '../adapters/folders.js';
+import { makeFolders, PRIVATE_FOLDER } from '../adapters/folders.js';
 import { createGatewayProbe } from '../adapters/gateway.js';
 import { createLocalState } from '../adapters/local-state.js';
 import { createRandom } from '../adapters/random.js';
@@ -181,10 +181,10 @@ class RunningServer {
   }
 }
 
-/** Makes the data folder where it is not there yet, and makes sure that no other process runs in it. */
+/** Makes the data folder where it is not there yet, for this user alone, and makes sure that no other process runs in it. */
 function takeDataFolder(folder: string): PidFile {
   try {
-    makeFolders(folder);
+    makeFolders(folder, { mode: PRIVATE_FOLDER });
     return PidFile.take(path.join(folder, 'manager.pid'));
   } catch (error) {
     if (error instanceof LockstepError) throw error;

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockstep } from './support/cli.js';
 import { fillUp, MAY_MOUNT, onTmpfs } from './support/mounts.js';
@@ -12,6 +12,24 @@ pairTest('check leaves nothing behind, also where the folders are not there yet'
   expect(out).toContain(`ha.lockFile ${join(layout.share, 'lockstep.lck')} is not there yet`);
   expect(readdirSync(join(layout.folder, 'primary'))).toEqual(['lockstep.yaml']);
   expect(readdirSync(layout.share)).toEqual([]);
+});
+
+pairTest('a data folder that others can read is a warning; one that a start made is for its user alone', async (pair) => {
+  const { primary } = pair;
+  mkdirSync(primary.data, { mode: 0o755 });
+  const { code, out } = await lockstep('check', primary.profile);
+  expect(code).toBe(0);
+  expect(out).toMatch(/WARNING +folder +data\.folder .* is open to other users of this machine \(mode 755\).*chmod 700/);
+  rmSync(primary.data, { recursive: true });
+
+  const { active } = await pair.start();
+  expect((await lockstep('check', active.profile)).out).not.toContain('is open to other users');
+  for (const { data } of pair.servers) {
+    const made = readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((path) => path.startsWith(join('broker', 'journal')) || path.startsWith(join('broker', 'snapshots')));
+    expect(made.length).toBeGreaterThan(3);
+    const open = ['.', 'broker', ...made].filter((path) => (statSync(join(data, path)).mode & 0o077) !== 0);
+    expect(open).toEqual([]);
+  }
 });
 
 pairTest('a share that is not mounted is one readable line', async ({ primary, layout }) => {

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { ByteReader, ByteWriter, MalformedBytes } from '../../core/wire/bytes.js';
 import { readDigest, writeDigest } from '../../core/repository/manifest.js';
 import type { Digest, Entry } from '../../core/repository/entry.js';
-import { makeFolders } from '../folders.js';
+import { makeFolders, PRIVATE_FOLDER } from '../folders.js';
 import { unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { sameStamp, type Stamp } from './stamps.js';
@@ -66,7 +66,7 @@ export class DigestRecord {
   save(): void {
     if (!this.changed) return;
     const { fs } = this;
-    makeFolders(dirname(this.file), { fs });
+    makeFolders(dirname(this.file), { mode: PRIVATE_FOLDER, fs });
     const temporary = `${this.file}.tmp`;
     const fd = fs.openSync(temporary, 'w', 0o600);
     try {

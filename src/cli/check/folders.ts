@@ -22,6 +22,7 @@ export async function folderFindings(profile: Profile): Promise<Finding[]> {
     const trouble = await trialTrouble(folder);
     findings.push({ area: 'folder', level: trouble === null ? 'ok' : 'fails', text: `${key} ${folder} ${trouble ?? 'can be written'}` });
     if (key !== 'data.folder' || trouble !== null) continue;
+    findings.push(...(await exposureFindings(data.folder)));
     findings.push(...(await roomFindings(profile)));
     findings.push(...placeFindings(data.folder, await createMountInspector(await nearest(data.folder)).inspect().catch(() => null)));
   }
@@ -55,6 +56,13 @@ async function trialTrouble(folder: string): Promise<string | null> {
   } finally {
     if (trial !== null) await rm(trial, { recursive: true, force: true }).catch(() => undefined); // Left behind it is in nobody's way.
   }
+}
+
+/** A data folder that is there is for the user of the server alone, as the one that a start makes. */
+async function exposureFindings(folder: string): Promise<Finding[]> {
+  const mode = await stat(folder).then((stats) => stats.mode & 0o777, () => 0);
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return [];
+  return [{ area: 'folder', level: 'warning', text: `data.folder ${folder} is open to other users of this machine (mode ${mode.toString(8).padStart(3, '0')}), and holds all messages; run chmod 700 on it` }];
 }
 
 async function roomFindings({ data }: Profile): Promise<Finding[]> {
