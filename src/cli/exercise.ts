@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { plainReason } from '../adapters/network-errors.js';
 import { parseBytes, parseDuration } from '../profile/values.js';
 import type { Console } from './console.js';
 import { Exercise, ExerciseFailed, type ExercisePlan } from './exercise/exercise.js';
@@ -30,13 +32,13 @@ const HOUR_MS = 3_600_000;
 
 /**
  * Runs clients against a pair, writes what they did and met to `path`, and judges it.
- * @throws CommandFailure LOCKSTEP_EXERCISE_OPTION (exit code 2), LOCKSTEP_EXERCISE_FILE (2), LOCKSTEP_EXERCISE_FAILED (1), and what `verify` throws (rejects)
+ * @throws CommandFailure LOCKSTEP_EXERCISE_OPTION (exit code 2), LOCKSTEP_EXERCISE_FILE (2; 1 when it could not be written to its end), LOCKSTEP_EXERCISE_FAILED (1), and what `verify` throws (rejects)
  */
 export async function exercise(console: Console, path: string, options: ExerciseOptions): Promise<void> {
   const plan = planOf(options);
   const name = `exercise-${randomBytes(4).toString('hex')}`;
   const recorder = await Recorder.create(path, `${hostname()}-${name}`).catch((error: unknown) => {
-    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_EXERCISE_FILE', `${path} cannot be made: ${textOf(error)}`, 'Name a file that is not there yet, in a folder that this user may write to.', { cause: error });
+    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_EXERCISE_FILE', `${resolve(path)} cannot be made: ${plainReason(error)}`, 'Name a file that is not there yet, in a folder that this user may write to.', { cause: error });
   });
   let stopped = false;
   const stop = (): void => void (stopped = true);
@@ -49,7 +51,9 @@ export async function exercise(console: Console, path: string, options: Exercise
     throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_EXERCISE_FAILED', error.message, `See lockstep status of both servers. What was seen until then is in ${path}.`, { cause: error });
   } finally {
     process.off('SIGINT', stop);
-    await recorder.end();
+    await recorder.end().catch((error: unknown) => {
+      throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_EXERCISE_FILE', `${resolve(path)} could not be written to its end: ${plainReason(error)}`, 'It is no whole history, and proves nothing. Name a file on a disk with room.', { cause: error });
+    });
   }
   await verify(console, [path], {});
 }
@@ -86,7 +90,7 @@ function fileOf(option: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw wrong(option, path, `a file that can be read (${textOf(error)})`);
+    throw wrong(option, path, `a file that can be read (${plainReason(error)})`);
   }
 }
 
@@ -96,8 +100,4 @@ function firstLine(option: string, path: string): string {
 
 function wrong(option: string, found: string, expected: string): CommandFailure {
   return new CommandFailure(ExitCode.usage, 'LOCKSTEP_EXERCISE_OPTION', `${option} must be ${expected}; found "${found}"`, 'lockstep exercise --help tells all options.');
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { lockstep } from './support/cli.js';
+import { fillUp, MAY_MOUNT, onTmpfs } from './support/mounts.js';
 import { COMMAND } from './support/server.js';
 
 /** A device of Linux on which every write fails as on a full disk. */
@@ -12,5 +16,19 @@ onLinux('a command whose output finds no room says so, and does not end as if al
     expect({ status, stderr }).toEqual({ status: 1, stderr: 'lockstep: the output could not be written: ENOSPC: no space left on device, write. What was written is not whole.\n' });
   } finally {
     closeSync(full);
+  }
+});
+
+(MAY_MOUNT ? test : test.skip)('a history that finds no room has a code', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-history-'));
+  try {
+    await onTmpfs(folder, '64k', async () => {
+      fillUp(folder);
+      const { code, err } = await lockstep('exercise', join(folder, 'history'), '--to', '127.0.0.1:1', '--for', '1s', '--patience', '5s');
+      expect(code).toBe(1);
+      expect(err).toMatch(/history could not be written to its end: ENOSPC.* \(LOCKSTEP_EXERCISE_FILE\)/);
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });

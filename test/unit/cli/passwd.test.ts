@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verifyPassword } from '../../../src/adapters/password.js';
@@ -44,6 +44,18 @@ it.each([
   const before = readFileSync(file, 'utf8');
   await expect(passwd(listeningConsole(), file, user, options, answer(password))).rejects.toMatchObject({ code: expect.stringMatching(/^LOCKSTEP_PASSWD/) as string });
   expect(readFileSync(file, 'utf8')).toBe(before);
+});
+
+it.each([
+  ['a folder that is not there', 'nosuch/users', /cannot be written: ENOENT/],
+  ['a folder in its place', 'place', /cannot be read: EISDIR/],
+  ['a file above it', 'file/users', /cannot be written: ENOTDIR/],
+])('%s is said with a code', async (_, path, why) => {
+  mkdirSync(join(folder, 'place'));
+  writeFileSync(join(folder, 'file'), '');
+  const failed = passwd(listeningConsole(), join(folder, path), 'ann', {}, answer('long enough'));
+  await expect(failed).rejects.toMatchObject({ code: 'LOCKSTEP_PASSWD_FILE', exitCode: 1, message: expect.stringMatching(why) as string });
+  expect(readdirSync(folder).sort()).toEqual(['file', 'place']);
 });
 
 it('a file that is damaged is not replaced', async () => {
