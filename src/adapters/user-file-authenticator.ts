@@ -28,7 +28,7 @@ export interface UserFileWorld {
 }
 
 /**
- * Judges by a user file, which is read again when it has changed. When the changed file cannot be read or is malformed, the users that
+ * Judges by a user file, which is read again when it has changed. When the changed file cannot be read, is open to others or is malformed, the users that
  * were read last stay, and the log says so: an editor's slip must not lock everybody out of a running pair.
  *
  * A password that was proved once is remembered as a sum under a random key, so that a thousand clients that return after a network fault
@@ -56,7 +56,7 @@ export class UserFileAuthenticator implements Authenticator {
     this.checkedAt = world.clock.monotonic();
   }
 
-  /** Reads the file. @throws LockstepError LOCKSTEP_USERS_UNREADABLE, LOCKSTEP_USERS_MALFORMED */
+  /** Reads the file. @throws LockstepError as `readUsers` */
   static async open(file: string, world: UserFileWorld): Promise<UserFileAuthenticator> {
     // The version first: a change between the two is then found at the next look.
     const version = await userFileVersion(file);

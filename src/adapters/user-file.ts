@@ -1,4 +1,4 @@
-import { promises as files } from 'node:fs';
+import { promises as files, type Stats } from 'node:fs';
 import { LockstepError } from '../core/errors.js';
 import { plainReason } from './network-errors.js';
 import { parsePasswordHash } from './password.js';
@@ -8,8 +8,8 @@ import type { PasswordHash } from './password.js';
 export const USER_FILE_BYTES_MAX = 16 * 1024 * 1024;
 export const USER_NAME_CHARS_MAX = 256;
 const PROBLEMS_SHOWN = 10;
-const CHANGED_BY_OTHERS = 0o022;
-const READ_BY_OTHERS = 0o004;
+/** The rule of a start, too (src/profile/private-file.ts); a test holds the two together. */
+const USED_BY_OTHERS = 0o077;
 
 export type Users = ReadonlyMap<string, PasswordHash>;
 
@@ -71,24 +71,9 @@ export function withoutUser(text: string, name: string): string | null {
   return kept.length === lines.length ? null : kept.join('\n');
 }
 
-/** @throws LockstepError LOCKSTEP_USERS_UNREADABLE, LOCKSTEP_USERS_MALFORMED */
+/** @throws LockstepError LOCKSTEP_USERS_UNREADABLE, LOCKSTEP_USERS_EXPOSED (group or others may read or change it; not on Windows), LOCKSTEP_USERS_MALFORMED */
 export async function readUsers(file: string): Promise<Users> {
   return parseUsers(await readText(file), file);
-}
-
-/**
- * Whether users of the machine other than the file's owner could give themselves access: by changing the file (owner's group
- * or others), or by reading it and guessing the passwords (others; the group may, so that a service can have a group of its own).
- * Resolves with what is wrong, in words with the remedy, or `null`. On Windows always `null`: rights are not to be seen there.
- * @throws LockstepError LOCKSTEP_USERS_UNREADABLE
- */
-export async function userFileExposure(file: string): Promise<string | null> {
-  if (process.platform === 'win32') return null;
-  const { mode } = await status(file);
-  const shown = (mode & 0o777).toString(8).padStart(3, '0');
-  if ((mode & CHANGED_BY_OTHERS) !== 0) return `the user file ${file} can be changed by other users (mode ${shown}); run \`chmod 600 ${file}\``;
-  if ((mode & READ_BY_OTHERS) !== 0) return `the user file ${file} can be read by other users (mode ${shown}); run \`chmod 600 ${file}\``;
-  return null;
 }
 
 /** What changes when the file is changed or replaced. @throws LockstepError LOCKSTEP_USERS_UNREADABLE */
@@ -97,7 +82,7 @@ export async function userFileVersion(file: string): Promise<string> {
   return `${ino}.${size}.${mtimeMs}.${ctimeMs}`;
 }
 
-async function status(file: string): Promise<{ ino: number; size: number; mtimeMs: number; ctimeMs: number; mode: number }> {
+async function status(file: string): Promise<Stats> {
   try {
     return await files.stat(file);
   } catch (error) {
@@ -106,13 +91,21 @@ async function status(file: string): Promise<{ ino: number; size: number; mtimeM
 }
 
 async function readText(file: string): Promise<string> {
-  const { size } = await status(file);
+  const stats = await status(file);
+  if (!stats.isFile()) throw unreadable(file, new Error('it is not a file'));
+  const { size, mode } = stats;
+  if (process.platform !== 'win32' && (mode & USED_BY_OTHERS) !== 0) throw exposed(file, mode);
   if (size > USER_FILE_BYTES_MAX) throw unreadable(file, new Error(`it has ${size} bytes; ${USER_FILE_BYTES_MAX} are allowed`));
   try {
     return await files.readFile(file, 'utf8');
   } catch (error) {
     throw unreadable(file, error);
   }
+}
+
+function exposed(file: string, mode: number): LockstepError {
+  const shown = (mode & 0o777).toString(8).padStart(3, '0');
+  return new LockstepError('LOCKSTEP_USERS_EXPOSED', `the user file ${file} can be used by others (mode ${shown})`, `Run \`chmod 600 ${file}\`, and change the passwords if others may have read it.`);
 }
 
 function unreadable(file: string, error: unknown): LockstepError {

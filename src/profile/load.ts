@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { LockstepError } from '../core/errors.js';
 import type { ServerId } from '../core/identity.js';
-import { privateFileTrouble, readToken, secretFileTrouble, systemText } from './private-file.js';
+import { privateFileTrouble, readToken, secretFileTrouble, systemText, usersFileTrouble } from './private-file.js';
 import type { ProfileValues } from './keys.js';
 import type { Profile } from './profile.js';
 import { PROBLEMS_MAX, ProfileError } from './problem.js';
@@ -136,7 +136,7 @@ function fileProblems(profile: Profile, locate: Locate): Problem[] {
   };
   look('ha.secretFile', profile.ha.secretFile, secretFileTrouble);
   look('admin.tokenFile', profile.admin.tokenFile, (path) => thrownBy(() => readToken(path)));
-  look('mqtt.usersFile', profile.mqtt.usersFile, privateFileTrouble);
+  look('mqtt.usersFile', profile.mqtt.usersFile, usersFileTrouble);
   look('mqtt.tlsKeyFile', profile.mqtt.tlsKeyFile, privateFileTrouble);
   look('mqtt.tlsCertificateFile', profile.mqtt.tlsCertificateFile, certificateTrouble);
   return problems.sort(byLine);

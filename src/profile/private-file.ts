@@ -2,6 +2,8 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { LockstepError } from '../core/errors.js';
 
 const PRIVATE_FILE_BYTES_MAX = 1024 * 1024;
+/** A user file may be as long as the broker reads one (src/adapters/user-file.ts). */
+const USERS_FILE_BYTES_MAX = 16 * 1024 * 1024;
 const SECRET_CHARACTERS_MIN = 32;
 const TOKEN_CHARACTERS_MIN = 16;
 
@@ -9,7 +11,7 @@ const TOKEN_CHARACTERS_MIN = 16;
  * What is wrong with a file that only this server's user may read; `null` when nothing is. On Windows, which has no such
  * permission bits, only presence and kind are looked at.
  */
-export function privateFileTrouble(path: string): string | null {
+export function privateFileTrouble(path: string, bytesMax: number = PRIVATE_FILE_BYTES_MAX): string | null {
   let stat;
   try {
     stat = statSync(path);
@@ -18,11 +20,16 @@ export function privateFileTrouble(path: string): string | null {
     return `${path} cannot be read: ${systemText(error)}`;
   }
   if (!stat.isFile()) return `${path} is not a file`;
-  if (stat.size > PRIVATE_FILE_BYTES_MAX) return `${path} has ${stat.size} bytes; ${PRIVATE_FILE_BYTES_MAX} are allowed`;
+  if (stat.size > bytesMax) return `${path} has ${stat.size} bytes; ${bytesMax} are allowed`;
   if (process.platform !== 'win32' && (stat.mode & 0o077) !== 0) {
     return `${path} can be used by others (mode ${(stat.mode & 0o777).toString(8).padStart(3, '0')}); run chmod 600 on it`;
   }
   return null;
+}
+
+/** What is wrong with the user file, as far as a reading of it by the broker would find it without a look at its lines; `null` when nothing is. */
+export function usersFileTrouble(path: string): string | null {
+  return privateFileTrouble(path, USERS_FILE_BYTES_MAX);
 }
 
 /** What is wrong with the pair's secret file, as far as can be told before it is used; `null` when nothing is. */

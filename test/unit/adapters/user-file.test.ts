@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { hashPassword } from '../../../src/adapters/password.js';
 import { UserFileAuthenticator } from '../../../src/adapters/user-file-authenticator.js';
 import type { UserFileLimits } from '../../../src/adapters/user-file-authenticator.js';
-import { parseUsers, readUsers, userFileExposure, userNameProblem, withUser, withoutUser } from '../../../src/adapters/user-file.js';
+import { parseUsers, readUsers, userNameProblem, USER_FILE_BYTES_MAX, withUser, withoutUser } from '../../../src/adapters/user-file.js';
+import { usersFileTrouble } from '../../../src/profile/private-file.js';
 import type { Verdict } from '../../../src/ports/authenticator.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -53,21 +54,31 @@ describe('the text of a user file', () => {
 describe('the file', () => {
   test('that is not there', async () => {
     await expect(readUsers(file)).rejects.toMatchObject({ code: 'LOCKSTEP_USERS_UNREADABLE' });
-    await expect(userFileExposure(file)).rejects.toMatchObject({ code: 'LOCKSTEP_USERS_UNREADABLE' });
   });
 
   test.each([
-    [0o600, null],
-    [0o640, null],
-    [0o644, /read by other users \(mode 644\)/],
-    [0o660, /changed by other users/],
-    [0o602, /changed by other users/],
-  ])('of mode %o', async (mode, problem) => {
-    writeFileSync(file, '');
+    [0o600, true], [0o400, true], [0o640, false], [0o644, false], [0o660, false], [0o602, false],
+  ])('of mode %o: the profile, which is looked at by a start, and a later reading say the same', async (mode, mayBeUsed) => {
+    writeFileSync(file, `ann:${HASH}\n`);
     chmodSync(file, mode);
-    const exposure = await userFileExposure(file);
-    if (problem === null) expect(exposure).toBeNull();
-    else expect(exposure).toMatch(problem);
+    const read = readUsers(file).then(() => null, (error: unknown) => error);
+    if (mayBeUsed) expect(await read).toBeNull();
+    else expect(await read).toMatchObject({ code: 'LOCKSTEP_USERS_EXPOSED', message: `the user file ${file} can be used by others (mode ${mode.toString(8)})`, remedy: expect.stringContaining(`chmod 600 ${file}`) as string });
+    expect(usersFileTrouble(file) === null).toBe(mayBeUsed);
+  });
+
+  test('of any size that one of them takes, the other takes', async () => {
+    const line = `# ${'x'.repeat(1022)}\n`;
+    writeFileSync(file, line.repeat(USER_FILE_BYTES_MAX / line.length | 0), { mode: 0o600 });
+    expect(usersFileTrouble(file)).toBeNull();
+    await expect(readUsers(file)).resolves.toEqual(new Map());
+    writeFileSync(file, 'x'.repeat(USER_FILE_BYTES_MAX + 1));
+    expect(usersFileTrouble(file)).toContain('are allowed');
+    await expect(readUsers(file)).rejects.toMatchObject({ code: 'LOCKSTEP_USERS_UNREADABLE' });
+  });
+
+  test('that is a folder', async () => {
+    await expect(readUsers(folder)).rejects.toMatchObject({ code: 'LOCKSTEP_USERS_UNREADABLE', message: expect.stringContaining('is not a file') as string });
   });
 });
 
@@ -138,6 +149,21 @@ describe('UserFileAuthenticator', () => {
     await write({ ann: 'b' });
     clock.advance(1_000);
     expect(await ask('ann', 'b')).toEqual(accepted('ann'));
+  });
+
+  test('a changed file that others can read is refused as a start would, until it is private again', async () => {
+    const { clock, log, ask, write } = await rig({ ann: 'a' });
+    await write({ ann: 'new' });
+    chmodSync(file, 0o644);
+    clock.advance(1_000);
+    expect(await ask('ann', 'new')).toEqual(wrong);
+    expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    clock.advance(1_000);
+    expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    expect(log.from('error')).toEqual([`the user file ${file} can be used by others (mode 644); the 1 users read before stay valid. Run \`chmod 600 ${file}\`, and change the passwords if others may have read it.`]);
+    chmodSync(file, 0o600);
+    clock.advance(1_000);
+    expect(await ask('ann', 'new')).toEqual(accepted('ann'));
   });
 
   test('more logins at once than may wait are answered busy; the same login many times is one', async () => {
