@@ -4,6 +4,7 @@ import type { AdminOptions } from './server.js';
 
 const PATHS_MAX = 1_000;
 const TEXT_CHARS_MAX = 4_096;
+const NAME_CHARS_LOGGED = 80;
 const REMEDY = 'See "lockstep repo status" for the repositories and their kept versions, here and at the other server.';
 
 /**
@@ -18,9 +19,13 @@ export function serveRepositories(app: FastifyInstance, { repositories, log }: P
       const message = `a repository can be asked for sync, diff, verify, or restore with a version; not for ${JSON.stringify(ask.slice(0, 40))} with this body`;
       return await reply.status(400).send({ error: { code: 'LOCKSTEP_ADMIN_REQUEST', message, remedy: 'Send {"checksum": false}, or {"version": "…", "paths": null} for restore.' } });
     }
-    log.write('info', `Asked for a ${ask} of the repository ${name.slice(0, 80)} by an operator`, { command: `repository ${ask}`, repository: name });
+    log.write('info', `Asked for a ${ask} of the repository ${name.slice(0, NAME_CHARS_LOGGED)} by an operator`, { command: `repository ${ask}`, repository: name });
     const result = repositories.ask(name, command);
-    if (result.kind === 'refused') return await reply.status(409).send({ error: { code: 'LOCKSTEP_COMMAND_REFUSED', message: result.why, remedy: REMEDY } });
+    if (result.kind === 'refused') {
+      const code = 'LOCKSTEP_COMMAND_REFUSED';
+      log.write('warn', `Refused the ${ask} of the repository ${name.slice(0, NAME_CHARS_LOGGED)} that an operator asked for: ${result.why}`, { command: `repository ${ask}`, repository: name, code });
+      return await reply.status(409).send({ error: { code, message: result.why, remedy: REMEDY } });
+    }
     return await reply.status(202).send({ id: result.id });
   });
   app.get<{ Params: { id: string } }>('/repositories/tasks/:id', async (request, reply) => {

@@ -98,12 +98,14 @@ function takeCommands(app: FastifyInstance, options: AdminOptions): void {
     const result = await options.command(command);
     if (result.kind === 'done') return reply.status(200).send({ message: result.message });
     const { code, message, remedy } = result;
+    options.log.write('warn', `Refused the ${command.name} that an operator asked for: ${message}`, { command: command.name, code });
     return reply.status(409).send({ error: { code, message, remedy } });
   };
   app.post('/stop', (_request, reply) => run(reply, { name: 'stop' }));
   app.post('/switchover', (_request, reply) => run(reply, { name: 'switchover' }));
   app.post('/promote', (request, reply) => {
     if (!acceptsDataLoss(request)) {
+      options.log.write('warn', 'Refused the promote that an operator asked for: the loss that it can mean was not accepted', { command: 'promote', code: 'LOCKSTEP_PROMOTE_NOT_ACCEPTED' });
       const message = 'promotion can lose acknowledged messages that only the other server has, and that was not accepted';
       return reply.status(400).send({ error: { code: 'LOCKSTEP_PROMOTE_NOT_ACCEPTED', message, remedy: 'See what /status says of the other server; then lockstep promote --accept-data-loss.' } });
     }

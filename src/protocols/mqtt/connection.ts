@@ -79,7 +79,7 @@ export class MqttConnection implements ClientHandler, Watched {
       named: (clientId) => {
         this.clientId = clientId;
       },
-      report: (key, level, what, fields) => this.report(key, level, what, fields),
+      report: (key, level, what, fields, who) => this.report(key, level, what, fields, who),
       admitted: (connect, clientId, user) => this.open(connect, clientId, user),
       refused: (code) => this.refuse(code),
       broken: (fault) => this.fault(fault),
@@ -310,7 +310,7 @@ export class MqttConnection implements ClientHandler, Watched {
       return;
     }
     this.part('none');
-    this.report(`refused-${submitted.reason}`, submitted.reason === 'not-serving' ? 'debug' : 'warn', `is refused: ${submitted.detail}`);
+    this.report(`refused-${submitted.reason}`, submitted.reason === 'not-serving' ? 'debug' : 'warn', `is refused: ${submitted.detail}`, {}, user ?? clientId);
     if (submitted.reason === 'not-serving') this.cut(submitted.detail);
     else this.refuse(ConnackCode.unavailable);
   }
@@ -411,8 +411,14 @@ export class MqttConnection implements ClientHandler, Watched {
     this.shared.rounds.remove(this);
   }
 
-  private report(key: string, level: LogLevel, what: string, fields?: Readonly<Record<string, unknown>>): void {
+  /** With `who`, a name that the client gave, the line is one about that name at this address; otherwise one of its kind. */
+  private report(key: string, level: LogLevel, what: string, fields: Readonly<Record<string, unknown>> = {}, who: string | null = null): void {
     const name = this.clientId === null ? `MQTT client at ${this.stream.remote}` : `MQTT client ${quoted(this.clientId)} at ${this.stream.remote}`;
-    this.shared.log.write(`mqtt-${key}`, level, `${name} ${what}`, { client: this.clientId, remote: this.stream.remote, ...fields });
+    this.shared.log.write(`mqtt-${key}`, level, `${name} ${what}`, { client: this.clientId, remote: this.stream.remote, ...fields }, who === null ? null : `${hostOf(this.stream.remote)} ${who}`);
   }
+}
+
+/** Without the port, which is another one each time. */
+function hostOf(remote: string): string {
+  return remote.slice(0, Math.max(0, remote.lastIndexOf(':')));
 }

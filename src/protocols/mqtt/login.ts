@@ -13,7 +13,8 @@ export interface LoginWorld {
   readonly remote: string;
   /** The client's id is known: lines of the log may name it. */
   named(clientId: string): void;
-  report(key: string, level: LogLevel, what: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** `who` gave a name, at this address: lines about one do not hide those about another. */
+  report(key: string, level: LogLevel, what: string, fields: Readonly<Record<string, unknown>>, who: string): void;
   /** The client may be connected under this id. */
   admitted(connect: ConnectPacket, clientId: string, user: string | null): void;
   /** The client is to be told, and the connection to be ended. */
@@ -32,6 +33,8 @@ export class Login {
   private stage: 'connect' | 'judging' | 'refusing' | 'over' = 'connect';
   private deadline: number;
   private refusal: ConnackCode = ConnackCode.notAuthorized;
+  /** As which user, or else as which client, it wants to log in. */
+  private name = '';
 
   constructor(
     private readonly shared: MqttShared,
@@ -66,6 +69,7 @@ export class Login {
     this.stage = 'judging';
     this.deadline = shared.clock.monotonic() + shared.limits.connectTimeoutMs;
     const { user, password } = connect;
+    this.name = user ?? connect.clientId;
     shared.authenticator.authenticate({ clientId, user, password, remote: world.remote }).then(
       (verdict) => this.judged(connect, clientId, verdict),
       (error: unknown) => {
@@ -93,7 +97,7 @@ export class Login {
       this.refuse(ConnackCode.unavailable, 'too many logins wait to be judged');
     } else {
       const user = connect.user === null ? 'without a user name' : `as user ${quoted(connect.user)}`;
-      this.world.report('login', 'warn', `failed to log in ${user}: ${verdict.reason}`, { user: connect.user });
+      this.world.report('login', 'warn', `failed to log in ${user}: ${verdict.reason}`, { user: connect.user }, this.name);
       this.stage = 'refusing';
       this.refusal = REFUSALS[verdict.reason];
       this.deadline = this.shared.clock.monotonic() + this.shared.limits.failedLoginDelayMs;
@@ -101,7 +105,7 @@ export class Login {
   }
 
   private refuse(code: ConnackCode, why: string): void {
-    this.world.report(`connack-${code}`, 'warn', `is refused (CONNACK ${code}): ${why}`);
+    this.world.report(`connack-${code}`, 'warn', `is refused (CONNACK ${code}): ${why}`, {}, this.name);
     this.answer(code);
   }
 

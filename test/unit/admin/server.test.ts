@@ -3,6 +3,7 @@ import type { Command, CommandResult } from '../../../src/admin/commands.js';
 import { createAdmin } from '../../../src/admin/server.js';
 import type { AdminOptions, AdminServer } from '../../../src/admin/server.js';
 import type { ServerStatus } from '../../../src/admin/status.js';
+import { FakeLog } from '../support/fake-log.js';
 import { exampleStatus } from './example-status.js';
 
 interface Reply {
@@ -77,6 +78,26 @@ describe('questions', () => {
     const reply = await ask('GET', '/status');
     expect(reply.status).toBe(500);
     expect(JSON.stringify(reply.body)).not.toContain('private detail');
+  });
+});
+
+describe('the log', () => {
+  it('a refusal and its reason are in the log, behind what was asked', async () => {
+    const log = new FakeLog();
+    await start(() => exampleStatus(), { log });
+    answer = async () => ({ kind: 'refused', code: 'LOCKSTEP_COMMAND_REFUSED', message: 'a switchover needs this server ACTIVE; it is PASSIVE', remedy: 'See status.' });
+    await ask('POST', '/switchover', '{}');
+    await ask('POST', '/promote', '{}');
+    await ask('POST', '/repositories/stock/sync', '{}');
+    expect(log.from('info')).toEqual([
+      'Asked for switchover by an operator',
+      'Refused the switchover that an operator asked for: a switchover needs this server ACTIVE; it is PASSIVE',
+      'Refused the promote that an operator asked for: the loss that it can mean was not accepted',
+      'Asked for a sync of the repository stock by an operator',
+      'Refused the sync of the repository stock that an operator asked for: there is no repository',
+    ]);
+    expect(log.from('warn')).toHaveLength(3);
+    expect(log.lines[1]?.fields).toEqual({ command: 'switchover', code: 'LOCKSTEP_COMMAND_REFUSED' });
   });
 });
 

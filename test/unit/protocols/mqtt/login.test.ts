@@ -72,6 +72,17 @@ describe('login', () => {
     expect(client.stream.closedBy).toMatch(/reserved flags 6/);
   });
 
+  test('refused logins of one user do not hide those of another', async () => {
+    const judge = new Judge();
+    const rig = new Rig({}, judge);
+    for (const username of ['ann', 'bob', 'ann', 'ann', 'eve']) {
+      await rig.raw().connect({ username, password: Buffer.from('wrong') });
+      judge.answer({ kind: 'refused', reason: 'bad-credentials' });
+      await settle();
+    }
+    expect(rig.log.from('warn').map((line) => /as user "(\w+)"/.exec(line)?.[1])).toEqual(['ann', 'bob', 'eve']);
+  });
+
   test('busy is CONNACK 3, at once', async () => {
     const judge = new Judge();
     const rig = new Rig({}, judge);
