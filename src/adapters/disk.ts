@@ -69,6 +69,10 @@ export class NodeDisk implements Disk {
     return new NodeFile(await open(this.at(path), flags, PRIVATE_FILE));
   }
 
+  place(path: string): string {
+    return join(this.root, path);
+  }
+
   async freeBytes(): Promise<number> {
     const { bavail, bsize } = await statfs(this.root);
     return bavail * bsize;

@@ -18,6 +18,8 @@ export interface Disk {
   syncFolder(path: string): Promise<void>;
   /** `create`: must not exist. `write`: must exist. */
   open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile>;
+  /** Where that is on this machine, for messages: an absolute path. Of any text; never throws. */
+  place(path: string): string;
   /** Bytes that can still be written, as the file system says. */
   freeBytes(): Promise<number>;
 }

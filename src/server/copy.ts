@@ -179,7 +179,10 @@ export class Copy {
       this.live = null;
       const beyond = this.journal.head.position - point.position;
       const folder = await this.journal.truncateAfter(point.position);
-      if (folder !== null) this.tools.log.write('warn', `Moved to ${folder}: ${counted(beyond, 'record')} beyond position ${point.position}, which the leader's log does not have`, { folder, records: beyond });
+      if (folder !== null) {
+        const place = this.tools.disk.place(folder);
+        this.tools.log.write('warn', `Moved to ${place}: ${counted(beyond, 'record')} beyond position ${point.position}, which the leader's log does not have`, { folder: place, records: beyond });
+      }
       for (const snapshot of this.shelf.all.filter((one) => one.head.point.position > point.position)) await this.shelf.discard(snapshot);
       await this.rebuildTo(point.position, 'Winding the state back');
     });
@@ -309,14 +312,15 @@ export class Copy {
     for (const snapshot of this.shelf.all.slice()) {
       const { point } = snapshot.head;
       if (samePoint(point, await this.journal.pointAt(point.position))) continue;
-      this.tools.log.write('warn', `Snapshot ${snapshot.path} does not belong to this log and is removed`);
+      this.tools.log.write('warn', `Snapshot ${this.tools.disk.place(snapshot.path)} does not belong to this log and is removed`);
       await this.shelf.discard(snapshot);
     }
   }
 
   private async quarantine(base: LogPoint, newId: boolean): Promise<void> {
     const before = this.journal.head;
-    const folder = await this.journal.restart(base, newId);
+    const moved = await this.journal.restart(base, newId);
+    const folder = moved === null ? null : this.tools.disk.place(moved);
     if (folder !== null) this.tools.log.write('warn', `The log up to position ${before.position} was moved to ${folder}`, { folder, position: before.position });
     if (newId) this.tools.log.write('warn', `The journal begins anew under the id ${this.journal.id}`);
   }

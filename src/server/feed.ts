@@ -249,8 +249,8 @@ export class Feed {
   }
 
   private async sendFile(file: DiskFile, snapshot: ShelvedSnapshot): Promise<void> {
-    const { checksum } = this.tools;
-    const check = new SnapshotCheck(snapshot.path, checksum);
+    const { checksum, disk } = this.tools;
+    const check = new SnapshotCheck(disk.place(snapshot.path), checksum);
     this.offer('snapshot', snapshot.head.point, snapshot.bytes);
     for (let offset = 0; offset < snapshot.bytes; ) {
       const bytes = await file.read(offset, Math.min(SNAPSHOT_CHUNK_BYTES, snapshot.bytes - offset));

@@ -43,8 +43,8 @@ async function openOrPutAside(ports: Needs, config: BrokerConfig): Promise<{ jou
     const code = codeOf(error);
     if (!(error instanceof LockstepError) || (code !== 'LOCKSTEP_JOURNAL_META_MISSING' && code !== 'LOCKSTEP_JOURNAL_META_DAMAGED')) throw error;
     const aside = await putAside(ports);
-    const lost = `${describe(error)}; the old log was moved to ${aside}`;
-    log.write('error', `The journal has lost its id: ${lost}`, { code, aside });
+    const lost = `${describe(error)}; the old log was moved to ${disk.place(aside)}`;
+    log.write('error', `The journal has lost its id: ${lost}`, { code, aside: disk.place(aside) });
     return { journal: await open(), lost };
   }
 }
@@ -56,7 +56,7 @@ async function putAside({ disk, log }: Needs): Promise<string> {
   await disk.makeFolder(aside);
   for (const name of await disk.list(JOURNAL_FOLDER)) {
     await disk.rename(`${JOURNAL_FOLDER}/${name}`, `${aside}/${name}`).catch((error: unknown) => {
-      log.write('warn', `${JOURNAL_FOLDER}/${name} stays where it is: ${describe(error)}`);
+      log.write('warn', `${disk.place(`${JOURNAL_FOLDER}/${name}`)} stays where it is: ${describe(error)}`);
     });
   }
   await disk.syncFolder(aside);

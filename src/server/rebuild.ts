@@ -106,12 +106,13 @@ export async function loadSnapshot(
   const index = new PayloadIndex();
   const heads: SnapshotHead[] = [];
   let begun = false;
+  const place = tools.disk.place(path);
   const file = await tools.disk.open(path, 'read');
   try {
-    await scanSnapshot(file, path, tools.checksum, {
+    await scanSnapshot(file, place, tools.checksum, {
       head: (head) => heads.push(head),
       entry: (entry, message) => {
-        if (begun && replica.core.restored) throw damaged(path, 0, 'its state goes on behind its end');
+        if (begun && replica.core.restored) throw damaged(place, 0, 'its state goes on behind its end');
         begun = true;
         replica.core.restoreEntry(entry);
         if (message !== null) index.add(message.id, message);
@@ -124,11 +125,11 @@ export async function loadSnapshot(
   } finally {
     await file.close();
   }
-  if (!replica.core.restored) throw damaged(path, 0, 'its state is not whole');
+  if (!replica.core.restored) throw damaged(place, 0, 'its state is not whole');
   const head = heads[0];
-  if (head === undefined) throw damaged(path, 0, 'no head');
+  if (head === undefined) throw damaged(place, 0, 'no head');
   const digest = replica.core.digest();
-  if (digest !== head.digest) throw damaged(path, 0, `its state has digest ${digest}; its head says ${head.digest}`);
+  if (digest !== head.digest) throw damaged(place, 0, `its state has digest ${digest}; its head says ${head.digest}`);
   replica.restoredAt(head.point.position);
   return { replica, index, head };
 }

@@ -105,7 +105,7 @@ export class SnapshotShelf {
   condemn(snapshot: ShelvedSnapshot, error: unknown): void {
     if (!this.snapshots.includes(snapshot) || this.damagedPaths.has(snapshot.path)) return;
     this.damagedPaths.add(snapshot.path);
-    this.log.write('error', `Snapshot ${snapshot.path} cannot be used: ${describe(error)}`, { code: codeOf(error) });
+    this.log.write('error', `Snapshot ${this.disk.place(snapshot.path)} cannot be used: ${describe(error)}`, { code: codeOf(error) });
   }
 
   /** Removes one that speaks of another log, or is not needed. */
@@ -168,8 +168,8 @@ export class SnapshotShelf {
     // What does not lie in one piece is read by itself.
     const whole = from + length > PIECE_BYTES;
     const bytes = whole ? await this.fetch(path, offset, length) : (await this.piece(path, number)).subarray(from, from + length);
-    if (bytes.length !== length) throw damaged(path, offset, 'it ends within a payload');
-    if (this.checksum(bytes, 0) >>> 0 !== sum) throw damaged(path, offset, 'a payload with a wrong checksum');
+    if (bytes.length !== length) throw damaged(this.disk.place(path), offset, 'it ends within a payload');
+    if (this.checksum(bytes, 0) >>> 0 !== sum) throw damaged(this.disk.place(path), offset, 'a payload with a wrong checksum');
     // A copy: the view would keep its piece in memory.
     return whole ? bytes : bytes.slice();
   }
@@ -208,9 +208,9 @@ export class SnapshotShelf {
     let file: DiskFile | null = null;
     try {
       file = await this.disk.open(path, 'read');
-      const head = await readSnapshotHead(file, path, this.checksum);
+      const head = await readSnapshotHead(file, this.disk.place(path), this.checksum);
       if (head.cluster !== this.cluster) {
-        this.log.write('warn', `Snapshot ${path} belongs to cluster "${head.cluster}" and is left alone`);
+        this.log.write('warn', `Snapshot ${this.disk.place(path)} belongs to cluster "${head.cluster}" and is left alone`);
         return;
       }
       const bytes = await file.size();
@@ -218,8 +218,8 @@ export class SnapshotShelf {
       this.snapshots.push({ path, head, bytes });
       this.snapshots.sort((a, b) => a.head.point.position - b.head.point.position);
     } catch (error) {
-      if (isPassing(error)) throw unreadable(path, error);
-      this.log.write('warn', `Snapshot ${path} cannot be used: ${describe(error)}`);
+      if (isPassing(error)) throw unreadable(this.disk.place(path), error);
+      this.log.write('warn', `Snapshot ${this.disk.place(path)} cannot be used: ${describe(error)}`);
     } finally {
       if (file !== null) await file.close();
     }
@@ -229,7 +229,7 @@ export class SnapshotShelf {
     try {
       await this.disk.remove(path);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') this.log.write('warn', `Snapshot ${path} cannot be removed: ${describe(error)}`);
+      if (codeOf(error) !== 'ENOENT') this.log.write('warn', `Snapshot ${this.disk.place(path)} cannot be removed: ${describe(error)}`);
     }
   }
 }

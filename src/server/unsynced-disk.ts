@@ -28,6 +28,9 @@ export class UnsyncedDisk implements Disk {
   syncFolder(path: string): Promise<void> {
     return this.disk.syncFolder(path);
   }
+  place(path: string): string {
+    return this.disk.place(path);
+  }
   freeBytes(): Promise<number> {
     return this.disk.freeBytes();
   }

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import type { Disk, DiskFile } from '../../src/ports/disk.js';
 
 /** A disk under test, empty, and how to let it work. */
@@ -132,6 +133,13 @@ export function diskContract(name: string, make: () => Promise<DiskFixture>): vo
       await run(disk.replaceFile('f', bytes('x')));
       await run(disk.remove('f'));
       expect(await run(disk.list('.'))).toEqual([]);
+    });
+
+    test('a place is an absolute path, whatever is asked for', () => {
+      for (const path of ['a', 'a/b.segment', 'a:b']) {
+        expect(isAbsolute(disk.place(path))).toBe(true);
+        expect(disk.place(path).endsWith(`/${path}`)).toBe(true);
+      }
     });
 
     test('free bytes are a number', async () => {

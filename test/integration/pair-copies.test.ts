@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { lockstep } from './support/cli.js';
 import { pairTest } from './support/pair.js';
 import { corruptJournal, newestQuarantine, wipeBroker } from './support/damage.js';
@@ -53,7 +54,10 @@ describe("a server's copy is gone or damaged", () => {
     const now = await pair.inStep();
     expect(now.active).toBe(active);
     expect((await passive.status())?.journal?.damage).toBeNull();
-    const quarantined = await lockstep('journal', 'inspect', await newestQuarantine(passive));
+    const folder = await newestQuarantine(passive);
+    expect(isAbsolute(folder)).toBe(true);
+    await passive.says(`was moved to ${folder}`, before);
+    const quarantined = await lockstep('journal', 'inspect', folder);
     expect(quarantined.out).toMatch(/\d+ records/);
     expect(quarantined.err).toContain(at.segment);
     await pair.switchOver(active);

@@ -119,6 +119,10 @@ export class SimulatedDisk implements Disk {
     });
   }
 
+  place(path: string): string {
+    return `/${path}`;
+  }
+
   freeBytes(): Promise<number> {
     return this.perform('read', '', () => Math.max(0, Math.min(this.image.capacityBytes, Number.MAX_SAFE_INTEGER) - this.image.usedBytes));
   }

@@ -7,7 +7,7 @@ import { GROUP_HEADER_BYTES, stampOf, writeGroupHeader, type GroupHeader } from 
 import type { Scan } from '../../core/journal/scan.js';
 import { encodeSegmentHeader, segmentName } from '../../core/journal/segment.js';
 import { encodeText } from '../../core/wire/bytes.js';
-import { pathIn, type JournalContext } from './context.js';
+import { pathIn, placeOf, type JournalContext } from './context.js';
 import { codeOf, createSynced, removeIfThere, syncFile, writeFully } from './files.js';
 import { META_NAME, writeMeta, type BeginChange, type CutChange, type JournalMeta } from './meta.js';
 import { Roller } from './roller.js';
@@ -114,7 +114,7 @@ async function toBeCut(context: JournalContext, segment: string): Promise<DiskFi
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
     // What was to be kept of it was acknowledged, and is gone.
-    throw metaDamaged(pathIn(context, META_NAME), `segment ${segment}, which was about to be cut, is not there`, error);
+    throw metaDamaged(placeOf(context, META_NAME), `segment ${segment}, which was about to be cut, is not there`, error);
   }
 }
 

@@ -24,6 +24,11 @@ export function pathIn(context: JournalContext, name: string): string {
   return `${context.folder}/${name}`;
 }
 
+/** The journal's folder, or a file in it, for messages: an absolute path. */
+export function placeOf({ disk, folder }: JournalContext, name: string | null = null): string {
+  return disk.place(name === null ? folder : `${folder}/${name}`);
+}
+
 export function scannerFor(context: JournalContext, id: JournalId): SegmentScanner {
   return new SegmentScanner(context.codec, stampOf(id, context.codec.checksum));
 }

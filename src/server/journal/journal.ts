@@ -6,7 +6,7 @@ import { GROUP_HEADER_BYTES, readGroupHeader, stampOf } from '../../core/journal
 import type { Epoch, Journal, JournalHandlers, RecordRun } from './api.js';
 import { carryOut, cutAt, newQuarantine, restBeyond } from './change.js';
 import { Committer } from './committer.js';
-import { pathIn, scannerFor, type JournalContext } from './context.js';
+import { pathIn, placeOf, scannerFor, type JournalContext } from './context.js';
 import { readWhole, reasonOf } from './files.js';
 import { GroupQueue } from './group-queue.js';
 import { writeMeta, type JournalMeta } from './meta.js';
@@ -188,7 +188,7 @@ export class FileJournal implements Journal {
         await (this.damage === null ? committer?.finish() : committer?.abandon());
       } catch (error) {
         await committer?.abandon();
-        throw committer?.waitsFor != null ? diskFull(this.context.folder, this.queue.pendingBytes) : error;
+        throw committer?.waitsFor != null ? diskFull(placeOf(this.context), this.queue.pendingBytes) : error;
       } finally {
         await this.reader.forget();
         await this.roller.discard();
@@ -201,7 +201,7 @@ export class FileJournal implements Journal {
     assert(!this.closed && this.changing === 0 && this.committer !== null, 'a record is appended to a journal that is closed or being changed');
     if (!this.fits(bytes)) {
       const { pendingBytes } = this.queue;
-      throw this.full ? diskFull(this.context.folder, pendingBytes) : diskBehind(this.context.folder, pendingBytes);
+      throw this.full ? diskFull(placeOf(this.context), pendingBytes) : diskBehind(placeOf(this.context), pendingBytes);
     }
     return this.committer;
   }
@@ -219,7 +219,7 @@ export class FileJournal implements Journal {
     if (this.damage !== null) return;
     this.damage = reason;
     this.committer?.stop(reason);
-    this.context.log.write('error', `The journal has failed: ${reason}`, { folder: this.context.folder, damage: reason });
+    this.context.log.write('error', `The journal has failed: ${reason}`, { folder: placeOf(this.context), damage: reason });
     this.handlers.failed(reason);
     // So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too.
     this.inTurn(() => this.saveMeta({ ...this.meta, failed: reason })).catch(() => undefined);
@@ -232,7 +232,7 @@ export class FileJournal implements Journal {
       durable: (position) => this.handlers.durable(position),
       failed: (reason) => this.fail(reason),
       room: (why) => {
-        const { folder } = this.context;
+        const folder = placeOf(this.context);
         if (why !== null) this.context.log.write('error', `${why.charAt(0).toUpperCase()}${why.slice(1)}: the journal waits`, { folder });
         else this.context.log.write('info', 'There is room on the disk again: the journal goes on', { folder });
         this.handlers.room(why !== null);

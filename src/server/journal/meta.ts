@@ -2,7 +2,7 @@ import { LockstepError } from '../../core/errors.js';
 import type { Checksum, LogPoint } from '../../core/journal/envelope.js';
 import type { JournalId } from '../../core/identity.js';
 import { decodeText, encodeText } from '../../core/wire/bytes.js';
-import { pathIn, type JournalContext } from './context.js';
+import { pathIn, placeOf, type JournalContext } from './context.js';
 import { codeOf } from './files.js';
 import { foreign, metaDamaged, newer, unreadable } from './troubles.js';
 
@@ -53,16 +53,16 @@ export interface JournalMeta {
 
 /** @returns `null` when there is none. @throws LockstepError LOCKSTEP_JOURNAL_META_DAMAGED, _NEWER, _FOREIGN, LOCKSTEP_JOURNAL_UNREADABLE when the disk did not let it be read */
 export async function readMeta(context: JournalContext): Promise<JournalMeta | null> {
-  const path = pathIn(context, META_NAME);
+  const [path, place] = [pathIn(context, META_NAME), placeOf(context, META_NAME)];
   let bytes: Uint8Array;
   try {
     bytes = await context.disk.readFile(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
-    throw unreadable(path, error);
+    throw unreadable(place, error);
   }
-  const meta = parseMeta(path, bytes, context.codec.checksum);
-  if (meta.cluster !== context.options.cluster) throw foreign(`the journal in ${context.folder} belongs to cluster ${meta.cluster}, not to ${context.options.cluster}`);
+  const meta = parseMeta(place, bytes, context.codec.checksum);
+  if (meta.cluster !== context.options.cluster) throw foreign(`the journal in ${placeOf(context)} belongs to cluster ${meta.cluster}, not to ${context.options.cluster}`);
   return meta;
 }
 
@@ -75,23 +75,23 @@ function sumOf(meta: object, checksum: Checksum): string {
   return checksum(encodeText(JSON.stringify(meta)), 0).toString(16).padStart(8, '0');
 }
 
-function parseMeta(path: string, bytes: Uint8Array, checksum: Checksum): JournalMeta {
+function parseMeta(place: string, bytes: Uint8Array, checksum: Checksum): JournalMeta {
   let all: unknown;
   try {
     all = JSON.parse(decodeText(bytes));
   } catch (error) {
-    throw metaDamaged(path, error instanceof LockstepError || error instanceof Error ? error.message : 'no JSON', error);
+    throw metaDamaged(place, error instanceof LockstepError || error instanceof Error ? error.message : 'no JSON', error);
   }
-  if (!isObject(all)) throw metaDamaged(path, 'it is not an object');
+  if (!isObject(all)) throw metaDamaged(place, 'it is not an object');
   const { sum, ...found } = all;
   const agrees = sum === sumOf(found, checksum);
-  if (typeof found.schema === 'number' && found.schema > META_SCHEMA && (agrees || sum === undefined)) throw newer(`${path} has schema ${found.schema}; this Lockstep reads schema ${META_SCHEMA}`);
-  if (!agrees) throw metaDamaged(path, 'its checksum does not agree with its content');
-  if (found.schema !== META_SCHEMA) throw metaDamaged(path, 'its schema is missing');
-  if (typeof found.id !== 'string' || !/^[0-9a-f]{32}$/.test(found.id)) throw metaDamaged(path, 'its id is not 32 hexadecimal digits');
-  if (typeof found.cluster !== 'string') throw metaDamaged(path, 'its cluster is missing');
-  if (!isPoint(found.base)) throw metaDamaged(path, 'its base is not a point of a log');
-  if (found.change !== undefined && !isChange(found.change)) throw metaDamaged(path, 'its change is not one that this Lockstep knows');
+  if (typeof found.schema === 'number' && found.schema > META_SCHEMA && (agrees || sum === undefined)) throw newer(`${place} has schema ${found.schema}; this Lockstep reads schema ${META_SCHEMA}`);
+  if (!agrees) throw metaDamaged(place, 'its checksum does not agree with its content');
+  if (found.schema !== META_SCHEMA) throw metaDamaged(place, 'its schema is missing');
+  if (typeof found.id !== 'string' || !/^[0-9a-f]{32}$/.test(found.id)) throw metaDamaged(place, 'its id is not 32 hexadecimal digits');
+  if (typeof found.cluster !== 'string') throw metaDamaged(place, 'its cluster is missing');
+  if (!isPoint(found.base)) throw metaDamaged(place, 'its base is not a point of a log');
+  if (found.change !== undefined && !isChange(found.change)) throw metaDamaged(place, 'its change is not one that this Lockstep knows');
   return found as unknown as JournalMeta;
 }
 

@@ -6,7 +6,7 @@ import type { Disk } from '../../ports/disk.js';
 import type { Log } from '../../ports/log.js';
 import type { Random } from '../../ports/random.js';
 import type { Journal } from './api.js';
-import { pathIn, type JournalContext } from './context.js';
+import { placeOf, type JournalContext } from './context.js';
 import { isNoRoom, isPassing, reasonOf } from './files.js';
 import { FileJournal } from './journal.js';
 import { META_SCHEMA, readMeta, writeMeta, type JournalMeta } from './meta.js';
@@ -47,7 +47,7 @@ export async function openJournal(setup: JournalSetup): Promise<Journal> {
   try {
     return await openIn(context);
   } catch (error) {
-    throw isNoRoom(error) ? diskFull(context.folder, 0) : error;
+    throw isNoRoom(error) ? diskFull(placeOf(context), 0) : error;
   }
 }
 
@@ -55,13 +55,13 @@ async function openIn(context: JournalContext): Promise<Journal> {
   const meta = await tidy(context, (await readMeta(context)) ?? (await createMeta(context)));
   const found = await findLog(context, meta);
   const { damage, active } = await makeReady(context, meta, found);
-  if (damage !== null) context.log.write('error', `The journal is damaged: ${damage}`, { folder: context.folder, damage });
+  if (damage !== null) context.log.write('error', `The journal is damaged: ${damage}`, { folder: placeOf(context), damage });
   return new FileJournal(context, meta, found, damage, active);
 }
 
 async function createMeta(context: JournalContext): Promise<JournalMeta> {
   await context.disk.makeFolder(context.folder);
-  if ((await segmentNames(context)).length > 0) throw metaMissing(context.folder);
+  if ((await segmentNames(context)).length > 0) throw metaMissing(placeOf(context));
   const id = context.random.id() as JournalId;
   const change = { kind: 'begin', move: [], remove: [], quarantine: null } as const;
   const meta: JournalMeta = { schema: META_SCHEMA, id, cluster: context.options.cluster, base: EMPTY_LOG, change };
@@ -77,7 +77,7 @@ async function makeReady(context: JournalContext, meta: JournalMeta, found: Foun
   } catch (error) {
     // A full disk has not lost anything: this copy must not cease to count for it.
     if (isNoRoom(error)) throw error;
-    if (isPassing(error)) throw unreadable(pathIn(context, found.tail.segment.name), error);
+    if (isPassing(error)) throw unreadable(placeOf(context, found.tail.segment.name), error);
     return { damage: `segment ${found.tail.segment.name} could not be made ready: ${reasonOf(error)}`, active: null };
   }
 }

@@ -5,7 +5,7 @@ import type { Scan } from '../../core/journal/scan.js';
 import { baseOfName, decodeSegmentHeader } from '../../core/journal/segment.js';
 import type { Epoch } from './api.js';
 import { carryOut, cutAt, newQuarantine } from './change.js';
-import { pathIn, scannerFor, type JournalContext } from './context.js';
+import { pathIn, placeOf, scannerFor, type JournalContext } from './context.js';
 import { isPassing, readFully, readWhole, reasonOf, removeIfThere, syncFile, writeFully } from './files.js';
 import { writeMeta, type JournalMeta } from './meta.js';
 import { SPARE_NAME, type ActiveSegment } from './roller.js';
@@ -101,11 +101,11 @@ async function cutTorn(context: JournalContext, meta: JournalMeta, tail: FoundTa
   const decided = { ...meta, change };
   await writeMeta(context, decided);
   await carryOut(context, decided);
-  context.log.write('warn', `Journal segment ${segment.name} ended in an unfinished write at offset ${scan.end}; its ${torn.length} bytes were cut off`, {
+  context.log.write('warn', `Journal segment ${placeOf(context, segment.name)} ended in an unfinished write at offset ${scan.end}; its ${torn.length} bytes were cut off`, {
     segment: segment.name,
     offset: scan.end,
     bytes: torn.length,
-    quarantine,
+    quarantine: quarantine === null ? null : placeOf(context, quarantine),
   });
 }
 
@@ -139,14 +139,14 @@ class LogFinder {
     try {
       bytes = await readWhole(this.context.disk, pathIn(this.context, name));
     } catch (error) {
-      if (isPassing(error)) throw unreadable(pathIn(this.context, name), error);
+      if (isPassing(error)) throw unreadable(placeOf(this.context, name), error);
       return `segment ${name} cannot be read: ${reasonOf(error)}`;
     }
     const header = decodeSegmentHeader(bytes, this.meta.id, this.context.codec.checksum);
     if ('kind' in header) {
       const what = `segment ${name}, offset 0: ${header.what}`;
-      if (header.kind === 'foreign') throw foreign(`${what} (journal folder ${this.context.folder})`);
-      if (header.kind === 'newer') throw newer(`${what} (journal folder ${this.context.folder})`);
+      if (header.kind === 'foreign') throw foreign(`${what} (journal folder ${placeOf(this.context)})`);
+      if (header.kind === 'newer') throw newer(`${what} (journal folder ${placeOf(this.context)})`);
       return what;
     }
     if (header.base.position !== baseOfName(name)) return `segment ${name}, offset 0: it begins after position ${header.base.position}, which is not what its name says`;

@@ -102,7 +102,7 @@ describe('a payload that has changed in a snapshot while the server runs', () =>
     rot(one, FIRST_TEN, [last]);
     await fill(world, one, 2_000);
     await world.until(() => snapshots(one).length === 2 && !snapshots(one).includes(last), 'a new snapshot', 5_000);
-    expect(one.log.from('error').join()).toContain(`Snapshot ${last} cannot be used`);
+    expect(one.log.from('error').join()).toContain(`Snapshot /${last} cannot be used`);
     expect(one.status).toMatchObject({ role: 'serve', journal: { damage: null } });
     one.kill();
     await one.start();
@@ -162,7 +162,7 @@ describe.each([
     const damaged = rotState(one);
     follow(one, two, 1);
     await world.until(() => one.status.replication?.phase === 'in-step', 'in step', 3_000);
-    expect(one.log.from('error').join()).toContain(`Snapshot ${damaged} cannot be used`);
+    expect(one.log.from('error').join()).toContain(`Snapshot /${damaged} cannot be used`);
     expect(two.log.from('error')).toEqual([]);
     expect(two.head).toBe(one.head);
     await world.run(1_500);
