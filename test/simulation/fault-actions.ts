@@ -26,6 +26,8 @@ type Undo = () => void;
 type Action = (ground: FaultGround, fault: Fault) => Undo | null;
 
 const SLOWEST_LINK_MS = 20_000;
+const SMALLEST_LIMIT_BYTES = 100;
+const LARGEST_LIMIT_BYTES = 4_000;
 const NORMAL_DELAY = { min: 0.1, max: 0.5 };
 const STUTTER_MS = { low: 20, high: 900 };
 const CLOCK_STEP_MS_MAX = 7_200_000;
@@ -162,6 +164,18 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     };
     set({ min: worst / 4, max: worst });
     return () => set(NORMAL_DELAY);
+  },
+  // A switch on the way takes smaller frames than the two hosts believe: little comes through, much never does.
+  'link-loses-large': ({ network }, { amount }) => {
+    const bytesMax = SMALLEST_LIMIT_BYTES * (LARGEST_LIMIT_BYTES / SMALLEST_LIMIT_BYTES) ** amount;
+    const set = (bytes: number | null): void => {
+      for (const [one, another] of LINKS) {
+        network.limit(one, another, bytes);
+        network.limit(another, one, bytes);
+      }
+    };
+    set(bytesMax);
+    return () => set(null);
   },
   'gateway-cut': (ground, { host }) => {
     ground.gateway.cut(host);

@@ -13,11 +13,13 @@ const OUTAGES: readonly FaultKind[] = ['host-lost-power', 'server-killed', 'mana
 const SECOND_OUTAGE_MS = { low: 4_000, high: 45_000 };
 
 /** What makes one server believe that the other is lost: then roles change, and a second fault meets the change. */
-const PARTINGS: readonly FaultKind[] = ['backchannel-cut', 'backchannel-cut-one-way', 'link-cut', 'link-slow', 'manager-paused', 'host-frozen', 'host-lost-power', 'server-killed', 'broker-killed', 'switchover'];
+const PARTINGS: readonly FaultKind[] = ['backchannel-cut', 'backchannel-cut-one-way', 'link-cut', 'link-slow', 'link-loses-large', 'manager-paused', 'host-frozen', 'host-lost-power', 'server-killed', 'broker-killed', 'switchover'];
 const STUMBLE_MS = { low: 40, high: 8_000 };
 const STUMBLE_AFTER_MS = 6_000;
 const LOCK_TROUBLES: readonly FaultKind[] = ['lock-broken', 'lock-broken', 'lock-stolen'];
 const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
+/** A server that is parted from the other, or is to take over from it, loses sight of the share for about as long as a lease lasts. */
+const STALL_AFTER_MS = 4_000;
 const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale', 'share-replies-lost'];
 
 /** The steps in which somebody stumbles: mostly those that come first, when both may still think that they serve. */
@@ -50,6 +52,8 @@ const CHANCES = {
   lockTrouble: 0.25,
   /** So often what parts the servers troubles the share as well: it is reached by the same network. */
   shareTrouble: 0.25,
+  /** So often one server's share stalls just then. */
+  stall: 0.3,
   /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
   moment: 0.3,
   stumbleMoment: 0.75,
@@ -157,6 +161,9 @@ function companions(random: Prng, rates: Rates, { atMs, host }: Fault, allowed: 
   const troubles = SHARE_TROUBLES.filter((kind) => allowed.includes(kind));
   if (random.chance(rates.shareTrouble) && troubles.length > 0) {
     faults.push(draw(random, rates, allowed, { kinds: troubles, atMs: before, host: random.pick(HOSTS), momentChance: 0, span: LOCK_TROUBLE_MS }));
+  }
+  if (allowed.includes('share-stalls') && random.chance(rates.stall)) {
+    faults.push(draw(random, rates, allowed, { kinds: ['share-stalls'], atMs: atMs + random.between(0, STALL_AFTER_MS), host: random.pick(HOSTS), momentChance: 0, span: null }));
   }
   if (random.chance(rates.stumble)) {
     const who = random.chance(rates.survivor) ? otherHost(host) : host;

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import type { Flaw } from './flaws.js';
 
-/** The modules that a copy needs beside the simulator. */
-const COPIED = ['src', 'test/simulation'];
+/** What a copy is made of: the code under test, the simulator, and how that one prints. */
+const COPIED = ['src', 'test/simulation', 'test/print.js'];
 
 /**
  * The files that a flaw changes, with their new text.

@@ -84,6 +84,11 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: 'src/manager/config.ts', find: 'return config.pingIntervalMs * config.pingMissLimit;', put: 'return config.pingIntervalMs;' }],
   },
   {
+    name: 'late-renewal-counts',
+    rule: 'section 4: a renewal that is confirmed after the deadline has passed makes the lock relied on at once',
+    edits: [{ file: 'src/share/lease.ts', find: 'if (!this.held && !(await this.isBack(hold, sent))) return;', put: '' }],
+  },
+  {
     name: 'no-record-is-defeat',
     rule: 'section 2: no record there is taken for a claim that was never made',
     edits: [{ file: CLAIMER, find: 'if (found === null) return this.doubt(attempt, answer);', put: "if (found === null) return this.settle(attempt, { kind: 'failed', nonce, detail: answer });" }],

@@ -160,6 +160,8 @@ export class Storage implements StorageFaults {
         return this.change(amount < ALONE_CHANCE ? host : null, (amount * 4) % 1 < 0.5 ? always : atTimes);
       },
       'share-hung': faulty({ hung: true }),
+      // For one server, about as long as a lease lasts: its renewal arrives when the other may take the lock for abandoned.
+      'share-stalls': (_, { host }) => this.change(host, { hung: true }),
       'share-gone': faulty({ gone: true }),
       'share-read-only': faulty({ readOnly: true }),
       'share-full': faulty({ full: true }),
