@@ -187,7 +187,8 @@ describe.each(Object.keys(grounds))('LockPrimitive on %s', (name) => {
       const answers = await Promise.all([ours.acquire(() => true), theirs.acquire((standing) => standing !== 'x')]);
       const holding = [await ours.stillOurs(), await theirs.stillOurs()];
       expect(holding.filter(Boolean).length).toBeLessThanOrEqual(1);
-      expect(answers).toContain('taken');
+      // Both may have given way to each other; then it is to be had for whoever comes next.
+      if (!answers.includes('taken')) expect(await ours.acquire(() => true)).toBe('taken');
       await ours.release();
       await theirs.release();
       expect(await ours.standing()).toBeNull();
