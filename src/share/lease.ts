@@ -27,6 +27,8 @@ const BEAT_BYTES_SEEN_MAX = 1024;
 const LONG_AGO = -Infinity as Monotonic;
 const NOT_SILENT = 'taken from a holder whose heart has beaten again meanwhile; it is relied on when that one must have noticed';
 const BACK = 'its deadline had passed; it is relied on again when nobody takes it over meanwhile';
+/** So many leases may one still have from whom the lock was taken over: the present one, and that of a renewal under way. */
+const LEASES_OF_THE_LIVING = 2;
 /** Readings of the holder's heartbeat in one ActiveLockReAcquistionInterval. */
 export const READINGS_PER_INTERVAL = 3;
 
@@ -184,14 +186,15 @@ export class Lease {
     // Taken and shown alive within the time that a heartbeat gives. Later, another may have seen it silent for the whole period, and be about to take it over.
     const late = clock.monotonic() >= leaseUntil(from, this.parts.config.passiveLockIntervalMs);
     const { gapMs, stalenessMs } = this.rules;
-    const back = late || lives ? { since: confirmed, last: sent, forMs: lives ? stalenessMs : gapMs } : null;
+    const back = late || lives ? { since: confirmed, last: sent, forMs: lives ? LEASES_OF_THE_LIVING * stalenessMs : gapMs } : null;
     this.hold = { token, counter: 1, until: back === null ? until : LONG_AGO, back };
     this.detail = back === null ? null : lives ? NOT_SILENT : BACK;
   }
 
   /**
    * Between the decision to take a silent holder's lock over and the moment at which the share does it, that holder's heart may have beaten again, for long enough
-   * to be relied on: it notices at its next renewal, or its deadline passes. To be asked before the heartbeat is ours.
+   * to be relied on: it notices at its next renewal, or its deadline passes. A renewal in which it had found the lock its own can move that deadline once more, when
+   * its beat is sent just before the deadline that it had: in all by less than two periods. To be asked before the heartbeat is ours.
    */
   private async livesAfterAll(): Promise<boolean> {
     const { takenFrom } = this;

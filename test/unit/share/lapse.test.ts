@@ -85,6 +85,58 @@ async function bothAfterLateTakeover(lengthMs: number, flightMs: number): Promis
   return bothRely(rig, [holder, other]);
 }
 
+/**
+ * As before, and just then the holder is in the middle of a renewal: it has found the lock its own, and beats later. Its beat falls between two steps of a renewal of the
+ * other's, which writes over it. It hears that its beat was taken, and then nothing more.
+ */
+async function bothAfterARenewalUnderWay(beatAfterMs: number): Promise<number> {
+  const rig = new Rig({ links: true });
+  const [holder, other] = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })];
+  holder.order({ wantLock: true });
+  await rig.pass(1_500);
+  other.order({ wantLock: true });
+  await rig.pass(1_000);
+  const setLatency = ({ client }: RigKeeper, ms: number): void => void (client.faults.latencyMs = { low: ms, high: ms });
+  const letGo = ({ client }: RigKeeper): void => {
+    client.faults.hung = false;
+    rig.share.release();
+  };
+  let step: 'watched' | 'decided' | 'taken' | 'beaten' | 'done' = 'watched';
+  other.client.fate = (operation, path) => {
+    if (step === 'watched' && operation === 'lock.acquire' && path === 'take over') {
+      step = 'decided';
+      other.client.faults.hung = true;
+      holder.client.faults.gone = false;
+    } else if (step === 'beaten' && operation === 'rewriteInPlace') {
+      step = 'done';
+      letGo(holder);
+      rig.clock.after(10, () => (holder.client.faults.hung = true));
+    }
+    return { kind: 'normal' };
+  };
+  holder.client.fate = (operation, path) => {
+    if (step === 'decided' && holder.status.lock.held && operation === 'read' && path.endsWith('.heartbeat')) {
+      step = 'taken';
+      setLatency(holder, 1);
+      rig.clock.after(0.5, () => setLatency(holder, beatAfterMs));
+      rig.clock.after(5, () => {
+        setLatency(other, 20);
+        letGo(other);
+      });
+    } else if (step === 'taken' && operation === 'rewriteInPlace') {
+      step = 'beaten';
+      setLatency(holder, 1);
+      holder.client.faults.hung = true;
+    }
+    return { kind: 'normal' };
+  };
+  holder.client.faults.gone = true;
+  const isDone = (): boolean => step === 'done';
+  for (let ms = 0; ms < 6 * PASSIVE_MS && !isDone(); ms += STEP_MS) await rig.pass(STEP_MS);
+  expect(isDone()).toBe(true);
+  return bothRely(rig, [holder, other]);
+}
+
 async function bothRely(rig: Rig, keepers: readonly RigKeeper[]): Promise<number> {
   let both = 0;
   for (let ms = 0; ms < 3 * PASSIVE_MS; ms += STEP_MS) {
@@ -114,6 +166,10 @@ test('a lock that is taken over when its holder has come back already is not rel
   for (let lengthMs = 2_400; lengthMs < 3_400; lengthMs += 100) {
     for (let flightMs = 1_300; flightMs < 2_200; flightMs += 100) expect([lengthMs, flightMs, await bothAfterLateTakeover(lengthMs, flightMs)]).toEqual([lengthMs, flightMs, 0]);
   }
+});
+
+test('a lock that is taken over while its holder, which has come back, renews it is not relied on beside that one', async () => {
+  for (let beatAfterMs = 100; beatAfterMs <= 900; beatAfterMs += 50) expect([beatAfterMs, await bothAfterARenewalUnderWay(beatAfterMs)]).toEqual([beatAfterMs, 0]);
 });
 
 test('of two servers whose requests to the share are late again and again, never both rely on the lock', async () => {
