@@ -107,8 +107,6 @@ export class HaManager {
   /** Of the next claim: drawn when the one before was used. */
   private fresh: Situation['fresh'];
   private readonly wishes: Wishes;
-  /** A switchover was asked for, and begins when the repositories are ready for it. */
-  private switchoverIsDue = false;
   private brokerEnded = false;
   private ticks = 0;
   private tickTimer: Cancel | null = null;
@@ -198,13 +196,12 @@ export class HaManager {
   wish(wish: Wish): WishAnswer {
     const refusal = whyNot(wish, this.ha, this.situation);
     if (refusal !== null) return { kind: 'refused', why: refusal };
-    if (wish === 'switchover' && this.switchoverIsDue) return { kind: 'accepted' };
+    if (wish === 'switchover' && this.wishes.deferred !== null) return { kind: 'accepted' };
     const last = wish === 'switchover' ? this.repositories.syncOnceMore(this.situation?.peer ?? null, SWITCHOVER_SYNC_MS) : null;
     if (last === null) return this.begin(wish);
-    this.switchoverIsDue = true;
+    const asked = this.wishes.deferSwitchover();
     void last.then(() => {
-      this.switchoverIsDue = false;
-      const answer = this.begin(wish);
+      const answer: WishAnswer = this.wishes.deferred === asked ? this.begin(wish) : { kind: 'refused', why: `roles have changed since; this server is ${this.ha.state}` };
       if (answer.kind === 'refused') this.ports.log.write('warn', `The switchover that was asked for comes to nothing: ${answer.why}`, { event: 'switchover-refused' });
     });
     return { kind: 'accepted' };

@@ -33,7 +33,9 @@ interface LastSync {
   readonly left: Map<number, string>;
   readonly ended: Promise<void>;
   readonly done: () => void;
-  readonly cancel: Cancel;
+  /** When they are not waited for any longer. */
+  until: Monotonic;
+  cancel: Cancel;
 }
 
 /** Wishes without an answer at one time; one more is refused. */
@@ -118,11 +120,14 @@ export class Repositories {
 
   /**
    * What this server sends, and the peer has in sync, is synced once more: whatever stands in the folders now is on the other server when it takes over.
-   * Resolves when that is done, has failed, or has taken longer than `limitMs`; each is said.
+   * Resolves when that is done, has failed, or has taken longer than `limitMs`, or than that of an earlier call that it joins; each is said.
    * @returns `null` when there is nothing to wait for
    */
   syncOnceMore(peer: PeerStatus | null, limitMs: number): Promise<void> | null {
-    if (this.lastSync !== null) return this.lastSync.ended;
+    if (this.lastSync !== null) {
+      this.limit(this.lastSync, limitMs);
+      return this.lastSync.ended;
+    }
     const views = this.role.kind === 'send' ? (this.keeper?.status?.repositories ?? []) : [];
     const names = views.filter(({ name, syncType }) => syncType !== 'NO' && this.copyOf(peer, name)?.condition === 'in-sync').map(({ name }) => name);
     const left = new Map<number, string>();
@@ -134,13 +139,23 @@ export class Repositories {
     if (left.size === 0) return null;
     let done = (): void => undefined;
     const ended = new Promise<void>((resolve) => (done = resolve));
-    const cancel = this.tools.clock.after(limitMs, () => {
-      for (const name of left.values()) this.saidLate(name, `its last sync took longer than ${limitMs / 1000} s`);
-      this.endLastSync();
-    });
-    this.lastSync = { left, ended, done, cancel };
+    this.lastSync = { left, ended, done, until: Number.POSITIVE_INFINITY as Monotonic, cancel: () => undefined };
+    this.limit(this.lastSync, limitMs);
     this.tools.log.write('info', `Before this server hands over, the peer's copies are brought up to date: ${[...left.values()].join(', ')}`, { event: 'repository-handover', repositories: [...left.values()] });
     return ended;
+  }
+
+  /** A stop does not wait as long as the switchover that it meets. */
+  private limit(lastSync: LastSync, limitMs: number): void {
+    const { clock } = this.tools;
+    const until = (clock.monotonic() + limitMs) as Monotonic;
+    if (until >= lastSync.until) return;
+    lastSync.cancel();
+    lastSync.until = until;
+    lastSync.cancel = clock.after(limitMs, () => {
+      for (const name of lastSync.left.values()) this.saidLate(name, `its last sync was waited for ${limitMs / 1000} s, and has not ended`);
+      this.endLastSync();
+    });
   }
 
   private endLastSync(): void {

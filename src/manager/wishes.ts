@@ -8,6 +8,8 @@ export type WishAnswer = { readonly kind: 'accepted' } | { readonly kind: 'refus
 /** What an operator asked of this server and has not come true or to nothing yet. */
 export class Wishes {
   private switchover = false;
+  /** A switchover was asked for, and begins when the repositories are ready for it. */
+  private deferral: symbol | null = null;
   /** When a promotion was asked for; `null`: none is wished. */
   private promoteSince: Monotonic | null = null;
   private stopping = false;
@@ -20,8 +22,20 @@ export class Wishes {
     return { switchover, stop: stopping, promote: promoteSince !== null };
   }
 
+  /** The switchover that waits; `null`: none does, or what it was asked for is over. */
+  get deferred(): symbol | null {
+    return this.deferral;
+  }
+
+  /** The switchover is asked for when what it waits for is over, if it still is the deferred one then. */
+  deferSwitchover(): symbol {
+    this.deferral = Symbol('switchover');
+    return this.deferral;
+  }
+
   /** Whether it comes true shows in the state. */
   ask(wish: Wish, ha: HaState, s: Situation | null, now: Monotonic): WishAnswer {
+    if (wish === 'switchover') this.deferral = null;
     const refusal = whyNot(wish, ha, s);
     if (refusal !== null) return { kind: 'refused', why: refusal };
     if (wish === 'switchover') this.switchover = true;
@@ -44,15 +58,15 @@ export class Wishes {
     this.stopping = true;
   }
 
-  /** A wish ends with the state that answers it, or with the task that it began. */
+  /** A wish ends with the next move, whether that answers it or not, or with the task that it began: who asked it knew nothing of what comes after. */
   entered(before: HaState, next: HaState): void {
     if (next.moves !== before.moves) {
-      if (next.state === 'PASSIVE' || !isServing(next.state)) this.switchover = false;
+      this.switchover = false;
+      this.deferral = null;
       this.promoteSince = null;
     }
-    if (next.task !== null) return;
-    if (before.task?.kind === 'alone' && before.task.forced) this.promoteSince = null;
-    if (before.task?.kind === 'handover') this.switchover = false;
+    if (before.task?.kind === 'handover' && next.task?.kind !== 'handover') this.switchover = false;
+    if (before.task?.kind === 'alone' && before.task.forced && next.task === null) this.promoteSince = null;
   }
 }
 
@@ -63,7 +77,7 @@ export function whyNot(wish: Wish, ha: HaState, s: Situation | null): string | n
 
 function whyNoSwitchover(ha: HaState, s: Situation | null): string | null {
   if (ha.state !== 'ACTIVE') return `a switchover needs this server ACTIVE; it is ${ha.state}`;
-  if (s?.peer?.state !== 'PASSIVE') return `a switchover needs the peer PASSIVE; it is ${s?.peerSilent === false ? s.peer?.state : 'DEAD'}`;
+  if (s?.peer?.state !== 'PASSIVE' || s.peerSilent) return `a switchover needs the peer PASSIVE; it is ${s?.peerSilent === false ? s.peer?.state : 'DEAD'}`;
   if (!s.lock.held) return 'a switchover needs the lock, and this server does not hold it now';
   return null;
 }

@@ -224,13 +224,32 @@ describe('before a handover', () => {
 
   test.each<[string, (given: ReturnType<typeof asked>) => void, RegExp]>([
     ['fails', (given) => given.keepers[0]?.says({ answers: [answer(1, 'failed')] }), /apps may lack its latest changes.*the disk is full/],
-    ['takes too long', (given) => given.clock.advance(5_000), /apps may lack its latest changes.*longer than 5 s/],
+    ['takes too long', (given) => given.clock.advance(5_000), /apps may lack its latest changes.*was waited for 5 s, and has not ended/],
   ])('one that %s is said, and not waited for', async (_what, happens, said) => {
     const given = asked('in-sync');
     happens(given);
     given.repositories.order(active(2), sending('in-sync'));
     await given.last;
     expect(given.log.from('warn')).toEqual([expect.stringMatching(said)]);
+  });
+
+  test('a stop that meets the wait of a switchover ends it when its own, shorter one is over', async () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    given.repositories.order(active(2), sending('in-sync'));
+    const ends: string[] = [];
+    void given.repositories.syncOnceMore(sending('in-sync').peer, 30_000)?.then(() => ends.push('switchover'));
+    given.clock.advance(10_000);
+    void given.repositories.syncOnceMore(sending('in-sync').peer, 5_000)?.then(() => ends.push('stop'));
+    given.clock.advance(4_999);
+    await Promise.resolve();
+    expect(ends).toEqual([]);
+    given.clock.advance(1);
+    await Promise.resolve();
+    expect(ends).toEqual(['switchover', 'stop']);
+    given.clock.advance(30_000);
+    expect(given.log.from('warn')).toEqual([expect.stringContaining('apps may lack its latest changes')]);
   });
 
   test.each<[string, RepositoryCondition, Partial<RepositoryView>]>([

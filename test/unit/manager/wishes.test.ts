@@ -1,6 +1,7 @@
 import { Wishes } from '../../../src/manager/wishes.js';
+import type { HaState } from '../../../src/core/ha/state.js';
 import type { Monotonic, Term } from '../../../src/core/identity.js';
-import { ALONE, passiveSync, peer, situation, standalone, waiting } from '../core/ha/situations.js';
+import { active, activeSync, ALONE, passive, passiveSync, peer, situation, standalone, waiting } from '../core/ha/situations.js';
 
 const PATIENCE_MS = 10_000;
 const at = (ms: number): Monotonic => ms as Monotonic;
@@ -47,5 +48,57 @@ describe('the wish for a promotion ends', () => {
     const wishes = promoted();
     wishes.entered(waiting(), next);
     expect(wishes.now.promote).toBe(false);
+  });
+});
+
+describe('the wish for a switchover', () => {
+  const inStep = situation({ peer: peer({ state: 'PASSIVE', term: 2 as Term }) });
+  const draining = active(2, { task: { kind: 'handover', claim: null } });
+  const alone = active(2, { task: { kind: 'alone', to: 'STANDALONE', cause: 'peer-lost', forced: false, fresh: false, claim: null, heldUp: false } });
+
+  function asked(): Wishes {
+    const wishes = new Wishes(PATIENCE_MS);
+    expect(wishes.ask('switchover', active(2), inStep, at(0))).toEqual({ kind: 'accepted' });
+    return wishes;
+  }
+
+  function passThrough(wishes: Wishes, states: readonly HaState[]): void {
+    let before = active(2);
+    for (const next of states) {
+      wishes.entered(before, next);
+      before = next;
+    }
+  }
+
+  test('is refused while the peer is silent', () => {
+    const silent = situation({ ...ALONE, peer: peer({ state: 'PASSIVE', term: 2 as Term }) });
+    expect(new Wishes(PATIENCE_MS).ask('switchover', active(2), silent, at(0))).toMatchObject({ kind: 'refused', why: expect.stringContaining('it is DEAD') as string });
+  });
+
+  test('lasts while its task does', () => {
+    const wishes = asked();
+    wishes.entered(active(2), draining);
+    expect(wishes.now.switchover).toBe(true);
+  });
+
+  test.each<[string, readonly HaState[]]>([
+    ['this server follows', [draining, passive(3, { moves: 1 })]],
+    ['this server waits', [draining, waiting({ moves: 1 })]],
+    ['its task came to nothing', [draining, active(2)]],
+    ['the peer was lost before it began, and this server serves alone', [alone, standalone(3, { moves: 1 })]],
+    ['the peer was lost in the middle of it', [draining, alone]],
+  ])('ends when %s', (_what, states) => {
+    const wishes = asked();
+    passThrough(wishes, states);
+    expect(wishes.now.switchover).toBe(false);
+  });
+
+  test('ends also where it waits for the repositories, with whatever move comes first, and this server is ACTIVE again', () => {
+    const wishes = new Wishes(PATIENCE_MS);
+    const first = wishes.deferSwitchover();
+    expect(wishes.deferred).toBe(first);
+    passThrough(wishes, [alone, standalone(3, { moves: 1 }), activeSync(3, { moves: 2 }), active(4, { moves: 3 })]);
+    expect(wishes.deferred).toBeNull();
+    expect(wishes.deferSwitchover()).not.toBe(first);
   });
 });
