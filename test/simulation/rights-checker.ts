@@ -25,7 +25,7 @@ export class RightsChecker {
   private readonly leases = new Map<HostName, LockWord>();
   /** Since when each server relies on its lock without a gap; true time. */
   private readonly reliesSince = new Map<HostName, number>();
-  /** Take-overs whose former holder had begun to rely on its lock anew while they were under way. */
+  /** Take-overs whose lock stands still. */
   private readonly overtaken = new Set<TakeOver>();
   /** What each server's keepers have said of a lock that it held, the last of it. */
   private readonly held = new Map<HostName, readonly LockWord[]>();
@@ -153,17 +153,18 @@ export class RightsChecker {
    */
   private checkTakeOver(takeOver: TakeOver): void {
     const { from, askedAt } = takeOver;
+    this.overtaken.add(takeOver);
     const lock = this.reliedBy(from);
-    if (lock === null) return;
-    // Asked for while that one was silent, and slow on its way to the share: the taker must not rely on it.
-    if (askedAt < (this.reliesSince.get(from) ?? 0)) this.overtaken.add(takeOver);
-    else this.world.fail('one holder of the lock', `the lock of ${from} was taken over as abandoned, and ${from} may rely on it until ${Math.round(lock.lock.until ?? 0)} ms of its clock`);
+    // Asked for while that one was silent, and slow on its way to the share: then it may rely on it still, and the taker must not.
+    if (lock === null || askedAt < (this.reliesSince.get(from) ?? 0)) return;
+    this.world.fail('one holder of the lock', `the lock of ${from} was taken over as abandoned, and ${from} may rely on it until ${Math.round(lock.lock.until ?? 0)} ms of its clock`);
   }
 
+  /** Also later: one from which it was taken over does not come to rely on it again. */
   private checkOvertaken(takeOver: TakeOver): void {
     const { from } = takeOver;
-    if (!takeOver.stands() || this.reliedBy(from) === null) this.overtaken.delete(takeOver);
-    else if (this.probes.some(({ name }) => name !== from && this.reliedBy(name) !== null)) {
+    if (!takeOver.stands()) this.overtaken.delete(takeOver);
+    else if (this.reliedBy(from) !== null && this.probes.some(({ name }) => name !== from && this.reliedBy(name) !== null)) {
       this.world.fail('one holder of the lock', `both servers may rely on the lock: ${from}, from which it was taken over, and the other`);
     }
   }
