@@ -38,7 +38,7 @@ interface LastSync {
   cancel: Cancel;
 }
 
-/** Wishes without an answer at one time; one more is refused. */
+/** Wishes of operators without an answer at one time; one more is refused. */
 const WISHES_MAX = 16;
 /** Answers kept for those who ask for them; older ones are forgotten. */
 const ANSWERS_MAX = 32;
@@ -59,6 +59,8 @@ export class Repositories {
   private isDue = true;
   private readonly wishes = new Map<number, NumberedWish>();
   private readonly answers = new Map<number, WishAnswer>();
+  /** Of the wishes those that no operator asked. */
+  private readonly own = new Set<number>();
   private wishCount = 0;
   /** When the messages were first in step since the last move. */
   private inStep: { readonly moves: number; readonly at: Monotonic } | null = null;
@@ -131,11 +133,8 @@ export class Repositories {
     const views = this.role.kind === 'send' ? (this.keeper?.status?.repositories ?? []) : [];
     const names = views.filter(({ name, syncType }) => syncType !== 'NO' && this.copyOf(peer, name)?.condition === 'in-sync').map(({ name }) => name);
     const left = new Map<number, string>();
-    for (const name of names) {
-      const answer = this.ask(name, { ask: 'sync', checksum: false });
-      if (answer.kind === 'accepted') left.set(answer.id, name);
-      else this.saidLate(name, answer.why);
-    }
+    for (const name of names) left.set(this.put(name, { ask: 'sync', checksum: false }), name);
+    for (const id of left.keys()) this.own.add(id);
     if (left.size === 0) return null;
     let done = (): void => undefined;
     const ended = new Promise<void>((resolve) => (done = resolve));
@@ -216,11 +215,15 @@ export class Repositories {
     if (!known.includes(repository)) return { kind: 'refused', why: `there is no repository ${repository}; there are ${known.join(', ') || 'none'}` };
     if (wish.ask === 'restore' && this.role.kind === 'receive') return { kind: 'refused', why: 'this server receives its repositories, and a restored file would be replaced again: restore it on the serving server' };
     if (wish.ask !== 'restore' && this.role.kind === 'idle') return { kind: 'refused', why: `a ${wish.ask} needs both servers, one of them serving` };
-    if (this.wishes.size >= WISHES_MAX) return { kind: 'refused', why: `${WISHES_MAX} wishes are under way already` };
+    if (this.wishes.size - this.own.size >= WISHES_MAX) return { kind: 'refused', why: `${WISHES_MAX} wishes are under way already` };
+    return { kind: 'accepted', id: this.put(repository, wish) };
+  }
+
+  private put(repository: string, wish: RepositoryWish): number {
     this.wishCount += 1;
     this.wishes.set(this.wishCount, { ...wish, id: this.wishCount, repository });
     this.isDue = true;
-    return { kind: 'accepted', id: this.wishCount };
+    return this.wishCount;
   }
 
   wishState(id: number): WishState {
@@ -242,6 +245,7 @@ export class Repositories {
     for (const answer of this.keeper?.status?.answers ?? []) {
       if (!this.wishes.delete(answer.id)) continue;
       this.noteLastSync(answer);
+      if (this.own.delete(answer.id)) continue;
       this.answers.set(answer.id, answer);
       for (const id of this.answers.keys()) {
         if (this.answers.size <= ANSWERS_MAX) break;

@@ -196,9 +196,11 @@ export class Offering {
   }
 
   private reported(report: SyncReport, wholeSince: Monotonic | null): void {
-    const index = this.pending.findIndex(({ wish, at }) => wish.repository === report.repository && wish.ask === report.purpose && wholeSince !== null && wholeSince >= at);
-    const [answered] = index < 0 ? [] : this.pending.splice(index, 1);
-    answered?.done(report);
+    // The receiver makes one sync of several that were asked for meanwhile.
+    const isAnswered = ({ wish, at }: Pending): boolean => wish.repository === report.repository && wish.ask === report.purpose && wholeSince !== null && wholeSince >= at;
+    const answered = this.pending.filter(isAnswered);
+    this.pending = this.pending.filter((one) => !answered.includes(one));
+    for (const { done } of answered) done(report);
     if (report.outcome === 'failed') this.tools.log.write('warn', `Repository ${report.repository} at the peer: ${report.detail ?? 'its sync failed'}`, { event: 'repository-report', repository: report.repository });
   }
 

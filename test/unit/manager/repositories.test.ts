@@ -233,6 +233,25 @@ describe('before a handover', () => {
     expect(given.log.from('warn')).toEqual([expect.stringMatching(said)]);
   });
 
+  test('as many are synced once more as there are, whatever operators may ask for at one time', () => {
+    const names = Array.from({ length: 64 }, (_, i) => `r${i}`);
+    const given = made(names);
+    given.repositories.check();
+    given.keepers[0]?.says({ repositories: names.map((name) => view('idle', { name })) });
+    const s = situation({ peer: peer({ state: 'PASSIVE', term: 2 as Term, repositories: theirs(null, { names, copies: names.map((name) => ({ name, condition: 'in-sync', detail: null })) }) }) });
+    given.repositories.order(active(2), s);
+    expect(given.repositories.syncOnceMore(s.peer, 5_000)).not.toBeNull();
+    given.repositories.order(active(2), s);
+    expect(given.keepers[0]?.last?.wishes.map(({ repository }) => repository)).toEqual(names);
+    expect(given.log.from('warn')).toEqual([]);
+    // Neither these nor their answers are in an operator's way.
+    const asked = given.repositories.ask('r0', { ask: 'verify', checksum: false });
+    expect(asked).toEqual({ kind: 'accepted', id: 65 });
+    given.keepers[0]?.says({ answers: [65, ...names.keys()].map((id) => answer(id === 65 ? id : id + 1, 'same')) });
+    given.repositories.order(active(2), s);
+    expect(given.repositories.wishState(65)).toMatchObject({ kind: 'ended' });
+  });
+
   test('a stop that meets the wait of a switchover ends it when its own, shorter one is over', async () => {
     const given = made();
     given.repositories.check();

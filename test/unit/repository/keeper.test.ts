@@ -491,6 +491,19 @@ describe('wishes', () => {
     expect(world.status?.answers).toMatchObject([{ id: 1, files: 3 }]);
   });
 
+  test('of a sender: two for the same are one sync at the receiver, whose report answers both', async () => {
+    const world = new World(repository());
+    await world.order(SEND);
+    world.network.connect(2103);
+    await world.turn();
+    const sender = world.senders[0] as FakeSender;
+    const wishes = [1, 2].map((id) => ({ id, repository: 'apps', ask: 'sync', checksum: false }) as const);
+    await world.order(SEND, { wishes });
+    sender.parts.reported({ ...DONE, files: 3 }, world.clock.monotonic());
+    await world.turn();
+    expect(world.status?.answers).toMatchObject([{ id: 1, files: 3 }, { id: 2, files: 3 }]);
+  });
+
   test('restore is done here, where nothing is received, and hinted at', async () => {
     const world = new World(repository());
     await world.order(SEND);
