@@ -4,7 +4,7 @@ import type { Situation } from '../core/ha/situation.js';
 
 /**
  * What an operator could do now; `null` when nothing is called for. One sentence.
- * @param refused why the peer's server, which runs, and this one refuse each other; `null` when they do not
+ * @param refused why this server refuses who calls in the peer's place, or is refused itself; `null` when neither. The peer need not be running: another cluster's server may have called, or this one have reached itself
  */
 export function adviceFor(ha: HaState, s: Situation, refused: string | null): string | null {
   const peer = bringBack(s, refused);
@@ -22,7 +22,7 @@ export function adviceFor(ha: HaState, s: Situation, refused: string | null): st
 
 function bringBack(s: Situation, refused: string | null): string {
   if (refused === null) return `start the ${s.peerServer} server`;
-  return `mend what keeps the ${s.peerServer} server, which runs, and this one apart (${refused})`;
+  return `mend what keeps the ${s.peerServer} server and this one apart (${refused})`;
 }
 
 /** States what a promotion may lose (R8, R9). */

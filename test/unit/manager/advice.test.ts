@@ -35,9 +35,13 @@ describe('the advice', () => {
     ['a new pair, also before its wait', waiting(), { ...ALONE, kept: null, peerHadItsWait: false }],
     ['a silent gateway', waiting(), { ...ALONE, gatewayAnswers: false }],
     ['an old copy', waiting(), { ...ALONE, kept: record(3, { inSync: [THEIRS] }) }],
-  ])('is not to start a peer that runs and refuses: %s', (_what, ha, changes) => {
+  ])('is not to start a peer while one is refused: %s', (_what, ha, changes) => {
     const advice = adviceFor(ha, situation(changes), 'settings differ');
-    expect(advice).toContain('mend what keeps the secondary server, which runs, and this one apart (settings differ)');
+    expect(advice).toContain('mend what keeps the secondary server and this one apart (settings differ)');
     expect(advice).not.toContain("start the");
+  });
+
+  test('does not say of a peer that it runs when only a stranger, or this server itself, was refused', () => {
+    expect(adviceFor(standalone(3), situation(ALONE), 'server "primary" reached itself')).not.toContain('runs');
   });
 });
