@@ -67,8 +67,10 @@ export class Lease {
   private detail: string | null = null;
   /** A lock of ours may stand on which we do not rely: the earliest time since when without a sign of life. `null`: none. */
   private strayFrom: Monotonic | null = null;
-  /** What was seen of the lock that we took over, or may have taken over. `null`: none since we last relied on one. */
+  /** What was seen of the lock that we took over, or may have taken over, until we look how its holder's heart stands then. `null`: none. */
   private takenFrom: { readonly standing: string; readonly seen: string } | null = null;
+  /** Until when one may rely on the lock from whom we took it over, though its heart had beaten again; whatever becomes of our lock meanwhile. */
+  private othersUntil: Monotonic = LONG_AGO;
   private bootAheadMs: number;
   private seenBeat: { readonly bytes: Uint8Array; readonly text: string } | null = null;
   private readonly rules: StalenessRules;
@@ -166,7 +168,7 @@ export class Lease {
       this.detail = this.holder === null ? 'somebody else took the lock first' : (this.detail ?? `held by ${this.holder}`);
       return;
     }
-    const lives = await this.livesAfterAll();
+    await this.lookBack();
     if (overdue) log.write('warn', `The lock of ${this.holder ?? 'an unknown holder'} was taken over: its heartbeat stood still for ${this.rules.stalenessMs} ms`);
     const token = this.parts.random.id();
     const sent = clock.monotonic();
@@ -175,30 +177,36 @@ export class Lease {
       this.detail = `taken, but its heartbeat could not be written: ${textOf(error)}`;
       await lock.release();
       this.strayFrom = null;
-      this.takenFrom = null;
       throw error;
     });
     const confirmed = clock.monotonic();
     if (!(await lock.stillOurs())) return this.lose('another server took it while it was being taken');
     this.strayFrom = null;
-    this.takenFrom = null;
     this.seeFree();
     // Taken and shown alive within the time that a heartbeat gives. Later, another may have seen it silent for the whole period, and be about to take it over.
     const late = clock.monotonic() >= leaseUntil(from, this.parts.config.passiveLockIntervalMs);
-    const { gapMs, stalenessMs } = this.rules;
-    const back = late || lives ? { since: confirmed, last: sent, forMs: lives ? LEASES_OF_THE_LIVING * stalenessMs : gapMs } : null;
+    const livesMs = Math.max(0, this.othersUntil - confirmed);
+    const forMs = Math.max(livesMs, late ? this.rules.gapMs : 0);
+    const back = forMs > 0 ? { since: confirmed, last: sent, forMs } : null;
     this.hold = { token, counter: 1, until: back === null ? until : LONG_AGO, back };
-    this.detail = back === null ? null : lives ? NOT_SILENT : BACK;
+    this.detail = back === null ? null : livesMs > 0 ? NOT_SILENT : BACK;
   }
 
   /**
    * Between the decision to take a silent holder's lock over and the moment at which the share does it, that holder's heart may have beaten again, for long enough
    * to be relied on: it notices at its next renewal, or its deadline passes. A renewal in which it had found the lock its own can move that deadline once more, when
-   * its beat is sent just before the deadline that it had: in all by less than two periods. To be asked before the heartbeat is ours.
+   * its beat is sent just before the deadline that it had: in all by less than two periods. To be looked at once, before the heartbeat is ours.
    */
-  private async livesAfterAll(): Promise<boolean> {
+  private async lookBack(): Promise<void> {
     const { takenFrom } = this;
-    return takenFrom !== null && `${takenFrom.standing} ${this.textOf(await this.readHeartbeat())}` !== takenFrom.seen;
+    if (takenFrom === null) return;
+    const stands = `${takenFrom.standing} ${this.textOf(await this.readHeartbeat())}`;
+    this.takenFrom = null;
+    if (stands !== takenFrom.seen) this.waitForOthers();
+  }
+
+  private waitForOthers(): void {
+    this.othersUntil = (this.parts.clock.monotonic() + LEASES_OF_THE_LIVING * this.rules.stalenessMs) as Monotonic;
   }
 
   /** Shows a sign of life, if the lock is still ours and the manager alive. The deadline moves only when the share has confirmed it. */
@@ -263,6 +271,8 @@ export class Lease {
     }
     await lock.release();
     this.strayFrom = null;
+    // Perhaps it was taken over, and nobody has looked from whom.
+    if (this.takenFrom !== null) this.waitForOthers();
     this.takenFrom = null;
     this.detail = null;
   }
@@ -271,7 +281,6 @@ export class Lease {
   lose(reason: string): void {
     if (this.hold !== null) this.parts.log.write('debug', `lost the lock on ${this.parts.config.lockFile}: ${reason}`); // The HA manager says it aloud.
     this.hold = null;
-    this.takenFrom = null;
     this.detail = reason;
   }
 

@@ -49,6 +49,26 @@ describe('the lock', () => {
     expect(secondary.status.lock.holderSilentMs).toBeLessThan(ACTIVE_MS + 100);
   });
 
+  it.each(['rewriteInPlace', 'lock.stillOurs', 'lock.acquire'])('is not waited for as if its dead holder lived, where the taking of it is tried again because the answer to %s was lost', async (lost) => {
+    const rig = new Rig();
+    const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+    primary.order({ wantLock: true });
+    secondary.order({ wantLock: true });
+    await rig.pass(3000);
+    const [holder, other] = primary.status.lock.held ? [primary, secondary] : [secondary, primary];
+    holder.client.faults.hung = true;
+    let takes = false;
+    let isLost = false;
+    other.client.fate = (operation, path) => {
+      takes ||= path === 'take over';
+      if (!takes || isLost || operation !== lost) return { kind: 'normal' };
+      isLost = true;
+      return { kind: 'reply-lost', code: 'EIO' };
+    };
+    await rig.pass(PASSIVE_MS + 2 * ACTIVE_MS);
+    expect([isLost, other.status.lock.held]).toEqual([true, true]);
+  });
+
   it('is watched also when it is not wanted, so that a dead holder is known to be dead when it matters', async () => {
     const rig = new Rig();
     const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
