@@ -7,19 +7,22 @@ export type WishAnswer = { readonly kind: 'accepted' } | { readonly kind: 'refus
 
 /** What an operator asked of this server and has not come true or to nothing yet. */
 export class Wishes {
-  private switchover = false;
+  /** When a switchover was asked for; `null`: none is wished. */
+  private switchoverSince: Monotonic | null = null;
+  /** A switchover has begun, and has a time of its own. */
+  private isHandingOver = false;
   /** A switchover was asked for, and begins when the repositories are ready for it. */
   private deferral: symbol | null = null;
   /** When a promotion was asked for; `null`: none is wished. */
   private promoteSince: Monotonic | null = null;
   private stopping = false;
 
-  /** @param patienceMs a promotion that has not come true in so long is over: an operator who decided on a moment's facts is not taken at that word later */
+  /** @param patienceMs a promotion that has not come true, or a switchover that has not begun, in so long is over: an operator who decided on a moment's facts is not taken at that word later */
   constructor(private readonly patienceMs: number) {}
 
   get now(): Situation['wishes'] {
-    const { switchover, promoteSince, stopping } = this;
-    return { switchover, stop: stopping, promote: promoteSince !== null };
+    const { switchoverSince, promoteSince, stopping } = this;
+    return { switchover: switchoverSince !== null, stop: stopping, promote: promoteSince !== null };
   }
 
   /** The switchover that waits; `null`: none does, or what it was asked for is over. */
@@ -38,7 +41,7 @@ export class Wishes {
     if (wish === 'switchover') this.deferral = null;
     const refusal = whyNot(wish, ha, s);
     if (refusal !== null) return { kind: 'refused', why: refusal };
-    if (wish === 'switchover') this.switchover = true;
+    if (wish === 'switchover') this.switchoverSince = now;
     else this.promoteSince = now;
     return { kind: 'accepted' };
   }
@@ -48,9 +51,11 @@ export class Wishes {
    * @returns whether a wish has ended by it
    */
   look(s: Situation, now: Monotonic): boolean {
-    if (this.promoteSince === null || (!peerServes(s) && now - this.promoteSince <= this.patienceMs)) return false;
-    this.promoteSince = null;
-    return true;
+    const promotionEnds = this.promoteSince !== null && (peerServes(s) || now - this.promoteSince > this.patienceMs);
+    const switchoverEnds = this.switchoverSince !== null && !this.isHandingOver && now - this.switchoverSince > this.patienceMs;
+    if (promotionEnds) this.promoteSince = null;
+    if (switchoverEnds) this.switchoverSince = null;
+    return promotionEnds || switchoverEnds;
   }
 
   /** For good. */
@@ -61,11 +66,12 @@ export class Wishes {
   /** A wish ends with the next move, whether that answers it or not, or with the task that it began: who asked it knew nothing of what comes after. */
   entered(before: HaState, next: HaState): void {
     if (next.moves !== before.moves) {
-      this.switchover = false;
+      this.switchoverSince = null;
       this.deferral = null;
       this.promoteSince = null;
     }
-    if (before.task?.kind === 'handover' && next.task?.kind !== 'handover') this.switchover = false;
+    this.isHandingOver = next.task?.kind === 'handover';
+    if (before.task?.kind === 'handover' && !this.isHandingOver) this.switchoverSince = null;
     if (before.task?.kind === 'alone' && before.task.forced && next.task === null) this.promoteSince = null;
   }
 }
@@ -78,6 +84,8 @@ export function whyNot(wish: Wish, ha: HaState, s: Situation | null): string | n
 function whyNoSwitchover(ha: HaState, s: Situation | null): string | null {
   if (ha.state !== 'ACTIVE') return `a switchover needs this server ACTIVE; it is ${ha.state}`;
   if (s?.peer?.state !== 'PASSIVE' || s.peerSilent) return `a switchover needs the peer PASSIVE; it is ${s?.peerSilent === false ? s.peer?.state : 'DEAD'}`;
+  if (s.peer.stopping) return 'a switchover needs a peer that goes on, and the peer is stopping';
+  if (!s.share.usable) return `a switchover needs the share, and it cannot be used now (${s.share.detail ?? 'not looked at yet'})`;
   if (!s.lock.held) return 'a switchover needs the lock, and this server does not hold it now';
   return null;
 }

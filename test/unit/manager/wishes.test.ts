@@ -75,9 +75,26 @@ describe('the wish for a switchover', () => {
     expect(new Wishes(PATIENCE_MS).ask('switchover', active(2), silent, at(0))).toMatchObject({ kind: 'refused', why: expect.stringContaining('it is DEAD') as string });
   });
 
+  const whole = situation().share;
+  test.each<[string, Parameters<typeof situation>[0], string]>([
+    ['the share cannot be used', { share: { ...whole, usable: false, detail: 'full' } }, 'it cannot be used now (full)'],
+    ['the peer is stopping', { peer: peer({ state: 'PASSIVE', term: 2 as Term, stopping: true }) }, 'the peer is stopping'],
+  ])('is refused while %s: it would not begin', (_what, changes, why) => {
+    expect(new Wishes(PATIENCE_MS).ask('switchover', active(2), situation({ ...inStep, ...changes }), at(0))).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) as string });
+  });
+
+  test('ends when it has not begun in time', () => {
+    const wishes = asked();
+    expect(wishes.look(inStep, at(PATIENCE_MS))).toBe(false);
+    expect(wishes.now.switchover).toBe(true);
+    expect(wishes.look(inStep, at(PATIENCE_MS + 1))).toBe(true);
+    expect(wishes.now.switchover).toBe(false);
+  });
+
   test('lasts while its task does', () => {
     const wishes = asked();
     wishes.entered(active(2), draining);
+    expect(wishes.look(inStep, at(60 * PATIENCE_MS))).toBe(false);
     expect(wishes.now.switchover).toBe(true);
   });
 
