@@ -165,7 +165,7 @@ export class Repositories {
   }
 
   private saidLate(name: string, why: string): void {
-    this.tools.log.write('warn', `Repository ${name} may lack its latest changes on the peer when that takes over: ${why}. What it lacks goes to the kept versions of this server.`, { event: 'repository-handover', repository: name, why });
+    this.tools.log.write('warn', `Repository ${name} may lack its latest changes on the peer when that takes over: ${clause(why)}. What it lacks goes to the kept versions of this server.`, { event: 'repository-handover', repository: name, why });
   }
 
   /** The log has grown a short while ago. */
@@ -314,7 +314,7 @@ export class Repositories {
       const copy = this.copyOf(peer, name);
       if (copy?.condition === 'in-sync') continue;
       const why = copy === undefined ? 'nothing is heard of it' : (copy.detail ?? copy.condition);
-      this.tools.log.write('warn', `The peer was admitted though its repository ${name} is not in sync: ${why}. It goes on trying; the messages are in sync.`, { event: 'repository-admission', repository: name, why });
+      this.tools.log.write('warn', `The peer was admitted though its repository ${name} is not in sync: ${clause(why)}. It goes on trying; the messages are in sync.`, { event: 'repository-admission', repository: name, why });
     }
   }
 
@@ -323,7 +323,7 @@ export class Repositories {
       const { name, condition, detail, syncedAt } = view;
       if (condition === 'unused' || condition === 'idle' || this.wasInSync(view)) continue;
       const last = syncedAt === null ? 'it was never in sync' : `its last sync that went well ended at ${new Date(syncedAt).toISOString()}`;
-      this.tools.log.write('warn', `This server serves now, and its repository ${name} was not in sync (${detail ?? condition}): ${last}. What it holds is what counts from now on.`, { event: 'repository-takeover', repository: name, condition });
+      this.tools.log.write('warn', `This server serves now, and its repository ${name} was not in sync (${clause(detail ?? condition)}): ${last}. What it holds is what counts from now on.`, { event: 'repository-takeover', repository: name, condition });
     }
   }
 }
@@ -339,4 +339,9 @@ export function repositoryRole(ha: HaState, s: Situation, config: ManagerConfig)
   const follows = ha.state === 'PASSIVE' || ha.state === 'PASSIVE_SYNC';
   if (!follows || !isServing(peer.state) || names.length === 0) return { kind: 'idle' };
   return { kind: 'receive', term: ha.term, from: { server, run, endpoint: config.repositories.peer, names } };
+}
+
+/** A reason may end in a sentence of its own; what follows it in a line brings its full stop. */
+function clause(why: string): string {
+  return why.replace(/\.$/, '');
 }

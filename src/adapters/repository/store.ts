@@ -4,6 +4,7 @@ import { parentOf } from '../../core/repository/entry.js';
 import { shown, type Naming } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, Commit, ContentFile, KeptVersion, RepositoryStore, ScanOptions, Slices } from '../../ports/repository.js';
+import { makeFolders, missingFolders } from '../folders.js';
 import { settleChanging } from './changing.js';
 import { openContent } from './content.js';
 import { DigestRecord } from './digest-record.js';
@@ -70,12 +71,13 @@ export class NodeRepository implements RepositoryStore {
   }
 
   /**
-   * Looks at the folder, makes it when it is absent, and makes the one beside it.
+   * Looks at the folder, and makes the one beside it, with those above it that are missing. The folder itself is made by `recover`.
    * @throws LockstepError LOCKSTEP_REPOSITORY_FOLDER when that cannot be, LOCKSTEP_REPOSITORY_PATTERN
    */
   static open(options: StoreOptions): NodeRepository {
     const fs = options.fs ?? NODE_FILES;
     try {
+      makeParent(fs, dirname(options.path));
       const live = fs.existsSync(options.path) ? fs.realpathSync(options.path) : join(fs.realpathSync(dirname(options.path)), basename(options.path));
       const places = new Places(fs, live, options.recordFile);
       if (!fs.existsSync(places.beside)) fs.mkdirSync(places.beside, { mode: FILLING_MODE });
@@ -174,6 +176,22 @@ export class NodeRepository implements RepositoryStore {
 
   save(): void {
     this.record.save();
+  }
+}
+
+/** Durably, since a sync makes durable only what lies in it. */
+function makeParent(fs: FileSystem, parent: string): void {
+  const missing = missingFolders(parent, fs);
+  if (missing.length === 0) return;
+  makeFolders(parent, { fs });
+  if (process.platform === 'win32') return;
+  for (const folder of missing) {
+    const fd = fs.openSync(dirname(folder), 'r');
+    try {
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
   }
 }
 

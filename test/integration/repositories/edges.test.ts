@@ -367,3 +367,9 @@ it('a folder that was absent, and is mounted later, can be opened', async () => 
   await store.recover({ make: false });
   expect(places.read('mnt/apps/x')).toBe('x');
 });
+
+it('a folder that is absent with those above it is made with them', async () => {
+  const places = new Places();
+  await openStore({ path: places.at('srv/lockstep/repository/apps'), recordFile: places.at('digests') });
+  expect(fs.readdirSync(places.at('srv/lockstep/repository')).sort()).toEqual(['.apps.lockstep', 'apps']);
+});
