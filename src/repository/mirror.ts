@@ -81,8 +81,13 @@ export class Mirror {
     return own.run === from.run && own.endpoint.host === from.endpoint.host && own.endpoint.port === from.endpoint.port;
   }
 
+  /** An operator does not wait for the next try: without a link it is dialled now. */
   ask(wish: NumberedWish): void {
     this.wanted.wishes.push(wish);
+    if (this.session === null && !this.isDialling) {
+      this.again?.();
+      this.again = null;
+    }
     this.go();
   }
 
@@ -101,7 +106,12 @@ export class Mirror {
     this.session?.cancel(reason);
     this.session?.close(reason);
     this.session = null;
-    for (const wish of this.wanted.wishes.splice(0)) this.parts.answer(wish, reason);
+    this.refuse(reason);
+  }
+
+  /** What waits for a link hears why there is none. */
+  private refuse(reason: string): void {
+    for (const wish of this.wanted.wishes.splice(0)) if (wish.id !== 0) this.parts.answer(wish, reason);
   }
 
   /** Does the next thing, if nothing is under way. */
@@ -140,6 +150,7 @@ export class Mirror {
         if (stream !== null) this.begin(stream, store);
       } catch (error) {
         this.isDialling = false;
+        this.refuse(reasonOf(error));
         if (shelf.get(config.name) === null) this.fail(reasonOf(error));
         else this.lose(reasonOf(error));
       }
@@ -176,6 +187,7 @@ export class Mirror {
         if (isClosed) return;
         isClosed = true;
         this.session = null;
+        if (!this.isReady) this.refuse(reason);
         this.isReady = false;
         if (!this.isStopped) this.lose(reason);
       },
@@ -277,6 +289,7 @@ export class Mirror {
       },
       (error: unknown) => {
         this.isDialling = false;
+        this.refuse(reasonOf(error));
         if (!this.isStopped) this.fail(reasonOf(error));
       },
     );

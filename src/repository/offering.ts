@@ -24,6 +24,13 @@ const BLIND_LOOK_MS = 10_000;
 /** What cannot be opened is tried again. */
 const REOPEN_MS = 10_000;
 
+interface Link {
+  readonly session: SenderSession;
+  readonly isOpen: () => boolean;
+  /** Which repository is fetched over it; `null`: nothing yet. */
+  readonly repository: () => string | null;
+}
+
 interface Pending {
   readonly wish: NumberedWish;
   readonly at: Monotonic;
@@ -37,7 +44,7 @@ interface Pending {
 export class Offering {
   private role: SendRepositories | null = null;
   private isOpen = false;
-  private readonly sessions = new Set<{ readonly session: SenderSession; readonly isOpen: () => boolean }>();
+  private readonly sessions = new Set<Link>();
   private readonly folders = new Map<string, RepositoryFolder>();
   private readonly throttles: ReadonlyMap<string, Throttle>;
   /** While messages flow. */
@@ -82,6 +89,7 @@ export class Offering {
     // The receiver dials again.
     if (this.role === null || !this.isOpen || this.sessions.size >= LINKS_MAX) return stream.destroy('nothing is sent now');
     let isClosed = false;
+    let repository: string | null = null;
     const session = tools.createSender({
       stream,
       hashing: tools.hashing,
@@ -93,6 +101,10 @@ export class Offering {
       authority: this.authority,
       allowance: (name) => this.allowance(name),
       sent: (name, bytes) => {
+        if (repository === null) {
+          repository = name;
+          this.unanswerable();
+        }
         this.throttles.get(name)?.spend(bytes);
         this.courtesy?.spend(bytes);
       },
@@ -103,14 +115,14 @@ export class Offering {
         this.forget();
       },
     });
-    this.sessions.add({ session, isOpen: () => !isClosed });
+    this.sessions.add({ session, isOpen: () => !isClosed, repository: () => repository });
     this.forget();
   }
 
   /** Has the receiver do what an operator asks for here. What is answered is about the folder as it was then, or later. */
   ask(wish: NumberedWish, done: (report: SyncReport | string) => void): void {
     if (wish.ask === 'restore') return done('this is for the folder here');
-    if (this.sessions.size === 0) return done('the other server has no repository link to this one now; its "lockstep repo status" says why');
+    if (!this.isFetched(wish.repository)) return done('the other server has no repository link to this one for it now; its "lockstep repo status" says why');
     this.pending.push({ wish, at: this.tools.clock.monotonic(), done });
     this.hint({ repository: wish.repository, purpose: wish.ask, folders: null });
   }
@@ -210,11 +222,15 @@ export class Offering {
     this.unanswerable();
   }
 
+  /** The peer has a link of its own for each repository that it can receive; whether one that has fetched nothing yet is for this one will be seen. */
+  private isFetched(name: string): boolean {
+    return [...this.sessions].some(({ repository }) => (repository() ?? name) === name);
+  }
+
   /** Without a link no answer comes. */
   private unanswerable(): void {
-    if (this.sessions.size > 0) return;
-    const { pending } = this;
-    this.pending = [];
-    for (const { done } of pending) done('the repository link was lost meanwhile; ask again');
+    const lost = this.pending.filter(({ wish }) => !this.isFetched(wish.repository));
+    this.pending = this.pending.filter((one) => !lost.includes(one));
+    for (const { done } of lost) done('the repository link was lost meanwhile; ask again');
   }
 }

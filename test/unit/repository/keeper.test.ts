@@ -275,6 +275,26 @@ describe('receiving', () => {
     expect(world.receivers).toHaveLength(1);
   });
 
+  test.each([
+    ['the folder cannot be opened', (world: World) => void (world.broken = 'permission denied'), 'permission denied'],
+    ['nobody answers', (world: World) => void world.network.bound.delete(PORT), 'nobody listens'],
+  ])('what an operator asks for is tried at once, and answered with the reason where %s', async (_what, spoil, reason) => {
+    const world = new World(repository());
+    world.answers();
+    spoil(world);
+    await world.order(receive());
+    const wish = { id: 1, repository: 'apps', ask: 'sync', checksum: false } as const;
+    await world.order(receive(), { wishes: [wish] });
+    expect(world.status?.answers).toMatchObject([{ id: 1, outcome: 'failed', detail: expect.stringContaining(reason) }]);
+    world.broken = null;
+    world.answers();
+    await world.order(receive(), { wishes: [{ ...wish, id: 2 }] });
+    expect(world.receivers).toHaveLength(1);
+    world.receiver.end('no repository of this name');
+    await world.turn();
+    expect(world.status?.answers).toMatchObject([{ id: 2, outcome: 'failed', detail: 'no repository of this name' }]);
+  });
+
   test('NO: a difference is a failure that is looked at again each minute, as a whole', async () => {
     const world = new World(repository({ syncType: 'NO' }));
     const receiver = await joined(world);
@@ -470,6 +490,19 @@ describe('wishes', () => {
     sender.parts.reported({ ...DONE, purpose: 'verify', outcome: 'same' }, world.clock.monotonic());
     await world.turn();
     expect(world.status?.answers).toMatchObject([{ id: 2, outcome: 'same' }]);
+  });
+
+  test('of a sender: one for a repository that no link fetches fails, though another repository has its link', async () => {
+    const world = new World(repository(), repository({ name: 'reports', path: '/reports' }));
+    await world.order(SEND);
+    world.network.connect(2103);
+    await world.order(SEND, { wishes: [{ ...wish, repository: 'reports' }] });
+    expect(world.status?.answers).toEqual([]);
+    (world.senders[0] as FakeSender).parts.sent('apps', 1);
+    await world.turn();
+    expect(world.status?.answers).toMatchObject([{ id: 1, outcome: 'failed', detail: expect.stringContaining('link was lost') }]);
+    await world.order(SEND, { wishes: [{ ...wish, id: 2, repository: 'reports' }, { ...wish, id: 3 }] });
+    expect(world.status?.answers).toMatchObject([{ id: 2, outcome: 'failed', detail: expect.stringContaining('no repository link') }]);
   });
 
   test('of a sender: a sync that was asked for is answered by one of the whole tree as it was then, not by an earlier one or one of single folders', async () => {
