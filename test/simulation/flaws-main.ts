@@ -14,7 +14,7 @@ const USAGE = `npm run simulate:flaws -- [--seeds N] [--seed S] [--least N] [--m
 Plants one mistake after the other into a copy of the compiled code, runs the ordinary seeds on it, and prints in how many of them it was
 found. The same seeds without a flaw must be clean: that is run first.
 
-  --seeds N   seeds for each flaw at most (default 300)
+  --seeds N   seeds for each flaw at most (default 500)
   --seed S    the first seed (default 1)
   --least N   a flaw that was found is done after N seeds; one that was not goes on to the limit (default: all seeds)
   --minutes M virtual minutes a seed lasts at least (default 2)
@@ -48,7 +48,7 @@ const PROOF: Omit<ProofOptions, 'minutes'> = { twice: false, without: [] };
 const NUMBERS: ReadonlySet<string> = new Set(['seeds', 'seed', 'least', 'minutes', 'workers']);
 
 function parse(args: readonly string[]): Options | null {
-  const options: Options = { seeds: 300, seed: 1, least: Infinity, minutes: 2, workers: availableParallelism(), only: [], cleanElsewhere: false, show: false };
+  const options: Options = { seeds: 500, seed: 1, least: Infinity, minutes: 2, workers: availableParallelism(), only: [], cleanElsewhere: false, show: false };
   for (let i = 0; i < args.length; i += 1) {
     const name = (args[i] ?? '').replace(/^--/, '');
     if (name === 'clean-elsewhere') options.cleanElsewhere = true;
