@@ -24,6 +24,8 @@ export function createLocalState(folder: string): LocalState {
       let bytes: Uint8Array;
       try {
         bytes = await files.readFile(file);
+        // It may be one that a killed process had put in place and not made durable: what is believed here must not be forgotten by a loss of power.
+        await syncFolder(folder);
       } catch (error) {
         if (systemCode(error) === 'ENOENT') return EMPTY; // a server's first start
         throw damaged(file, plainReason(error), error);

@@ -11,7 +11,7 @@ import { damaged, readSnapshotHead, type PayloadPlace, type SnapshotHead } from 
  * The snapshots on this server's disk.
  *
  * Invariants
- * - A file under a snapshot's name was written and synced whole before it got that name.
+ * - A file under a snapshot's name was written and synced whole before it got that name, and that name is durable.
  * - The two newest are kept; one that is being sent to the follower is kept as long as that takes.
  * - A damaged one is given to nobody, and builds no state. Its file stays for the payloads in it that are whole, until a newer snapshot is there.
  * - Who reads payloads from a snapshot knows its index: `PayloadIndex`, made when the file is written or scanned.
@@ -54,6 +54,8 @@ export class SnapshotShelf {
   static async open(disk: Disk, checksum: Checksum, cluster: string, log: Log): Promise<SnapshotShelf> {
     const shelf = new SnapshotShelf(disk, checksum, cluster, log);
     await disk.makeFolder(SNAPSHOT_FOLDER);
+    // The log is shortened on the strength of what stands here: also of one that a killed process named, and did not come to make durable.
+    await disk.syncFolder(SNAPSHOT_FOLDER);
     for (const name of (await disk.list(SNAPSHOT_FOLDER)).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (name.endsWith('.tmp')) await disk.remove(path);

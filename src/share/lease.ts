@@ -146,7 +146,8 @@ export class Lease {
     this.view = observe(this.view, sight, this.rules);
     this.standing = standing;
     const heartbeat = beat === null ? null : decodeHeartbeat(beat);
-    this.holder = heartbeat?.server ?? null;
+    // One that only keeps the place (counter 0) is nobody's.
+    this.holder = heartbeat === null || heartbeat.counter === 0 ? null : heartbeat.server;
     const silent = Math.round(silentMs(this.view));
     this.detail = `held by ${this.holder ?? 'somebody without a heartbeat'}, whose heartbeat has stood still for ${silent} of ${this.rules.stalenessMs} ms`;
   }

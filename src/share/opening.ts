@@ -1,3 +1,4 @@
+import { encodeHeartbeat } from '../core/lock/heartbeat.js';
 import type { KeeperOrder } from '../core/control/keeper.js';
 import { decodeShareIdentity, encodeShareIdentity } from '../core/terms/codec.js';
 import { termOfName } from '../core/terms/names.js';
@@ -106,12 +107,15 @@ export class Opening {
   }
 
   /**
-   * Once for each share, before anything rests on it: the names of the lockfile and of the folder of records are synced, whoever made
-   * them. Who made them may never have come to it, or may not have heard that the making took effect. Rejects with what the share says.
+   * Once for each share, before anything rests on it: the names of the lockfile, of the heartbeat and of the folder of records are synced, whoever
+   * made them. Who made them may never have come to it, or may not have heard that the making took effect. The heartbeat stands there from then on: one
+   * that a restart of the share forgot would be absent for whoever asked meanwhile, for as long as his system remembers that. Rejects with what the share says.
    */
   async settle(identity: ShareIdentity): Promise<void> {
     if (this.settled === identity.share) return;
-    await this.parts.files.syncFolder('.');
+    const { files, paths, config, random } = this.parts;
+    await tolerate('EEXIST', () => files.createSynced(paths.heartbeat, encodeHeartbeat({ token: random.id(), server: config.server, counter: 0, state: 'released' })));
+    await files.syncFolder('.');
     this.settled = identity.share;
   }
 

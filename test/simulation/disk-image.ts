@@ -28,6 +28,8 @@ export class DiskImage {
   capacityBytes = Infinity;
   /** Added to the time of every operation, milliseconds. */
   slownessMs = 0;
+  /** Told of each name that a file gets. */
+  named: (path: string) => void = () => undefined;
   private entries = new Map<string, Inode>();
   private durableEntries = new Map<string, Inode>();
   private folders = new Set<string>(['']);
@@ -172,6 +174,7 @@ export class DiskImage {
     const change = { names, folders: new Set(names.map(([path]) => folderOf(path))) };
     apply(this.entries, change);
     this.pending.push(change);
+    for (const [path, inode] of names) if (inode !== null) this.named(path);
   }
 
   syncEntries(folder: string): void {

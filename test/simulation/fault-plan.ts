@@ -20,6 +20,9 @@ const LOCK_TROUBLES: readonly FaultKind[] = ['lock-broken', 'lock-broken', 'lock
 const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
 /** A server that is parted from the other, or is to take over from it, loses sight of the share for about as long as a lease lasts. */
 const STALL_AFTER_MS = 4_000;
+/** What a broker left half done when it was killed at a step of its journal shows when the power goes, later, and never when it does not. */
+const RELAPSES: readonly FaultKind[] = ['host-lost-power', 'both-hosts-lost-power'];
+const RELAPSE_AFTER_MS = { low: 3_000, high: 40_000 };
 const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale', 'share-replies-lost'];
 
 /** The steps in which somebody stumbles: mostly those that come first, when both may still think that they serve. */
@@ -32,6 +35,7 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
   drain: ['broker-paused', 'replication-cut', 'server-killed', 'links-reset', 'manager-paused', 'disk-slow'],
   claim: ['share-replies-lost', 'share-replies-lost', 'share-replies-lost', 'share-hung', 'share-slow', 'share-gone', 'keeper-killed', 'keeper-paused', 'manager-paused', 'host-lost-power', 'server-killed'],
   record: ['share-replies-lost', 'share-replies-lost', 'share-hung', 'keeper-killed', 'server-killed', 'host-lost-power', 'manager-paused', 'host-frozen', 'link-cut'],
+  roll: ['broker-killed', 'broker-killed', 'server-killed', 'host-lost-power', 'disk-slow'],
   serve: ['broker-killed', 'broker-paused', 'server-killed', 'host-lost-power', 'host-frozen', 'link-cut', 'clients-cut'],
 };
 
@@ -110,6 +114,7 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
     last = Math.min(at, shape.untilMs);
     const fault = draw(random, rates, allowed, { kinds: weighted, atMs: last, host: random.pick(HOSTS), momentChance: rates.moment, span: null });
     faults.push(fault);
+    if (fault.moment === 'roll') faults.push(draw(random, rates, allowed, { kinds: RELAPSES, atMs: last + random.logBetween(RELAPSE_AFTER_MS.low, RELAPSE_AFTER_MS.high), host: fault.host, momentChance: 0, span: null }));
     if (random.chance(rates.answer)) faults.push(answer(random, rates, fault, allowed));
     if (PARTINGS.includes(fault.kind)) faults.push(...companions(random, rates, fault, allowed));
   }

@@ -186,6 +186,11 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: 'src/server/journal/roller.ts', find: 'await context.disk.syncFolder(context.folder);', put: '' }],
   },
   {
+    name: 'found-name-not-synced',
+    rule: 'a segment whose name a killed process had not made durable, and which the next one goes on with',
+    edits: [{ file: 'src/server/journal/open.ts', find: 'await context.disk.syncFolder(context.folder);', put: '' }],
+  },
+  {
     name: 'mark-left-behind',
     rule: 'a commit behind a mark that no sync has taken along: the mark may be lost, and with it what stands behind it',
     edits: [

@@ -9,9 +9,9 @@ import type { Observer } from './observer.js';
  * Steps on the way to another role. What goes wrong at one of them hits where the rules are at work; drawn by the clock alone, such a hit is
  * as rare as the steps are short.
  * - `fence`: a manager raises the fence (R4). `require`: it asks that the peer be required (R6). `drain`: it begins a handover (R10).
- * - `claim`: it orders a claim. `record`: a term record begins to stand on the share. `serve`: it orders its broker to serve in a new term.
+ * - `roll`: a broker has given a new journal segment its name. `claim`: a manager orders a claim. `record`: a term record begins to stand on the share. `serve`: it orders its broker to serve in a new term.
  */
-export const MOMENTS = ['fence', 'require', 'drain', 'claim', 'record', 'serve'] as const;
+export const MOMENTS = ['fence', 'require', 'drain', 'claim', 'record', 'serve', 'roll'] as const;
 /** These are in every change of roles, and are over soonest: drawn twice as often. */
 export const MOMENTS_DRAWN: readonly Moment[] = [...MOMENTS, 'fence', 'claim', 'record'];
 

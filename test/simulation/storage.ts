@@ -55,6 +55,11 @@ export class Storage implements StorageFaults {
   ) {
     const random = world.random.fork('share');
     this.diskRandom = { primary: world.random.fork('disk/primary'), secondary: world.random.fork('disk/secondary') };
+    for (const name of ['primary', 'secondary'] as const) {
+      this.images[name].named = (path) => {
+        if (path.endsWith('.segment')) moments.tell('roll', name);
+      };
+    }
     for (const host of Object.values(hosts)) {
       host.onPower.push((on) => {
         const name = host.name as HostName;

@@ -52,7 +52,10 @@ export async function openJournal(setup: JournalSetup): Promise<Journal> {
 }
 
 async function openIn(context: JournalContext): Promise<Journal> {
-  const meta = await tidy(context, (await readMeta(context)) ?? (await createMeta(context)));
+  const read = (await readMeta(context)) ?? (await createMeta(context));
+  // A process that was killed may have given a file its name and not made that durable: what is gone by must outlive the power.
+  await context.disk.syncFolder(context.folder);
+  const meta = await tidy(context, read);
   const found = await findLog(context, meta);
   const { damage, active } = await makeReady(context, meta, found);
   if (damage !== null) context.log.write('error', `The journal is damaged: ${damage}`, { folder: placeOf(context), damage });

@@ -131,11 +131,11 @@ describe('the lock', () => {
     rig.clock.suspend(700);
     primary.order({});
     expect(primary.status.lock.held).toBe(false);
-    await rig.pass(1500);
+    await rig.pass(1000);
     expect(primary.log.from('debug').join()).toContain('suspended');
     // Another may have seen it silent meanwhile: it is relied on when nobody has taken it over since.
     expect(primary.status.lock).toMatchObject({ held: false, detail: expect.stringContaining('when nobody takes it over') as string });
-    await rig.pass(2000);
+    await rig.pass(2500);
     expect(primary.status.lock.held).toBe(true);
   });
 
