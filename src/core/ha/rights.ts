@@ -34,9 +34,7 @@ export function missingRight(s: Situation): Missing {
   if (s.share.replaced) return 'the share was replaced: it lacks records that this server has kept; both servers must be connected, or promote';
   if (!s.share.usable) return `the share is not usable (${s.share.detail ?? 'not looked at yet'})`;
   if (s.kept === null) return 'no term record exists yet: both servers must be connected once';
-  const missing = missingMembership(s.kept, ownCopy(s) as Copy);
-  if (missing === null || s.kept.inSync.some(({ server }) => server === s.server)) return missing;
-  return `${missing}; start ${holdersOf(s.kept)}, or promote this server and accept loss`;
+  return missingMembership(s.kept, ownCopy(s) as Copy);
 }
 
 function holdersOf(record: TermRecord): string {

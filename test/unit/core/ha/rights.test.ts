@@ -37,7 +37,7 @@ describe('the right to claim', () => {
     ['not on a share that was replaced', { share: { ...share, usable: false, replaced: true } }, /share was replaced/],
     ['not on a share that is not usable', { share: { ...share, usable: false, detail: 'hangs' } }, /not usable \(hangs\)/],
     ['not before there is any record', { kept: null }, /no term record exists yet/],
-    ['not without membership', { kept: record(2, { inSync: [THEIRS] }) }, /newer data is on secondary/],
+    ['not without membership', { kept: record(2, { inSync: [THEIRS] }) }, /newer data is on secondary \(term 2\)$/],
   ])('%s', (_name, changes, missing) => {
     const found = missingRight(situation({ ...ALONE, ...changes }));
     if (missing === null) expect(found).toBeNull();
