@@ -58,7 +58,7 @@ class Refusals {
     if (this.last.size >= REASONS_MAX) this.last.clear();
     const leftOut = known === undefined || known.leftOut === 0 ? '' : `; ${known.leftOut} more since the last such line`;
     this.last.set(reason, { at: now, leftOut: 0 });
-    const line = refusal.by === 'server' ? `a connection from ${remote} was refused: ${reason}` : `the client at ${remote} ${reason}`;
-    this.log.write('warn', `${line}${leftOut}`);
+    const line = { server: `a connection from ${remote} was refused: ${reason}`, client: `the client at ${remote} ${reason}`, nobody: `a connection from ${remote} ${reason}` }[refusal.by];
+    this.log.write(refusal.by === 'nobody' ? 'info' : 'warn', `${line}${leftOut}`);
   }
 }

@@ -10,6 +10,7 @@ import { bind, established, remoteOf } from './network.js';
 import type { PairKey } from './secret.js';
 import { SocketStream } from './socket-stream.js';
 import { acceptTls, TLS_HANDSHAKE_MS } from './tls-accept.js';
+import type { TlsRefusal } from './tls-refusal.js';
 
 /*
  * The links between the two servers: TLS 1.3 with a pre-shared key. OpenSSL always adds an elliptic-curve exchange to it
@@ -53,7 +54,7 @@ export function createPskNetwork(options: PskNetworkOptions): Network {
           return key;
         },
       });
-      acceptTls(server, options.log, (error) => ({ by: 'server', text: explainAccepted(error) }), (socket) => {
+      acceptTls(server, options.log, explainAccepted, (socket) => {
         const identity = identities.get(socket);
         // Only the key opens a session here (there is no certificate and no ticket); if that ever changed, nobody gets in.
         if (identity === undefined) socket.destroy();
@@ -94,7 +95,14 @@ function provedKey(socket: tls.TLSSocket): boolean {
   return socket.authorized && socket.isSessionReused() && Object.keys(socket.getPeerCertificate()).length === 0;
 }
 
-function explainAccepted(error: unknown): string {
+function explainAccepted(error: unknown): TlsRefusal {
+  const code = systemCode(error);
+  // Nothing is wrong here: one that dials with another secret hears so before it goes away.
+  if (code === 'ECONNRESET' || code === 'EPIPE') return { by: 'nobody', text: 'ended before it said who it is; a look whether the port is open, as "lockstep check" on the other server takes, ends so' };
+  return { by: 'server', text: whyRefused(error) };
+}
+
+function whyRefused(error: unknown): string {
   switch (systemCode(error)) {
     case 'ERR_SSL_BINDER_DOES_NOT_VERIFY':
       return OTHER_SECRET;

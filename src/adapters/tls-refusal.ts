@@ -1,8 +1,8 @@
 import { plainReason, systemCode } from './network-errors.js';
 
-/** Why a TLS handshake came to nothing, for the log. `by`: who ended it; then `text` goes on from "the client at …". */
+/** Why a TLS handshake came to nothing, for the log. `by`: who refused it; `text` goes on from "the client at …" of the client, and from "a connection from …" of nobody. */
 export interface TlsRefusal {
-  readonly by: 'server' | 'client';
+  readonly by: 'server' | 'client' | 'nobody';
   readonly text: string;
 }
 

@@ -61,6 +61,15 @@ describe('links with a shared secret', () => {
     expect(streams.find((other) => other !== stream)?.remote).toMatch(/^orders\/primary at 127\.0\.0\.1:\d+$/);
   });
 
+  it('do not warn of a look whether the port is open', async () => {
+    const at = await listening(psk('secondary'));
+    const socket = net.connect(at);
+    socket.once('connect', () => socket.destroy());
+    await until(() => log.lines.length > 0);
+    expect(log.from('warn')).toEqual([]);
+    expect(log.from('info')[0]).toMatch(/^a connection from 127\.0\.0\.1:\d+ ended before it said who it is; a look whether the port is open/);
+  });
+
   it('say in one line on both sides that the secrets differ', async () => {
     const at = await listening(psk('secondary', OTHER_KEY));
     for (let i = 0; i < 3; i += 1) {
