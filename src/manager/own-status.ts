@@ -27,6 +27,7 @@ export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: 
     shareId: s.share.id,
     shareEmpty: s.share.empty,
     shareReplaced: s.share.replaced,
+    shareBare: s.share.bare,
     shareGivenUp: s.share.givenUp,
     brokerDown: extra.brokerDown,
     broker: brokerPart(s),

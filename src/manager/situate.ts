@@ -96,6 +96,7 @@ function shareOf(config: ManagerConfig, k: Knowledge, isLate: boolean): Situatio
   return {
     usable,
     replaced,
+    bare: replaced && keeper.shareId === null,
     empty: usable && keeper.highest === null,
     id: keeper?.shareId ?? k.kept.shareId,
     highestTerm: keeper?.highest?.term ?? NO_TERM,

@@ -177,6 +177,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     share: {
       usable: (!replaced || adopts) && !server.troubled,
       replaced: replaced && !adopts,
+      bare: false,
       empty: world.share.length === 0 && server.kept === null,
       id: `s${world.shareId}`,
       highestTerm: highest(world.share)?.term ?? NO_TERM,
@@ -311,6 +312,7 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
     shareId: `s${world.shareId}`,
     shareEmpty: s.share.empty,
     shareReplaced: s.share.replaced,
+    shareBare: s.share.bare,
     shareGivenUp: false,
     brokerDown: false,
     broker: {

@@ -79,6 +79,22 @@ describe('the share', () => {
     await traffic.settle();
   });
 
+  pairTest('is replaced twice while one server is away: both find nothing, remember different shares, and begin a new term together', async (pair) => {
+    const { active, passive } = await pair.start();
+    await passive.killWhole();
+    await active.reachesState('STANDALONE');
+    await rename(pair.layout.share, `${pair.layout.share}-1`);
+    await mkdir(pair.layout.share);
+    await active.reaches('WAITING, with advice', ({ state, advice }) => state === 'WAITING' && advice !== null && advice.includes('nothing is lost'));
+    expect((await lockstep('promote', '--accept-data-loss', active.profile)).code).toBe(0);
+    const { term } = await active.reachesState('STANDALONE');
+    await active.killWhole();
+    await rename(pair.layout.share, `${pair.layout.share}-2`);
+    await mkdir(pair.layout.share);
+    for (const server of pair.servers) server.start();
+    await pair.inNewTerm(term);
+  });
+
   pairTest('goes away while both run: they go on serving; when it is back, failover works again', async (pair) => {
     const { active, passive } = await pair.start();
     const traffic = await pair.traffic();

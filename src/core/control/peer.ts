@@ -42,6 +42,8 @@ export interface PeerStatus {
   /** Where the share shows no record, and we have looked. */
   readonly shareEmpty: boolean;
   readonly shareReplaced: boolean;
+  /** Replaced, and nothing is there: `shareId` is that of the share before. */
+  readonly shareBare: boolean;
   /** WAITING, and the share could not be used for so long that the other server shall not wait for this one any more. */
   readonly shareGivenUp: boolean;
   /** The manager cannot vouch for its broker: dead, hung or not started. Peer lost, at once. */

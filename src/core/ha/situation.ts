@@ -34,6 +34,8 @@ export interface Situation {
     readonly usable: boolean;
     /** Looked at whole: another share, or one that lost records that we have kept. */
     readonly replaced: boolean;
+    /** Replaced, and nothing is there that would make it a share of ours: `id` is that of the one before. */
+    readonly bare: boolean;
     /** Looked at whole: no record there. */
     readonly empty: boolean;
     readonly id: string | null;

@@ -57,6 +57,7 @@ export function decodePeerStatus(payload: Uint8Array): PeerStatus {
     shareId: fields.nullable('shareId', (at, name) => at.name(name, NAME_CHARS_MAX)),
     shareEmpty: fields.flag('shareEmpty'),
     shareReplaced: fields.flag('shareReplaced'),
+    shareBare: fields.flag('shareBare'),
     shareGivenUp: fields.flag('shareGivenUp'),
     brokerDown: fields.flag('brokerDown'),
     broker: fields.nullable('broker', (at, name) => readBroker(at.object(name))),

@@ -94,7 +94,9 @@ describe('the share', () => {
     ['looked at long ago', { lookedAt: at(NOW - 60_000) }, { usable: false }],
     ['never looked at', { lookedAt: null, highest: null }, { usable: false, empty: false }],
     ['without a record', { highest: null }, { usable: true, empty: true }],
-    ['replaced', { condition: 'replaced' }, { usable: false, replaced: true, empty: false }],
+    ['replaced', { condition: 'replaced' }, { usable: false, replaced: true, bare: false, empty: false }],
+    ['replaced by nothing', { condition: 'replaced', shareId: null }, { replaced: true, bare: true }],
+    ['not looked at yet', { lookedAt: null, shareId: null }, { replaced: false, bare: false }],
     ['replaced, as a keeper says that has not looked', { condition: 'replaced', lookedAt: null }, { replaced: false }],
     ['hung', { condition: 'hung', highest: null }, { usable: false, empty: false }],
   ])('%s', (_name, changes, expected) => {

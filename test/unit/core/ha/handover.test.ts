@@ -28,14 +28,14 @@ const broker: BrokerStatus = {
 
 const peer: PeerStatus = {
   server: PRIMARY, run: 'manager-p' as RunId, seq: 9, heard: null, state: 'ACTIVE', previous: 'ACTIVE_SYNC', moves: 2, reason: '', term: 2 as Term, record: SERVED, inDoubt: null,
-  shareId: 'share', shareEmpty: false, shareReplaced: false, shareGivenUp: false, brokerDown: false,
+  shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false,
   broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step' },
   holdsLock: true, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: true, clientEndpoints: [], repositories: null,
 };
 
 const situation: Situation = {
   server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
-  share: { usable: true, replaced: false, empty: false, id: 'share', highestTerm: 2 as Term, detail: null, givenUp: false },
+  share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, detail: null, givenUp: false },
   lock: { held: false, until: null as Monotonic | null, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
   wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' },
 };

@@ -76,6 +76,11 @@ describe('who comes first', () => {
     ['members, and the peer has given the share up', { role: 'secondary', peer: peer({ shareGivenUp: true }) }, { who: 'me', fresh: false }],
     ['no record at all, both empty (R9)', { kept: null, share: { ...situation().share, empty: true }, peer: peer({ record: null, shareEmpty: true }) }, { who: 'me', fresh: true }],
     ['both saw the share replaced: the member of the higher record', { ...fresh, kept: record(2), peer: peer({ shareReplaced: true, record: record(3, { server: PEER, inSync: [THEIRS] }) }) }, { who: 'peer' }],
+    [
+      'both found nothing there, and remember different shares: one was away when it was replaced before (long seed 56815)',
+      { kept: record(3, { inSync: [MINE] }), share: { ...fresh.share, bare: true, id: 'second' }, peer: peer({ shareReplaced: true, shareBare: true, shareId: 'first' }) },
+      { who: 'me', fresh: true },
+    ],
   ])('%s', (_name, changes, first) => {
     expect(whoComesFirst(situation(changes))).toEqual(first);
   });
@@ -84,6 +89,7 @@ describe('who comes first', () => {
     ['the records differ', { peer: peer({ record: record(3) }) }, /same highest term record/],
     ['only one saw the share replaced', { peer: peer({ shareReplaced: true }) }, /do not see the same term records/],
     ['the shares differ', { peer: peer({ shareId: 'other' }) }, /different shares/],
+    ['the shares differ, and only one found nothing there', { ...fresh, share: { ...fresh.share, bare: true }, peer: peer({ shareReplaced: true, shareId: 'other' }) }, /different shares/],
     ['the peer is PASSIVE', { peer: peer({ state: 'PASSIVE' }) }, /about to take over/],
     ["the peer's broker is down", { peer: peer({ brokerDown: true }) }, /broker is not ready/],
     ['no copy counts', { kept: record(2, { inSync: [{ ...MINE, journal: 'gone' as JournalId }] }) }, /neither copy may serve/],
@@ -145,7 +151,7 @@ function sideOf(server: ServerId, role: Situation['role'], of: Half): Situation 
     peer: null,
     kept: RECORDS[of.kept] ?? null,
     broker: broker({ run: `run-${server}` as RunId, journal: { id: journal as JournalId, term: of.logTerm as Term, position: of.position as Position, durable: durable as Position, damage: of.damaged ? 'bad' : null } }),
-    share: { usable: of.share === 'ok' || of.share === 'empty', replaced: of.share === 'replaced', empty: of.share === 'empty', id: 'share', highestTerm: 0 as Term, detail: null, givenUp: of.share === 'unusable' },
+    share: { usable: of.share === 'ok' || of.share === 'empty', replaced: of.share === 'replaced', bare: false, empty: of.share === 'empty', id: 'share', highestTerm: 0 as Term, detail: null, givenUp: of.share === 'unusable' },
   });
 }
 

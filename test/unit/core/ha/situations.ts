@@ -37,7 +37,7 @@ export function peerBroker(changes: Partial<PeerBroker> = {}): PeerBroker {
 export function peer(changes: Partial<PeerStatus> = {}): PeerStatus {
   return {
     server: PEER, run: 'manager-s' as RunId, seq: 9, heard: null, state: 'WAITING', previous: 'WAITING', moves: 0, reason: '', term: 0 as Term, record: record(2), inDoubt: null,
-    shareId: 'share', shareEmpty: false, shareReplaced: false, shareGivenUp: false, brokerDown: false, broker: peerBroker(),
+    shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false, broker: peerBroker(),
     holdsLock: false, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: false, clientEndpoints: [], repositories: null, ...changes,
   };
 }
@@ -46,7 +46,7 @@ export function peer(changes: Partial<PeerStatus> = {}): PeerStatus {
 export function situation(changes: Partial<Situation> = {}): Situation {
   return {
     server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
-    share: { usable: true, replaced: false, empty: false, id: 'share', highestTerm: 2 as Term, detail: null, givenUp: false },
+    share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, detail: null, givenUp: false },
     lock: { held: true, until: 10_000 as Monotonic, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
     wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' }, ...changes,
   };

@@ -37,6 +37,7 @@ export const STATUS: PeerStatus = {
   shareId: 'share-1',
   shareEmpty: false,
   shareReplaced: false,
+  shareBare: false,
   shareGivenUp: false,
   brokerDown: false,
   broker: {
