@@ -4,15 +4,21 @@ import { PASSIVE_MS, Rig, type RigKeeper } from './rig.js';
 const STEP_MS = 10;
 const SEEDS = 40;
 
-/** The holder cannot reach the share for a while and comes back about when the other takes its lock for abandoned: for how long both then rely on it. */
-async function bothAfter(lengthMs: number): Promise<number> {
+/** A holder, and one that contends with it and has watched it for a while. What hangs is not reported. */
+async function contended(): Promise<{ rig: Rig; holder: RigKeeper; other: RigKeeper }> {
   const rig = new Rig({ links: true });
-  const [holder, other] = [rig.keeper('primary'), rig.keeper('secondary')];
+  const [holder, other] = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })];
   holder.order({ wantLock: true });
   await rig.pass(1_500);
   expect(holder.status.lock.held).toBe(true);
   other.order({ wantLock: true });
   await rig.pass(1_000);
+  return { rig, holder, other };
+}
+
+/** The holder cannot reach the share for a while and comes back about when the other takes its lock for abandoned: for how long both then rely on it. */
+async function bothAfter(lengthMs: number): Promise<number> {
+  const { rig, holder, other } = await contended();
   other.client.faults.latencyMs = { low: 40, high: 120 };
   holder.client.faults.gone = true;
   await rig.pass(lengthMs);
@@ -42,13 +48,7 @@ async function bothAfterTaking(delayMs: number): Promise<number> {
 
 /** A renewal of the holder's reaches the share only so much later (its mount hangs for a while), about when the other takes the lock for abandoned. */
 async function bothAfterLateRenewal(delayMs: number, readingMs: number): Promise<number> {
-  const rig = new Rig({ links: true });
-  const [holder, other] = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })];
-  holder.order({ wantLock: true });
-  await rig.pass(1_500);
-  expect(holder.status.lock.held).toBe(true);
-  other.order({ wantLock: true });
-  await rig.pass(1_000);
+  const { rig, holder, other } = await contended();
   other.client.faults.latencyMs = { low: readingMs, high: readingMs };
   const { faults } = holder.client;
   const usual = faults.latencyMs;
@@ -65,12 +65,7 @@ async function bothAfterLateRenewal(delayMs: number, readingMs: number): Promise
 
 /** The other decides to take over, the holder comes back, and only then does the share do what the other had asked for. */
 async function bothAfterLateTakeover(lengthMs: number, flightMs: number): Promise<number> {
-  const rig = new Rig({ links: true });
-  const [holder, other] = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })];
-  holder.order({ wantLock: true });
-  await rig.pass(1_500);
-  other.order({ wantLock: true });
-  await rig.pass(1_000);
+  const { rig, holder, other } = await contended();
   const { faults } = other.client;
   const usual = faults.latencyMs;
   other.client.fate = (operation, path) => {
@@ -90,12 +85,7 @@ async function bothAfterLateTakeover(lengthMs: number, flightMs: number): Promis
  * @param between its beat falls between two steps of a renewal of the other's, which writes over it; otherwise the other reads it
  */
 async function bothAfterARenewalUnderWay(beatAfterMs: number, between: boolean): Promise<number> {
-  const rig = new Rig({ links: true });
-  const [holder, other] = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })];
-  holder.order({ wantLock: true });
-  await rig.pass(1_500);
-  other.order({ wantLock: true });
-  await rig.pass(1_000);
+  const { rig, holder, other } = await contended();
   const setLatency = ({ client }: RigKeeper, ms: number): void => void (client.faults.latencyMs = { low: ms, high: ms });
   const letGo = ({ client }: RigKeeper): void => {
     client.faults.hung = false;
