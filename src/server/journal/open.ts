@@ -53,13 +53,29 @@ export async function openJournal(setup: JournalSetup): Promise<Journal> {
 
 async function openIn(context: JournalContext): Promise<Journal> {
   const read = (await readMeta(context)) ?? (await createMeta(context));
-  // A process that was killed may have given a file its name and not made that durable: what is gone by must outlive the power.
-  await context.disk.syncFolder(context.folder);
+  const unsynced = await syncNames(context);
   const meta = await tidy(context, read);
   const found = await findLog(context, meta);
-  const { damage, active } = await makeReady(context, meta, found);
+  // So that the next opening, which may be told that all is well, does not believe it either.
+  if (unsynced !== null) await writeMeta(context, { ...meta, failed: unsynced }).catch(() => undefined);
+  const { damage, active } = unsynced === null ? await makeReady(context, meta, found) : { damage: unsynced, active: null };
   if (damage !== null) context.log.write('error', `The journal is damaged: ${damage}`, { folder: placeOf(context), damage });
   return new FileJournal(context, meta, found, damage, active);
+}
+
+/**
+ * A process that was killed may have given a file its name and not made that durable: what is gone by must outlive the power.
+ * @returns what is damaged when the disk refuses it: a second try can succeed without having done anything
+ */
+async function syncNames(context: JournalContext): Promise<string | null> {
+  try {
+    await context.disk.syncFolder(context.folder);
+    return null;
+  } catch (error) {
+    if (isNoRoom(error)) throw error;
+    if (isPassing(error)) throw unreadable(placeOf(context), error);
+    return `the names of its files could not be made durable: ${reasonOf(error)}`;
+  }
 }
 
 async function createMeta(context: JournalContext): Promise<JournalMeta> {

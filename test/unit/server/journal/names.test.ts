@@ -40,3 +40,26 @@ test('a segment that a killed process had only just named is there after a loss 
   }
   expect(lives).toBe(SEEDS);
 });
+
+test('names that the disk refuses to make durable are damage, and no reason to try until it seems to go', async () => {
+  const rig = new Rig();
+  const journal = await rig.open();
+  append(journal, 'one');
+  await rig.until(() => journal.durable === 1);
+  rig.kill();
+  rig.image.failNext('syncFolder', 'EIO');
+  const second = await rig.open();
+  expect(second.damage).toMatch(/names of its files could not be made durable: EIO/);
+  expect([second.head.position, second.durable]).toEqual([1, 0]); // Nothing is promised that the segments do not vouch for.
+  rig.kill();
+  expect((await rig.open()).damage).toMatch(/it failed before: the names of its files/);
+});
+
+test.each(['ENOSPC', 'EMFILE'])('%s in the same place has lost nothing: it can be tried again', async (code) => {
+  const rig = new Rig();
+  await rig.open();
+  rig.kill();
+  rig.image.failNext('syncFolder', code);
+  await expect(rig.open()).rejects.toThrow();
+  expect((await rig.open()).damage).toBeNull();
+});
