@@ -87,7 +87,7 @@ export const DEFAULT_BROKER_TUNING: BrokerTuning = {
 
 /**
  * The times of the replication link that go by the profile's: a few pings that are late are no silence, and a follower is let go only long after the HA
- * manager could have dropped it, since a new link begins to count its stall anew.
+ * manager could have dropped it: a link that is made anew helps nobody while that one still may.
  */
 export function linkTimes(pingIntervalMs: number, stallLimitMs: number): Pick<BrokerTuning, 'pingIntervalMs' | 'linkSilenceMs' | 'linkStandstillMs'> {
   const { linkSilenceMs, linkStandstillMs } = DEFAULT_BROKER_TUNING;
