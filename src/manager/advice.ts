@@ -1,5 +1,7 @@
+import { NO_POSITION } from '../core/identity.js';
+import { reachOf } from '../core/terms/watermark.js';
 import type { HaState } from '../core/ha/state.js';
-import { missingMembership } from '../core/ha/rights.js';
+import { missingOwnMembership } from '../core/ha/rights.js';
 import type { Situation } from '../core/ha/situation.js';
 
 /**
@@ -15,8 +17,7 @@ export function adviceFor(ha: HaState, s: Situation, refused: string | null): st
   if (s.share.replaced) return promotion('the share was replaced', s, peer);
   if (s.kept !== null && !s.gatewayAnswers && s.peerHadItsWait) return `the gateway does not answer, and without it this server does not serve alone: look at that machine and at the way to it, or ${peer}`;
   if (s.kept === null) return s.peerHadItsWait || refused !== null ? `a new pair starts with both servers: ${peer}` : null;
-  const { journal } = s.broker;
-  const missing = missingMembership(s.kept, { ...journal, server: s.server, journal: journal.id, logTerm: journal.term });
+  const missing = missingOwnMembership(s, s.kept);
   return missing === null ? null : promotion(missing, s, peer);
 }
 
@@ -28,7 +29,8 @@ function bringBack(s: Situation, refused: string | null): string {
 /** States what a promotion may lose (R8, R9). */
 function promotion(why: string, s: Situation, peer: string): string {
   const kept = s.kept;
-  const solo = kept !== null && kept.forced === undefined && kept.inSync.length === 1 && kept.inSync[0]?.server === s.server && kept.inSync[0]?.journal === s.broker?.journal.id;
-  if (solo) return `${why}; ${peer}, or run "lockstep promote --accept-data-loss": nothing is lost by it, this server was the last to serve alone`;
+  const sole = kept !== null && kept.forced === undefined && kept.inSync.length === 1 && kept.inSync[0]?.server === s.server && kept.inSync[0]?.journal === s.broker?.journal.id;
+  if (sole && (s.broker?.journal.durable ?? NO_POSITION) < reachOf(kept, s.share.watermark)) return `${why}; "lockstep promote --accept-data-loss" makes this copy serve, and what it lacks is lost`;
+  if (sole) return `${why}; ${peer}, or run "lockstep promote --accept-data-loss": nothing is lost by it, this server was the last to serve alone`;
   return `${why}; ${peer}. If the ${s.peerServer} server is gone for good, "lockstep promote --accept-data-loss" makes this copy serve, and what was acknowledged after it fell behind is lost`;
 }

@@ -83,7 +83,7 @@ function isNewerThanSilence(config: ManagerConfig, k: Knowledge, peerSilent: boo
  */
 export function presentBroker(broker: BrokerStatus | null, roleSeq: number): BrokerStatus | null {
   if (broker === null || broker.orderSeq >= roleSeq) return broker;
-  return { ...broker, drained: false, peerRequiredFrom: null, replication: null, clientPort: 'closed' };
+  return { ...broker, drained: false, admitted: null, peerRequiredFrom: null, replication: null, clientPort: 'closed' };
 }
 
 /** `isLate`: what is neither usable nor another share by now is given up. */
@@ -100,6 +100,7 @@ function shareOf(config: ManagerConfig, k: Knowledge, isLate: boolean): Situatio
     empty: usable && keeper.highest === null,
     id: keeper?.shareId ?? k.kept.shareId,
     highestTerm: keeper?.highest?.term ?? NO_TERM,
+    watermark: keeper?.watermark ?? null,
     detail: keeper === null ? 'the share keeper is not running' : (keeper.detail ?? keeper.condition),
     givenUp: isLate && !usable && !replaced,
   };

@@ -72,10 +72,9 @@ export class Telling {
   }
 
   orderKeeper(ha: HaState, s: Situation, knownShareId: string | null, shutdown: boolean): void {
-    const { wantLock, peerReleasedLock, claim, kept, shareId } = keeperWish(ha, s, knownShareId);
-    const wish: KeeperPart = { wantLock, peerReleasedLock, claim, kept, shareId, shutdown };
+    const wish: KeeperPart = { ...keeperWish(ha, s, knownShareId), shutdown };
     const { starts } = this.to.keeper;
-    if (!this.due.keeper && this.keeper?.start === starts && sameValue(wish, this.keeper.told)) return;
+    if (!this.due.keeper && this.keeper?.start === starts && sameOrder(wish, this.keeper.told)) return;
     this.due.keeper = false;
     this.keeper = { told: wish, start: starts };
     this.to.keeper.order(wish);
@@ -89,6 +88,11 @@ export class Telling {
     this.peerTold = status;
     this.to.send(peer.number(status));
   }
+}
+
+/** The watermark moves with every message; it goes with the next pulse. */
+function sameOrder(wish: KeeperPart, told: KeeperPart): boolean {
+  return sameValue({ ...wish, watermark: null }, { ...told, watermark: null });
 }
 
 /**

@@ -51,6 +51,8 @@ export interface BrokerPorts {
   readonly clients: (edge: ClientEdge) => ClientPort;
   /** When the certificate that clients are shown expires, as in BrokerStatus. Absent: clients are not served over TLS. */
   readonly certificateUntil?: () => number;
+  /** What counts as durable may be lost with the power: `disk` does not sync. Absent: it does. */
+  readonly diskUnsynced?: boolean;
   /** The process ends: 0 after a shutdown that was ordered, otherwise after a failure that was said. */
   readonly exit: (code: number) => void;
 }
@@ -283,6 +285,7 @@ export class BrokerServer {
       role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',
       term: serving.on ? (serving.term ?? NO_TERM) : (following?.term ?? NO_TERM),
       peerRequiredFrom: serving.peerRequiredFrom,
+      admitted: serving.on && this.ports.diskUnsynced !== true ? serving.admitted : null,
       drained: serving.drained,
       journal: { id, term: head.term, position: head.position, durable, damage },
       replication: following?.status() ?? leading.status(serving.awaitsPeer),

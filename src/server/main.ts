@@ -90,6 +90,7 @@ async function run(config: BrokerProcessConfig): Promise<void> {
   server = new BrokerServer(
     {
       disk: config.durability === 'both' ? disk : new UnsyncedDisk(disk),
+      diskUnsynced: config.durability !== 'both',
       network,
       clock,
       random,

@@ -1,6 +1,7 @@
 import type { KeeperOrder, KeeperStatus, KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
 import { NO_TERM, type Monotonic, type RunId } from '../core/identity.js';
 import { retryIntervalMs } from '../core/lock/lease.js';
+import { encodeWatermark, type Watermark } from '../core/terms/watermark.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { MountInspector } from '../ports/mount.js';
@@ -10,7 +11,7 @@ import type { LockPrimitive, ShareFiles } from '../ports/share.js';
 import { Claimer } from './claimer.js';
 import type { KeeperConfig } from './config.js';
 import { Deadline, timedFiles, timedLock } from './deadline.js';
-import { codeOf, isUnwritable, troubleOf, type Trouble } from './failure.js';
+import { codeOf, isUnwritable, textOf, troubleOf, type Trouble } from './failure.js';
 import { Lease, READINGS_PER_INTERVAL } from './lease.js';
 import { adopts, Opening, trouble } from './opening.js';
 import { SharePaths } from './paths.js';
@@ -57,6 +58,10 @@ export class ShareKeeper {
   private readonly troubles: { hung: Trouble | null; look: Trouble | null; lock: Trouble | null } = { hung: null, look: null, lock: null };
   private shareId: string | null = null;
   private lookedAt: Monotonic | null = null;
+  /** As it was read at the last look, and as it was written last. */
+  private watermark: Watermark | null = null;
+  private marked: Watermark | null = null;
+  private markTrouble: string | null = null;
   private looks = 0;
   private listingDue = true;
   private tidied = false;
@@ -232,6 +237,7 @@ export class ShareKeeper {
     if (identity === null) {
       // Nothing of the known share is here: that is a whole look, too.
       this.shareId = null;
+      this.watermark = null;
       shelf.forget();
       this.lookedAt = began;
       throw trouble('replaced', await opening.whyUnmade());
@@ -240,6 +246,8 @@ export class ShareKeeper {
     this.shareId = identity.share;
     shelf.method = identity.method;
     const look = await this.lookAtTerms(order, listing);
+    // Who serves writes it, and need not read it.
+    this.watermark = order.watermark === null ? await shelf.watermark() : null;
     this.looks += 1;
     this.listingDue = false;
     this.lookedAt = began;
@@ -250,6 +258,26 @@ export class ShareKeeper {
     opening.checkMethod(identity);
     await opening.settle(identity);
     if (!this.tidied) await this.tidy();
+    await this.mark();
+  }
+
+  /**
+   * Tells how far the copies reach. Best effort: one that comes late, or is lost, says less than there is to say, and nothing wrong; so it needs no deadline and no
+   * second look. Under the lock and in the highest term, so that a server which was overtaken does not write over what its successor says.
+   */
+  private async mark(): Promise<void> {
+    const watermark = this.order?.watermark ?? null;
+    if (watermark === null || !this.lease.held || this.shelf.seen?.highest?.nonce !== watermark.nonce) return;
+    if (this.marked?.nonce === watermark.nonce && this.marked.position >= watermark.position) return;
+    try {
+      await this.files.rewriteInPlace(this.paths.watermark, encodeWatermark(watermark));
+      this.marked = watermark;
+      this.markTrouble = null;
+    } catch (error) {
+      const trouble = textOf(error);
+      if (trouble !== this.markTrouble) this.parts.log.write('warn', `The watermark beside the lockfile cannot be written, and a disk that loses what it confirmed would not be noticed: ${trouble}`);
+      this.markTrouble = trouble;
+    }
   }
 
   private async lookAtTerms(order: KeeperOrder, listing: boolean): ReturnType<TermShelf['look']> {
@@ -341,6 +369,7 @@ export class ShareKeeper {
       detail: trouble?.detail ?? null,
       shareId: this.shareId,
       highest: this.shelf.seen?.highest ?? null,
+      watermark: this.watermark,
       lookedAt: this.lookedAt,
       lock: this.lease.status(),
       claim: this.claimer.outcome,

@@ -1,5 +1,6 @@
 import { encodeHeartbeat } from '../core/lock/heartbeat.js';
 import type { KeeperOrder } from '../core/control/keeper.js';
+import { encodeWatermark, NO_WATERMARK } from '../core/terms/watermark.js';
 import { decodeShareIdentity, encodeShareIdentity } from '../core/terms/codec.js';
 import { termOfName } from '../core/terms/names.js';
 import type { PublishMethod, ShareIdentity } from '../core/terms/record.js';
@@ -107,7 +108,7 @@ export class Opening {
   }
 
   /**
-   * Once for each share, before anything rests on it: the names of the lockfile, of the heartbeat and of the folder of records are synced, whoever
+   * Once for each share, before anything rests on it: the names of the lockfile, of the heartbeat, of the watermark and of the folder of records are synced, whoever
    * made them. Who made them may never have come to it, or may not have heard that the making took effect. The heartbeat stands there from then on: one
    * that a restart of the share forgot would be absent for whoever asked meanwhile, for as long as his system remembers that. Rejects with what the share says.
    */
@@ -115,6 +116,7 @@ export class Opening {
     if (this.settled === identity.share) return;
     const { files, paths, config, random } = this.parts;
     await tolerate('EEXIST', () => files.createSynced(paths.heartbeat, encodeHeartbeat({ token: random.id(), server: config.server, counter: 0, state: 'released' })));
+    await tolerate('EEXIST', () => files.createSynced(paths.watermark, encodeWatermark(NO_WATERMARK)));
     await files.syncFolder('.');
     this.settled = identity.share;
   }

@@ -7,11 +7,13 @@ export class SharePaths {
   /** The lockfile itself: the share's identity. */
   readonly identity: string;
   readonly heartbeat: string;
+  readonly watermark: string;
   readonly terms: string;
 
   constructor(private readonly lockFileName: string) {
     this.identity = lockFileName;
     this.heartbeat = `${lockFileName}.heartbeat`;
+    this.watermark = `${lockFileName}.watermark`;
     this.terms = `${lockFileName}.terms`;
   }
 

@@ -1,6 +1,7 @@
 import { decodeTermRecord } from '../core/terms/codec.js';
 import { higherOf, sameRecord } from '../core/terms/compare.js';
 import { termOfName } from '../core/terms/names.js';
+import { decodeWatermark, type Watermark } from '../core/terms/watermark.js';
 import type { PublishMethod, TermRecord } from '../core/terms/record.js';
 import { LockstepError } from '../core/errors.js';
 import { NO_TERM, type Term } from '../core/identity.js';
@@ -77,6 +78,16 @@ export class TermShelf {
     if (look.highest !== null && look.highest.nonce !== kept?.nonce && look.highest.nonce !== this.last?.highest?.nonce) await this.settle(look.highest);
     this.last = { ...look, lost };
     return this.last;
+  }
+
+  /** The watermark beside the records; `null`: none that can be read. Rejects with what the share says. */
+  async watermark(): Promise<Watermark | null> {
+    try {
+      return decodeWatermark(await this.files.read(this.paths.watermark));
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'EISDIR') return null;
+      throw error;
+    }
   }
 
   /**

@@ -57,7 +57,7 @@ interface Decided {
  */
 export class Catalogue implements Rules {
   private readonly texts = new Parts<object>((value) => JSON.stringify(value));
-  private readonly shares = new Parts<{ readonly shareId: number; readonly share: World['share'] }>(({ shareId, share }) => `${shareId}:${share.map((r) => this.texts.number(r)).join()}`);
+  private readonly shares = new Parts<Pick<World, 'shareId' | 'share' | 'watermark'>>(({ shareId, share, watermark }) => `${shareId}:${share.map((r) => this.texts.number(r)).join()}:${this.texts.number(watermark)}`);
   private readonly statuses = new Parts<PeerStatus>((value) => JSON.stringify(value));
   private readonly states = new Parts<Server['ha']>((ha) => JSON.stringify({ ...ha, reason: '', moves: 0, previous: '' }));
   private readonly brokers = new Parts<Broker>((broker) => this.brokerText(broker));
@@ -157,10 +157,10 @@ export class Catalogue implements Rules {
     this.numberOfServer.set(whole, this.servers.push(whole) - 1);
   }
 
-  private share({ share, shareId }: World): number {
+  private share({ share, shareId, watermark }: World): number {
     const known = this.shareOf.get(share);
     if (known !== undefined) return known;
-    const number = this.shares.number({ shareId, share });
+    const number = this.shares.number({ shareId, share, watermark });
     if (number >= SHARES_MAX) throw new RangeError(`more than ${SHARES_MAX} different shares`);
     this.shareOf.set(this.shares.known(number).share, number);
     return number;
@@ -187,6 +187,7 @@ export class Catalogue implements Rules {
     const { shareId, linkUp, backUp, faultsLeft } = world;
     this.rests.push({
       share: this.shares.known(row[0] ?? 0).share,
+      watermark: this.shares.known(row[0] ?? 0).watermark,
       shareId,
       inFlight: this.flights.known(row[1] ?? 0),
       onTheWay: [this.statuses.value(row[2] ?? 0), this.statuses.value(row[3] ?? 0)],

@@ -1,10 +1,11 @@
 import { recordToKeep } from '../../src/core/ha/learning.js';
 import { INITIAL_STATE } from '../../src/core/ha/state.js';
-import { isServing } from '../../src/core/identity.js';
+import { isServing, type Position, type ServerId } from '../../src/core/identity.js';
+import { isMember } from '../../src/core/terms/compare.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
-import { admitted, arrived, connected, following, negotiated, obey, runId, serving, startedBroker, statusOf, streamed, synced, told, type Broker } from './broker.js';
-import { claimOf, highest, isReplaced, NAMES, other, put, SIDES, type Kinds, type Server, type Side, type World } from './model.js';
+import { admitted, arrived, connected, following, journalId, negotiated, obey, runId, serving, startedBroker, statusOf, streamed, synced, told, type Broker } from './broker.js';
+import { claimOf, highest, isReplaced, NAMES, other, put, SIDES, type Acked, type Kinds, type Server, type Side, type World } from './model.js';
 import type { Rules } from './rules.js';
 
 /** A next world, and what led to it. */
@@ -239,7 +240,7 @@ function linkSteps(world: World): Named[] {
 function shareFaults(world: World): Named[] {
   if (world.faultsLeft === 0) return [];
   const out: Named[] = [];
-  if (world.kinds.replace > 0) out.push(['the share is replaced by an empty one', fault({ ...world, share: [], inFlight: [], shareId: world.shareId + 1 }, 'replace')]);
+  if (world.kinds.replace > 0) out.push(['the share is replaced by an empty one', fault({ ...world, share: [], watermark: null, inFlight: [], shareId: world.shareId + 1 }, 'replace')]);
   const last = highest(world.share);
   // An old backup is noticed when somebody who is there knows better; so both shall.
   const bothKnow = world.servers.every((s) => s.kept !== null && last !== null && s.kept.nonce === last.nonce);
@@ -261,6 +262,7 @@ function faults(world: World, side: Side, rules: Rules): Named[] {
   const survives = broker.log.slice(0, broker.durable);
   may('crash', 'crashes', () => put(world, side, { ...server, up: false, broker: { ...broker, log: survives, feed: null, link: null } }));
   may('wipe', 'loses its disk', () => put(world, side, { ...server, up: false, kept: null, broker: { ...broker, log: [], durable: 0, damaged: false, journal: broker.journal + 2, feed: null, link: null } }));
+  may('putBack', 'has its disk put back', () => putBack(world, side));
   may('brokerCrash', "'s broker crashes", () => put(world, side, { ...server, said: null, broker: startedBroker(broker.run + 2, broker.journal, survives, broker.damaged) }), side);
   may('damage', "'s disk fails", () => (broker.damaged ? null : setBroker(world, side, { ...broker, damaged: true, on: false, feed: null, link: null })), side);
   may('diverge', "'s state differs", () => (following(broker) === null || broker.diverged || broker.link === null ? null : setBroker(world, side, { ...broker, diverged: true })), side);
@@ -276,6 +278,25 @@ function faults(world: World, side: Side, rules: Rules): Named[] {
   may('heldUp', "'s broker is not heard", () => (server.said === null ? put(world, side, { ...server, said: { status: statusOf(broker, rules.flaw), isOld: false } }) : null));
   may('overtaken', 'says something that comes late', () => (world.onTheWay[side] === null && world.linkUp && world.backUp ? setOnTheWay(world, side, rules.tell(world, side)) : null));
   return out;
+}
+
+/**
+ * It loses power, and its disk comes back without the last record that was acknowledged (a lying disk, or an old backup), in this term or, before
+ * its server knew of this one, in the one before. How far the copies reached was written down by then; the real one does that every second.
+ */
+function putBack(world: World, side: Side): World | null {
+  const server = world.servers[side];
+  const { broker } = server;
+  const record = highest(world.share);
+  if (record === null || broker.damaged || !isMember(record, NAMES[side] as ServerId, journalId(broker.journal))) return null;
+  const last = world.acked.reduce<Acked | null>((most, a) => (most === null || a.position > most.position ? a : most), null);
+  const within = world.share.find((r) => r.term === last?.within);
+  if (last === null || within === undefined || record.term - within.term > 1) return null;
+  const reach = last.position;
+  if (reach <= record.position || reach > broker.durable) return null;
+  const watermark = { term: within.term, nonce: within.nonce, position: reach as Position };
+  const left: Broker = { ...broker, log: broker.log.slice(0, reach - 1), durable: reach - 1, feed: null, link: null };
+  return { ...put(world, side, { ...server, up: false, broker: left }), share: [...world.share], watermark };
 }
 
 function unstalled(world: World, side: Side): World {

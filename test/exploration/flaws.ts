@@ -15,6 +15,8 @@ export type Flaw =
   | 'resume-own-term'
   /** R3: a wiped disk keeps the journal's id. */
   | 'wiped-journal-keeps-membership'
+  /** R3: a copy that its disk has put back behind what it had confirmed counts as before. */
+  | 'watermark-not-asked'
   /** R2: the follower acknowledges what it has not synced. */
   | 'ack-before-durable'
   /** R6: what is acknowledged while an admission may land does not need the peer. */
@@ -27,6 +29,6 @@ export type Flaw =
   | 'waits-without-peer';
 
 export const FLAWS: readonly Flaw[] = [
-  'membership', 'solo-without-claim', 'no-record-is-defeat', 'no-fence', 'no-drain', 'resume-own-term', 'wiped-journal-keeps-membership',
+  'membership', 'solo-without-claim', 'no-record-is-defeat', 'no-fence', 'no-drain', 'resume-own-term', 'wiped-journal-keeps-membership', 'watermark-not-asked',
   'ack-before-durable', 'admission-without-requirement', 'adoption-overtakes', 'doubt-skips-number', 'waits-without-peer',
 ];

@@ -13,7 +13,7 @@ const EVENTS: readonly string[] = [
   'notices that its follower is gone', 'notices that its leader is gone',
   "'s claim is won", "'s claim meets a record", "'s claim gets no answer", "'s claim is never sent", "'s claim is settled", "'s claim is refused", "'s claim finds another share", "'s claim lands on another share",
   'a lost claim lands',
-  'starts', 'crashes', "'s broker crashes", 'loses its disk', "'s disk fails", "'s state differs", 'is asked to switch over', 'is promoted', 'loses the lock',
+  'starts', 'crashes', "'s broker crashes", 'loses its disk', 'has its disk put back', "'s disk fails", "'s state differs", 'is asked to switch over', 'is promoted', 'loses the lock',
   'finds the link stalled', 'cannot use the share', "'s session breaks", "'s broker is not heard", 'says something that comes late',
   'the network is cut', 'the network heals', 'the backchannel is cut', 'the backchannel heals', 'the share is replaced by an empty one', 'the share is put back from a backup',
 ];

@@ -7,6 +7,7 @@ import type { ClaimOutcome } from '../../src/core/control/keeper.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
 import { NO_TERM, type Monotonic, type Position, type ServerId, type ServerState, type Term } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
+import type { Watermark } from '../../src/core/terms/watermark.js';
 import { presentBroker } from '../../src/manager/situate.js';
 import { journalId, keyOfRole, runId, startedBroker, statusOf, type Broker } from './broker.js';
 import type { Flaw } from './flaws.js';
@@ -67,6 +68,7 @@ export interface Kinds {
   readonly brokerCrash: number;
   readonly doubt: number;
   readonly wipe: number;
+  readonly putBack: number;
   readonly damage: number;
   readonly diverge: number;
   readonly replace: number;
@@ -82,13 +84,15 @@ export interface Kinds {
 }
 
 export const ALL_KINDS: Kinds = {
-  crash: 2, brokerCrash: 1, doubt: 2, wipe: 1, damage: 1, diverge: 1, replace: 1, restore: 1, switchover: 1, promote: 1, lock: 1, stall: 1, session: 1, heldUp: 1, overtaken: 1, trouble: 1,
+  crash: 2, brokerCrash: 1, doubt: 2, wipe: 1, putBack: 1, damage: 1, diverge: 1, replace: 1, restore: 1, switchover: 1, promote: 1, lock: 1, stall: 1, session: 1, heldUp: 1, overtaken: 1, trouble: 1,
 };
 
 export interface World {
   readonly servers: readonly [Server, Server];
   /** Records on the share, by term. */
   readonly share: readonly TermRecord[];
+  /** What stands beside them of the highest one, where it tells more than that: written before a disk was put back to less. Another share array comes with another. */
+  readonly watermark: Watermark | null;
   /** Claims that were sent, got no answer, and may still land. */
   readonly inFlight: readonly TermRecord[];
   readonly shareId: number;
@@ -129,7 +133,7 @@ export function newWorld(faults: number): World {
     promoteWished: false,
   });
   return {
-    servers: [server(0), server(1)], share: [], inFlight: [], shareId: 1, linkUp: true, backUp: true, onTheWay: [null, null], acked: [], promotion: null, faultsLeft: faults, kinds: ALL_KINDS,
+    servers: [server(0), server(1)], share: [], watermark: null, inFlight: [], shareId: 1, linkUp: true, backUp: true, onTheWay: [null, null], acked: [], promotion: null, faultsLeft: faults, kinds: ALL_KINDS,
   };
 }
 
@@ -181,6 +185,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
       empty: world.share.length === 0 && server.kept === null,
       id: `s${world.shareId}`,
       highestTerm: highest(world.share)?.term ?? NO_TERM,
+      watermark: flaw === 'watermark-not-asked' ? null : world.watermark,
       detail: null,
       givenUp: false,
     },

@@ -172,6 +172,7 @@ export const DANGERS: readonly { readonly flaw: Flaw; readonly root: string; rea
   { flaw: 'no-drain', root: 'in-sync', faults: 1, kinds: { switchover: 1 } },
   { flaw: 'resume-own-term', root: 'admission-in-doubt', faults: 0, kinds: {} },
   { flaw: 'wiped-journal-keeps-membership', root: 'in-sync', faults: 2, kinds: { crash: 1, wipe: 1 } },
+  { flaw: 'watermark-not-asked', root: 'in-sync', faults: 2, kinds: { crash: 1, putBack: 1 } },
   { flaw: 'ack-before-durable', root: 'in-sync', faults: 1, kinds: { crash: 1 } },
   { flaw: 'admission-without-requirement', root: 'admission', faults: 1, kinds: { crash: 1 } },
   { flaw: 'adoption-overtakes', root: 'adoption', faults: 1, kinds: { promote: 1 } },

@@ -117,6 +117,11 @@ export interface BrokerStatus {
   readonly term: Term;
   /** Serving and `requirePeer` in force: the position from which on every operation needs the peer; else `null`. */
   readonly peerRequiredFrom: Position | null;
+  /**
+   * Serving in `term`: the highest position that is durable at every member that counts. `null`: not serving, or the journal is not synced to disk,
+   * and a loss of power may take what counts as durable.
+   */
+  readonly admitted: Position | null;
   /** Serving with `drain`: nothing is under way and both logs are equal at `journal.position`. */
   readonly drained: boolean;
   readonly journal: JournalStatus;

@@ -1,5 +1,6 @@
 import type { Monotonic, RunId, ServerId } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
+import type { Watermark } from '../terms/watermark.js';
 
 /*
  * What the HA manager and the share keeper say to each other: an order and a status, as with the broker. The keeper is the
@@ -18,6 +19,8 @@ export interface KeeperOrder {
   readonly claim: TermRecord | null;
   /** The highest record this server has kept on its own disk: where to look for it and for higher ones. */
   readonly kept: TermRecord | null;
+  /** How far the copies reach in the term that is served; `null`: nothing can be said. Written beside the lock while that is held and the term is the highest there. */
+  readonly watermark: Watermark | null;
   /** Known share id, to notice another share in its place; `null` before the first start. */
   readonly shareId: string | null;
   readonly shutdown: boolean;
@@ -66,6 +69,8 @@ export interface KeeperStatus {
   readonly shareId: string | null;
   /** The highest record seen on the share by this run; `null` when none was found. Meaningful when `lookedAt` is set. */
   readonly highest: TermRecord | null;
+  /** The watermark that stood there at the last complete look; `null`: none that can be read, or it is ours to write. */
+  readonly watermark: Watermark | null;
   /** When the last complete look at the records was begun. */
   readonly lookedAt: Monotonic | null;
   readonly lock: LockStatus;

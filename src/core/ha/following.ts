@@ -2,7 +2,7 @@ import { isServing, NO_TERM } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
 import { beginAlone, isUntouched, pursueAlone } from './alone.js';
 import { move, moveToWaiting, stay } from './moves.js';
-import { missingMembership, peerServesBehindUs, whoComesFirst } from './rights.js';
+import { missingMembership, missingOwnMembership, peerServesBehindUs, whoComesFirst } from './rights.js';
 import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
 import type { AcceptTask, HaState } from './state.js';
 import { leaderOf, whyNotBehindUs } from './waiting.js';
@@ -38,7 +38,7 @@ function isAdmitted(s: Situation): boolean {
   if (kept === null || broker === null || peer === null) return false;
   if (kept.server !== s.peerServer || peer.term !== kept.term || kept.inSync.length !== 2) return false;
   if (broker.diverged !== null || broker.replication?.phase !== 'in-step') return false;
-  return missingMembership(kept, { ...broker.journal, server: s.server, journal: broker.journal.id, logTerm: broker.journal.term }) === null;
+  return missingOwnMembership(s, kept) === null;
 }
 
 /** PASSIVE: has every acknowledged operation, and takes over when the peer is lost. */
@@ -55,7 +55,7 @@ export function decidePassive(ha: HaState, s: Situation): HaState {
 }
 
 function atNewerTerm(ha: HaState, s: Situation, kept: TermRecord): HaState {
-  const mine = s.broker === null ? 'no broker' : missingMembership(kept, { ...s.broker.journal, server: s.server, journal: s.broker.journal.id, logTerm: s.broker.journal.term });
+  const mine = missingOwnMembership(s, kept);
   if (kept.server === s.server && kept.cause === 'switchover' && kept.term === ha.term + 1 && mine === null && s.broker?.diverged === null) {
     return { ...ha, task: { kind: 'accept', record: kept }, reason: 'the peer hands over' };
   }
@@ -77,7 +77,7 @@ function isNotYetDurable(ha: HaState, s: Situation, kept: TermRecord): boolean {
   if (broker === null || broker.diverged !== null || peer === null || s.peerSilent) return false;
   const { journal } = broker;
   const asItWillBe = { ...journal, server: s.server, journal: journal.id, logTerm: journal.term, durable: kept.position };
-  return journal.durable < kept.position && missingMembership(kept, asItWillBe) === null;
+  return journal.durable < kept.position && missingMembership(kept, asItWillBe, null) === null;
 }
 
 /** R10, the accepting side. The fence and the port come first; then the term is ours, once. */

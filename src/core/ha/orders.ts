@@ -1,6 +1,7 @@
 import { isServing, type Monotonic } from '../identity.js';
 import type { BrokerOrder, BrokerRole } from '../control/broker.js';
 import type { KeeperOrder } from '../control/keeper.js';
+import type { Watermark } from '../terms/watermark.js';
 import type { HaState } from './state.js';
 import type { Situation } from './situation.js';
 
@@ -53,7 +54,7 @@ function isFenced(ha: HaState, s: Situation): boolean {
   return ha.task?.kind === 'alone' && (ha.task.claim !== null || ha.fence >= (s.kept?.term ?? ha.fence));
 }
 
-export type KeeperWish = Pick<KeeperOrder, 'wantLock' | 'peerReleasedLock' | 'claim' | 'kept' | 'shareId'>;
+export type KeeperWish = Pick<KeeperOrder, 'wantLock' | 'peerReleasedLock' | 'claim' | 'kept' | 'shareId' | 'watermark'>;
 
 /**
  * What the share keeper shall do. A fresh claim (R9) is made on the share as it is now, whatever was known of the one before it.
@@ -67,7 +68,16 @@ export function keeperWish(ha: HaState, s: Situation, knownShareId: string | nul
     claim,
     kept: adopts ? null : s.kept,
     shareId: adopts ? s.share.id : knownShareId,
+    watermark: watermarkOf(ha, s),
   };
+}
+
+/** Only what the broker has said of the very term that is served: before a term began, other copies may have counted. */
+function watermarkOf(ha: HaState, s: Situation): Watermark | null {
+  const { record } = ha;
+  if (record === null || !isServing(ha.state) || s.broker === null || s.broker.run !== ha.brokerRun) return null;
+  if (s.broker.role !== 'serve' || s.broker.term !== record.term || s.broker.admitted === null) return null;
+  return { term: record.term, nonce: record.nonce, position: s.broker.admitted };
 }
 
 /** Whoever serves wants the lock, and whoever is about to. A passive server does not contend while the peer is there. */

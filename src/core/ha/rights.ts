@@ -1,5 +1,6 @@
 import { isServing, NO_POSITION, NO_TERM, type JournalId, type Position, type ServerId, type Term } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
+import { reachOf, type Watermark } from '../terms/watermark.js';
 import type { Situation } from './situation.js';
 
 /** A copy of the data as arbitration sees it. */
@@ -15,8 +16,11 @@ interface Copy {
 /** Why a right is missing, in words for the operator; `null` when it is there. */
 export type Missing = string | null;
 
-/** R3, the part about the copy: named by the record with its present journal, reaching the record's position, and whole. */
-export function missingMembership(record: TermRecord, copy: Copy): Missing {
+/**
+ * R3, the part about the copy: named by the record with its present journal, whole, and reaching the record's position and the watermark.
+ * @param watermark as it was read before `copy` was; `null` where none is known, or where the copy may have grown since
+ */
+export function missingMembership(record: TermRecord, copy: Copy, watermark: Watermark | null): Missing {
   const member = record.inSync.find((m) => m.server === copy.server);
   if (member === undefined) {
     return `the newer data is on ${holdersOf(record)} (term ${record.term})`;
@@ -24,6 +28,11 @@ export function missingMembership(record: TermRecord, copy: Copy): Missing {
   if (copy.damage !== null) return `this copy is damaged (${copy.damage}); it needs the peer's`;
   if (member.journal !== copy.journal) return `the journal that term ${record.term} counts on is gone from this server; it needs the peer's`;
   if (copy.durable < record.position) return `the log ends at ${copy.durable}, before position ${record.position} that term ${record.term} counts on`;
+  const reach = reachOf(record, watermark);
+  if (copy.durable < reach) {
+    const remedy = record.inSync.length > 1 ? "it needs the peer's" : 'no other copy has it';
+    return `the log ends at ${copy.durable}, but was durable up to ${reach}: its disk has lost what it had confirmed, or was put back from a backup; ${remedy}`;
+  }
   if (copy.logTerm > record.term) return `the log has records of term ${copy.logTerm}, but the highest term record is ${record.term}`;
   return null;
 }
@@ -34,7 +43,18 @@ export function missingRight(s: Situation): Missing {
   if (s.share.replaced) return 'the share was replaced: it lacks records that this server has kept; both servers must be connected, or promote';
   if (!s.share.usable) return `the share is not usable (${s.share.detail ?? 'not looked at yet'})`;
   if (s.kept === null) return 'no term record exists yet: both servers must be connected once';
-  return missingMembership(s.kept, ownCopy(s) as Copy);
+  return missingOwnMembership(s, s.kept);
+}
+
+/** The same of this server's own copy. */
+export function missingOwnMembership(s: Situation, record: TermRecord): Missing {
+  const copy = ownCopy(s);
+  return copy === null ? 'the broker is not running' : missingMembership(record, copy, watermarkForOwn(s));
+}
+
+/** While the broker copies or serves, the watermark may be newer than its last status; at rest, what it has is what it had. */
+function watermarkForOwn(s: Situation): Watermark | null {
+  return s.broker?.role === 'idle' ? s.share.watermark : null;
 }
 
 function holdersOf(record: TermRecord): string {
@@ -106,9 +126,9 @@ function firstWithoutRecord(s: Situation, mine: Copy, theirs: Copy): First {
 }
 
 function firstAmongMembers(s: Situation, record: TermRecord, mine: Copy, theirs: Copy, fresh: boolean): First {
-  const lackMine = missingMembership(record, mine);
+  const lackMine = missingMembership(record, mine, watermarkForOwn(s));
   // A peer that cannot reach the share cannot claim either; its own answer is that nobody comes first.
-  const lackTheirs = s.peer?.shareGivenUp === true ? 'its share cannot be used' : missingMembership(record, theirs);
+  const lackTheirs = s.peer?.shareGivenUp === true ? 'its share cannot be used' : missingMembership(record, theirs, s.share.watermark);
   if (lackMine === null && lackTheirs === null) return byLog(s, mine, theirs, fresh);
   if (lackMine === null) return { who: 'me', fresh };
   if (lackTheirs === null) return { who: 'peer' };

@@ -3,6 +3,7 @@ import type { BrokerStatus, Endpoint } from '../control/broker.js';
 import type { ClaimOutcome } from '../control/keeper.js';
 import type { PeerStatus } from '../control/peer.js';
 import type { TermRecord } from '../terms/record.js';
+import type { Watermark } from '../terms/watermark.js';
 
 /**
  * Everything that a decision rests on, with time already turned into yes and no. Made whole for every decision: a lost
@@ -41,6 +42,8 @@ export interface Situation {
     readonly id: string | null;
     /** Highest term number on the share, usable or not. */
     readonly highestTerm: Term;
+    /** As it stood at the last whole look. */
+    readonly watermark: Watermark | null;
     readonly detail: string | null;
     /** In WAITING, not usable for `peerWait` and not replaced: this server cannot be the one that claims. */
     readonly givenUp: boolean;

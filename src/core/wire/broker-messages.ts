@@ -81,6 +81,7 @@ function readStatus(status: Fields): BrokerStatus {
     role: status.oneOf('role', ['idle', 'follow', 'serve']),
     term: status.whole('term') as Term,
     peerRequiredFrom: status.nullable('peerRequiredFrom', (at, name) => at.whole(name) as Position),
+    admitted: status.nullable('admitted', (at, name) => at.whole(name) as Position),
     drained: status.flag('drained'),
     journal: readJournal(status.object('journal')),
     replication: status.nullable('replication', (at, name) => readReplication(at.object(name))),

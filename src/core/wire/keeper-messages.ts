@@ -1,6 +1,7 @@
 import type { ClaimOutcome, KeeperOrder, KeeperStatus, KeeperToManager, LockStatus, ManagerToKeeper, ShareCondition } from '../control/keeper.js';
-import type { Monotonic, RunId, ServerId } from '../identity.js';
+import type { Monotonic, Position, RunId, ServerId, Term } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
+import type { Watermark } from '../terms/watermark.js';
 import { readFromChild, readToChild, words } from './child-messages.js';
 import type { Fields } from './fields.js';
 import { NAME_CHARS_MAX, readTermRecord } from './term-record.js';
@@ -25,6 +26,7 @@ function readOrder(order: Fields): KeeperOrder {
     peerReleasedLock: order.flag('peerReleasedLock'),
     claim: order.nullable('claim', recordOf),
     kept: order.nullable('kept', recordOf),
+    watermark: order.nullable('watermark', watermarkOf),
     shareId: order.nullable('shareId', nameOf),
     shutdown: order.flag('shutdown'),
   };
@@ -38,6 +40,7 @@ function readStatus(status: Fields): KeeperStatus {
     detail: status.nullable('detail', words),
     shareId: status.nullable('shareId', nameOf),
     highest: status.nullable('highest', recordOf),
+    watermark: status.nullable('watermark', watermarkOf),
     lookedAt: status.nullable('lookedAt', timeOf),
     lock: readLock(status.object('lock')),
     claim: status.nullable('claim', (at, name) => readOutcome(at.object(name))),
@@ -71,6 +74,11 @@ function readOutcome(outcome: Fields): ClaimOutcome {
 
 function recordOf(fields: Fields, name: string): TermRecord {
   return readTermRecord(fields.raw(name), name);
+}
+
+function watermarkOf(at: Fields, name: string): Watermark {
+  const fields = at.object(name);
+  return { term: fields.whole('term', 1) as Term, nonce: nameOf(fields, 'nonce'), position: fields.whole('position') as Position };
 }
 
 function nameOf(fields: Fields, name: string): string {

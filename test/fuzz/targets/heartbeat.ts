@@ -1,15 +1,17 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import type { ServerId } from '../../../src/core/identity.js';
-import { decodeHeartbeat, encodeHeartbeat, HEARTBEAT_BYTES, type Heartbeat } from '../../../src/core/lock/heartbeat.js';
+import type { Position, ServerId, Term } from '../../../src/core/identity.js';
+import { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from '../../../src/core/lock/heartbeat.js';
+import { decodeWatermark, encodeWatermark, type Watermark } from '../../../src/core/terms/watermark.js';
+import { IN_PLACE_BYTES } from '../../../src/core/wire/in-place.js';
 import { budgetFor, meteredNow } from '../meter.js';
 import { damaged, damages, type Damage } from '../mutate.js';
 import { hex } from '../outcome.js';
 import { target } from '../target.js';
 
 /*
- * The holder's sign of life, which is rewritten in place and so may be met half written. Held: it is one of the heartbeats that were
- * written, whole, or none; a mixture of two, or a changed one, is none.
+ * The holder's sign of life, and the watermark beside it, which are rewritten in place and so may be met half written. Held: what is read is one of
+ * those that were written, whole, or none; a mixture of two, or a changed one, is none, and neither is taken for the other.
  */
 
 const BEATS: readonly Heartbeat[] = [
@@ -17,7 +19,11 @@ const BEATS: readonly Heartbeat[] = [
   { token: 'ab0123456789abcdef0123456789abcd', server: 'primary' as ServerId, counter: 2, state: 'held' },
   { token: 'cd0123456789abcdef0123456789abcd', server: 'secondary' as ServerId, counter: 99_999, state: 'released' },
 ];
-const ENCODED = BEATS.map(encodeHeartbeat);
+const MARKS: readonly Watermark[] = [
+  { term: 7 as Term, nonce: 'ab0123456789abcdef0123456789abcd', position: 1999 as Position },
+  { term: 7 as Term, nonce: 'ab0123456789abcdef0123456789abcd', position: 2000 as Position },
+];
+const ENCODED = [...BEATS.map(encodeHeartbeat), ...MARKS.map(encodeWatermark)];
 
 interface Input {
   readonly which: number;
@@ -27,10 +33,15 @@ interface Input {
 }
 
 const inputs: fc.Arbitrary<Input> = fc.record({
-  which: fc.nat(BEATS.length - 1),
+  which: fc.nat(ENCODED.length - 1),
   damage: damages(0, 3),
-  torn: fc.option(fc.record({ by: fc.nat(BEATS.length - 1), at: fc.nat(HEARTBEAT_BYTES), front: fc.boolean() })),
+  torn: fc.option(fc.record({ by: fc.nat(ENCODED.length - 1), at: fc.nat(IN_PLACE_BYTES), front: fc.boolean() })),
 });
+
+function holdsOne<T>(read: T, written: readonly T[], encode: (one: T) => Uint8Array, bytes: Uint8Array): void {
+  assert.equal(hex(bytes), hex(encode(read)));
+  assert.ok(written.some((one) => JSON.stringify(one) === JSON.stringify(read)), `nobody wrote ${JSON.stringify(read)}`);
+}
 
 export const heartbeat = target<Input>({
   name: 'heartbeat',
@@ -44,8 +55,9 @@ export const heartbeat = target<Input>({
     }
     bytes = Uint8Array.from(damaged(bytes, damage, ENCODED));
     const read = meteredNow(budgetFor(bytes.length, 100, 16), () => decodeHeartbeat(bytes));
-    if (read === null) return;
-    assert.equal(hex(bytes), hex(encodeHeartbeat(read)));
-    assert.ok(BEATS.some((one) => JSON.stringify(one) === JSON.stringify(read)), `nobody wrote ${JSON.stringify(read)}`);
+    const mark = meteredNow(budgetFor(bytes.length, 100, 16), () => decodeWatermark(bytes));
+    assert.ok(read === null || mark === null, 'both a heartbeat and a watermark');
+    if (read !== null) holdsOne(read, BEATS, encodeHeartbeat, bytes);
+    if (mark !== null) holdsOne(mark, MARKS, encodeWatermark, bytes);
   },
 });

@@ -1,3 +1,4 @@
+import type { Position, Term } from '../../../src/core/identity.js';
 import type { HaState } from '../../../src/core/ha/state.js';
 import type { Situation } from '../../../src/core/ha/situation.js';
 import { adviceFor } from '../../../src/manager/advice.js';
@@ -24,6 +25,12 @@ describe('the advice', () => {
       waiting(),
       { ...ALONE, share: { ...situation().share, replaced: true }, kept: record(3, { inSync: [MINE] }) },
       'the share was replaced; start the secondary server, or run "lockstep promote --accept-data-loss": nothing is lost by it, this server was the last to serve alone',
+    ],
+    [
+      'the last copy, whose disk has lost what it had confirmed',
+      waiting(),
+      { ...ALONE, share: { ...situation().share, watermark: { term: 3 as Term, nonce: 'n3', position: 12 as Position } }, kept: record(3, { inSync: [MINE] }) },
+      'the log ends at 9, but was durable up to 12: its disk has lost what it had confirmed, or was put back from a backup; no other copy has it; "lockstep promote --accept-data-loss" makes this copy serve, and what it lacks is lost',
     ],
   ])('%s', (_what, ha, changes, advice) => {
     expect(adviceFor(ha, situation(changes), null)).toBe(advice);

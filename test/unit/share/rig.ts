@@ -83,7 +83,7 @@ export class RigKeeper {
   mountHangs = false;
   endedBecause: string | null = null;
   private seq = 0;
-  private wish: Omit<KeeperOrder, 'seq' | 'pulseAt'> = { wantLock: false, peerReleasedLock: false, claim: null, kept: null, shareId: null, shutdown: false };
+  private wish: Omit<KeeperOrder, 'seq' | 'pulseAt'> = { wantLock: false, peerReleasedLock: false, claim: null, kept: null, watermark: null, shareId: null, shutdown: false };
   private handlers: { message(message: ManagerToKeeper): void; closed(reason: string): void } | null = null;
   private pulsing = true;
 

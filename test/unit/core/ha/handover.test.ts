@@ -21,7 +21,7 @@ const SERVED = record(2, PRIMARY, 'admission');
 const HANDED_OVER = record(3, SECONDARY, 'switchover');
 
 const broker: BrokerStatus = {
-  run: 'broker-s' as RunId, orderSeq: 1, fencedThrough: 0 as Term, clientPort: 'closed', clientPortError: null, certificateUntil: null, role: 'follow', term: 2 as Term, peerRequiredFrom: null, drained: false,
+  run: 'broker-s' as RunId, orderSeq: 1, fencedThrough: 0 as Term, clientPort: 'closed', clientPortError: null, certificateUntil: null, role: 'follow', term: 2 as Term, peerRequiredFrom: null, admitted: null, drained: false,
   journal: { id: 'js' as JournalId, term: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null },
   replication: null, diverged: null, trouble: null, clients: 0, sessions: 0, queued: 0,
 };
@@ -35,7 +35,7 @@ const peer: PeerStatus = {
 
 const situation: Situation = {
   server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
-  share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, detail: null, givenUp: false },
+  share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, watermark: null, detail: null, givenUp: false },
   lock: { held: false, until: null as Monotonic | null, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
   wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' },
 };

@@ -1,6 +1,6 @@
 import { brokerWish, keeperWish, wantsLock } from '../../../../src/core/ha/orders.js';
 import type { HaState } from '../../../../src/core/ha/state.js';
-import type { RunId, Term } from '../../../../src/core/identity.js';
+import type { Position, RunId, Term } from '../../../../src/core/identity.js';
 import { active, activeSync, broker, MINE, passive, passiveSync, PEER, PEER_RUN, record, situation, standalone, THEIRS, waiting } from './situations.js';
 
 const alone = { kind: 'alone', to: 'STANDALONE', cause: 'takeover', forced: false, fresh: false, claim: null, heldUp: false } as const;
@@ -52,7 +52,20 @@ describe('what the share keeper shall do', () => {
 
   test('names what is kept, the share that is known, and the claim under way', () => {
     const claim = record(3, { inSync: [MINE] });
-    expect(keeperWish(passive(2, { task: { ...alone, claim } }), situation(), 'known')).toEqual({ wantLock: true, peerReleasedLock: false, claim, kept: record(2), shareId: 'known' });
+    expect(keeperWish(passive(2, { task: { ...alone, claim } }), situation(), 'known')).toEqual({ wantLock: true, peerReleasedLock: false, claim, kept: record(2), watermark: null, shareId: 'known' });
+  });
+
+  test('tells how far the copies reach, of the very term that is served and in the words of the broker that serves in it', () => {
+    const serves = broker({ role: 'serve', term: 2 as Term, admitted: 8 as Position });
+    const told = (ha: HaState, of = serves): unknown => keeperWish(ha, situation({ broker: of }), 'known').watermark;
+    expect(told(active(2))).toEqual({ term: 2, nonce: 'n2', position: 8 });
+    expect(told(standalone(2))).toEqual({ term: 2, nonce: 'n2', position: 8 });
+    // The admission was won a moment ago: what the broker says is still of the term before, in which the peer did not count.
+    expect(told(active(3))).toBeNull();
+    expect(told(passive(2))).toBeNull();
+    expect(told(active(2), { ...serves, run: 'another' as RunId })).toBeNull();
+    expect(told(active(2), { ...serves, role: 'idle' })).toBeNull();
+    expect(told(active(2), { ...serves, admitted: null })).toBeNull();
   });
 
   test('adopts the share as it is for a fresh claim (R9)', () => {

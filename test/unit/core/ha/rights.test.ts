@@ -12,21 +12,31 @@ import { ALONE, broker, ME, MINE, peer, PEER, peerBroker, record, situation, THE
 describe('membership (R3)', () => {
   const copy = { server: ME, journal: MINE.journal, logTerm: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null as string | null };
 
-  test.each<[string, Partial<Omit<typeof copy, 'damage'>> & { damage?: string | null }, Partial<TermRecord>, RegExp | null]>([
-    ['named, whole and long enough', {}, {}, null],
-    ['exactly as long as the record says', { durable: 5 as Position }, {}, null],
-    ['not named', {}, { inSync: [THEIRS] }, /newer data is on secondary/],
-    ['another journal', { journal: 'new' as JournalId }, {}, /the journal that term 2 counts on is gone/],
-    ['one record short', { durable: 4 as Position }, {}, /log ends at 4, before position 5/],
-    ['appended far enough, but not durable', { position: 9 as Position, durable: 4 as Position }, {}, /log ends at 4/],
-    ['damaged', { damage: 'failed fsync' }, {}, /damaged \(failed fsync\)/],
-    ['ahead of every record', { logTerm: 3 as Term }, {}, /records of term 3/],
-  ])('%s', (_name, changes, of, missing) => {
-    const found = missingMembership(record(2, of), { ...copy, ...changes });
+  test.each<[string, Partial<Omit<typeof copy, 'damage'>> & { damage?: string | null }, Partial<TermRecord>, RegExp | null, number | null]>([
+    ['named, whole and long enough', {}, {}, null, null],
+    ['exactly as long as the record says', { durable: 5 as Position }, {}, null, null],
+    ['not named', {}, { inSync: [THEIRS] }, /newer data is on secondary/, null],
+    ['another journal', { journal: 'new' as JournalId }, {}, /the journal that term 2 counts on is gone/, null],
+    ['one record short', { durable: 4 as Position }, {}, /log ends at 4, before position 5/, null],
+    ['appended far enough, but not durable', { position: 9 as Position, durable: 4 as Position }, {}, /log ends at 4/, null],
+    ['damaged', { damage: 'failed fsync' }, {}, /damaged \(failed fsync\)/, null],
+    ['ahead of every record', { logTerm: 3 as Term }, {}, /records of term 3/, null],
+    ['exactly as long as the watermark says', {}, {}, null, 9],
+    ['shorter than the watermark says', { durable: 8 as Position }, {}, /log ends at 8, but was durable up to 9: its disk has lost/, 9],
+    ['shorter than the watermark of another record of that number', { durable: 8 as Position }, { nonce: 'another' }, null, 9],
+    ['shorter than a watermark of the term before', { durable: 8 as Position }, { term: 3 as Term, nonce: 'n3' }, /durable up to 9:/, 9],
+    ['shorter than one of the term before a forced promotion', { durable: 8 as Position }, { term: 3 as Term, nonce: 'n3', forced: true }, null, 9],
+    ['shorter than one of two terms before', { durable: 8 as Position }, { term: 4 as Term, nonce: 'n4' }, null, 9],
+    ['longer than an old watermark, not as long as the record says', { durable: 4 as Position }, {}, /log ends at 4, before position 5/, 3],
+  ])('%s', (_name, changes, of, missing, reached) => {
+    const watermark = reached === null ? null : { term: 2 as Term, nonce: 'n2', position: reached as Position };
+    const found = missingMembership(record(2, of), { ...copy, ...changes }, watermark);
     if (missing === null) expect(found).toBeNull();
     else expect(found).toMatch(missing);
   });
 });
+
+const MARK = { term: 2 as Term, nonce: 'n2', position: 10 as Position };
 
 describe('the right to claim', () => {
   const share = situation().share;
@@ -37,6 +47,8 @@ describe('the right to claim', () => {
     ['not on a share that was replaced', { share: { ...share, usable: false, replaced: true } }, /share was replaced/],
     ['not on a share that is not usable', { share: { ...share, usable: false, detail: 'hangs' } }, /not usable \(hangs\)/],
     ['not before there is any record', { kept: null }, /no term record exists yet/],
+    ['not where the disk has lost what it had confirmed', { share: { ...share, watermark: MARK } }, /log ends at 9, but was durable up to 10/],
+    ['while the broker copies, and what it has may be more than it has said', { share: { ...share, watermark: MARK }, broker: broker({ role: 'follow' }) }, null],
     ['not without membership', { kept: record(2, { inSync: [THEIRS] }) }, /newer data is on secondary \(term 2\)$/],
   ])('%s', (_name, changes, missing) => {
     const found = missingRight(situation({ ...ALONE, ...changes }));
@@ -151,7 +163,7 @@ function sideOf(server: ServerId, role: Situation['role'], of: Half): Situation 
     peer: null,
     kept: RECORDS[of.kept] ?? null,
     broker: broker({ run: `run-${server}` as RunId, journal: { id: journal as JournalId, term: of.logTerm as Term, position: of.position as Position, durable: durable as Position, damage: of.damaged ? 'bad' : null } }),
-    share: { usable: of.share === 'ok' || of.share === 'empty', replaced: of.share === 'replaced', bare: false, empty: of.share === 'empty', id: 'share', highestTerm: 0 as Term, detail: null, givenUp: of.share === 'unusable' },
+    share: { usable: of.share === 'ok' || of.share === 'empty', replaced: of.share === 'replaced', bare: false, empty: of.share === 'empty', id: 'share', highestTerm: 0 as Term, watermark: null, detail: null, givenUp: of.share === 'unusable' },
   });
 }
 

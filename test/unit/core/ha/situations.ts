@@ -20,7 +20,7 @@ export function record(term: number, changes: Partial<TermRecord> = {}): TermRec
 
 export function broker(changes: Partial<BrokerStatus> = {}): BrokerStatus {
   return {
-    run: MY_RUN, orderSeq: 1, fencedThrough: 0 as Term, clientPort: 'closed', clientPortError: null, certificateUntil: null, role: 'idle', term: 0 as Term, peerRequiredFrom: null, drained: false,
+    run: MY_RUN, orderSeq: 1, fencedThrough: 0 as Term, clientPort: 'closed', clientPortError: null, certificateUntil: null, role: 'idle', term: 0 as Term, peerRequiredFrom: null, admitted: null, drained: false,
     journal: { id: MINE.journal, term: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null },
     replication: null, diverged: null, trouble: null, clients: 0, sessions: 0, queued: 0, ...changes,
   };
@@ -46,7 +46,7 @@ export function peer(changes: Partial<PeerStatus> = {}): PeerStatus {
 export function situation(changes: Partial<Situation> = {}): Situation {
   return {
     server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
-    share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, detail: null, givenUp: false },
+    share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, watermark: null, detail: null, givenUp: false },
     lock: { held: true, until: 10_000 as Monotonic, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
     wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' }, ...changes,
   };

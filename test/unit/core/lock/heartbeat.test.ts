@@ -1,4 +1,5 @@
-import { decodeHeartbeat, encodeHeartbeat, HEARTBEAT_BYTES, type Heartbeat } from '../../../../src/core/lock/heartbeat.js';
+import { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from '../../../../src/core/lock/heartbeat.js';
+import { IN_PLACE_BYTES } from '../../../../src/core/wire/in-place.js';
 import { LEASE_MARGIN_FRACTION, leaseUntil, retryIntervalMs } from '../../../../src/core/lock/lease.js';
 import { hostSlept, isStale, observe, silentMs, type HolderView, type StalenessRules } from '../../../../src/core/lock/observation.js';
 import type { Monotonic, ServerId } from '../../../../src/core/identity.js';
@@ -9,14 +10,14 @@ describe('the heartbeat record', () => {
   it('has one length, whatever it holds, and comes back', () => {
     for (const one of [heartbeat, { ...heartbeat, counter: Number.MAX_SAFE_INTEGER, server: 's'.repeat(64) as ServerId, state: 'released' as const }]) {
       const bytes = encodeHeartbeat(one);
-      expect(bytes.length).toBe(HEARTBEAT_BYTES);
+      expect(bytes.length).toBe(IN_PLACE_BYTES);
       expect(decodeHeartbeat(bytes)).toEqual(one);
     }
   });
 
   it('that is torn between two renewals at any byte is either of them or none', () => {
     const [before, after] = [encodeHeartbeat({ ...heartbeat, counter: 1999 }), encodeHeartbeat({ ...heartbeat, counter: 2000 })];
-    for (let at = 0; at <= HEARTBEAT_BYTES; at += 1) {
+    for (let at = 0; at <= IN_PLACE_BYTES; at += 1) {
       const torn = new Uint8Array([...after.subarray(0, at), ...before.subarray(at)]);
       expect([null, 1999, 2000]).toContain(decodeHeartbeat(torn)?.counter ?? null);
     }
@@ -24,7 +25,7 @@ describe('the heartbeat record', () => {
 
   it('is refused when garbage or short', () => {
     expect(decodeHeartbeat(new Uint8Array(0))).toBeNull();
-    expect(decodeHeartbeat(new Uint8Array(HEARTBEAT_BYTES).fill(0xff))).toBeNull();
+    expect(decodeHeartbeat(new Uint8Array(IN_PLACE_BYTES).fill(0xff))).toBeNull();
     expect(decodeHeartbeat(encodeHeartbeat(heartbeat).subarray(1))).toBeNull();
   });
 });

@@ -31,29 +31,29 @@ const toBroker: readonly ManagerToBroker[] = [
 ];
 
 const brokerStatus = {
-  run: run('b1'), orderSeq: 3, fencedThrough: 6 as Term, clientPort: 'failed', clientPortError: 'the port is taken', certificateUntil: 1_798_761_600_000, role: 'serve', term: 7 as Term, peerRequiredFrom: 9 as Position, drained: false,
+  run: run('b1'), orderSeq: 3, fencedThrough: 6 as Term, clientPort: 'failed', clientPortError: 'the port is taken', certificateUntil: 1_798_761_600_000, role: 'serve', term: 7 as Term, peerRequiredFrom: 9 as Position, admitted: 8 as Position, drained: false,
   journal: { id: 'j1' as JournalId, term: 7 as Term, position: 12 as Position, durable: 11 as Position, damage: 'a failed sync' },
   diverged: 'at 7', trouble: 'the disk is full', clients: 2, sessions: 3, queued: 4,
 } as const; // prettier-ignore
 const progress = { recordsDone: 1, recordsTotal: 5, bytesDone: 10.5, bytesTotal: 50, elapsedMs: 12.5 };
 const fromBroker: readonly BrokerToManager[] = [
   { kind: 'status', status: { ...brokerStatus, replication: { phase: 'catching-up', peerRun: run('b2'), peerJournal: 'j2' as JournalId, term: 7 as Term, peerDurable: 8 as Position, stalledMs: 1.5, lagRecords: 4, lagBytes: 400, progress } } },
-  { kind: 'status', status: { ...brokerStatus, clientPortError: null, certificateUntil: null, peerRequiredFrom: null, journal: { ...brokerStatus.journal, damage: null }, diverged: null, trouble: null, replication: null } },
+  { kind: 'status', status: { ...brokerStatus, clientPortError: null, certificateUntil: null, peerRequiredFrom: null, admitted: null, journal: { ...brokerStatus.journal, damage: null }, diverged: null, trouble: null, replication: null } },
   LOG,
   { kind: 'log', level: 'info', message: 'Serves' },
   FATAL,
 ];
 
 const toKeeper: readonly ManagerToKeeper[] = [
-  { kind: 'order', order: { seq: 3, pulseAt: at(1_234.5), wantLock: true, peerReleasedLock: false, claim: record(8), kept: record(7), shareId: 'share', shutdown: false } },
-  { kind: 'order', order: { seq: 4, pulseAt: at(1_300), wantLock: false, peerReleasedLock: true, claim: null, kept: null, shareId: null, shutdown: true } },
+  { kind: 'order', order: { seq: 3, pulseAt: at(1_234.5), wantLock: true, peerReleasedLock: false, claim: record(8), kept: record(7), watermark: { term: 7 as Term, nonce: 'n7', position: 8 as Position }, shareId: 'share', shutdown: false } },
+  { kind: 'order', order: { seq: 4, pulseAt: at(1_300), wantLock: false, peerReleasedLock: true, claim: null, kept: null, watermark: null, shareId: null, shutdown: true } },
 ];
 
-const keeperStatus = { run: run('k1'), orderSeq: 3, condition: 'ok', detail: null, shareId: 'share', highest: record(7), lookedAt: at(1_200.5), lock: { held: true, until: at(3_000.5), holder: null, holderSilentMs: null, detail: null }, claim: null } as const;
+const keeperStatus = { run: run('k1'), orderSeq: 3, condition: 'ok', detail: null, shareId: 'share', highest: record(7), watermark: { term: 7 as Term, nonce: 'n7', position: 0 as Position }, lookedAt: at(1_200.5), lock: { held: true, until: at(3_000.5), holder: null, holderSilentMs: null, detail: null }, claim: null } as const;
 const watching = { held: false, until: null, holder: PEER, holderSilentMs: 1_330.5, detail: 'held by secondary' };
 const fromKeeper: readonly KeeperToManager[] = [
   { kind: 'status', status: keeperStatus },
-  { kind: 'status', status: { ...keeperStatus, condition: 'hung', detail: 'no answer', shareId: null, highest: null, lookedAt: null, lock: watching, claim: { kind: 'pending', nonce: 'n' } } },
+  { kind: 'status', status: { ...keeperStatus, condition: 'hung', detail: 'no answer', shareId: null, highest: null, watermark: null, lookedAt: null, lock: watching, claim: { kind: 'pending', nonce: 'n' } } },
   { kind: 'status', status: { ...keeperStatus, claim: { kind: 'won', nonce: 'n8', record: record(8) } } },
   { kind: 'status', status: { ...keeperStatus, claim: { kind: 'lost', nonce: 'n', record: record(8, { server: PEER, forced: true }) } } },
   { kind: 'status', status: { ...keeperStatus, claim: { kind: 'in-doubt', nonce: 'n', detail: 'EIO' } } },

@@ -1,0 +1,43 @@
+import { NO_POSITION, NO_TERM, type Position, type Term } from '../identity.js';
+import { decodeInPlace, encodeInPlace } from '../wire/in-place.js';
+import type { TermRecord } from './record.js';
+
+/**
+ * How far the copies of one term reached at least: up to `position` every operation was durable at each member of that term's record. It moves the
+ * record's `position` on while the term lasts, so that a copy which has lost what its disk had confirmed is noticed also while it is alone. What it
+ * says stays true for ever; an old one only says less.
+ */
+export interface Watermark {
+  readonly term: Term;
+  /** Of the term's record. Another record of the same number is another term. */
+  readonly nonce: string;
+  readonly position: Position;
+}
+
+/** Keeps the place: it speaks of no term. */
+export const NO_WATERMARK: Watermark = { term: NO_TERM, nonce: '', position: NO_POSITION };
+
+export function encodeWatermark({ term, nonce, position }: Watermark): Uint8Array {
+  return encodeInPlace('watermark', { schema: 1, term, nonce, position });
+}
+
+/** `null` when the bytes are none, or one that only keeps the place: then nothing is known beyond the term's record. */
+export function decodeWatermark(bytes: Uint8Array): Watermark | null {
+  const fields = decodeInPlace(bytes);
+  if (fields === null) return null;
+  const { term, nonce, position } = fields;
+  if (!Number.isSafeInteger(term) || Number(term) <= NO_TERM || typeof nonce !== 'string') return null;
+  if (!Number.isSafeInteger(position) || Number(position) < NO_POSITION) return null;
+  return { term: Number(term) as Term, nonce, position: Number(position) as Position };
+}
+
+/**
+ * The position that a member of `record` must reach. A watermark of that very record counts, and one of the term before: after a claim was sent,
+ * its server went on acknowledging until the answer came. One that is older still says nothing more, since whoever made the claim in between had passed it;
+ * and where an operator has accepted a loss, what was before does not bind.
+ */
+export function reachOf(record: TermRecord, watermark: Watermark | null): Position {
+  if (watermark === null || watermark.position < record.position) return record.position;
+  const isOfTermBefore = watermark.term === record.term - 1 && record.forced !== true;
+  return watermark.nonce === record.nonce || isOfTermBefore ? watermark.position : record.position;
+}
