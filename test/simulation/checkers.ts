@@ -43,6 +43,8 @@ export class Checkers {
   highest: TermRecord | null = null;
   private shareVersion = -1;
   private readonly rights: RightsChecker;
+  /** Servers whose disk was put back, and through which term that is known; `null`: not back yet. */
+  private readonly putBacks = new Map<HostName, number | null>();
   private readonly judged = new Map<string, TermRecord>();
   private readonly seen = new Map<HostName, Seen>();
 
@@ -65,8 +67,13 @@ export class Checkers {
     const { highest } = this;
     return highest !== null && this.probes.every((probe) => {
       const broker = probe.broker();
-      return broker !== null && isMember(highest, probe.name, broker);
+      return broker !== null && this.isMember(highest, probe.name, broker);
     });
+  }
+
+  /** The disk of `name` has lost what it had confirmed. Until it has all of it again, no record counts on its copy that stood when it came back. */
+  putBack(name: HostName): void {
+    this.putBacks.set(name, null);
   }
 
   /** A client got an acknowledgement that `server` sent. */
@@ -155,10 +162,12 @@ export class Checkers {
       seen.role = 'idle';
       seen.term = 0;
       seen.headPosition = -1;
-      if (this.highest !== null && isMember(this.highest, name, broker) && !this.ledger.holdsAll(broker.head)) {
+      if (this.putBacks.get(name) === null) this.putBacks.set(name, this.highest?.term ?? 0);
+      if (this.highest !== null && this.isMember(this.highest, name, broker) && !this.ledger.holdsAll(broker.head)) {
         this.lost(name, broker, `came back as a member of term ${this.highest.term}`);
       }
     }
+    if (this.putBacks.has(name) && this.ledger.holdsAll(broker.head)) this.putBacks.delete(name);
     if (broker.fencedThrough < seen.fencedThrough) this.world.fail('fences hold', `${name} was fenced through ${seen.fencedThrough}, now ${broker.fencedThrough}`);
     seen.fencedThrough = broker.fencedThrough;
     if (broker.role !== seen.role || broker.term !== seen.term) {
@@ -169,7 +178,7 @@ export class Checkers {
     }
     if (broker.head.position !== seen.headPosition) {
       // What a member gives up of its log was never acknowledged, at any moment.
-      const cut = broker.head.position < seen.headPosition && this.highest !== null && isMember(this.highest, name, broker);
+      const cut = broker.head.position < seen.headPosition && this.highest !== null && this.isMember(this.highest, name, broker);
       const { wentBack } = this.ledger;
       if (wentBack !== null) this.world.fail('terms never go back', `${name} has appended position ${wentBack.position} of term ${wentBack.term} behind a record of term ${wentBack.before?.term ?? 0}`);
       seen.headPosition = broker.head.position;
@@ -228,7 +237,7 @@ export class Checkers {
   private judgeMembers(record: TermRecord): void {
     for (const probe of this.probes) {
       const broker = probe.broker();
-      if (broker === null || !isMember(record, probe.name, broker)) continue;
+      if (broker === null || !this.isMember(record, probe.name, broker)) continue;
       if (!this.ledger.holdsAll(broker.head)) this.lost(probe.name, broker, `is a member of term ${record.term}`);
     }
   }
@@ -247,7 +256,7 @@ export class Checkers {
     if (highest === null) return false;
     for (const probe of this.probes) {
       const broker = probe.broker();
-      if (broker === null || !isMember(highest, probe.name, broker)) continue;
+      if (broker === null || !this.isMember(highest, probe.name, broker)) continue;
       if (broker.durable < node.position) return false;
       const head = this.ledger.find(broker.head);
       if (head === null || !reaches(head, node)) return false;
@@ -264,6 +273,13 @@ export class Checkers {
     return `it stands at ${at}; members of term ${this.highest?.term ?? 0}: ${this.highest?.inSync.map((member) => member.server).join('+') ?? 'none'}; ${logs.join('; ')}`;
   }
 
+  /** Whether this copy counts, as far as anybody can know: one that lacks what its disk had confirmed is known to, by those who ask. */
+  private isMember(record: TermRecord, name: HostName, broker: BrokerView): boolean {
+    const through = this.putBacks.get(name);
+    if (through !== undefined && (through === null || record.term <= through)) return false;
+    return broker.damage === null && record.inSync.some((member) => member.server === name && member.journal === broker.journal);
+  }
+
   private compareDigest(name: HostName, broker: BrokerView): void {
     const node = this.ledger.find(broker.head);
     if (node === null) {
@@ -277,8 +293,4 @@ export class Checkers {
       this.world.fail('equal positions, equal digests', `position ${broker.head.position}: ${node.digest.value} at ${node.digest.server}, ${value} at ${name}`);
     }
   }
-}
-
-function isMember(record: TermRecord, name: HostName, broker: BrokerView): boolean {
-  return broker.damage === null && record.inSync.some((member) => member.server === name && member.journal === broker.journal);
 }

@@ -71,6 +71,13 @@ export class DiskImage {
     this.pending = [];
   }
 
+  /** All that was on it is gone, and what `other` holds is there instead, durably. */
+  becomes(other: DiskImage): void {
+    this.wipe();
+    for (const folder of other.folders) this.folders.add(folder);
+    for (const path of other.paths()) this.put(path, other.content(path));
+  }
+
   /** @param random uniform in [0, 1) */
   losePower(random: () => number): void {
     // Entries reach the disk in their order, some of them.

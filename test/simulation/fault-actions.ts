@@ -20,6 +20,8 @@ export interface FaultGround {
   readonly storage: StorageFaults;
   /** ACTIVE and PASSIVE, and both copies count. */
   readonly bothCount: () => boolean;
+  /** The disk of `host` holds less than it has confirmed. */
+  readonly putBack: (host: HostName) => void;
 }
 
 type Undo = () => void;
@@ -29,6 +31,9 @@ const SLOWEST_LINK_MS = 20_000;
 const SMALLEST_LIMIT_BYTES = 100;
 const LARGEST_LIMIT_BYTES = 4_000;
 const NORMAL_DELAY = { min: 0.1, max: 0.5 };
+/** So much later than the disk shows power is lost. */
+const PUT_BACK_MS = { low: 2_500, high: 6_000 };
+const PUT_BACK_DOWN_MS = 1_500;
 const STUTTER_MS = { low: 20, high: 900 };
 const CLOCK_STEP_MS_MAX = 7_200_000;
 
@@ -218,6 +223,32 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     ground.storage.wipe(host);
     server.localState.wipe();
     return restore;
+  },
+  // Both lose power, and one disk has not kept what it had confirmed last (or is put back from a copy that is a few seconds old). That server comes back first.
+  'disk-put-back': (ground, { host, amount }) => {
+    const { world, storage } = ground;
+    const server = ground.server(host);
+    const [image, kept, head] = [storage.remember(host), server.localState.content, server.probe.broker()?.head.position ?? Infinity];
+    let over = false;
+    let undo: Undo = () => undefined;
+    world.schedule(PUT_BACK_MS.low + amount * (PUT_BACK_MS.high - PUT_BACK_MS.low), () => {
+      // What was acknowledged since the watermark was written is more than is promised to be missed.
+      if (over || !ground.bothCount() || storage.reach() <= head) return;
+      const [first, second] = [losesPower(server), losesPower(ground.server(other(host)))];
+      storage.putBack(host, image);
+      server.localState.putBack(kept);
+      ground.putBack(host);
+      world.transcript.line(host, `disk put back to where its log ended at ${head} at most`);
+      world.schedule(PUT_BACK_DOWN_MS, first);
+      undo = () => {
+        first();
+        second();
+      };
+    });
+    return () => {
+      over = true;
+      undo();
+    };
   },
   'clients-cut': (ground, { host }) => {
     ground.network.cutBoth('clients', host);

@@ -63,6 +63,7 @@ export const FAULT_KINDS = {
   'disk-slow': { low: 500, high: 10_000 },
   'disk-bit-flipped': { low: 1_000, high: 10_000 },
   'disk-wiped': { low: 500, high: 10_000 },
+  'disk-put-back': { low: 15_000, high: 60_000 },
   'share-replaced': { low: 1, high: 1 },
   'links-reset': { low: 1, high: 1 },
   'clients-reset': { low: 1, high: 1 },
@@ -77,7 +78,7 @@ export type FaultKind = keyof typeof FAULT_KINDS;
  * Kinds that destroy a copy. They wait until the other copy is whole and counts: corruption of one copy together with the loss of the
  * other is not promised to be survived (arbitration, section 6).
  */
-export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-wiped']);
+export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-wiped', 'disk-put-back']);
 
 export function describeFault(fault: Fault): string {
   const when = fault.moment === null ? '' : `, ${fault.lagMs.toFixed(2)} ms after the next ${fault.moment}${fault.hitsMover ? ', to whoever makes it' : ''}`;

@@ -212,6 +212,11 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: 'src/core/broker/restore.ts', find: 'session.nextPacketId = reader.u16();', put: 'reader.u16();' }],
   },
   {
+    name: 'watermark-not-asked',
+    rule: 'R3: a copy that its disk has put back behind what it had confirmed counts as before',
+    edits: [{ file: SITUATE, find: 'watermark: keeper?.watermark ?? null,', put: 'watermark: null,' }],
+  },
+  {
     name: 'wiped-journal-keeps-membership',
     rule: 'R3: a journal that was made anew has the id of the one before',
     edits: [{ file: 'src/server/open-copy.ts', find: "folder: JOURNAL_FOLDER, checksum, random, clock,", put: "folder: JOURNAL_FOLDER, checksum, random: { id: () => (config.server === 'primary' ? 'a' : 'b').repeat(32), fraction: () => random.fraction() }, clock," }],

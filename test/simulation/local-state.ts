@@ -33,9 +33,14 @@ export class SimLocalState {
 
   /** The disk was replaced by an empty one. */
   wipe(): void {
-    this.durable = EMPTY;
-    this.pending = [];
+    this.putBack(EMPTY);
     this.damaged = false;
+  }
+
+  /** The disk holds again what `content` was before. */
+  putBack(content: KeptState): void {
+    this.durable = content;
+    this.pending = [];
   }
 
   damage(): void {

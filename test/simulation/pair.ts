@@ -85,7 +85,7 @@ export class Pair {
   }
 
   get ground(): FaultGround {
-    return { world: this.world, moments: this.moments, troubles: this.troubles, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers };
+    return { world: this.world, moments: this.moments, troubles: this.troubles, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers, putBack: (name) => this.built.checkers.putBack(name) };
   }
 
   get storage(): Storage {

@@ -1,3 +1,4 @@
+import type { DiskImage } from './disk-image.js';
 import type { Fault, FaultKind, HostName } from './faults.js';
 import type { FaultGround } from './fault-actions.js';
 
@@ -12,6 +13,12 @@ export interface StorageFaults {
   letSyncs(): void;
   /** A bit turns somewhere in the journal or in a snapshot. `where` in [0, 1). */
   flipBit(host: HostName, where: number): void;
+  /** The disk as it is now. */
+  remember(host: HostName): DiskImage;
+  /** The disk is as it was then. */
+  putBack(host: HostName, image: DiskImage): void;
+  /** Up to where the highest term's copies reached, as it stands beside the records. */
+  reach(): number;
   /** The disk was replaced by an empty one. */
   wipe(host: HostName): void;
 }

@@ -1,3 +1,4 @@
+import { decodeWatermark, reachOf } from '../../src/core/terms/watermark.js';
 import type { MountInspector } from '../../src/ports/mount.js';
 import type { LockPrimitive, ShareFiles } from '../../src/ports/share.js';
 import { DiskImage } from './disk-image.js';
@@ -135,6 +136,21 @@ export class Storage implements StorageFaults {
       }
       left -= bytes;
     }
+  }
+
+  remember(host: HostName): DiskImage {
+    return this.images[host].copy();
+  }
+
+  putBack(host: HostName, image: DiskImage): void {
+    this.images[host].becomes(image);
+  }
+
+  reach(): number {
+    const records = [...this.shareProbe.records().values()];
+    const highest = records.reduce<(typeof records)[number] | null>((best, record) => (best === null || record.term > best.term ? record : best), null);
+    const file = `${LOCK_FILE}.watermark`;
+    return highest === null || !this.share.tree.has(file) ? 0 : reachOf(highest, decodeWatermark(this.share.tree.read(file)));
   }
 
   wipe(host: HostName): void {
