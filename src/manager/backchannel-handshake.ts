@@ -1,17 +1,29 @@
 import type { Hello } from '../core/control/peer.js';
 import type { Monotonic, RunId, ServerId } from '../core/identity.js';
 
+/** Why two servers are no pair, in words for both operators, and what would make them one. */
+export interface Refusal {
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+const ADDRESS = 'correct peer.backupHaIpAddress and peer.backupHaPort';
+const ROLES = `One of the two profiles must have server.role primary and the other secondary; where they have, ${ADDRESS}: another server is there than is meant.`;
+
 /**
- * Why the server that said `theirs` cannot be our peer, in words for both operators; `null` when it can. Both sides ask
- * this of each other, and what is wrong is the same from both.
+ * Why the server that said `theirs` cannot be our peer; `null` when it can. Both sides ask this of each other, and what is wrong is
+ * the same from both.
  */
-export function whyRefused(ours: Hello, theirs: Hello, expectedPeer: ServerId): string | null {
-  if (theirs.cluster !== ours.cluster) return `wrong cluster: "${theirs.cluster}" called, this is server "${ours.server}" of cluster "${ours.cluster}"`;
-  if (theirs.run === ours.run) return `server "${ours.server}" reached itself: the peer's address in its profile is its own`;
-  if (theirs.server === ours.server) return `same server id: both servers are called "${ours.server}"`;
-  if (theirs.server !== expectedPeer) return `wrong peer: "${theirs.server}" called, server "${ours.server}" expects "${expectedPeer}"`;
-  if (theirs.role === ours.role) return `same role: "${theirs.server}" and "${ours.server}" are both configured as ${ours.role}`;
-  return settingsDiffer(ours, theirs);
+export function judgeHello(ours: Hello, theirs: Hello, expectedPeer: ServerId): Refusal | null {
+  if (theirs.cluster !== ours.cluster) {
+    return { reason: `wrong cluster: the other server belongs to "${theirs.cluster}", server "${ours.server}" to "${ours.cluster}"`, remedy: `server.cluster must be the same in both profiles; where the other server is one of another pair, ${ADDRESS}.` };
+  }
+  if (theirs.run === ours.run) return { reason: `server "${ours.server}" reached itself: the peer's address in its profile is its own`, remedy: `In this profile ${ADDRESS}.` };
+  if (theirs.server === ours.server) return { reason: `same server id: both servers are called "${ours.server}"`, remedy: ROLES };
+  if (theirs.server !== expectedPeer) return { reason: `wrong peer: the other server is called "${theirs.server}", server "${ours.server}" expects "${expectedPeer}"`, remedy: ROLES };
+  if (theirs.role === ours.role) return { reason: `same role: "${theirs.server}" and "${ours.server}" are both configured as ${ours.role}`, remedy: ROLES };
+  const reason = settingsDiffer(ours, theirs);
+  return reason === null ? null : { reason, remedy: 'Make them equal in both profiles, and start the server whose profile was changed anew.' };
 }
 
 function settingsDiffer(ours: Hello, theirs: Hello): string | null {

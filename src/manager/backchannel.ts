@@ -12,7 +12,7 @@ import type { Random } from '../ports/random.js';
 import type { Listener, Network, Stream } from '../ports/stream.js';
 import { BackchannelConnection, type ConnectionTimes, type ConnectionUser } from './backchannel-connection.js';
 import { PeerDialler } from './backchannel-dialler.js';
-import { PeerRuns, whyRefused } from './backchannel-handshake.js';
+import { judgeHello, PeerRuns } from './backchannel-handshake.js';
 import { printable, QuietLog } from './backchannel-log.js';
 import { StatusReader } from './status-reader.js';
 
@@ -139,7 +139,7 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
   }
 
   judge(connection: BackchannelConnection, hello: Hello): string | null {
-    const refusal = whyRefused(this.options.hello, hello, this.options.expectedPeer) ?? this.whyReplaced(hello);
+    const refusal = judgeHello(this.options.hello, hello, this.options.expectedPeer)?.reason ?? this.whyReplaced(hello);
     if (refusal !== null) this.noteRefusal('ours', refusal);
     if (refusal !== null && refusal !== this.lastRefusal) {
       this.lastRefusal = refusal;

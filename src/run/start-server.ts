@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createPlainNetwork } from '../adapters/network.js';
 import { createClock } from '../adapters/clock.js';
 import { makeFolders, PRIVATE_FOLDER } from '../adapters/folders.js';
 import { createGatewayProbe } from '../adapters/gateway.js';
@@ -9,8 +8,6 @@ import { createLocalState } from '../adapters/local-state.js';
 import { createRandom } from '../adapters/random.js';
 import { createSpawner } from '../adapters/child-process.js';
 import { readTlsFiles } from '../adapters/tls-files.js';
-import { createPskNetwork } from '../adapters/tls-psk.js';
-import { readPairKey } from '../adapters/secret.js';
 import { createAdmin, type AdminServer } from '../admin/server.js';
 import type { Command, CommandResult } from '../admin/commands.js';
 import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
@@ -26,7 +23,6 @@ import { Backchannel } from '../manager/backchannel.js';
 import { HaManager } from '../manager/ha-manager.js';
 import type { RepositorySpawner } from '../manager/repositories.js';
 import type { Network } from '../ports/stream.js';
-import type { Log } from '../ports/log.js';
 import { loadProfile } from '../profile/load.js';
 import { repositoriesInUse } from '../profile/repositories.js';
 import type { Profile } from '../profile/profile.js';
@@ -34,6 +30,8 @@ import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, kee
 import { serverStatus, type Standing } from './server-status.js';
 import { ConsoleFoot } from './console-foot.js';
 import { watchedGateway } from './gateway-watch.js';
+import { pairNetwork } from './pair-network.js';
+import { packageVersion } from './package-version.js';
 import { PidFile } from './pid-file.js';
 
 /*
@@ -207,12 +205,6 @@ function makeLogFolder(folder: string): void {
   }
 }
 
-/** The network of the backchannel: with the shared secret where there is one; the profile has made sure that there is beyond loopback. */
-async function pairNetwork(profile: Profile, log: Log): Promise<Network> {
-  if (profile.ha.secretFile === null) return createPlainNetwork({ log, loopbackOnly: true });
-  return createPskNetwork({ key: await readPairKey(profile.ha.secretFile), cluster: profile.server.cluster, server: profile.server.id, log });
-}
-
 function readToken(profile: Profile): string | null {
   return profile.admin.tokenFile === null ? null : readFileSync(profile.admin.tokenFile, 'utf8').trim();
 }
@@ -235,11 +227,4 @@ function namingKey(key: string, error: unknown): unknown {
 
 function moduleAt(relative: string): string {
   return fileURLToPath(new URL(relative, import.meta.url));
-}
-
-function packageVersion(): string {
-  let folder = path.dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(path.join(folder, 'package.json'))) folder = path.dirname(folder);
-  const { version } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')) as { version: string };
-  return version;
 }

@@ -47,6 +47,38 @@ describe('servers that do not belong together', () => {
   });
 });
 
+describe('check, while the other server runs,', () => {
+  pairTest('names what the two would refuse each other for, and disturbs no pair', async (pair) => {
+    const { active, passive } = await pair.start();
+    const { term, peer } = (await active.status()) ?? { term: 0, peer: null };
+    const lines = pair.servers.map(({ console }) => console.length);
+    for (const { profile } of pair.servers) expect(await lockstep('check', profile)).toMatchObject({ code: 0, out: expect.stringContaining('and the two accept each other') });
+    for (const { profile } of pair.servers) expect((await lockstep('check', profile)).out).not.toContain('FAILS');
+    await active.staysIn('ACTIVE', 2 * TIMES.pingInterval * TIMES.pingMissLimit);
+    await passive.staysIn('PASSIVE', TIMES.pingInterval);
+    expect((await active.status())?.term).toBe(term);
+    expect((await active.status())?.peer.state).toBe(peer?.state);
+    pair.servers.forEach(({ console }, at) => expect(console.slice(lines[at]).filter((line) => /backchannel|started anew|refused/.test(line))).toEqual([]));
+
+    await writeProfile(pair.layout, 'secondary', { limits: { inflightMessagesMax: 7 } });
+    expect(await lockstep('check', pair.secondary.profile)).toMatchObject({ code: 1, out: expect.stringMatching(/FAILS +peer +backupHaPort .* refuse each other: settings differ: limits\.inflightMessagesMax is 7 on "secondary" and \d+ on "primary"\. Make them equal/) });
+    await writeProfile(pair.layout, 'secondary', { server: { cluster: 'stranger', role: 'secondary' } });
+    expect(await lockstep('check', pair.secondary.profile)).toMatchObject({ code: 1, out: expect.stringMatching(/FAILS +peer +backupHaPort .* wrong cluster: the other server belongs to "tested", server "secondary" to "stranger"/) });
+  });
+
+  pairTest('tells of another secret', async (pair) => {
+    for (const role of ['primary', 'secondary'] as const) {
+      await writeFile(join(pair.layout.folder, role, 'pair.secret'), 'x'.repeat(64), { mode: 0o600 });
+      await writeProfile(pair.layout, role, { ha: { secretFile: 'pair.secret' } });
+    }
+    pair.primary.start();
+    await pair.primary.reaches('a good share', ({ lock }) => lock.share === 'ok');
+    expect((await lockstep('check', pair.secondary.profile)).out).toContain('and the two accept each other');
+    await writeFile(join(pair.layout.folder, 'secondary', 'pair.secret'), 'y'.repeat(64), { mode: 0o600 });
+    expect(await lockstep('check', pair.secondary.profile)).toMatchObject({ code: 1, out: expect.stringMatching(/FAILS +peer +backupHaPort .* refuse each other: .*the secret files differ.*ha\.secretFile/) });
+  });
+});
+
 describe('the share', () => {
   pairTest('is replaced by an empty folder while both run: both stop, agree, and serve on the new one without a loss', async (pair) => {
     const { active } = await pair.start();

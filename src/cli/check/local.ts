@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { RunId } from '../../core/identity.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
 import type { Profile } from '../../profile/profile.js';
 import { AdminClient } from '../admin-client.js';
@@ -8,13 +9,13 @@ import { CommandFailure } from '../failure.js';
 import type { Finding } from './finding.js';
 import { writeTrouble } from './folders.js';
 
-/** Whether this very server runs already: then its ports are rightly taken. */
-export async function runsAlready(profile: Profile): Promise<boolean> {
+/** The run of this very server's HA manager, where it runs already: then its ports are rightly taken. `null`: it does not run. */
+export async function ownRun(profile: Profile): Promise<RunId | null> {
   try {
-    const status = await new AdminClient(profile).status();
-    return status.cluster === profile.server.cluster && status.server === profile.server.id;
+    const { cluster, server, manager } = await new AdminClient(profile).status();
+    return cluster === profile.server.cluster && server === profile.server.id ? (manager.run as RunId) : null;
   } catch (error) {
-    if (error instanceof CommandFailure) return false;
+    if (error instanceof CommandFailure) return null;
     throw error;
   }
 }

@@ -1,6 +1,8 @@
 import { connect } from 'node:net';
 import { createGatewayProbe } from '../../adapters/gateway.js';
+import type { RunId } from '../../core/identity.js';
 import type { Profile } from '../../profile/profile.js';
+import { backchannelFindings } from './backchannel.js';
 import type { Finding } from './finding.js';
 
 const PROBE_TIMEOUT_MS = 2_000;
@@ -22,19 +24,29 @@ export async function gatewayFindings(profile: Profile): Promise<Finding[]> {
   return findings;
 }
 
-/** The other server's ports can be reached. That they cannot is no fault as long as it does not run. */
-export async function peerFindings(profile: Profile): Promise<Finding[]> {
+/**
+ * The other server's ports can be reached, and it accepts this one. That they cannot is no fault as long as it does not run.
+ * @param run of this very server, where it runs
+ */
+export async function peerFindings(profile: Profile, run: RunId | null): Promise<Finding[]> {
   const { peer } = profile;
-  const findings: Finding[] = [];
-  for (const [key, port] of [['backupHaPort', peer.backupHaPort], ['backupReplicationPort', peer.backupReplicationPort]] as const) {
-    const outcome = await reach(peer.backupHaIpAddress, port);
-    const name = `${key} ${peer.backupHaIpAddress}:${port}`;
-    if (outcome === 'open') findings.push({ area: 'peer', level: 'ok', text: `${name} accepts connections` });
-    else if (outcome === 'refused') findings.push({ area: 'peer', level: 'ok', text: `${name} is reached and closed: the other server does not run` });
-    else findings.push({ area: 'peer', level: 'warning', text: `${name} cannot be reached (${outcome}): the other host is down, or the way there is cut` });
-  }
+  const findings = [
+    ...((await backchannelFindings(profile, run)) ?? [await reachFinding('backupHaPort', peer.backupHaIpAddress, peer.backupHaPort, OPEN_AND_SILENT)]),
+    await reachFinding('backupReplicationPort', peer.backupHaIpAddress, peer.backupReplicationPort, OPEN),
+  ];
   findings.push(await adminFinding(profile));
   return findings;
+}
+
+const OPEN = { level: 'ok', text: 'accepts connections' } as const;
+const OPEN_AND_SILENT = { level: 'warning', text: 'accepts connections, and no server of a pair answers there: another program listens, or the other server is held up' } as const;
+
+async function reachFinding(key: string, host: string, port: number, open: Pick<Finding, 'level' | 'text'>): Promise<Finding> {
+  const outcome = await reach(host, port);
+  const name = `${key} ${host}:${port}`;
+  if (outcome === 'open') return { area: 'peer', level: open.level, text: `${name} ${open.text}` };
+  if (outcome === 'refused') return { area: 'peer', level: 'ok', text: `${name} is reached and closed: the other server does not run` };
+  return { area: 'peer', level: 'warning', text: `${name} cannot be reached (${outcome}): the other host is down, or the way there is cut` };
 }
 
 /** What the other server says of itself. Its admin port is on its own loopback unless its profile says otherwise, so that silence is no fault. */

@@ -1,6 +1,11 @@
+import { heardFindings } from '../../../src/cli/check/backchannel.js';
 import { renderFinding } from '../../../src/cli/check/finding.js';
 import { placeFindings, roomFinding } from '../../../src/cli/check/folders.js';
 import { lockFileFinding, reportFindings } from '../../../src/cli/check/share.js';
+import type { Hello } from '../../../src/core/control/peer.js';
+import { LockstepError } from '../../../src/core/errors.js';
+import type { RunId, ServerId } from '../../../src/core/identity.js';
+import { HELLO } from '../core/wire/samples.js';
 
 const MIB = 1024 * 1024;
 const DATA = { folder: '/data', segmentBytes: 64 * MIB, snapshotEveryBytes: 512 * MIB };
@@ -43,5 +48,40 @@ describe('the share', () => {
     const checks = [{ name: 'make folder', ok: false, detail: 'EACCES: permission denied', latencyMs: 0.5 }];
     const lines = reportFindings('/mnt/s', { checks, methods: [], slowestMs: 0.5, trouble: { condition: 'denied', detail: 'EACCES: permission denied, while trying: uid 1000 may not' } }).map(renderFinding);
     expect(lines).toEqual(['FAILS    share     make folder: failed (0.5 ms)', 'FAILS    share     /mnt/s is closed to this user: EACCES: permission denied, while trying: uid 1000 may not']);
+  });
+});
+
+describe('the other server', () => {
+  const theirs: Hello = { ...HELLO, server: 'secondary' as ServerId, role: 'secondary', run: 'run-2' as RunId };
+  const look = (changes: Partial<Hello>): string[] => heardFindings('backupHaPort b:2101', HELLO, 'secondary' as ServerId, true, { kind: 'hello', hello: { ...theirs, ...changes } }).map(renderFinding);
+  const REFUSES = 'FAILS    peer      backupHaPort b:2101: the server there and one of this profile refuse each other: ';
+
+  it('accepts this one', () => {
+    expect(look({})).toEqual(['ok       peer      backupHaPort b:2101 answers: the secondary server of "orders", and the two accept each other']);
+  });
+
+  it.each<[string, Partial<Hello>, string]>([
+    ['another cluster', { cluster: 'returns' }, 'wrong cluster: the other server belongs to "returns", server "primary" to "orders". server.cluster must be the same in both profiles'],
+    ['the same role', { server: HELLO.server, role: HELLO.role }, 'same server id: both servers are called "primary". One of the two profiles must have server.role primary and the other secondary'],
+    ['itself', { run: HELLO.run }, 'server "primary" reached itself: the peer\'s address in its profile is its own. In this profile correct peer.backupHaIpAddress and peer.backupHaPort.'],
+    ['other settings', { settings: { ...HELLO.settings, 'ha.pingInterval': '1s' } }, 'settings differ: ha.pingInterval is 500ms on "primary" and 1s on "secondary". Make them equal in both profiles'],
+  ])('refuses this one, with what to do: %s', (_, changes, words) => {
+    const lines = look(changes);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(`${REFUSES}${words}`);
+  });
+
+  it('of another release is a warning, and of another protocol is refused', () => {
+    expect(look({ version: '9.0.0' })[1]).toBe('WARNING  peer      the secondary server runs version 9.0.0, this one 0.1.0: bring both to the same version soon');
+    const error = new LockstepError('LOCKSTEP_FRAME_VERSION', 'a frame of version 2 came; this server speaks version 1', 'Run the same version.');
+    expect(heardFindings('backupHaPort b:2101', HELLO, theirs.server, true, { kind: 'misunderstood', error }).map(renderFinding)).toEqual([`${REFUSES}a frame of version 2 came; this server speaks version 1. Run the same version.`]);
+  });
+
+  it.each([
+    [true, 'held up, or stopping'],
+    [false, 'another program listens there, or a server with a secret file'],
+  ])('that says nothing is a warning (secured: %s)', (secured, words) => {
+    const [finding] = heardFindings('backupHaPort b:2101', HELLO, theirs.server, secured, { kind: 'silent', why: 'it says nothing within 3000 ms' });
+    expect(finding).toMatchObject({ level: 'warning', text: expect.stringContaining(words) });
   });
 });

@@ -1,8 +1,13 @@
 import { LockstepError } from '../../../src/core/errors.js';
 import { BackchannelKind } from '../../../src/core/wire/backchannel.js';
+import { encodeText } from '../../../src/core/wire/bytes.js';
+import { encodeFrame } from '../../../src/core/wire/frame.js';
 import { Backchannel, STRANGERS_MAX } from '../../../src/manager/backchannel.js';
+import { hearHello, type Heard } from '../../../src/manager/backchannel-look.js';
+import type { Stream } from '../../../src/ports/stream.js';
 import { FakeClock, settle } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
+import { FakeNetwork } from '../support/fake-network.js';
 import { BackchannelWorld, HANDSHAKE_MS, helloOf, MISS_LIMIT, PING_MS, statusOf, type Side, type Stranger } from './backchannel-pair.js';
 
 const SILENCE_MS = PING_MS * MISS_LIMIT;
@@ -150,9 +155,9 @@ describe('two servers', () => {
 
 describe('a server that cannot be the peer', () => {
   it.each([
-    ['another cluster', { cluster: 'returns' }, 'wrong cluster: "returns" called, this is server "primary" of cluster "orders"'],
+    ['another cluster', { cluster: 'returns' }, 'wrong cluster: the other server belongs to "returns", server "primary" to "orders"'],
     ['the same id', { server: 'primary' as never }, 'same server id: both servers are called "primary"'],
-    ['an unknown id', { server: 'tertiary' as never }, 'wrong peer: "tertiary" called, server "primary" expects "secondary"'],
+    ['an unknown id', { server: 'tertiary' as never }, 'wrong peer: the other server is called "tertiary", server "primary" expects "secondary"'],
     ['the same role', { role: 'primary' as const }, 'same role: "secondary" and "primary" are both configured as primary'],
     [
       'other settings',
@@ -400,5 +405,40 @@ describe('by hand', () => {
     await all.run(20);
     expect(one.log.from('error')).toHaveLength(1);
     expect(one.log.from('error')[0]).not.toMatch(/[\n\u001b]/);
+  });
+});
+
+describe('a look at who listens', () => {
+  it('hears the hello, and the server that runs takes nobody for its peer started anew', async () => {
+    const { all, one, two } = pair();
+    await all.run(2000);
+    const before = { events: [...one.events], lines: one.log.lines.length };
+    const node = all.net.attach('elsewhere', (delayMs, action) => all.world.schedule(delayMs, action));
+    let heard: Heard | null = null;
+    void hearHello(node.network, two.process.clock, { host: 'primary', port: 2101 }, 1000).then((found) => (heard = found));
+    await all.run(5000);
+    expect(heard).toEqual({ kind: 'hello', hello: one.hello });
+    expect(one.events).toEqual(before.events);
+    expect(one.log.lines).toHaveLength(before.lines);
+    expect(one.link.refused).toBeNull();
+    expect(one.last?.run).toBe('s1');
+  });
+
+  it.each<[string, (stream: Stream) => void, Heard]>([
+    ['no word', () => undefined, { kind: 'silent', why: 'it says nothing within 1000 ms' }],
+    ['a closed connection', (stream) => stream.end(), { kind: 'silent', why: 'it says nothing: closed by the other side' }],
+    ['another version', (stream) => void stream.write(new Uint8Array([0, 0, 0, 0, 2, 1])), { kind: 'misunderstood', error: expect.objectContaining({ code: 'LOCKSTEP_FRAME_VERSION' }) }],
+    ['another frame', (stream) => void stream.write(encodeFrame(BackchannelKind.bye, encodeText('going'))), { kind: 'misunderstood', error: expect.objectContaining({ message: 'a frame of kind 4 came before the hello' }) }],
+  ])('tells of %s', async (_, speak, expected) => {
+    const clock = new FakeClock();
+    const network = new FakeNetwork(clock);
+    network.bound.set(2101, (stream) => {
+      stream.handle({ data: () => undefined, drain: () => undefined, close: () => undefined });
+      speak(stream);
+    });
+    let heard: Heard | null = null;
+    void hearHello(network, clock, { host: 'primary', port: 2101 }, 1000).then((found) => (heard = found));
+    await clock.advanceAsync(2000);
+    expect(heard).toEqual(expected);
   });
 });
