@@ -24,6 +24,8 @@ export class Announcer {
   /** When each was last said, since the last move. */
   private readonly saidReasons = new Map<string, Monotonic>();
   private lockHeld = false;
+  /** It was said that one copy only is left, and not yet that there are two again. */
+  private saidAlone = false;
   private shareCondition: ShareCondition | null = null;
   private peerState: PeerState = 'DEAD';
   private peerReason = '';
@@ -50,10 +52,23 @@ export class Announcer {
         critical: true,
       });
       this.saidReasons.clear();
+      this.copies(after);
     } else if (after.reason !== this.lastReason && this.isNews(after.reason)) {
       this.log.write('info', `${title(this.config.role)} Server is ${after.state}: ${after.reason}`, { event: 'reason', state: after.state, reason: after.reason });
     }
     this.lastReason = after.reason;
+  }
+
+  /** With the second copy go the other server's takeover and the data's second disk: said once, however often the peer comes and goes before it is in sync. */
+  private copies({ state, term }: HaState): void {
+    const { peerServer } = this.config;
+    if (state === 'STANDALONE' && !this.saidAlone) {
+      this.saidAlone = true;
+      this.log.write('warn', `Only this server's copy counts now: what is acknowledged from here on is on this server's disk alone, and no server can take over. Start the ${peerServer} server, or see to what keeps it away; it is admitted by itself`, { event: 'copies', copies: 1, term });
+    } else if ((state === 'ACTIVE' || state === 'PASSIVE') && this.saidAlone) {
+      this.saidAlone = false;
+      this.log.write('info', "Both copies count again: what is acknowledged is on both servers' disks, and either can go on without the other", { event: 'copies', copies: 2, term });
+    }
   }
 
   /** A reason that comes and goes, or differs in a number only, is not said again and again. */

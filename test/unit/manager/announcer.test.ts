@@ -1,0 +1,45 @@
+import type { ServerState, Term } from '../../../src/core/identity.js';
+import { INITIAL_STATE, type HaState } from '../../../src/core/ha/state.js';
+import { Announcer } from '../../../src/manager/announcer.js';
+import type { ManagerConfig } from '../../../src/manager/config.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { FakeLog } from '../support/fake-log.js';
+
+const config = { role: 'primary', peerServer: 'secondary', historyMax: 10, lockFile: '/share/l.lck' } as unknown as ManagerConfig;
+
+/** What is said of copies while a server makes these moves, each with the state in which it was said. */
+function said(...states: ServerState[]): string[] {
+  const log = new FakeLog();
+  const clock = new FakeClock();
+  const announcer = new Announcer(config, log, () => 'now', () => clock.monotonic());
+  const lines: string[] = [];
+  let before: HaState = INITIAL_STATE;
+  for (const state of states) {
+    const after: HaState = { ...before, state, previous: before.state, moves: before.moves + 1, reason: 'so', term: (before.term + 1) as Term };
+    log.lines.length = 0;
+    announcer.state(before, after);
+    lines.push(...log.lines.filter(({ fields }) => fields['event'] === 'copies').map(({ level, fields }) => `${state}: ${level} ${String(fields['copies'])}`));
+    before = after;
+  }
+  return lines;
+}
+
+describe('the copies that count', () => {
+  it.each<[string, ServerState[], string[]]>([
+    ['a start of both, and a switchover', ['ACTIVE_SYNC', 'ACTIVE', 'PASSIVE', 'ACTIVE'], []],
+    ['a start of one that is let in', ['PASSIVE_SYNC', 'PASSIVE'], []],
+    ['the peer is lost, and comes back', ['ACTIVE_SYNC', 'ACTIVE', 'STANDALONE', 'ACTIVE_SYNC', 'ACTIVE'], ['STANDALONE: warn 1', 'ACTIVE: info 2']],
+    ['it is lost again while it is brought up to date', ['ACTIVE_SYNC', 'ACTIVE', 'STANDALONE', 'ACTIVE_SYNC', 'STANDALONE', 'ACTIVE_SYNC', 'ACTIVE'], ['STANDALONE: warn 1', 'ACTIVE: info 2']],
+    ['a takeover', ['PASSIVE_SYNC', 'PASSIVE', 'STANDALONE'], ['STANDALONE: warn 1']],
+    ['one that served alone, and follows later', ['STANDALONE', 'WAITING', 'PASSIVE_SYNC', 'PASSIVE', 'STANDALONE'], ['STANDALONE: warn 1', 'PASSIVE: info 2', 'STANDALONE: warn 1']],
+  ])('are said at a change, once: %s', (_, states, lines) => {
+    expect(said(...states)).toEqual(lines);
+  });
+
+  it('are said with what it means and what to do', () => {
+    const log = new FakeLog();
+    const announcer = new Announcer(config, log, () => 'now', () => new FakeClock().monotonic());
+    announcer.state(INITIAL_STATE, { ...INITIAL_STATE, state: 'STANDALONE', moves: 1, term: 3 as Term });
+    expect(log.from('warn')).toEqual(["Only this server's copy counts now: what is acknowledged from here on is on this server's disk alone, and no server can take over. Start the secondary server, or see to what keeps it away; it is admitted by itself"]);
+  });
+});
