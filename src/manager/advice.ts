@@ -2,7 +2,7 @@ import { NO_POSITION } from '../core/identity.js';
 import { reachOf } from '../core/terms/watermark.js';
 import type { HaState } from '../core/ha/state.js';
 import { missingOwnMembership } from '../core/ha/rights.js';
-import type { Situation } from '../core/ha/situation.js';
+import { peerConnected, type Situation } from '../core/ha/situation.js';
 
 /**
  * What an operator could do now; `null` when nothing is called for. One sentence.
@@ -11,6 +11,8 @@ import type { Situation } from '../core/ha/situation.js';
 export function adviceFor(ha: HaState, s: Situation, refused: string | null): string | null {
   const peer = bringBack(s, refused);
   if (ha.state === 'STANDALONE') return `only this server holds the data now: ${peer}`;
+  const without = withoutShare(ha, s);
+  if (without !== null) return `the share is not usable here (${s.share.detail ?? 'not looked at yet'}): ${without}`;
   if (ha.state !== 'WAITING' || s.broker === null) return null;
   if (s.broker.journal.damage !== null) return `this server's copy is damaged and needs the peer's: ${peer}`;
   if (!s.peerSilent) return null;
@@ -19,6 +21,13 @@ export function adviceFor(ha: HaState, s: Situation, refused: string | null): st
   if (s.kept === null) return s.peerHadItsWait || refused !== null ? `a new pair starts with both servers: ${peer}` : null;
   const missing = missingOwnMembership(s, s.kept);
   return missing === null ? null : promotion(missing, s, peer);
+}
+
+/** For a server of a pair in sync, which needs the share only for a change of roles: what goes on without it, what does not, and what to do. `null`: it is usable, or the pair is not whole. */
+export function withoutShare({ state, task }: HaState, s: Situation): string | null {
+  if (s.share.usable || (state !== 'ACTIVE' && state !== 'PASSIVE') || task?.kind === 'alone' || !peerConnected(s)) return null;
+  const fails = state === 'ACTIVE' ? `this server cannot go on alone when the ${s.peerServer} server is lost, nor hand over to it` : `this server cannot take over when the ${s.peerServer} server is lost`;
+  return `clients are served, and both copies stay in sync, but without it ${fails}; see to its mount here and to the machine that hosts it`;
 }
 
 function bringBack(s: Situation, refused: string | null): string {

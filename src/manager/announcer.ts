@@ -92,13 +92,13 @@ export class Announcer {
     this.peerReason = reason;
   }
 
-  /** `unknown`, which a new keeper says before it has looked, is no news. */
-  share(condition: ShareCondition, detail: string | null): void {
+  /** `unknown`, which a new keeper says before it has looked, is no news. @param meaning of the trouble to this server in its present state; `null`: its state says that */
+  share(condition: ShareCondition, detail: string | null, meaning: string | null): void {
     if (condition === 'unknown' || condition === this.shareCondition) return;
     const isFirst = this.shareCondition === null;
     this.shareCondition = condition;
     const fields = { event: 'share', condition, detail };
-    if (condition !== 'ok') this.log.write('warn', `The share is ${IN_TROUBLE[condition]}: ${detail ?? 'no reason given'}`, fields);
+    if (condition !== 'ok') this.log.write('warn', `The share is ${IN_TROUBLE[condition]}: ${detail ?? 'no reason given'}${meaning === null ? '' : ` (${meaning})`}`, fields);
     else if (!isFirst) this.log.write('info', `The share is well again: ${this.config.lockFile}`, fields);
   }
 

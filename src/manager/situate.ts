@@ -101,7 +101,7 @@ function shareOf(config: ManagerConfig, k: Knowledge, isLate: boolean): Situatio
     id: keeper?.shareId ?? k.kept.shareId,
     highestTerm: keeper?.highest?.term ?? NO_TERM,
     watermark: keeper?.watermark ?? null,
-    detail: keeper === null ? 'the share keeper is not running' : (keeper.detail ?? keeper.condition),
+    detail: keeper === null ? 'the share keeper is not running' : (keeper.detail ?? (looked && !fresh && keeper.condition === 'ok' ? 'no look at it has ended of late' : keeper.condition)),
     givenUp: isLate && !usable && !replaced,
   };
 }

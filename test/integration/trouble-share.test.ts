@@ -45,9 +45,11 @@ describe('the share is not there', () => {
     await active.reaches('the share is missed', ({ lock }) => lock.share === 'absent' && !lock.held);
     await active.says('Lost lock on:');
     await staysInSync(active, passive);
+    await active.reaches('advice', ({ advice }) => advice?.includes(`cannot go on alone when the ${passive.role} server is lost`) ?? false);
+    await passive.reaches('advice', ({ advice }) => advice?.includes(`cannot take over when the ${active.role} server is lost`) ?? false);
     await traffic.flows();
     renameSync(`${pair.layout.share}.away`, pair.layout.share);
-    await active.reaches('the lock is back', ({ lock }) => lock.held);
+    await active.reaches('the lock is back, and no advice', ({ lock, advice }) => lock.held && advice === null);
     await active.killWhole();
     await passive.reachesState('STANDALONE');
     await traffic.settle();

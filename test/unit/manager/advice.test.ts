@@ -2,8 +2,9 @@ import type { Position, Term } from '../../../src/core/identity.js';
 import type { HaState } from '../../../src/core/ha/state.js';
 import type { Situation } from '../../../src/core/ha/situation.js';
 import { adviceFor } from '../../../src/manager/advice.js';
-import { active, ALONE, broker, MINE, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
+import { active, ALONE, broker, MINE, passive, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
 
+const NO_SHARE = { ...situation().share, usable: false, detail: '/mnt/s is not there' };
 const DAMAGED = broker({ journal: { ...broker().journal, damage: 'a record' } });
 
 describe('the advice', () => {
@@ -32,6 +33,20 @@ describe('the advice', () => {
       { ...ALONE, share: { ...situation().share, watermark: { term: 3 as Term, nonce: 'n3', position: 12 as Position } }, kept: record(3, { inSync: [MINE] }) },
       'the log ends at 9, but was durable up to 12: its disk has lost what it had confirmed, or was put back from a backup; no other copy has it; "lockstep promote --accept-data-loss" makes this copy serve, and what it lacks is lost',
     ],
+      'a share that is away while this server serves and the other follows',
+      active(2),
+      { share: NO_SHARE },
+      'the share is not usable here (/mnt/s is not there): clients are served, and both copies stay in sync, but without it this server cannot go on alone when the secondary server is lost, nor hand over to it; see to its mount here and to the machine that hosts it',
+    ],
+    [
+      'the same of the server that follows',
+      passive(2),
+      { share: NO_SHARE },
+      'the share is not usable here (/mnt/s is not there): clients are served, and both copies stay in sync, but without it this server cannot take over when the secondary server is lost; see to its mount here and to the machine that hosts it',
+    ],
+    ['a share that is away when the other server is lost: nobody is served until the reason says so', passive(2), { ...ALONE, share: NO_SHARE }, null],
+    ['a share that is away while this server serves alone', standalone(3), { ...ALONE, share: NO_SHARE }, 'only this server holds the data now: start the secondary server'],
+    ['a share that is away while this server waits', waiting(), { share: NO_SHARE }, null],
   ])('%s', (_what, ha, changes, advice) => {
     expect(adviceFor(ha, situation(changes), null)).toBe(advice);
   });

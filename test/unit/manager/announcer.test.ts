@@ -43,3 +43,16 @@ describe('the copies that count', () => {
     expect(log.from('warn')).toEqual(["Only this server's copy counts now: what is acknowledged from here on is on this server's disk alone, and no server can take over. Start the secondary server, or see to what keeps it away; it is admitted by itself"]);
   });
 });
+
+describe('a share in trouble', () => {
+  it('is said with what it means in the present state', () => {
+    const log = new FakeLog();
+    const announcer = new Announcer(config, log, () => 'now', () => new FakeClock().monotonic());
+    announcer.share('ok', null, null);
+    announcer.share('absent', '/mnt/s is not there', 'clients are served');
+    announcer.share('absent', '/mnt/s is not there', 'clients are served');
+    announcer.share('ok', null, null);
+    announcer.share('full', 'no room', null);
+    expect(log.from('info')).toEqual(['The share is absent: /mnt/s is not there (clients are served)', 'The share is well again: /share/l.lck', 'The share is full: no room']);
+  });
+});

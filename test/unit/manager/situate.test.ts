@@ -91,7 +91,7 @@ describe('a takeover that is held up', () => {
 describe('the share', () => {
   test.each<[string, Partial<KeeperStatus>, Partial<ReturnType<typeof situate>['share']>]>([
     ['looked at just now', {}, { usable: true, replaced: false, empty: false }],
-    ['looked at long ago', { lookedAt: at(NOW - 60_000) }, { usable: false }],
+    ['looked at long ago', { lookedAt: at(NOW - 60_000) }, { usable: false, detail: 'no look at it has ended of late' }],
     ['never looked at', { lookedAt: null, highest: null }, { usable: false, empty: false }],
     ['without a record', { highest: null }, { usable: true, empty: true }],
     ['replaced', { condition: 'replaced' }, { usable: false, replaced: true, bare: false, empty: false }],
