@@ -29,6 +29,10 @@ import { samePoint } from './snapshot-shelf.js';
  *   is told that this side lives though it reads no ping.
  * - Frames of an older session go nowhere: each session has its own wire, which is closed before the next is dialled.
  */
+
+/** A leader that does not let us follow says so while roles change; one that goes on saying it for so long is a trouble. */
+const REFUSAL_LASTS_MS = 5_000;
+
 export interface FollowingTools {
   readonly copy: Copy;
   readonly config: BrokerConfig;
@@ -71,6 +75,8 @@ export class Following {
   trouble: string | null = null;
   /** What was last said of it: the same again is no news. */
   private told: string | null = null;
+  /** Since when the leader has said nothing but that it does not let us follow. */
+  private refusedSince: Monotonic | null = null;
 
   constructor(
     private readonly tools: FollowingTools,
@@ -193,19 +199,26 @@ export class Following {
     );
   }
 
-  /** Dials again after a while. */
-  private again(reason: string, failed: boolean, level: 'info' | 'warn' = 'warn'): void {
+  /** Dials again after a while. `refused`: the leader itself said that it does not let us follow. */
+  private again(reason: string, failed: boolean, refused = false): void {
     if (this.stopped) return;
-    const { clock, random, config, log, changed } = this.tools;
+    const { clock, random, config, changed } = this.tools;
     const { redialMinMs, redialMaxMs } = config.tuning;
-    if (failed && this.told !== reason) log.write(level, `No replication link to ${this.role.leader.server}: ${reason}`);
-    if (failed) this.told = reason;
+    if (failed) this.tell(reason, refused);
     this.trouble = reason;
     const wait = Math.min(redialMaxMs, redialMinMs * 2 ** Math.min(this.failures, 10));
     if (failed) this.failures += 1;
     this.redial?.();
     this.redial = clock.after(wait * (0.5 + random.fraction() / 2), () => this.dial());
     changed();
+  }
+
+  private tell(reason: string, refused: boolean): void {
+    const { clock, log } = this.tools;
+    this.refusedSince = refused ? (this.refusedSince ?? clock.monotonic()) : null;
+    const passing = this.refusedSince !== null && clock.monotonic() - this.refusedSince < REFUSAL_LASTS_MS;
+    if (this.told !== reason) log.write(passing ? 'debug' : 'warn', `No replication link to ${this.role.leader.server}: ${reason}`);
+    if (!passing) this.told = reason;
   }
 
   private begin(stream: Stream): void {
@@ -269,7 +282,7 @@ export class Following {
         return this.attempt(link, this.install(link));
       case 'over':
         // Without an answer it is the leader's own word, as at every change of roles.
-        return this.lose(link, event.reason, event.answer, event.answer === null ? 'info' : 'warn');
+        return this.lose(link, event.reason, event.answer, event.answer === null);
     }
   }
 
@@ -357,6 +370,7 @@ export class Following {
     this.failures = 0;
     this.trouble = null;
     this.told = null;
+    this.refusedSince = null;
     this.tools.log.write('info', `Follows ${this.role.leader.server} in term ${link.session.term} behind record ${point.position}`, { term: link.session.term, position: point.position });
     this.tools.changed();
   }
@@ -380,11 +394,11 @@ export class Following {
   }
 
   /** This link is over; another is tried. */
-  private lose(link: Link, reason: string, answer: string | null, level: 'info' | 'warn' = 'warn'): void {
+  private lose(link: Link, reason: string, answer: string | null, refused = false): void {
     if (link !== this.link) return;
     this.failures += 1;
     this.drop(reason, answer);
-    this.again(reason, true, level);
+    this.again(reason, true, refused);
   }
 
   private drop(reason: string, answer: string | null): void {

@@ -74,3 +74,21 @@ test('a link that breaks is said with its reason, once', async () => {
   expect(said[0]).toBe('No replication link to one: the other side closed the connection');
   expect(new Set(said).size).toBe(said.length);
 });
+
+test('a leader that does not serve yet, as at every change of roles, is said only when that lasts', async () => {
+  const { world, one, two } = await startedPair();
+  const said = (): string[] => two.log.from('info').filter((line) => line.startsWith('No replication link'));
+  one.idle(true);
+  await world.run(3_000);
+  expect(two.status.trouble).toContain('the leader refused: this server');
+  expect(said()).toEqual([]);
+  one.serve(2, { peer: peerOf(two) });
+  two.follow(one, 2);
+  await world.until(() => one.status.replication?.phase === 'in-step', 'in step', 3_000);
+  expect(said()).toEqual([]);
+
+  one.idle(true);
+  await world.run(20_000);
+  expect(said()).toEqual(['No replication link to one: the leader refused: this server does not serve']);
+  expect(two.log.from('warn').filter((line) => line.startsWith('No replication link'))).toEqual(said());
+});
