@@ -22,6 +22,8 @@ export function createSender(parts: SenderParts): SenderSession {
 class Sender implements SenderSession {
   private readonly link: RepositoryLink;
   private isWelcome = false;
+  /** What an operator asked for before the receiver was welcome: said to it then. One for each repository and purpose. */
+  private readonly early = new Map<string, SyncHint>();
   /** When the whole tree was last asked for, of what the next report is about. */
   private wholeSince: Monotonic | null = null;
   private sending: { readonly sync: number; readonly repository: string; readonly half: SyncSending } | null = null;
@@ -38,6 +40,8 @@ class Sender implements SenderSession {
   }
 
   hint(hint: SyncHint): void {
+    // A receiver that comes syncs the whole by itself.
+    if (!this.isWelcome && hint.purpose !== 'sync') this.early.set(`${hint.purpose} ${hint.repository}`, hint);
     if (this.isWelcome) this.link.say({ kind: 'hint', json: JSON.stringify(fits(hint.folders) ? hint : { ...hint, folders: null }) });
   }
 
@@ -86,6 +90,8 @@ class Sender implements SenderSession {
     this.isWelcome = true;
     this.link.say({ kind: 'settings', json: JSON.stringify({ repositories: this.parts.settings }) });
     this.link.say({ kind: 'welcome', server: identity.server, run: identity.run, term: authority.term });
+    for (const hint of this.early.values()) this.hint(hint);
+    this.early.clear();
   }
 
   private begin(ask: Ask): void {

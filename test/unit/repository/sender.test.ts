@@ -1,0 +1,49 @@
+import type { RunId, ServerId, Term } from '../../../src/core/identity.js';
+import { RepositoryFrameStream } from '../../../src/core/repository/frame-stream.js';
+import { decodeRepositoryFrame, encodeRepositoryFrame, type RepositoryFrame } from '../../../src/core/repository/frames.js';
+import type { Hashing } from '../../../src/ports/hashing.js';
+import { createSender } from '../../../src/repository/sender.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { FakeLog } from '../support/fake-log.js';
+import { FakeStream } from '../support/fake-stream.js';
+
+const OWN = 'own' as RunId;
+const PEER = { server: 'secondary' as ServerId, run: 'theirs' as RunId };
+const TERM = 2 as Term;
+
+function said(stream: FakeStream): string[] {
+  const frames: RepositoryFrame[] = [];
+  const reader = new RepositoryFrameStream(({ kind, payload }) => frames.push(decodeRepositoryFrame(kind, payload)));
+  for (const bytes of stream.writes) reader.push(bytes);
+  return frames.map((frame) => (frame.kind === 'hint' ? `hint ${frame.json}` : frame.kind));
+}
+
+test('what an operator asks for before the receiver is welcome is said to it once it is; what changed, its first sync brings', () => {
+  const clock = new FakeClock();
+  const stream = new FakeStream(clock);
+  const sender = createSender({
+    stream,
+    hashing: {} as Hashing,
+    identity: { cluster: 'c', server: 'primary' as ServerId, run: OWN },
+    clock,
+    log: new FakeLog(),
+    folders: new Map(),
+    authority: () => ({ peer: PEER, term: TERM }),
+    allowance: () => Number.POSITIVE_INFINITY,
+    sent: () => undefined,
+    settings: [],
+    reported: () => undefined,
+    closed: () => undefined,
+  });
+  const diff = { repository: 'apps', purpose: 'diff', folders: null } as const;
+  const verify = { repository: 'apps', purpose: 'verify', folders: null } as const;
+  for (const hint of [{ repository: 'apps', purpose: 'sync', folders: ['a'] } as const, diff, verify, diff]) sender.hint(hint);
+  clock.turn();
+  expect(said(stream)).toEqual([]);
+  stream.receive(encodeRepositoryFrame({ kind: 'hello', cluster: 'c', server: PEER.server, run: PEER.run, senderRun: OWN, term: TERM }));
+  clock.turn();
+  const early = ['settings', 'welcome', `hint ${JSON.stringify(diff)}`, `hint ${JSON.stringify(verify)}`];
+  expect(said(stream)).toEqual(early);
+  sender.hint(diff);
+  expect(said(stream)).toEqual([...early, `hint ${JSON.stringify(diff)}`]);
+});
