@@ -33,6 +33,7 @@ describe('the advice', () => {
       { ...ALONE, share: { ...situation().share, watermark: { term: 3 as Term, nonce: 'n3', position: 12 as Position } }, kept: record(3, { inSync: [MINE] }) },
       'the log ends at 9, but was durable up to 12: its disk has lost what it had confirmed, or was put back from a backup; no other copy has it; "lockstep promote --accept-data-loss" makes this copy serve, and what it lacks is lost',
     ],
+    [
       'a share that is away while this server serves and the other follows',
       active(2),
       { share: NO_SHARE },
