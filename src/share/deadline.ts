@@ -14,7 +14,7 @@ export interface Lateness {
  */
 const STOOD_STILL_FRACTION = 0.5;
 
-/** Watches operations, one at a time: each is reported once it is past `limitMs`. */
+/** Watches operations: each is reported once it is past `limitMs`. */
 export class Deadline {
   constructor(
     private readonly clock: Clock,

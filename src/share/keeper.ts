@@ -1,8 +1,8 @@
 import type { KeeperOrder, KeeperStatus, KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
 import { NO_TERM, type Monotonic, type RunId } from '../core/identity.js';
 import { retryIntervalMs } from '../core/lock/lease.js';
-import { encodeWatermark, type Watermark } from '../core/terms/watermark.js';
-import type { Cancel, Clock } from '../ports/clock.js';
+import type { Watermark } from '../core/terms/watermark.js';
+import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { MountInspector } from '../ports/mount.js';
 import type { Channel } from '../ports/process.js';
@@ -11,11 +11,13 @@ import type { LockPrimitive, ShareFiles } from '../ports/share.js';
 import { Claimer } from './claimer.js';
 import type { KeeperConfig } from './config.js';
 import { Deadline, timedFiles, timedLock } from './deadline.js';
-import { codeOf, isUnwritable, textOf, troubleOf, type Trouble } from './failure.js';
+import { codeOf, isUnwritable, troubleOf, type Trouble } from './failure.js';
 import { Lease, READINGS_PER_INTERVAL } from './lease.js';
+import { Marker } from './marker.js';
 import { adopts, Opening, trouble } from './opening.js';
 import { SharePaths } from './paths.js';
 import { TermShelf } from './term-shelf.js';
+import { Turns } from './turns.js';
 
 /** Every so many looks the numbers are found by listing too. */
 export const LISTING_EVERY_LOOKS = 30;
@@ -39,11 +41,12 @@ export interface KeeperParts {
 }
 
 /**
- * Carries out the manager's orders on the share and tells what it finds. One operation at a time; each is reported as hung when
- * it is past its deadline, and the manager then kills this process.
+ * Carries out the manager's orders on the share and tells what it finds. An operation that is past its deadline is reported as hung, and the manager
+ * then kills this process.
  *
- * One cycle does what is due, in this order: the lock first, since it runs against a deadline; then a look at the records; then
- * the claim, which needs both. Each part fails for itself, so that a share that cannot be written is still read.
+ * Two kinds of turns, each one operation at a time and beside the other: the lock runs against a deadline, and must not wait for a look that a slow share
+ * draws out; a look at the records, then the claim that needs it. Only turns of the lock change the lease, and only turns of the records what is known of
+ * them. Each part fails for itself, so that a share that cannot be written is still read.
  */
 export class ShareKeeper {
   private order: KeeperOrder | null = null;
@@ -53,15 +56,20 @@ export class ShareKeeper {
   private readonly shelf: TermShelf;
   private readonly claimer: Claimer;
   private readonly opening: Opening;
+  private readonly marker: Marker;
+  private readonly lockTurns: Turns;
+  private readonly recordTurns: Turns;
+  /** Operations that are past their deadline and have not been answered. */
+  private lateOnes = 0;
 
   /** What is wrong, by where it was found; the first that is not null is told. */
   private readonly troubles: { hung: Trouble | null; look: Trouble | null; lock: Trouble | null } = { hung: null, look: null, lock: null };
   private shareId: string | null = null;
+  /** A look has ended well: the share is tried, and what the lock needs stands there. */
+  private opened = false;
   private lookedAt: Monotonic | null = null;
-  /** As it was read at the last look, and as it was written last. */
+  /** As it was read at the last look. */
   private watermark: Watermark | null = null;
-  private marked: Watermark | null = null;
-  private markTrouble: string | null = null;
   private looks = 0;
   private listingDue = true;
   private tidied = false;
@@ -72,11 +80,8 @@ export class ShareKeeper {
   private dueTry = 0;
   private dueClaim = 0;
 
-  private running = false;
-  private again = false;
   private done = false;
   private orphaned: string | null = null;
-  private cancelWake: Cancel = () => undefined;
   private readonly watchMs: number;
   private readonly retryMs: number;
 
@@ -91,6 +96,9 @@ export class ShareKeeper {
     this.shelf = new TermShelf(files, paths);
     // It looks up the folder of the share, which can hang as any other operation.
     const timedMount: MountInspector = { inspect: () => deadline.watch('look at the mount', () => mount.inspect()) };
+    this.marker = new Marker(files, paths, log);
+    this.lockTurns = new Turns(clock, () => this.lockTurn(), () => this.lockDue());
+    this.recordTurns = new Turns(clock, () => this.recordTurn(), () => this.recordsDue());
     this.opening = new Opening({ config, files, paths, mount: timedMount, clock, random, log });
     this.claimer = new Claimer({ server: config.server, run: parts.run, files, paths, shelf: this.shelf, log, refusal: () => this.refusal(), shareStands: () => this.shareStands(), changed: () => this.claimChanged() });
   }
@@ -112,8 +120,8 @@ export class ShareKeeper {
     if (before?.wantLock !== order.wantLock || (order.peerReleasedLock && before?.peerReleasedLock !== true)) this.dueTry = 0;
     if (before !== null && adopts(order) !== adopts(before)) this.dueLook = 0;
     this.report();
-    const urgent = before === null || this.claimer.fresh || order.shutdown || this.dueTry === 0 || this.dueLook === 0 || (!order.wantLock && this.lease.standsMaybe);
-    if (urgent) this.wake();
+    if (before === null || order.shutdown || this.dueTry === 0 || (!order.wantLock && this.lease.standsMaybe)) this.lockTurns.wake();
+    if (before === null || this.claimer.fresh || this.dueLook === 0) this.recordTurns.wake();
   }
 
   /** The manager is gone. Nobody will ever want the lock again from this process. */
@@ -121,47 +129,36 @@ export class ShareKeeper {
     if (this.done || this.orphaned !== null) return;
     this.orphaned = reason;
     this.parts.clock.after(LAST_RELEASE_MS, () => this.end(`${reason}; the lock could not be given up in time`, 'hung'));
-    this.wake();
+    this.lockTurns.wake();
   }
 
-  private wake(): void {
-    this.cancelWake();
-    if (this.running) {
-      this.again = true;
-      return;
-    }
-    this.running = true;
-    void this.cycles();
+  private lockDue(): Monotonic | null {
+    const { order, lease } = this;
+    if (order === null) return null;
+    if (lease.taken) return Math.min(this.dueRenewal, lease.until ?? this.dueRenewal) as Monotonic;
+    return (order.wantLock && this.usable() ? Math.min(this.dueWatch, this.dueTry) : this.dueWatch) as Monotonic;
   }
 
-  private async cycles(): Promise<void> {
-    do {
-      this.again = false;
-      await this.cycle();
-    } while (this.again && !this.done);
-    this.running = false;
-    if (this.done || this.order === null) return;
-    this.cancelWake = this.parts.clock.after(Math.max(1, this.nextDue(this.order) - this.now()), () => this.wake());
+  private recordsDue(): Monotonic | null {
+    if (this.order === null) return null;
+    return (this.claimer.open ? Math.min(this.dueLook, this.dueClaim) : this.dueLook) as Monotonic;
   }
 
-  private nextDue(order: KeeperOrder): number {
-    const dues = [this.dueLook];
-    if (this.lease.taken) dues.push(this.dueRenewal, this.lease.until ?? this.dueRenewal);
-    else dues.push(this.dueWatch);
-    if (!this.lease.taken && order.wantLock && this.usable()) dues.push(this.dueTry);
-    if (this.claimer.open) dues.push(this.dueClaim);
-    return Math.min(...dues);
-  }
-
-  private async cycle(): Promise<void> {
+  private async lockTurn(): Promise<void> {
     const { order } = this;
     if (this.orphaned !== null || order?.shutdown === true) return this.finish();
     if (order === null) return;
     if (this.lease.dropIfHostSlept()) this.report();
     await this.keepLock(order);
+    this.report();
+  }
+
+  private async recordTurn(): Promise<void> {
+    const { order } = this;
+    if (order === null || this.orphaned !== null || order.shutdown) return;
     await this.lookAround(order);
     // The first look opened the share: what waited for it need not wait for the next turn.
-    if (!this.lease.taken && order.wantLock && this.dueTry === 0) await this.keepLock(order);
+    if (!this.lease.taken && order.wantLock && this.dueTry === 0 && this.usable()) this.lockTurns.wake();
     await this.claim();
     this.report();
   }
@@ -173,7 +170,7 @@ export class ShareKeeper {
       if (!order.wantLock && lease.standsMaybe) await lease.release();
       else if (lease.taken) {
         if (now >= this.dueRenewal) await this.renew(order, now);
-        // A cycle at the deadline itself only tells it.
+        // A turn at the deadline itself only tells it.
       } else await this.contend(order, now);
       this.troubles.lock = null;
     } catch (error) {
@@ -186,7 +183,6 @@ export class ShareKeeper {
     await this.lease.renew(order);
     this.dueRenewal = now + this.renewalMs();
     this.dueWatch = this.dueRenewal;
-    this.dueLook = Math.min(this.dueLook, this.now());
     if (!this.lease.taken) this.dueWatch = this.now();
     this.report();
   }
@@ -210,6 +206,7 @@ export class ShareKeeper {
     this.dueRenewal = now + this.renewalMs();
     // What happened while nobody of us held the lock: look before anything is claimed.
     this.dueLook = Math.min(this.dueLook, this.now());
+    this.recordTurns.wake();
     this.report();
   }
 
@@ -219,6 +216,7 @@ export class ShareKeeper {
     this.dueLook = began + this.parts.config.activeLockIntervalMs;
     try {
       await this.examine(order, began);
+      this.opened = true;
       this.troubles.look = null;
     } catch (error) {
       this.troubles.look = this.judge(error, 'looking at the term records');
@@ -232,6 +230,7 @@ export class ShareKeeper {
   private async examine(order: KeeperOrder, began: Monotonic): Promise<void> {
     const { opening, shelf } = this;
     const listing = this.listingDue || this.looks % LISTING_EVERY_LOOKS === 0;
+    this.listingDue = false;
     if (listing) await opening.checkMount();
     const identity = await opening.identify(order);
     if (identity === null) {
@@ -249,7 +248,6 @@ export class ShareKeeper {
     // Who serves writes it, and need not read it.
     this.watermark = order.watermark === null ? await shelf.watermark() : null;
     this.looks += 1;
-    this.listingDue = false;
     this.lookedAt = began;
     if (order.shareId !== null && identity.share !== order.shareId) throw trouble('replaced', `another share stands in the place of the one that this server knew (its id is ${identity.share}, not ${order.shareId})`);
     if (look.lost !== null) throw trouble('replaced', look.lost);
@@ -261,23 +259,10 @@ export class ShareKeeper {
     await this.mark();
   }
 
-  /**
-   * Tells how far the copies reach. Best effort: one that comes late, or is lost, says less than there is to say, and nothing wrong; so it needs no deadline and no
-   * second look. Under the lock and in the highest term, so that a server which was overtaken does not write over what its successor says.
-   */
+  /** Under the lock and in the highest term, so that a server which was overtaken does not write over what its successor says. */
   private async mark(): Promise<void> {
     const watermark = this.order?.watermark ?? null;
-    if (watermark === null || !this.lease.held || this.shelf.seen?.highest?.nonce !== watermark.nonce) return;
-    if (this.marked?.nonce === watermark.nonce && this.marked.position >= watermark.position) return;
-    try {
-      await this.files.rewriteInPlace(this.paths.watermark, encodeWatermark(watermark));
-      this.marked = watermark;
-      this.markTrouble = null;
-    } catch (error) {
-      const trouble = textOf(error);
-      if (trouble !== this.markTrouble) this.parts.log.write('warn', `The watermark beside the lockfile cannot be written, and a disk that loses what it confirmed would not be noticed: ${trouble}`);
-      this.markTrouble = trouble;
-    }
+    if (watermark !== null && this.lease.held && this.shelf.seen?.highest?.nonce === watermark.nonce) await this.marker.mark(watermark);
   }
 
   private async lookAtTerms(order: KeeperOrder, listing: boolean): ReturnType<TermShelf['look']> {
@@ -293,7 +278,7 @@ export class ShareKeeper {
   private async claim(): Promise<void> {
     const now = this.now();
     if (!this.claimer.open || (!this.claimer.fresh && now < this.dueClaim)) return;
-    // Nothing to go by yet: the share was not seen, so nothing was sent either. The next cycle tries again.
+    // Nothing to go by yet: the share was not seen, so nothing was sent either. The next turn tries again.
     if (this.lookedAt === null && this.troubles.look === null) return;
     this.dueClaim = now + this.parts.config.activeLockIntervalMs;
     await this.claimer.step();
@@ -322,7 +307,7 @@ export class ShareKeeper {
 
   /** The share is known, right and tried: a lock on it means something. */
   private usable(): boolean {
-    return this.lookedAt !== null && this.troubles.look === null;
+    return this.opened && this.troubles.look === null;
   }
 
   /** Removes what earlier runs of this server prepared and did not publish. */
@@ -342,12 +327,15 @@ export class ShareKeeper {
   }
 
   private late(operation: string): void {
+    this.lateOnes += 1;
     this.troubles.hung = { condition: 'hung', detail: `the share has not answered for ${this.parts.config.operationDeadlineMs} ms (${operation})` };
     this.claimer.late();
     this.report();
   }
 
   private back(): void {
+    this.lateOnes -= 1;
+    if (this.lateOnes > 0) return;
     this.troubles.hung = null;
     this.listingDue = true;
     this.report();
@@ -383,13 +371,16 @@ export class ShareKeeper {
       this.parts.log.write('warn', troubleOf(error, 'giving up the lock', this.parts.config.user).detail); // The other server waits out the staleness period.
     }
     this.report();
+    // What it is at may still take effect; the manager, or the last timer, ends this process when it takes too long.
+    await this.recordTurns.stop();
     this.end(this.orphaned ?? 'shut down as ordered', 'clean');
   }
 
   private end(reason: string, how: 'clean' | 'hung'): void {
     if (this.done) return;
     this.done = true;
-    this.cancelWake();
+    void this.lockTurns.stop();
+    void this.recordTurns.stop();
     this.parts.ended(reason, how);
   }
 

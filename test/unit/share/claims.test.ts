@@ -200,11 +200,15 @@ describe('claims', () => {
     await rig.pass(500);
     primary.client.fate = (operation, path) => {
       const slow = operation === 'createSynced' && path.startsWith(TERMS);
-      primary.client.faults.latencyMs = slow ? { low: PASSIVE_MS, high: PASSIVE_MS } : { low: 1, high: 2 };
+      if (slow) primary.client.faults.latencyMs = { low: PASSIVE_MS, high: PASSIVE_MS };
       return { kind: 'normal' };
     };
     primary.order({ claim: record(1, 'n1') });
-    await rig.pass(4 * PASSIVE_MS);
+    // The share is as slow for everything that is asked meanwhile, renewals too.
+    await rig.pass(2 * PASSIVE_MS - 100);
+    primary.client.faults.latencyMs = { low: 1, high: 2 };
+    primary.client.fate = () => ({ kind: 'normal' });
+    await rig.pass(1000);
     expect(primary.status.claim).toMatchObject({ kind: 'failed', detail: expect.stringContaining('deadline') });
     expect(primary.client.requests.filter((request) => request.startsWith(`link ${TERMS}`))).toEqual([]);
   });

@@ -35,7 +35,9 @@ async function bothAfterTaking(delayMs: number): Promise<number> {
   const { faults } = holder.client;
   const usual = faults.latencyMs;
   holder.client.fate = (operation) => {
-    faults.latencyMs = operation === 'lock.acquire' ? { low: delayMs, high: delayMs } : usual;
+    if (operation !== 'lock.acquire') return { kind: 'normal' };
+    faults.latencyMs = { low: delayMs, high: delayMs };
+    rig.clock.after(2 * delayMs - 1, () => (faults.latencyMs = usual));
     return { kind: 'normal' };
   };
   other.client.faults.latencyMs = { low: 40, high: 120 };

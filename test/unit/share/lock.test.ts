@@ -1,5 +1,7 @@
 import { decodeHeartbeat } from '../../../src/core/lock/heartbeat.js';
-import { Rig, LOCK_FILE, ACTIVE_MS, PASSIVE_MS } from './rig.js';
+import type { Position, Term } from '../../../src/core/identity.js';
+import { encodeTermRecord } from '../../../src/core/terms/codec.js';
+import { record, Rig, LOCK_FILE, ACTIVE_MS, PASSIVE_MS } from './rig.js';
 
 function heartbeatOf(rig: Rig) {
   return decodeHeartbeat(rig.share.tree.read(`${LOCK_FILE}.heartbeat`));
@@ -309,5 +311,38 @@ describe('the lock', () => {
     const primary = rig.keeper('primary');
     await rig.pass(5000);
     expect(primary.client.requests).toEqual([]);
+  });
+});
+
+describe('a slow share', () => {
+  /** Three requests in a row are needed for a renewal, and it must be known to have taken effect before the lease ends. */
+  it('does not cost the lock while a renewal fits into the lease, however long a look at the records takes', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary', { operationDeadlineMs: 60_000 });
+    primary.order({ wantLock: true });
+    await rig.pass(1500);
+    rig.plant(1, encodeTermRecord(record(1, 'n1')));
+    // Each way: a request is answered after 400 ms, and a look has at least five of them.
+    primary.client.faults.latencyMs = { low: 200, high: 200 };
+    const before = primary.statuses.length;
+    for (let position = 1; position <= 30; position += 1) {
+      primary.order({ kept: record(1, 'n1'), watermark: { term: 1 as Term, nonce: 'n1', position: position as Position } });
+      await rig.pass(ACTIVE_MS);
+    }
+    const since = primary.statuses.slice(before);
+    expect(since.filter(({ lock }) => !lock.held)).toEqual([]);
+    expect(since.filter(({ condition }) => condition !== 'ok')).toEqual([]);
+    expect(new Set(since.map(({ lookedAt }) => lookedAt)).size).toBeGreaterThan(5);
+  });
+
+  it('that hangs with one operation on the lock does not hold up the looks at the records, and is said to hang', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(1500);
+    primary.client.fate = (operation) => (operation === 'lock.stillOurs' ? { kind: 'silent', effect: false } : { kind: 'normal' });
+    await rig.pass(6 * ACTIVE_MS);
+    expect(primary.status).toMatchObject({ condition: 'hung', lock: { held: false } });
+    expect(rig.clock.monotonic() - (primary.status.lookedAt ?? 0)).toBeLessThan(2 * ACTIVE_MS);
   });
 });

@@ -1,0 +1,34 @@
+import { encodeWatermark, type Watermark } from '../core/terms/watermark.js';
+import type { Log } from '../ports/log.js';
+import type { ShareFiles } from '../ports/share.js';
+import { textOf } from './failure.js';
+import type { SharePaths } from './paths.js';
+
+/**
+ * Writes down how far the copies reach. Best effort: what comes late, or is lost, says less than there is to say, and nothing wrong; so it needs neither a
+ * confirmation nor a second look, and a share that refuses it is as good as before.
+ */
+export class Marker {
+  private written: Watermark | null = null;
+  private trouble: string | null = null;
+
+  constructor(
+    private readonly files: ShareFiles,
+    private readonly paths: SharePaths,
+    private readonly log: Log,
+  ) {}
+
+  /** Never rejects. Nothing is written when nothing was added. */
+  async mark(watermark: Watermark): Promise<void> {
+    if (this.written?.nonce === watermark.nonce && this.written.position >= watermark.position) return;
+    try {
+      await this.files.rewriteInPlace(this.paths.watermark, encodeWatermark(watermark));
+      this.written = watermark;
+      this.trouble = null;
+    } catch (error) {
+      const trouble = textOf(error);
+      if (trouble !== this.trouble) this.log.write('warn', `The watermark beside the lockfile cannot be written, and a disk that loses what it confirmed would not be noticed: ${trouble}`);
+      this.trouble = trouble;
+    }
+  }
+}
