@@ -299,6 +299,7 @@ export class Lease {
     this.view = null;
     this.standing = null;
     this.holder = null;
+    this.detail = null;
   }
 
   /** Writes the heartbeat; returns the deadline that it gives, counted from before it was sent. */
