@@ -1,4 +1,5 @@
 import type { ShareCondition } from '../core/control/keeper.js';
+import type { LostData } from '../core/ha/rights.js';
 import type { HaState } from '../core/ha/state.js';
 import type { Monotonic, PeerState, ServerState, Term } from '../core/identity.js';
 import type { Log } from '../ports/log.js';
@@ -27,6 +28,7 @@ export class Announcer {
   /** It was said that one copy only is left, and not yet that there are two again. */
   private saidAlone = false;
   private shareCondition: ShareCondition | null = null;
+  private saidLost: LostData['reach'] | null = null;
   private peerState: PeerState = 'DEAD';
   private peerReason = '';
 
@@ -90,6 +92,14 @@ export class Announcer {
     this.log.write('info', `${name} Server switched to ${state}${why}`, { event: 'peer', state, previous: this.peerState, reason });
     this.peerState = state;
     this.peerReason = reason;
+  }
+
+  /** Said also where the other server has it all, and nothing is lost: such a disk is no second copy. */
+  lostData(lost: LostData | null): void {
+    if (lost === null || lost.reach === this.saidLost) return;
+    this.saidLost = lost.reach;
+    const { durable, reach } = lost;
+    this.log.write('error', `This server's log ends at position ${durable}, and was durable up to ${reach}: its disk has lost what it had confirmed, or was put back from a backup. It does not serve before it has copied the rest, or is promoted`, { code: 'LOCKSTEP_DISK_LOST_DATA', durable, reach });
   }
 
   /** `unknown`, which a new keeper says before it has looked, is no news. @param meaning of the trouble to this server in its present state; `null`: its state says that */

@@ -3,6 +3,7 @@ import { isServing, type Monotonic, type PeerState, type RunId, type Term } from
 import { recordToKeep } from '../core/ha/learning.js';
 import { INITIAL_STATE, type HaState } from '../core/ha/state.js';
 import { wantsLock } from '../core/ha/orders.js';
+import { lostByOwnDisk } from '../core/ha/rights.js';
 import type { BrokerStatus, BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
 import type { KeeperStatus, KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
 import type { PeerStatus } from '../core/control/peer.js';
@@ -324,6 +325,7 @@ export class HaManager {
       if (this.wishes.look(this.situation, this.ports.clock.monotonic())) this.situation = this.gather();
       // Before the decision: a lock that is gone although it is wanted was lost, also where its loss ends the wish for it.
       this.announcer.lock(this.situation.lock.held, !wantsLock(this.ha), this.situation.lock.detail);
+      this.announcer.lostData(lostByOwnDisk(this.situation));
       const next = decide(this.ha, this.situation);
       if (next === this.ha) break;
       this.enter(next);

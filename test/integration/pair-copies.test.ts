@@ -1,7 +1,10 @@
-import { isAbsolute } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { decodeWatermark } from '../../src/core/terms/watermark.js';
 import { lockstep } from './support/cli.js';
 import { pairTest } from './support/pair.js';
-import { corruptJournal, newestQuarantine, wipeBroker } from './support/damage.js';
+import { copyData, corruptJournal, newestQuarantine, wipeBroker } from './support/damage.js';
+import { until } from './support/until.js';
 
 describe("a server's copy is gone or damaged", () => {
   for (const role of ['PASSIVE', 'ACTIVE'] as const) {
@@ -34,6 +37,31 @@ describe("a server's copy is gone or damaged", () => {
     active.start();
     const alone = await active.reaches('alone, and may not serve', ({ reason }) => reason.includes('may not serve') && reason.includes('is gone'));
     expect(alone.reason).toContain('is gone from this server');
+    passive.start();
+    const now = await pair.inStep();
+    expect(now.active).toBe(passive);
+    await traffic.settle();
+  });
+
+  pairTest('a disk has lost what it had confirmed when both come back: its server does not serve alone, and copies from the other', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    const copy = await copyData(active);
+    const had = (await active.status())?.journal?.position ?? 0;
+    await traffic.flows(100);
+    const watermark = join(pair.layout.share, 'lockstep.lck.watermark');
+    const reached = await until('a watermark beyond the copy', async () => {
+      const position = decodeWatermark(await readFile(watermark))?.position ?? 0;
+      return position > had + 50 ? position : null;
+    });
+    await Promise.all(pair.servers.map((server) => server.killWhole()));
+    await copy.putBack();
+    active.start();
+    const alone = await active.reaches('alone, and may not serve', ({ reason }) => reason.includes('may not serve'));
+    const [, ends, durable] = /the log ends at (\d+), but was durable up to (\d+)/.exec(alone.reason) ?? [];
+    expect(Number(ends)).toBeLessThan(Number(durable));
+    expect(Number(durable)).toBeGreaterThanOrEqual(reached);
+    await active.says('its disk has lost what it had confirmed', 0);
     passive.start();
     const now = await pair.inStep();
     expect(now.active).toBe(passive);

@@ -1,5 +1,6 @@
 import { isServing, NO_POSITION, NO_TERM, type JournalId, type Position, type ServerId, type Term } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
+import { isMember } from '../terms/compare.js';
 import { reachOf, type Watermark } from '../terms/watermark.js';
 import type { Situation } from './situation.js';
 
@@ -50,6 +51,22 @@ export function missingRight(s: Situation): Missing {
 export function missingOwnMembership(s: Situation, record: TermRecord): Missing {
   const copy = ownCopy(s);
   return copy === null ? 'the broker is not running' : missingMembership(record, copy, watermarkForOwn(s));
+}
+
+export interface LostData {
+  /** Where the log ends. */
+  readonly durable: Position;
+  /** Up to where this very copy was durable. */
+  readonly reach: Position;
+}
+
+/** What this server's own disk has lost of what it had confirmed, as far as that is known; `null`: nothing. */
+export function lostByOwnDisk(s: Situation): LostData | null {
+  const { kept, broker } = s;
+  if (kept === null || broker === null || broker.role !== 'idle' || broker.journal.damage !== null) return null;
+  if (!isMember(kept, s.server, broker.journal.id)) return null;
+  const reach = reachOf(kept, s.share.watermark);
+  return broker.journal.durable < reach ? { durable: broker.journal.durable, reach } : null;
 }
 
 /** While the broker copies or serves, the watermark may be newer than its last status; at rest, what it has is what it had. */

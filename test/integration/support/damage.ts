@@ -1,4 +1,4 @@
-import { open, readdir, rm } from 'node:fs/promises';
+import { cp, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestServer } from './server.js';
 
@@ -15,6 +15,18 @@ function journalFolder(server: TestServer): string {
 /** What a new disk looks like. The server must be down. */
 export async function wipeBroker(server: TestServer): Promise<void> {
   await rm(brokerFolder(server), { recursive: true });
+}
+
+/** The data folder as it is now, to be put back later: what a snapshot of the disk has, or a disk that does not keep what it has confirmed. */
+export async function copyData(server: TestServer): Promise<{ putBack(): Promise<void> }> {
+  const copy = `${server.data}.copy`;
+  await cp(server.data, copy, { recursive: true });
+  return {
+    putBack: async () => {
+      await rm(server.data, { recursive: true });
+      await rename(copy, server.data);
+    },
+  };
 }
 
 /** Turns one byte that lies well before the end of what was written. The server must be down. */

@@ -1,4 +1,4 @@
-import type { ServerState, Term } from '../../../src/core/identity.js';
+import type { Position, ServerState, Term } from '../../../src/core/identity.js';
 import { INITIAL_STATE, type HaState } from '../../../src/core/ha/state.js';
 import { Announcer } from '../../../src/manager/announcer.js';
 import type { ManagerConfig } from '../../../src/manager/config.js';
@@ -41,6 +41,16 @@ describe('the copies that count', () => {
     const announcer = new Announcer(config, log, () => 'now', () => new FakeClock().monotonic());
     announcer.state(INITIAL_STATE, { ...INITIAL_STATE, state: 'STANDALONE', moves: 1, term: 3 as Term });
     expect(log.from('warn')).toEqual(["Only this server's copy counts now: what is acknowledged from here on is on this server's disk alone, and no server can take over. Start the secondary server, or see to what keeps it away; it is admitted by itself"]);
+  });
+});
+
+describe('what the own disk has lost', () => {
+  it('is said once, and again when it is something else', () => {
+    const log = new FakeLog();
+    const announcer = new Announcer(config, log, () => 'now', () => new FakeClock().monotonic());
+    for (const reach of [null, 35, 35, null, 35, 60]) announcer.lostData(reach === null ? null : { durable: 17 as Position, reach: reach as Position });
+    expect(log.lines.map(({ level, fields }) => [level, fields['code'], fields['reach']])).toEqual([['error', 'LOCKSTEP_DISK_LOST_DATA', 35], ['error', 'LOCKSTEP_DISK_LOST_DATA', 60]]);
+    expect(log.lines[0]?.message).toMatch(/log ends at position 17, and was durable up to 35/);
   });
 });
 

@@ -1,8 +1,9 @@
 import { decide } from '../../../../src/core/ha/decide.js';
 import type { HaState } from '../../../../src/core/ha/state.js';
 import type { Situation } from '../../../../src/core/ha/situation.js';
-import type { Position, Term } from '../../../../src/core/identity.js';
-import { ALONE, broker, MY_RUN, passive, peer, peerBroker, record, situation, waiting } from './situations.js';
+import { lostByOwnDisk } from '../../../../src/core/ha/rights.js';
+import type { JournalId, Position, Term } from '../../../../src/core/identity.js';
+import { ALONE, broker, MINE, MY_RUN, passive, peer, peerBroker, record, situation, THEIRS, waiting } from './situations.js';
 
 /** A copy that lacks what was durable in the term: its disk has lost what it had confirmed. */
 const share = { ...situation().share, watermark: { term: 2 as Term, nonce: 'n2', position: 10 as Position } };
@@ -13,6 +14,23 @@ function settled(ha: HaState, s: Situation): HaState {
   const next = decide(ha, s);
   return next === ha ? ha : settled(next, s);
 }
+
+describe('what the own disk has lost', () => {
+  const short = broker({ journal: { ...broker().journal, durable: 4 as Position } });
+
+  test.each<[string, Partial<Situation>, ReturnType<typeof lostByOwnDisk>]>([
+    ['nothing', {}, null],
+    ['what the watermark tells of', { share }, { durable: 9 as Position, reach: 10 as Position }],
+    ["what the record's position tells of", { broker: short }, { durable: 4 as Position, reach: 5 as Position }],
+    ['while it copies, its last word may be behind', { share, broker: broker({ role: 'follow' }) }, null],
+    ['a copy that does not count had nothing to keep', { share, kept: record(2, { inSync: [THEIRS] }) }, null],
+    ['a journal that was made anew', { share, kept: record(2, { inSync: [{ ...MINE, journal: 'before' as JournalId }, THEIRS] }) }, null],
+    ['a damaged copy says so itself', { share, broker: broker({ journal: { ...broker().journal, damage: 'x' } }) }, null],
+    ['before there was a record', { share, kept: null }, null],
+  ])('%s', (_name, changes, lost) => {
+    expect(lostByOwnDisk(situation(changes))).toEqual(lost);
+  });
+});
 
 describe('a copy whose disk has lost what it had confirmed', () => {
   test('does not serve alone', () => {
