@@ -224,7 +224,7 @@ function fault(world: World, kind: keyof Kinds): World {
   const kinds = { ...world.kinds, [kind]: world.kinds[kind] - 1 };
   // The share lost together with the only copy that is left of something: nobody can know of it any more.
   const isShareLost = kind === 'replace' || kind === 'restore';
-  const possible = isShareLost ? { ...kinds, wipe: 0 } : kind === 'wipe' ? { ...kinds, replace: 0, restore: 0 } : kinds;
+  const possible = isShareLost ? { ...kinds, wipe: 0, putBack: 0 } : kind === 'wipe' || kind === 'putBack' ? { ...kinds, replace: 0, restore: 0 } : kinds;
   return { ...world, faultsLeft: world.faultsLeft - 1, kinds: possible };
 }
 
