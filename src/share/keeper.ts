@@ -1,6 +1,7 @@
 import type { KeeperOrder, KeeperStatus, KeeperToManager, ManagerToKeeper } from '../core/control/keeper.js';
 import { NO_TERM, type Monotonic, type RunId } from '../core/identity.js';
 import { retryIntervalMs } from '../core/lock/lease.js';
+import type { TermRecord } from '../core/terms/record.js';
 import type { Watermark } from '../core/terms/watermark.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
@@ -11,12 +12,12 @@ import type { LockPrimitive, ShareFiles } from '../ports/share.js';
 import { Claimer } from './claimer.js';
 import type { KeeperConfig } from './config.js';
 import { Deadline, timedFiles, timedLock } from './deadline.js';
-import { codeOf, isUnwritable, troubleOf, type Trouble } from './failure.js';
+import { codeOf, isUnwritable, troubleOf, type ShareTrouble, type Trouble } from './failure.js';
 import { Lease, READINGS_PER_INTERVAL } from './lease.js';
 import { Marker } from './marker.js';
 import { adopts, Opening, trouble } from './opening.js';
 import { SharePaths } from './paths.js';
-import { TermShelf } from './term-shelf.js';
+import { TermShelf, type Look } from './term-shelf.js';
 import { Turns } from './turns.js';
 
 /** Every so many looks the numbers are found by listing too. */
@@ -38,6 +39,15 @@ export interface KeeperParts {
   readonly channel: Channel<KeeperToManager, ManagerToKeeper>;
   /** Called once, when the keeper has ended: the process may go. `hung`: an operation is still under way, and only SIGKILL ends it. */
   readonly ended: (reason: string, how: 'clean' | 'hung') => void;
+}
+
+/** What a whole look found, as it is told. */
+interface Found {
+  readonly shareId: string | null;
+  readonly highest: TermRecord | null;
+  readonly watermark: Watermark | null;
+  /** When it was begun; `null` before the first one. */
+  readonly lookedAt: Monotonic | null;
 }
 
 /**
@@ -64,12 +74,12 @@ export class ShareKeeper {
 
   /** What is wrong, by where it was found; the first that is not null is told. */
   private readonly troubles: { hung: Trouble | null; look: Trouble | null; lock: Trouble | null } = { hung: null, look: null, lock: null };
+  /** The share that is looked at, and claimed on. */
   private shareId: string | null = null;
+  /** The last whole look. A status is told at any time, also while the next one is under way, which may find another share: what it found is told with its verdict. */
+  private found: Found = { shareId: null, highest: null, watermark: null, lookedAt: null };
   /** A look has ended well: the share is tried, and what the lock needs stands there. */
   private opened = false;
-  private lookedAt: Monotonic | null = null;
-  /** As it was read at the last look. */
-  private watermark: Watermark | null = null;
   private looks = 0;
   private listingDue = true;
   private tidied = false;
@@ -235,28 +245,38 @@ export class ShareKeeper {
     const identity = await opening.identify(order);
     if (identity === null) {
       // Nothing of the known share is here: that is a whole look, too.
+      const why = await opening.whyUnmade();
       this.shareId = null;
-      this.watermark = null;
       shelf.forget();
-      this.lookedAt = began;
-      throw trouble('replaced', await opening.whyUnmade());
+      return this.conclude({ shareId: null, highest: null, watermark: null, lookedAt: began }, trouble('replaced', why));
     }
     if (identity.share !== this.shareId) shelf.forget();
     this.shareId = identity.share;
     shelf.method = identity.method;
     const look = await this.lookAtTerms(order, listing);
     // Who serves writes it, and need not read it.
-    this.watermark = order.watermark === null ? await shelf.watermark() : null;
+    const watermark = order.watermark === null ? await shelf.watermark() : null;
     this.looks += 1;
-    this.lookedAt = began;
-    if (order.shareId !== null && identity.share !== order.shareId) throw trouble('replaced', `another share stands in the place of the one that this server knew (its id is ${identity.share}, not ${order.shareId})`);
-    if (look.lost !== null) throw trouble('replaced', look.lost);
-    if (look.damaged !== null) throw trouble('failed', look.damaged);
+    this.conclude({ shareId: identity.share, highest: look.highest, watermark, lookedAt: began }, this.whyNotThisOne(order, identity.share, look));
     await opening.tryOut();
     opening.checkMethod(identity);
     await opening.settle(identity);
     if (!this.tidied) await this.tidy();
     await this.mark();
+  }
+
+  /** In one step: between the two, what was found would be told with the verdict on the share before. @throws `wrong` */
+  private conclude(found: Found, wrong: ShareTrouble | null): void {
+    this.found = found;
+    if (wrong === null) return;
+    this.troubles.look = wrong.trouble;
+    throw wrong;
+  }
+
+  private whyNotThisOne(order: KeeperOrder, share: string, look: Look): ShareTrouble | null {
+    if (order.shareId !== null && share !== order.shareId) return trouble('replaced', `another share stands in the place of the one that this server knew (its id is ${share}, not ${order.shareId})`);
+    if (look.lost !== null) return trouble('replaced', look.lost);
+    return look.damaged === null ? null : trouble('failed', look.damaged);
   }
 
   /** Under the lock and in the highest term, so that a server which was overtaken does not write over what its successor says. */
@@ -265,12 +285,12 @@ export class ShareKeeper {
     if (watermark !== null && this.lease.held && this.shelf.seen?.highest?.nonce === watermark.nonce) await this.marker.mark(watermark);
   }
 
-  private async lookAtTerms(order: KeeperOrder, listing: boolean): ReturnType<TermShelf['look']> {
+  private async lookAtTerms(order: KeeperOrder, listing: boolean): Promise<Look> {
     try {
       return await this.shelf.look(order.shareId === null || order.shareId === this.shareId ? order.kept : null, listing);
     } catch (error) {
       if (codeOf(error) === 'ENOENT' && adopts(order)) await this.opening.makeTerms();
-      if (codeOf(error) === 'ENOENT') throw trouble('replaced', `the folder of term records beside ${this.parts.config.lockFile} is gone`);
+      if (codeOf(error) === 'ENOENT') this.conclude({ ...this.found, shareId: this.shareId }, trouble('replaced', `the folder of term records beside ${this.parts.config.lockFile} is gone`));
       throw error;
     }
   }
@@ -279,7 +299,7 @@ export class ShareKeeper {
     const now = this.now();
     if (!this.claimer.open || (!this.claimer.fresh && now < this.dueClaim)) return;
     // Nothing to go by yet: the share was not seen, so nothing was sent either. The next turn tries again.
-    if (this.lookedAt === null && this.troubles.look === null) return;
+    if (this.found.lookedAt === null && this.troubles.look === null) return;
     this.dueClaim = now + this.parts.config.activeLockIntervalMs;
     await this.claimer.step();
   }
@@ -298,7 +318,7 @@ export class ShareKeeper {
     if (!lease.held) return `the lock is not held (${lease.status().detail ?? 'its deadline has passed'})`;
     if (!lease.pulseFresh(order)) return "the HA manager's pulse is too old";
     if (look !== null && !isUnwritable(look.condition)) return look.detail;
-    return this.lookedAt === null ? 'the share has not been looked at yet' : null;
+    return this.found.lookedAt === null ? 'the share has not been looked at yet' : null;
   }
 
   private async shareStands(): Promise<boolean> {
@@ -349,16 +369,13 @@ export class ShareKeeper {
   private status(order: KeeperOrder): KeeperStatus {
     const { hung, look, lock } = this.troubles;
     const trouble = hung ?? look ?? lock;
-    const unknown = this.lookedAt === null ? 'unknown' : 'ok';
+    const unknown = this.found.lookedAt === null ? 'unknown' : 'ok';
     return {
       run: this.parts.run,
       orderSeq: order.seq,
       condition: trouble?.condition ?? unknown,
       detail: trouble?.detail ?? null,
-      shareId: this.shareId,
-      highest: this.shelf.seen?.highest ?? null,
-      watermark: this.watermark,
-      lookedAt: this.lookedAt,
+      ...this.found,
       lock: this.lease.status(),
       claim: this.claimer.outcome,
     };
