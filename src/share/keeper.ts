@@ -168,7 +168,7 @@ export class ShareKeeper {
     if (order === null || this.orphaned !== null || order.shutdown) return;
     await this.lookAround(order);
     // The first look opened the share: what waited for it need not wait for the next turn.
-    if (!this.lease.taken && order.wantLock && this.dueTry === 0 && this.usable()) this.lockTurns.wake();
+    if (!this.lease.taken && this.order?.wantLock === true && this.dueTry === 0 && this.usable()) this.lockTurns.wake();
     await this.claim();
     this.report();
   }
@@ -185,7 +185,7 @@ export class ShareKeeper {
       this.troubles.lock = null;
     } catch (error) {
       this.troubles.lock = this.judge(error, 'keeping the lock');
-      this.dueRenewal = this.dueWatch = this.now() + this.watchMs;
+      this.dueRenewal = this.dueWatch = this.dueTry = this.now() + this.watchMs;
     }
   }
 

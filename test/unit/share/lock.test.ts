@@ -346,3 +346,38 @@ describe('a slow share', () => {
     expect(rig.clock.monotonic() - (primary.status.lookedAt ?? 0)).toBeLessThan(2 * ACTIVE_MS);
   });
 });
+
+describe('a try for the lock', () => {
+  it.each(['lock.acquire', 'rewriteInPlace'] as const)('that fails (%s) is not made again as fast as the share refuses it', async (failing) => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({});
+    await rig.pass(1500);
+    primary.client.fate = (operation) => (operation === failing ? { kind: 'refused', code: 'EIO' } : { kind: 'normal' });
+    const before = primary.client.requests.length;
+    primary.order({ wantLock: true });
+    await rig.pass(5 * ACTIVE_MS);
+    expect(primary.status).toMatchObject({ condition: 'failed', lock: { held: false } });
+    // One each time that the holder's heartbeat is read, at most.
+    expect(primary.client.requests.slice(before).filter((request) => request.startsWith('lock.acquire')).length).toBeLessThanOrEqual(2 + 3 * 5);
+    primary.client.fate = () => ({ kind: 'normal' });
+    await rig.pass(3 * ACTIVE_MS);
+    expect(primary.status).toMatchObject({ condition: 'ok', lock: { held: true } });
+  });
+
+  it('is made at once when the first look, during which the lock came to be wanted, has opened the share', async () => {
+    for (const latency of [2, 5, 8, 11]) {
+      const rig = new Rig();
+      const primary = rig.keeper('primary');
+      primary.client.faults.latencyMs = { low: latency, high: latency };
+      primary.order({});
+      await rig.pass(3 * latency);
+      primary.order({ wantLock: true });
+      while (!primary.client.requests.includes(`createSynced ${LOCK_FILE}.watermark`)) await rig.pass(1);
+      const opened = rig.clock.monotonic();
+      while (!primary.status.lock.held) await rig.pass(1);
+      // The rest of the look, and what a lock takes.
+      expect((rig.clock.monotonic() - opened) / (2 * latency)).toBeLessThan(10);
+    }
+  });
+});
