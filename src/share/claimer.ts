@@ -46,7 +46,7 @@ export interface ClaimParts {
   readonly log: Log;
   /** Why no claim may be made now; `null` when it may. Asked again right before the record is published. */
   readonly refusal: () => string | null;
-  /** The share that was looked at is still the one that stands there. Asked before the record is published, and before `won` is said. */
+  /** The share that was looked at is still the one that stands there, and was not found to be another than the manager knows. Asked before the record is published, and before `won` or `lost` is said. */
   readonly shareStands: () => Promise<boolean>;
   /** The outcome changed. */
   readonly changed: () => void;
@@ -139,7 +139,9 @@ export class Claimer {
       if (isOvertaking) this.fail(attempt, `term ${look.usedThrough} was claimed meanwhile`);
       return isOvertaking;
     }
-    if (look.highest !== null && look.highest.term >= term) await this.resolve(attempt, 'a higher term stands');
+    // Nothing was sent yet: what another share holds decides nothing.
+    if (!(await this.parts.shareStands())) this.fail(attempt, OTHER_SHARE);
+    else if (look.highest !== null && look.highest.term >= term) await this.resolve(attempt, 'a higher term stands');
     else this.fail(attempt, look.damaged ?? `term ${term} is used`);
     return true;
   }
@@ -163,7 +165,9 @@ export class Claimer {
     const { nonce } = record;
     try {
       const above = shelf.seen?.highest ?? null;
-      if (above !== null && above.term > record.term) return this.settle(attempt, { kind: 'lost', nonce, record: above });
+      if (above !== null && above.term > record.term) {
+        return (await this.parts.shareStands()) ? this.settle(attempt, { kind: 'lost', nonce, record: above }) : this.doubt(attempt, OTHER_SHARE);
+      }
       let found = await shelf.at(record.term);
       if (found !== null && sameRecord(found, record)) {
         // Durable before spoken: a record that a restart of the gateway forgets would let its number be used twice.

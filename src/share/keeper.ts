@@ -74,7 +74,7 @@ export class ShareKeeper {
 
   /** What is wrong, by where it was found; the first that is not null is told. */
   private readonly troubles: { hung: Trouble | null; look: Trouble | null; lock: Trouble | null } = { hung: null, look: null, lock: null };
-  /** The share that is looked at, and claimed on. */
+  /** The share whose records are looked at. */
   private shareId: string | null = null;
   /** The last whole look. A status is told at any time, also while the next one is under way, which may find another share: what it found is told with its verdict. */
   private found: Found = { shareId: null, highest: null, watermark: null, lookedAt: null };
@@ -322,7 +322,8 @@ export class ShareKeeper {
   }
 
   private async shareStands(): Promise<boolean> {
-    return this.shareId !== null && (await this.opening.stands(this.shareId));
+    const { shareId } = this.found;
+    return shareId !== null && this.troubles.look?.condition !== 'replaced' && (await this.opening.stands(shareId));
   }
 
   /** The share is known, right and tried: a lock on it means something. */

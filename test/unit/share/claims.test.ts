@@ -92,6 +92,40 @@ describe.each([{ links: true }, { links: false }])('claims on a share with links
     }
   });
 
+  it('are never lost to a record of a share that was put in the place of the one that was looked at', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    primary.order({ claim: record(1, 'n1') });
+    const identity = decodeShareIdentity(rig.share.tree.read(LOCK_FILE), LOCK_FILE);
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ ...identity, share: 'another' }), false);
+    if (links) rig.plant(5, encodeTermRecord(others(5, 'elsewhere')));
+    else rig.plantFolder(5, encodeTermRecord(others(5, 'elsewhere')));
+    await rig.pass(200);
+    expect(primary.client.requests.filter((request) => request.startsWith(`${publish} ${TERMS}`))).toEqual([]);
+    expect(primary.outcomes).not.toContain('lost');
+  });
+
+  it('in doubt are not settled by what another share holds, which was found to stand there', async () => {
+    for (const numbers of [[1], [1, 2]]) {
+      const rig = new Rig({ links });
+      const primary = await holder(rig);
+      const { shareId } = primary.status;
+      once(primary, publish, TERMS, { kind: 'refused', code: 'EIO' });
+      primary.order({ shareId, claim: record(1, 'n1') });
+      await rig.pass(200);
+      expect(primary.outcomes).toEqual(['pending', 'in-doubt']);
+      const identity = decodeShareIdentity(rig.share.tree.read(LOCK_FILE), LOCK_FILE);
+      rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ ...identity, share: 'another' }), false);
+      for (const term of numbers) (links ? rig.plant(term, encodeTermRecord(others(term, 'elsewhere'))) : rig.plantFolder(term, encodeTermRecord(others(term, 'elsewhere'))));
+      await rig.pass(3 * ACTIVE_MS);
+      expect(primary.status.condition).toBe('replaced');
+      expect(primary.outcomes).toEqual(['pending', 'in-doubt']);
+      rig.share.tree.write(LOCK_FILE, encodeShareIdentity(identity), false);
+      await rig.pass(3 * ACTIVE_MS);
+      expect(primary.outcomes).toEqual(['pending', 'in-doubt', 'lost']);
+    }
+  });
+
   it('whose answer was lost are won by reading', async () => {
     for (const operation of [publish, 'syncFolder', 'removeFile'] as const) {
       const rig = new Rig({ links });

@@ -67,6 +67,13 @@ export class Rig {
     this.share.tree.write(`${LOCK_FILE}.terms/${String(term).padStart(10, '0')}.json`, bytes, false);
     this.share.tree.syncFolder(`${LOCK_FILE}.terms`);
   }
+
+  /** The same on a share without links. */
+  plantFolder(term: number, bytes: Uint8Array): void {
+    const folder = `${LOCK_FILE}.terms/${String(term).padStart(10, '0')}`;
+    this.share.tree.makeFolder(folder);
+    this.share.tree.write(`${folder}/record.json`, bytes, false);
+  }
 }
 
 /** The longest chain of promises between two operations of a keeper is far shorter. */
