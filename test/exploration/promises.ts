@@ -35,7 +35,8 @@ function lackOfMember(world: World, side: Side): string | null {
   if (isReplaced(world, world.servers[side])) return null;
   // A disk was put back, and what is known of the term reaches further: such a copy may not serve, and need not be whole.
   const { watermark } = world;
-  if (watermark !== null && broker.durable < Math.max(record.position, watermark.term >= record.term - 1 ? watermark.position : 0)) return null;
+  const isOfThis = watermark?.term === record.term || record.inSync.length > 1;
+  if (watermark !== null && watermark.term >= record.term - 1 && broker.durable < Math.max(record.position, isOfThis ? watermark.position : 0)) return null;
   if (broker.durable < record.position) return `${NAMES[side]} counts in term ${record.term}, but its log does not reach position ${record.position}`;
   const lacks = world.acked.find((a) => a.within <= record.term && (a.position > broker.durable || broker.log[a.position - 1] !== a.term));
   return lacks === undefined ? null : `${NAMES[side]} counts in term ${record.term} without the acknowledged record ${lacks.position} of term ${lacks.term}`;

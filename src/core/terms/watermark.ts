@@ -32,12 +32,14 @@ export function decodeWatermark(bytes: Uint8Array): Watermark | null {
 }
 
 /**
- * The position that a member of `record` must reach. A watermark of that very record counts, and one of the term before: after a claim was sent,
- * its server went on acknowledging until the answer came. One that is older still says nothing more, since whoever made the claim in between had passed it;
- * and where an operator has accepted a loss, what was before does not bind.
+ * The position that a member of `record` must reach. A watermark of that very record counts; where the record is of both copies also one of the term before: after the
+ * claim of an admission was sent, its server went on acknowledging until the answer came. A server that claims for itself alone acknowledges nothing behind its fence,
+ * so that the record's position is all of the term before. That term need not even be of this history: a fresh claim (R9) is numbered above whatever a share holds
+ * that was put in the place of another, and an operator who promotes accepts a loss. One that is older still says nothing more, since whoever made the claim in between
+ * had passed it.
  */
 export function reachOf(record: TermRecord, watermark: Watermark | null): Position {
   if (watermark === null || watermark.position < record.position) return record.position;
-  const isOfTermBefore = watermark.term === record.term - 1 && record.forced !== true;
+  const isOfTermBefore = watermark.term === record.term - 1 && record.inSync.length > 1;
   return watermark.nonce === record.nonce || isOfTermBefore ? watermark.position : record.position;
 }

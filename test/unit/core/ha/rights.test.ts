@@ -25,7 +25,8 @@ describe('membership (R3)', () => {
     ['shorter than the watermark says', { durable: 8 as Position }, {}, /log ends at 8, but was durable up to 9: its disk has lost/, 9],
     ['shorter than the watermark of another record of that number', { durable: 8 as Position }, { nonce: 'another' }, null, 9],
     ['shorter than a watermark of the term before', { durable: 8 as Position }, { term: 3 as Term, nonce: 'n3' }, /durable up to 9:/, 9],
-    ['shorter than one of the term before a forced promotion', { durable: 8 as Position }, { term: 3 as Term, nonce: 'n3', forced: true }, null, 9],
+    ['shorter than one of the term before a claim for this copy alone', { durable: 8 as Position }, { term: 3 as Term, nonce: 'n3', inSync: [MINE], cause: 'start' }, null, 9],
+    ['shorter than one of the term before a forced promotion', { durable: 8 as Position }, { term: 3 as Term, nonce: 'n3', inSync: [MINE], cause: 'promotion', forced: true }, null, 9],
     ['shorter than one of two terms before', { durable: 8 as Position }, { term: 4 as Term, nonce: 'n4' }, null, 9],
     ['longer than an old watermark, not as long as the record says', { durable: 4 as Position }, {}, /log ends at 4, before position 5/, 3],
   ])('%s', (_name, changes, of, missing, reached) => {
