@@ -75,7 +75,11 @@ export class TermShelf {
     let look = await this.climb(Math.max(known, listed) as Term, floor);
     // What was seen before is not seen now: begin from what the folder shows.
     if (look.usedThrough < known) look = await this.climb(Math.max(await this.highestListed(), floor?.term ?? 0) as Term, floor);
-    if (look.highest !== null && look.highest.nonce !== kept?.nonce && look.highest.nonce !== this.last?.highest?.nonce) await this.settle(look.highest);
+    if (look.highest !== null && look.highest.nonce !== kept?.nonce && look.highest.nonce !== this.last?.highest?.nonce) {
+      await this.settle(look.highest);
+      // Replaced or put back since it was asked for our own: the new one would be learned as a record of the share that was known.
+      if (kept !== null && lost === null && (await this.missing(kept)) !== null) throw new Error('the term records changed while they were looked at');
+    }
     this.last = { ...look, lost };
     return this.last;
   }

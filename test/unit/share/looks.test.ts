@@ -27,6 +27,23 @@ describe.each([{ wantLock: false }, { wantLock: true }])('while a look is under 
     expect(told().filter(({ condition, highest }) => condition === 'ok' && highest !== 1)).toEqual([]);
   });
 
+  it('nor where it happens in the middle of that look', async () => {
+    const { rig, keeper, told } = await watching(wantLock);
+    let done = false;
+    keeper.client.fate = (operation, path) => {
+      if (!done && operation === 'read' && path.endsWith('0000000002.json')) {
+        done = true;
+        rig.plant(1, encodeTermRecord(others(1, 'other')));
+        rig.plant(2, encodeTermRecord(others(2, 'after')));
+      }
+      return { kind: 'normal' };
+    };
+    await rig.pass(3 * PASSIVE_MS);
+    expect(done).toBe(true);
+    expect(keeper.status).toMatchObject({ condition: 'replaced', highest: { term: 2 } });
+    expect(told().filter(({ condition, highest }) => condition === 'ok' && highest !== 1)).toEqual([]);
+  });
+
   it('nor is another one', async () => {
     const { rig, keeper, told } = await watching(wantLock);
     rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 'another', cluster: 'test', method: 'link' }), false);
