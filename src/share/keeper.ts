@@ -20,7 +20,7 @@ import { SharePaths } from './paths.js';
 import { TermShelf, type Look } from './term-shelf.js';
 import { Turns } from './turns.js';
 
-/** Every so many looks the numbers are found by listing too. */
+/** Every so many looks the numbers are found by listing too, and the watermark is written though nothing was added. */
 export const LISTING_EVERY_LOOKS = 30;
 /** With the manager gone, so long is tried to give the lock up. Milliseconds. */
 export const LAST_RELEASE_MS = 1000;
@@ -262,7 +262,7 @@ export class ShareKeeper {
     opening.checkMethod(identity);
     await opening.settle(identity);
     if (!this.tidied) await this.tidy();
-    await this.mark();
+    await this.mark(listing);
   }
 
   /** In one step: between the two, what was found would be told with the verdict on the share before. @throws `wrong` */
@@ -280,9 +280,9 @@ export class ShareKeeper {
   }
 
   /** Under the lock and in the highest term, so that a server which was overtaken does not write over what its successor says. */
-  private async mark(): Promise<void> {
+  private async mark(anew: boolean): Promise<void> {
     const watermark = this.order?.watermark ?? null;
-    if (watermark !== null && this.lease.held && this.shelf.seen?.highest?.nonce === watermark.nonce) await this.marker.mark(watermark);
+    if (watermark !== null && this.lease.held && this.shelf.seen?.highest?.nonce === watermark.nonce) await this.marker.mark(watermark, anew);
   }
 
   private async lookAtTerms(order: KeeperOrder, listing: boolean): Promise<Look> {

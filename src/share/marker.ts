@@ -18,9 +18,12 @@ export class Marker {
     private readonly log: Log,
   ) {}
 
-  /** Never rejects. Nothing is written when nothing was added. */
-  async mark(watermark: Watermark): Promise<void> {
-    if (this.written?.nonce === watermark.nonce && this.written.position >= watermark.position) return;
+  /**
+   * Never rejects. Nothing is written when nothing was added, except `anew`: what was written may have gone since, with a restart of the share or under a write of the
+   * server that served before, which was long on its way.
+   */
+  async mark(watermark: Watermark, anew: boolean): Promise<void> {
+    if (!anew && this.written?.nonce === watermark.nonce && this.written.position >= watermark.position) return;
     try {
       await this.files.rewriteInPlace(this.paths.watermark, encodeWatermark(watermark));
       this.written = watermark;

@@ -1,4 +1,4 @@
-import { decodeWatermark } from '../../../src/core/terms/watermark.js';
+import { decodeWatermark, encodeWatermark, NO_WATERMARK } from '../../../src/core/terms/watermark.js';
 import type { Position, Term } from '../../../src/core/identity.js';
 import { encodeTermRecord } from '../../../src/core/terms/codec.js';
 import { ACTIVE_MS, LOCK_FILE, record, Rig, type RigKeeper } from './rig.js';
@@ -46,6 +46,24 @@ describe('the watermark beside the lock', () => {
     };
     await rig.pass(5 * ACTIVE_MS);
     expect(writes).toBe(0);
+  });
+
+  it.each([
+    ['an older one that was long on its way', async (rig: Rig) => rig.share.tree.write(FILE, encodeWatermark(mark(1, 'n0', 5)), false), 32 * ACTIVE_MS],
+    ['nothing, the share having been away', async (rig: Rig, primary: RigKeeper) => {
+      primary.client.faults.gone = true;
+      await rig.pass(ACTIVE_MS);
+      rig.share.tree.write(FILE, encodeWatermark(NO_WATERMARK), false);
+      primary.client.faults.gone = false;
+    }, 5 * ACTIVE_MS],
+  ])('comes to stand there again where %s took its place, though nothing was added', async (_name, happens, withinMs) => {
+    const { rig, primary } = await serving();
+    primary.order({ watermark: mark(1, 'n1', 9) });
+    await rig.pass(2 * ACTIVE_MS);
+    await happens(rig, primary);
+    expect(written(rig)).not.toEqual(mark(1, 'n1', 9));
+    await rig.pass(withinMs);
+    expect(written(rig)).toEqual(mark(1, 'n1', 9));
   });
 
   it.each([
