@@ -255,7 +255,7 @@ export class ShareKeeper {
     shelf.method = identity.method;
     const look = await this.lookAtTerms(order, listing);
     // Who serves writes it, and need not read it.
-    const watermark = order.watermark === null ? await shelf.watermark() : null;
+    const watermark = order.watermark === null ? await shelf.watermark() : this.marker.written;
     this.looks += 1;
     this.conclude({ shareId: identity.share, highest: look.highest, watermark, lookedAt: began }, this.whyNotThisOne(order, identity.share, look));
     await opening.tryOut();
@@ -282,7 +282,10 @@ export class ShareKeeper {
   /** Under the lock and in the highest term, so that a server which was overtaken does not write over what its successor says. */
   private async mark(anew: boolean): Promise<void> {
     const watermark = this.order?.watermark ?? null;
-    if (watermark !== null && this.lease.held && this.shelf.seen?.highest?.nonce === watermark.nonce) await this.marker.mark(watermark, anew);
+    if (watermark !== null && this.lease.held && this.shelf.seen?.highest?.nonce === watermark.nonce) {
+      await this.marker.mark(watermark, anew);
+      this.found = { ...this.found, watermark: this.marker.written };
+    }
   }
 
   private async lookAtTerms(order: KeeperOrder, listing: boolean): Promise<Look> {

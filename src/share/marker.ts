@@ -9,7 +9,8 @@ import type { SharePaths } from './paths.js';
  * confirmation nor a second look, and a share that refuses it is as good as before.
  */
 export class Marker {
-  private written: Watermark | null = null;
+  /** What this process has written last, as far as it was confirmed. */
+  written: Watermark | null = null;
   private trouble: string | null = null;
 
   constructor(

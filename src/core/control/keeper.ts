@@ -69,7 +69,7 @@ export interface KeeperStatus {
   readonly shareId: string | null;
   /** The highest record seen on the share by this run; `null` when none was found. Meaningful when `lookedAt` is set. */
   readonly highest: TermRecord | null;
-  /** The watermark that stood there at the last complete look; `null`: none that can be read, or it is ours to write. */
+  /** The watermark that stood there at the last complete look, or that we wrote then; `null`: none that can be read, or none was written yet. */
   readonly watermark: Watermark | null;
   /** When the last complete look at the records was begun. */
   readonly lookedAt: Monotonic | null;
