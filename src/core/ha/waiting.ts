@@ -22,7 +22,9 @@ export function decideWaiting(ha: HaState, s: Situation): HaState {
 function whyOver(task: AloneTask, s: Situation): string | null {
   if (task.to !== 'STANDALONE') return null;
   if (task.forced) return s.wishes.promote && !peerServes(s) ? null : 'the promotion was given up: it did not come true in time, or the peer serves again';
-  return peerConnected(s) ? 'the peer has come' : null;
+  if (peerConnected(s)) return 'the peer has come';
+  // It came while a claim got no answer, and is gone again: R8 counts anew.
+  return s.peerHadItsWait ? null : 'the peer had come, and is waited for once more';
 }
 
 function withPeer(ha: HaState, s: Situation): HaState {

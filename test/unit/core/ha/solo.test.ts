@@ -57,6 +57,14 @@ describe('a claim to serve alone (R4)', () => {
     expect(after).toMatchObject({ state: 'WAITING', term: 0, record: null });
   });
 
+  test('of the next number, where an earlier attempt turns out to stand, is not sent when the peer came and went meanwhile: it is waited for once more (R8)', () => {
+    const sent = settle(waiting(), situation({ ...ALONE, broker: fenced(2) }));
+    const earlier = record(3, { inSync: [MINE], cause: 'alone', nonce: 'earlier' });
+    const stands = situation({ ...ALONE, broker: fenced(3), kept: earlier, fresh: { nonce: 'second', at: '' }, claim: { kind: 'lost', nonce: 'fresh', record: earlier } });
+    expect(settle(sent, { ...stands, peerHadItsWait: false })).toMatchObject({ state: 'WAITING', task: null });
+    expect(claimOf(settle(sent, stands))).toMatchObject({ term: 4 });
+  });
+
   test('of a fresh term does not overtake a record that appeared meanwhile and is not kept yet (R9)', () => {
     const share = { ...situation().share, empty: true, highestTerm: 3 as Term };
     const both = { kept: null, share, peer: peer({ record: null, shareEmpty: true }), broker: fenced(9) };
