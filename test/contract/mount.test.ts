@@ -24,7 +24,7 @@ function simulatedGround(): Ground {
   const world = new World(1);
   const host = (name: string): SimHost => new SimHost(world, name, { rate: 1, wallOffsetMs: 0 });
   const hosts = { primary: host('primary'), secondary: host('secondary') };
-  const storage = new Storage(world, hosts, { tell: () => undefined } as unknown as Moments);
+  const storage = new Storage(world, hosts, { tell: () => undefined } as unknown as Moments, 2_500);
   const { mount } = storage.shareFor(new SimProcess(hosts.primary, 'keeper', 1, world.random.fork('keeper')));
   return { mount, end: () => undefined };
 }

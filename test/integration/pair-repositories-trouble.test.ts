@@ -158,7 +158,7 @@ describe('repositories of a pair, in trouble', () => {
 
     // Of when it was passive.
     const status = await passive.reaches('a kept version', ({ repositories }) => (repositories.here[0]?.kept.length ?? 0) > 0);
-    const version = status.repositories.here[0]?.kept.at(-1) ?? '';
+    const version = status.repositories.here[0]?.kept[0] ?? '';
     expect(await lockstep('repo', 'restore', passive.profile, 'apps', version, 'one')).toMatchObject({ code: 0 });
     expect(await readFile(join(at(passive, 'apps'), 'one'), 'utf8')).toBe('first');
     await until('the other one follows', async () => (await readFile(join(at(active, 'apps'), 'one'), 'utf8')) === 'first');

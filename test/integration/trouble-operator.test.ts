@@ -114,7 +114,7 @@ describe('an operator sets up a pair', () => {
 
     const running = await lockstep('check', pair.primary.profile);
     expect(running.out).toMatch(/ok +ports +ha\.port 127\.0\.0\.1:\d+ is in use while this server runs/);
-    expect(running.out).toMatch(/ok +peer +backupHaPort 127\.0\.0\.2:\d+ accepts connections/);
+    expect(running.out).toMatch(/ok +peer +backupHaPort 127\.0\.0\.2:\d+ answers: the secondary server of "orders", and the two accept each other/);
     expect(running.code).toBe(0);
 
     pair[role].send('broker', 'SIGKILL');

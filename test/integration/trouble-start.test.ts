@@ -180,7 +180,8 @@ describe('one server, one process', () => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       const from = primary.console.length;
       primary.start();
-      await primary.reaches('the broker answers', ({ broker }) => broker !== null);
+      // Each process has come so far that it takes signals as it means to.
+      await primary.reaches('the broker and the share keeper answer', ({ broker, lock }) => broker !== null && lock.share !== 'unknown');
       for (const part of ['keeper', 'broker', 'manager'] as const) primary.send(part, signal);
       expect(await primary.ended()).toBe(0);
       await primary.gone();

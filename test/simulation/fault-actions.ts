@@ -182,6 +182,15 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     set(bytesMax);
     return () => set(null);
   },
+  // A switch starts anew: its ports come back one after the other, that to the share first.
+  'link-cut-holder-stalls': (ground, { host, forMs, amount }) => {
+    const mendLink = cutsBoth(ground);
+    const mendShare = ground.storage.holderStalls(host, forMs, amount);
+    return () => {
+      mendLink();
+      mendShare();
+    };
+  },
   'gateway-cut': (ground, { host }) => {
     ground.gateway.cut(host);
     return () => ground.gateway.mend(host);
@@ -351,6 +360,8 @@ export class FaultRunner {
     const undo = action?.(this.ground, fault) ?? null;
     troubles.begun(undo !== null);
     if (damaging) this.awaitDamage(world.now + DAMAGE_LIMIT_MS);
+    const { then } = fault;
+    if (then !== undefined) world.schedule(then.atMs, () => this.begin({ ...then, host: fault.host }));
     if (undo === null) return;
     const once = (): void => {
       if (!this.undos.delete(once)) return;

@@ -21,8 +21,9 @@ const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
 /** A server that is parted from the other, or is to take over from it, loses sight of the share for about as long as a lease lasts. */
 const STALL_AFTER_MS = 4_000;
 /** What a broker left half done when it was killed at a step of its journal shows when the power goes, later, and never when it does not. */
-const RELAPSES: readonly FaultKind[] = ['host-lost-power', 'both-hosts-lost-power'];
-const RELAPSE_AFTER_MS = { low: 3_000, high: 40_000 };
+const RELAPSES: readonly FaultKind[] = ['host-lost-power', 'both-hosts-lost-power', 'both-hosts-lost-power'];
+const STRIKES_AT_ROLL: readonly FaultKind[] = ['broker-killed', 'server-killed'];
+const RELAPSE_AFTER_MS = { low: 1_500, high: 20_000 };
 const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale', 'share-replies-lost'];
 
 /** The steps in which somebody stumbles: mostly those that come first, when both may still think that they serve. */
@@ -40,7 +41,7 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
 };
 
 /** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
-const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'disk-wiped': 2, 'disk-put-back': 2, 'disk-bit-flipped': 2, 'disk-sync-fails': 2 };
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2 };
 
 const BURST_GAP_MS = { low: 1, high: 4_000 };
 
@@ -56,6 +57,8 @@ const CHANCES = {
   lockTrouble: 0.25,
   /** So often what parts the servers troubles the share as well: it is reached by the same network. */
   shareTrouble: 0.25,
+  /** So often a broker is killed as it begins a segment, and power is lost later. */
+  relapse: 0.06,
   /** So often one server's share stalls just then. */
   stall: 0.3,
   /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
@@ -114,7 +117,7 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
     last = Math.min(at, shape.untilMs);
     const fault = draw(random, rates, allowed, { kinds: weighted, atMs: last, host: random.pick(HOSTS), momentChance: rates.moment, span: null });
     faults.push(fault);
-    if (fault.moment === 'roll') faults.push(draw(random, rates, allowed, { kinds: RELAPSES, atMs: last + random.logBetween(RELAPSE_AFTER_MS.low, RELAPSE_AFTER_MS.high), host: fault.host, momentChance: 0, span: null }));
+    if (random.chance(rates.relapse)) faults.push(strikeAtRoll(random, rates, allowed, last));
     if (random.chance(rates.answer)) faults.push(answer(random, rates, fault, allowed));
     if (PARTINGS.includes(fault.kind)) faults.push(...companions(random, rates, fault, allowed));
   }
@@ -153,6 +156,15 @@ function answer(random: Prng, rates: Rates, { atMs, forMs, host }: Fault, allowe
   const outages = allowed.filter((kind) => OUTAGES.includes(kind));
   const at = atMs + forMs * random.between(0.5, 1.15) + random.logBetween(1, 3_000);
   return draw(random, rates, allowed, { kinds: outages.length > 0 ? outages : allowed, atMs: at, host: otherHost(host), momentChance: 0, span: SECOND_OUTAGE_MS });
+}
+
+/** Killed with a name that is not durable yet, and the power goes before anything has made it so. */
+function strikeAtRoll(random: Prng, rates: Rates, allowed: readonly FaultKind[], atMs: number): Fault {
+  const host = random.pick(HOSTS);
+  const strikes = STRIKES_AT_ROLL.filter((kind) => allowed.includes(kind));
+  const struck = draw(random, rates, allowed, { kinds: strikes.length > 0 ? strikes : allowed, atMs, host, momentChance: 0, span: null });
+  const then = draw(random, rates, allowed, { kinds: RELAPSES, atMs: random.logBetween(RELAPSE_AFTER_MS.low, RELAPSE_AFTER_MS.high), host, momentChance: 0, span: null });
+  return { ...struck, moment: 'roll', hitsMover: true, then };
 }
 
 /** What else goes wrong when the servers lose sight of each other: the lock, the share, and somebody in the middle of the change of roles. */

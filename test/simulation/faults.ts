@@ -18,6 +18,8 @@ export interface Fault {
   readonly hitsMover: boolean;
   /** So long after the moment. */
   readonly lagMs: number;
+  /** What follows on the same host, `atMs` after this one began. */
+  readonly then?: Fault;
 }
 
 /** The kinds, with the range of their duration in milliseconds, drawn evenly over orders of magnitude. */
@@ -44,12 +46,13 @@ export const FAULT_KINDS = {
   'replication-cut': { low: 50, high: 30_000 },
   'link-slow': { low: 500, high: 20_000 },
   'link-loses-large': { low: 500, high: 20_000 },
+  'link-cut-holder-stalls': { low: 3_000, high: 20_000 },
   'gateway-cut': { low: 500, high: 30_000 },
   'gateway-gone': { low: 500, high: 20_000 },
   'link-and-gateway-cut': { low: 500, high: 30_000 },
   'share-slow': { low: 500, high: 20_000 },
   'share-hung': { low: 200, high: 30_000 },
-  'share-stalls': { low: 1_200, high: 2_300 },
+  'share-stalls': { low: 1_200, high: 2_800 },
   'share-gone': { low: 200, high: 30_000 },
   'share-read-only': { low: 200, high: 20_000 },
   'share-full': { low: 200, high: 20_000 },
@@ -82,5 +85,6 @@ export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-f
 
 export function describeFault(fault: Fault): string {
   const when = fault.moment === null ? '' : `, ${fault.lagMs.toFixed(2)} ms after the next ${fault.moment}${fault.hitsMover ? ', to whoever makes it' : ''}`;
-  return `${fault.kind} ${fault.host} for ${Math.round(fault.forMs)} ms (${fault.amount.toFixed(2)})${when}`;
+  const then = fault.then === undefined ? '' : `; ${(fault.then.atMs / 1000).toFixed(1)} s later ${fault.then.kind}`;
+  return `${fault.kind} ${fault.host} for ${Math.round(fault.forMs)} ms (${fault.amount.toFixed(2)})${when}${then}`;
 }

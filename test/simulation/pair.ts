@@ -55,7 +55,7 @@ export class Pair {
   build(shape: SeedShape, history: History): void {
     const { world } = this;
     const hosts = { primary: new SimHost(world, 'primary', shape.clocks.primary), secondary: new SimHost(world, 'secondary', shape.clocks.secondary) };
-    const storage = new Storage(world, hosts, this.moments);
+    const storage = new Storage(world, hosts, this.moments, keeperConfig('primary', shape.pace).passiveLockIntervalMs);
     const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape.pace), secondary: this.makeServer('secondary', hosts.secondary, storage, shape.pace) };
     const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, { stalenessMs: keeperConfig('primary', shape.pace).passiveLockIntervalMs, quietMs: () => this.troubles.quietMs / shape.pace });
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);

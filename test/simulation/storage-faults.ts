@@ -7,6 +7,8 @@ export interface StorageFaults {
   readonly actions: Readonly<Partial<Record<FaultKind, (ground: FaultGround, fault: Fault) => (() => void) | null>>>;
   /** One host does not reach the share. Gives back how it is mended. */
   shareGoneFor(host: HostName): () => void;
+  /** The share stalls for whoever holds the lock, or for `host` where nobody does; as the fault `share-stalls`. */
+  holderStalls(host: HostName, forMs: number, amount: number): () => void;
   /** A sync will fail, and has not been asked for yet. */
   readonly syncWillFail: boolean;
   /** Takes that back. */

@@ -30,6 +30,8 @@ const HABIT_CHANCE = 0.25;
 const HABITS = { replyLost: { low: 0.01, high: 0.15 }, latencyMs: { low: 5, high: 250 }, staleMs: { low: 200, high: 20_000 } };
 /** Half of the slow shares are so at times only. */
 const SPIKE_CHANCE = 0.15;
+/** From when the lock may count as abandoned to a little after, when the other has taken it. */
+const STALL_OF_STALENESS = { low: 1, high: 1.18 };
 const SLOWEST_DISK_MS = 3_000;
 const FULL_DISK_LEFT_BYTES = 2_000;
 /** Of the full disks. */
@@ -53,6 +55,7 @@ export class Storage implements StorageFaults {
     private readonly world: World,
     hosts: Readonly<Record<HostName, SimHost>>,
     moments: Moments,
+    private readonly stalenessMs: number,
   ) {
     const random = world.random.fork('share');
     this.diskRandom = { primary: world.random.fork('disk/primary'), secondary: world.random.fork('disk/secondary') };
@@ -114,6 +117,10 @@ export class Storage implements StorageFaults {
         return fate;
       };
     }
+  }
+
+  holderStalls(host: HostName, forMs: number, amount: number): Undo {
+    return this.stalls(this.holder() ?? host, forMs, amount);
   }
 
   get syncWillFail(): boolean {
@@ -182,7 +189,7 @@ export class Storage implements StorageFaults {
       },
       'share-hung': faulty({ hung: true }),
       // For one server, about as long as a lease lasts: its renewal arrives when the other may take the lock for abandoned.
-      'share-stalls': (_, { host }) => this.change(host, { hung: true }),
+      'share-stalls': (_, { host, forMs, amount }) => this.stalls(host, forMs, amount),
       'share-gone': faulty({ gone: true }),
       'share-read-only': faulty({ readOnly: true }),
       'share-full': faulty({ full: true }),
@@ -230,6 +237,54 @@ export class Storage implements StorageFaults {
         return null;
       },
     };
+  }
+
+  /**
+   * For as long as the fault says. Where the server holds the lock, from its next renewal on, until its heart has stood still for about as long as another waits:
+   * then that renewal is on its way when the lock may be taken over.
+   */
+  private stalls(host: HostName, forMs: number, amount: number): Undo {
+    const { world, stalenessMs } = this;
+    let mend: Undo | null = null;
+    let over = false;
+    const once = (): void => {
+      if (!over) mend?.();
+      over = true;
+    };
+    const begin = (lastsMs: number): void => {
+      if (over || mend !== null) return;
+      mend = this.change(host, { hung: true });
+      world.schedule(lastsMs, once);
+    };
+    const silentMs = stalenessMs * (STALL_OF_STALENESS.low + amount * (STALL_OF_STALENESS.high - STALL_OF_STALENESS.low));
+    if (world.now - this.lastBeat(host) > stalenessMs) begin(forMs);
+    else this.atNextBeat(host, () => begin(Math.max(1, this.lastBeat(host) + silentMs - world.now)));
+    return once;
+  }
+
+  /** Whose heart has beaten last, if that is not long ago. */
+  private holder(): HostName | null {
+    const [first] = (['primary', 'secondary'] as const).filter((host) => this.world.now - this.lastBeat(host) < this.stalenessMs).sort((a, b) => this.lastBeat(b) - this.lastBeat(a));
+    return first ?? null;
+  }
+
+  /** True time. */
+  private lastBeat(host: HostName): number {
+    return Math.max(-Infinity, ...[...this.share.beatAt].filter(([keeper]) => keeper.split('/')[0] === host).map(([, at]) => at));
+  }
+
+  /** When a keeper of `host`, now running, sends its next heartbeat. */
+  private atNextBeat(host: HostName, action: () => void): void {
+    for (const { client } of [...this.clients].filter((entry) => entry.host === host)) {
+      const usual = client.fate;
+      client.fate = (asked, path) => {
+        if (asked === 'rewriteInPlace' && path.endsWith('.heartbeat')) {
+          client.fate = usual;
+          action();
+        }
+        return usual(asked, path);
+      };
+    }
   }
 
   /** Undone, what was changed is as usual. */
