@@ -16,16 +16,31 @@ interface Ground {
   next(): LocalState;
   run<T>(promise: Promise<T>): Promise<T>;
   damage(): void;
-  end(): void;
+  end(): Promise<void> | void;
 }
 
 function realGround(): Ground {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-state-'));
+  const underWay: Promise<void>[] = [];
   return {
-    next: () => createLocalState(folder),
+    next: () => {
+      const state = createLocalState(folder);
+      return {
+        load: () => state.load(),
+        keep: (kept) => {
+          const done = state.keep(kept);
+          underWay.push(done);
+          return done;
+        },
+      };
+    },
     run: (promise) => promise,
     damage: () => writeFileSync(join(folder, STATE_FILE), '{"state"'),
-    end: () => rmSync(folder, { recursive: true }),
+    // What a process that is gone was at still makes files.
+    end: async () => {
+      await Promise.allSettled(underWay);
+      rmSync(folder, { recursive: true });
+    },
   };
 }
 
