@@ -252,6 +252,8 @@ export class Serving implements ClientEdge {
     if (this.current !== null) return role.term > this.current ? this.goOn(role) : `term ${role.term} is older than term ${this.current}, which this server serves in`;
     const head = copy.head.term;
     if (head > role.term || (head === role.term && this.lastTerm !== role.term)) return `the log has records of term ${head} already, which this run did not serve in`;
+    // R10: the claim may be under way, and names the position at which this log ended.
+    if (role.drain) return `term ${role.term} is being handed over, and this server has stopped serving in it`;
     return this.begin(role);
   }
 

@@ -182,6 +182,7 @@ export class Checkers {
       const { wentBack } = this.ledger;
       if (wentBack !== null) this.world.fail('terms never go back', `${name} has appended position ${wentBack.position} of term ${wentBack.term} behind a record of term ${wentBack.before?.term ?? 0}`);
       seen.headPosition = broker.head.position;
+      this.rights.checkHandedOver(name, broker);
       if (cut && !this.ledger.holdsAll(broker.head)) this.lost(name, broker, `cut its log as a member of term ${this.highest?.term ?? 0}`);
       if (broker.head.position > 0 && broker.head.position % DIGEST_EVERY === 0) this.compareDigest(name, broker);
     }

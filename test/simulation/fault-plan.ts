@@ -24,6 +24,11 @@ const STALL_AFTER_MS = 4_000;
 const RELAPSES: readonly FaultKind[] = ['host-lost-power', 'both-hosts-lost-power', 'both-hosts-lost-power'];
 const STRIKES_AT_ROLL: readonly FaultKind[] = ['broker-killed', 'server-killed'];
 const RELAPSE_AFTER_MS = { low: 1_500, high: 20_000 };
+/** A server that hands over gets no answer to its claim, and stands still meanwhile for longer than its broker keeps clients without a word of the manager. */
+const UNANSWERED: readonly FaultKind[] = ['share-hung', 'keeper-paused', 'share-gone'];
+const LAPSES: readonly FaultKind[] = ['manager-paused'];
+const LAPSE_MS = { low: 20_000, high: 60_000 };
+const LAPSE_AFTER_MS = { low: 0.05, high: 2_000 };
 const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale', 'share-replies-lost'];
 
 /** The steps in which somebody stumbles: mostly those that come first, when both may still think that they serve. */
@@ -59,6 +64,8 @@ const CHANCES = {
   shareTrouble: 0.25,
   /** So often a broker is killed as it begins a segment, and power is lost later. */
   relapse: 0.06,
+  /** So often a server stands still while it hands over. */
+  lapse: 0.25,
   /** So often one server's share stalls just then. */
   stall: 0.3,
   /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
@@ -167,9 +174,19 @@ function strikeAtRoll(random: Prng, rates: Rates, allowed: readonly FaultKind[],
   return { ...struck, moment: 'roll', hitsMover: true, then };
 }
 
+/** Whoever hands over next, from `atMs` on. */
+function lapse(random: Prng, rates: Rates, allowed: readonly FaultKind[], { atMs, host }: Pick<Fault, 'atMs' | 'host'>): Fault {
+  const [unanswered, lapses] = [UNANSWERED, LAPSES].map((kinds) => kinds.filter((kind) => allowed.includes(kind)));
+  const pick = (kinds: readonly FaultKind[] | undefined, at: number): Fault =>
+    draw(random, rates, allowed, { kinds: kinds !== undefined && kinds.length > 0 ? kinds : allowed, atMs: at, host, momentChance: 0, span: LAPSE_MS });
+  const struck = pick(unanswered, atMs);
+  return { ...struck, moment: 'claim', hitsMover: true, then: pick(lapses, random.logBetween(LAPSE_AFTER_MS.low, LAPSE_AFTER_MS.high)) };
+}
+
 /** What else goes wrong when the servers lose sight of each other: the lock, the share, and somebody in the middle of the change of roles. */
-function companions(random: Prng, rates: Rates, { atMs, host }: Fault, allowed: readonly FaultKind[]): Fault[] {
+function companions(random: Prng, rates: Rates, { kind, atMs, host }: Fault, allowed: readonly FaultKind[]): Fault[] {
   const faults: Fault[] = [];
+  if (kind === 'switchover' && random.chance(rates.lapse)) faults.push(lapse(random, rates, allowed, { atMs, host }));
   const locks = LOCK_TROUBLES.filter((kind) => allowed.includes(kind));
   const before = Math.max(0, atMs - random.between(0, 2_000));
   if (random.chance(rates.lockTrouble) && locks.length > 0) {

@@ -118,6 +118,11 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: RULES_OF_SERVING, find: '!s.broker.drained || ha.record', put: 'ha.record' }],
   },
   {
+    name: 'begins-while-draining',
+    rule: 'R10: a broker that ended by itself, since its manager stood still, begins its term anew while its handover is under way',
+    edits: [{ file: SERVING, find: 'if (role.drain) return', put: 'if (false as boolean) return' }],
+  },
+  {
     name: 'admission-without-requirement',
     rule: 'R6: operations do not need the peer while its admission may land',
     edits: [

@@ -63,6 +63,8 @@ export interface ServerProbe {
   manager(): ManagerView | null;
   /** Every move of every run so far, oldest first. */
   readonly moves: readonly Move[];
+  /** Every claim that its managers have ordered, oldest first. */
+  readonly ordered: readonly TermRecord[];
   /** Every outcome of a claim that its keepers said, oldest first. */
   readonly claims: readonly ClaimWord[];
   lock(): LockWord | null;

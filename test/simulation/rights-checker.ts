@@ -122,6 +122,15 @@ export class RightsChecker {
     }
   }
 
+  /** R10: "Take nothing new". Who has claimed for its peer writes nothing behind the position of the handover, unless it was told that the claim was never sent. */
+  checkHandedOver(name: HostName, { role, term, head }: BrokerView): void {
+    if (role !== 'serve') return;
+    const ordered = this.probes.find((probe) => probe.name === name)?.ordered ?? [];
+    const claim = ordered.findLast((one) => one.cause === 'switchover' && one.term === term + 1 && !this.disowned.has(one.nonce));
+    if (claim === undefined || head.position <= claim.position) return;
+    this.world.fail('R10: nothing after the claim', `${name} serves in term ${term} and has appended position ${head.position}; it has claimed term ${claim.term} for its peer, from position ${claim.position} on`);
+  }
+
   private judgeSolo(record: TermRecord): void {
     const name = record.server as string as HostName;
     this.soloTerms.set(name, Math.max(this.soloTerms.get(name) ?? 0, record.term));

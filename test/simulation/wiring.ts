@@ -4,6 +4,7 @@ import type { ClaimOutcome, KeeperToManager, ManagerToKeeper } from '../../src/c
 import type { RunId, ServerState } from '../../src/core/identity.js';
 import { readBrokerToManager, readManagerToBroker } from '../../src/core/wire/broker-messages.js';
 import { readKeeperToManager, readManagerToKeeper } from '../../src/core/wire/keeper-messages.js';
+import type { TermRecord } from '../../src/core/terms/record.js';
 import { Backchannel } from '../../src/manager/backchannel.js';
 import { HaManager, type PeerLink } from '../../src/manager/ha-manager.js';
 import type { GatewayProbe } from '../../src/ports/gateway.js';
@@ -67,6 +68,7 @@ export class ServerWiring {
   private managerView: (() => ManagerView) | null = null;
   private readonly moves: Move[] = [];
   private readonly claims: ClaimWord[] = [];
+  private readonly ordered: TermRecord[] = [];
   private lock: LockWord | null = null;
   private brokerView: (() => BrokerView | null) | null = null;
 
@@ -75,6 +77,7 @@ export class ServerWiring {
       name: parts.name,
       moves: this.moves,
       claims: this.claims,
+      ordered: this.ordered,
       lock: () => this.lock,
       manager: () => this.managerView?.() ?? null,
       broker: () => this.brokerView?.() ?? null,
@@ -95,7 +98,10 @@ export class ServerWiring {
       peerLink: this.peerLink(process, run, log, testimony),
       gateway: this.gateway(process, testimony),
       localState: parts.localState.forProcess(process),
-      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent), KEEPER_READS), parts.moments, name, (claim) => testimony.claims(claim)),
+      keeper: watchKeepers(new SimSpawner<ManagerToKeeper, KeeperToManager>(process, 'keeper', parts.nextPid, (child, parent) => this.bootKeeper(child, parent), KEEPER_READS), parts.moments, name, (claim) => {
+        this.ordered.push(claim);
+        testimony.claims(claim);
+      }),
       broker: watchBrokers(new SimSpawner<ManagerToBroker, BrokerToManager>(process, 'broker', parts.nextPid, (child, parent) => this.bootBroker(child, parent), BROKER_READS), parts.moments, name),
       run,
     });

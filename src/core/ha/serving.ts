@@ -151,7 +151,9 @@ export function decideActive(ha: HaState, s: Situation): HaState {
 
 function handOver(ha: HaState, s: Situation): HaState {
   const wanted = s.wishes.switchover || s.wishes.stop;
-  if (!wanted || s.taskOverdue || s.peer?.state !== 'PASSIVE' || s.peer.stopping || !s.lock.held || !s.share.usable) {
+  // A broker that has stopped by itself begins again only without a handover.
+  const canDrain = s.broker?.role === 'serve';
+  if (!wanted || !canDrain || s.taskOverdue || s.peer?.state !== 'PASSIVE' || s.peer.stopping || !s.lock.held || !s.share.usable) {
     return ha.task === null ? ha : { ...ha, task: null };
   }
   const task: HandoverTask = ha.task?.kind === 'handover' ? ha.task : { kind: 'handover', claim: null };

@@ -224,6 +224,24 @@ describe('drain (R10)', () => {
     expect(client.acknowledged).toBe(21);
   });
 
+  test('a server that has ended by itself writes nothing while its term is handed over, and begins anew when that came to nothing', async () => {
+    const { world, one, two } = await syncedPair();
+    one.client().connect('a');
+    await world.run(50);
+    const draining = { peer: peerOf(two), requirePeer: true, inSync: [one.member, two.member], drain: true };
+    one.serve(2, draining);
+    await world.until(() => one.status.drained, 'drained');
+    const { head } = one;
+    one.idle(false);
+    one.serve(2, draining);
+    await world.run(50);
+    expect(one.head).toBe(head);
+    expect(one.status).toMatchObject({ role: 'idle', drained: false, trouble: 'term 2 is being handed over, and this server has stopped serving in it' });
+    one.serve(2, { ...draining, drain: false });
+    expect(one.status).toMatchObject({ role: 'serve', term: 2 });
+    expect(one.head).toBe(head + 1);
+  });
+
   test('a client that left during a drain that was given up is gone afterwards, and its will is published', async () => {
     const { world, one, two } = await syncedPair();
     const watcher = one.client();

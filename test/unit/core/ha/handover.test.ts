@@ -90,3 +90,23 @@ test('a server that stops says so as its reason for WAITING, and keeps the reaso
   const held = { ...stopping, lock: { held: true, until: 1_000 as Monotonic, detail: null }, kept: alone.record, peer: null, peerSilent: true };
   expect(decide(alone, held)).toBe(alone);
 });
+
+describe('the ACTIVE server whose broker has stopped by itself', () => {
+  const leading: BrokerStatus = { ...broker, role: 'serve', drained: true, replication: { phase: 'in-step', peerRun: 'broker-p' as RunId, peerJournal: 'jp' as JournalId, term: 2 as Term, peerDurable: 5 as Position, stalledMs: 0, lagRecords: 0, lagBytes: 0, progress: null } };
+  const ACTIVE: HaState = { ...PASSIVE, state: 'ACTIVE', previous: 'ACTIVE_SYNC', record: record(2, SECONDARY, 'admission'), leader: null, partner: { server: PRIMARY, brokerRun: 'broker-p' as RunId } };
+  const passivePeer: PeerStatus = { ...peer, state: 'PASSIVE', previous: 'PASSIVE_SYNC', stopping: false };
+  const asked: Situation = { ...situation, broker: leading, peer: passivePeer, kept: ACTIVE.record, lock: { held: true, until: 1_000 as Monotonic, detail: null }, wishes: { switchover: true, stop: false, promote: false } };
+
+  test('hands over when it serves', () => {
+    expect(decide(ACTIVE, asked).task).toMatchObject({ kind: 'handover', claim: { term: 3, server: PRIMARY, position: 5, cause: 'switchover' } });
+  });
+
+  test.each<[string, Situation['wishes']]>([
+    ['switchover', { switchover: true, stop: false, promote: false }],
+    ['stop', { switchover: false, stop: true, promote: false }],
+  ])('does not begin to hand over for a %s, and gives up what was begun: the broker must begin again first', (_name, wishes) => {
+    const stopped = { ...asked, wishes, broker: { ...leading, role: 'idle' as const, drained: false } };
+    expect(decide(ACTIVE, stopped)).toBe(ACTIVE);
+    expect(decide({ ...ACTIVE, task: { kind: 'handover', claim: null } }, stopped).task).toBeNull();
+  });
+});
