@@ -1,8 +1,7 @@
 import { BrokerCore } from '../core/broker/core.js';
 import type { EffectSink } from '../core/broker/effects.js';
 import type { BrokerLimits } from '../core/broker/limits.js';
-import { OPERATION_VERSION, unknownRecord } from '../core/broker/records.js';
-import { RecordType } from '../core/broker/operations.js';
+import { isKnownOperation, unknownRecord } from '../core/broker/records.js';
 import { assertionFailed } from '../core/errors.js';
 import { recordBytes } from '../core/journal/codec.js';
 import { NO_POSITION, type Position } from '../core/identity.js';
@@ -10,11 +9,9 @@ import type { LogRecord } from '../core/journal/envelope.js';
 import { STATE_RECORD_TYPE_MAX, isKnownMark } from '../core/replication/log-marks.js';
 import { PayloadCache } from './payloads.js';
 
-const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(RecordType));
-
 /** Whether this build can apply such a record. @throws LockstepError LOCKSTEP_RECORD_UNKNOWN when not */
 export function assertKnown(type: number, version: number, position: Position): void {
-  const known = type > STATE_RECORD_TYPE_MAX ? isKnownMark(type, version) : KNOWN_TYPES.has(type) && version <= OPERATION_VERSION;
+  const known = type > STATE_RECORD_TYPE_MAX ? isKnownMark(type, version) : isKnownOperation(type, version);
   if (!known) throw unknownRecord({ type, version }, `record at position ${position}`);
 }
 
@@ -31,6 +28,7 @@ export class Replica {
   readonly payloads: PayloadCache;
   private at: Position = NO_POSITION;
 
+  /** @param limits until the log's first term says which */
   constructor(limits: BrokerLimits, payloadBytesMax: number) {
     this.payloads = new PayloadCache(payloadBytesMax);
     this.core = new BrokerCore(limits, this.payloads, { viewsKept: true });

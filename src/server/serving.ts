@@ -259,7 +259,7 @@ export class Serving implements ClientEdge {
 
   private begin(role: ServeRole): string | null {
     const { copy, leading, config, log, clock } = this.tools;
-    const draft = encodeOperation({ kind: 'term-start', server: config.server });
+    const draft = encodeOperation({ kind: 'term-start', server: config.server, limits: config.limits });
     if (!copy.journal.canAppend(draft.payload.length)) return 'the disk takes no record now';
     leading.forget();
     leading.allow(role.term, role.peer);

@@ -39,7 +39,7 @@ const SETTLE_TURNS = 400;
 
 function operations(): Operation[] {
   const all: Operation[] = [
-    { kind: 'term-start', server: 'primary' as ServerId },
+    { kind: 'term-start', server: 'primary' as ServerId, limits: LIMITS },
     { kind: 'connect', connection: 1, clientId: 'a', clean: false, will: null, user: null },
     { kind: 'subscribe', connection: 1, packetId: 1, subscriptions: [{ filter: 't/#', qos: 1 }] },
     { kind: 'connect', connection: 2, clientId: 'b', clean: false, will: { topic: 'w', qos: 1, retain: true, payload: encodeText('gone') }, user: 'u' },

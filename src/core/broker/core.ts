@@ -3,7 +3,7 @@ import { NO_POSITION } from '../identity.js';
 import type { Position } from '../identity.js';
 import type { LogRecord } from '../journal/envelope.js';
 import type { EffectSink, Qos } from './effects.js';
-import type { BrokerLimits } from './limits.js';
+import { limitsFault, type BrokerLimits } from './limits.js';
 import type { MessageHooks } from './messages.js';
 import type {
   ConnectOperation,
@@ -12,6 +12,7 @@ import type {
   OrphansGoneOperation,
   PublishOperation,
   SubscribeOperation,
+  TermStartOperation,
   UnsubscribeOperation,
 } from './operations.js';
 import { Outbound } from './outbound.js';
@@ -59,7 +60,8 @@ const NO_HOOKS: MessageHooks = { stored: () => undefined, released: () => undefi
 
 /**
  * The broker's rules: MQTT 3.1.1 sessions, subscriptions, QoS handshakes, retained messages and wills, as a state that only
- * records change. Equal limits and equal records make equal states and equal effects.
+ * records change. Equal records make equal states and equal effects, also the limits: each term begins with those of the server
+ * that serves in it, and they hold for its records wherever and whenever these are applied.
  *
  * The serving server asks `refusal`, appends the record, and applies it at once; the passive server applies the same record
  * when it comes, with a sink that forgets the effects. Neither is told anything else.
@@ -72,17 +74,18 @@ export class BrokerCore {
   private appliedTo: Position = NO_POSITION;
   private restorer: SnapshotRestorer | null = null;
 
+  /** @param limits until a record or a snapshot says which */
   constructor(
-    private readonly limits: BrokerLimits,
+    limits: BrokerLimits,
     hooks: MessageHooks = NO_HOOKS,
     options: BrokerCoreOptions = {},
   ) {
-    assert(limits.inflightMessagesMax >= 1 && limits.inflightMessagesMax <= 65_535, 'inflightMessagesMax must be 1 to 65535');
-    assert(limits.queuedMessagesPerSessionMax >= 1, 'queuedMessagesPerSessionMax must be 1 or more');
+    const fault = limitsFault(limits);
+    assert(fault === null, fault ?? '');
     this.copyPayloads = options.viewsKept !== true;
-    this.state = new BrokerState(limits.queuedMessagesPerSessionMax, hooks);
-    this.outbound = new Outbound(this.state, limits.inflightMessagesMax);
-    this.routing = new Routing(this.state, limits, this.outbound);
+    this.state = new BrokerState(limits, hooks);
+    this.outbound = new Outbound(this.state);
+    this.routing = new Routing(this.state, this.outbound);
   }
 
   /** Position of the last record applied, or of the snapshot restored. */
@@ -110,7 +113,7 @@ export class BrokerCore {
    * place where limits stop a client; `apply` does not ask them again, but for wills and for the subscriptions of a session.
    */
   refusal(operation: Operation): Refusal | null {
-    return refusalOf(this.state, this.limits, operation);
+    return refusalOf(this.state, operation);
   }
 
   /**
@@ -124,7 +127,7 @@ export class BrokerCore {
     const operation = decodeOperation(record);
     this.appliedTo = record.position;
     if (operation.kind === 'connect') return this.connect(operation, record.position, effects);
-    if (operation.kind === 'term-start') return this.startTerm(effects);
+    if (operation.kind === 'term-start') return this.startTerm(operation, effects);
     if (operation.kind === 'orphans-gone') return this.buryOrphans(operation, effects);
     const session = this.state.connections.get(operation.connection);
     if (session === undefined) return;
@@ -162,7 +165,7 @@ export class BrokerCore {
 
   /** The same, found anew from the state, whose invariants it checks. Slow: for tests. @throws AssertionFailure */
   recomputeDigest(): string {
-    return recomputeDigest(this.state, this.limits.queuedMessagesPerSessionMax);
+    return recomputeDigest(this.state);
   }
 
   /**
@@ -229,7 +232,7 @@ export class BrokerCore {
   private subscribe(session: Session, operation: SubscribeOperation, effects: EffectSink): void {
     const granted: number[] = [];
     for (const { filter, qos } of operation.subscriptions) {
-      const room = session.subscriptions.has(filter) || session.subscriptions.size < this.limits.subscriptionsPerSessionMax;
+      const room = session.subscriptions.has(filter) || session.subscriptions.size < this.state.limits.subscriptionsPerSessionMax;
       if (room && topicFilterFault(filter) === null) {
         this.state.subscribe(session, filter, qos);
         granted.push(qos);
@@ -283,7 +286,8 @@ export class BrokerCore {
   }
 
   /** The connections of the term before are gone. Those that this very server still has are closed: no record can name them any more. */
-  private startTerm(effects: EffectSink): void {
+  private startTerm({ limits }: TermStartOperation, effects: EffectSink): void {
+    if (limits !== null) this.state.adoptLimits(limits);
     for (const session of this.state.sessions.values()) {
       if (!session.connected) continue;
       effects({ kind: 'close', connection: session.connection, reason: 'session-gone' });

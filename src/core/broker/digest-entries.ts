@@ -2,6 +2,7 @@ import { hashText, high, NO_HASH } from './digest.js';
 import type { Digest, Hash } from './digest.js';
 import type { Delivery } from './delivery.js';
 import type { Qos } from './effects.js';
+import type { BrokerLimits } from './limits.js';
 import type { StoredMessage } from './messages.js';
 import type { Session } from './session.js';
 
@@ -12,7 +13,7 @@ import type { Session } from './session.js';
 
 type Sign = 1 | -1;
 
-const Kind = { session: 1, owner: 2, counters: 3, subscription: 4, delivery: 5, unreleased: 6, message: 7, retained: 8, will: 9 } as const;
+const Kind = { session: 1, owner: 2, counters: 3, subscription: 4, delivery: 5, unreleased: 6, message: 7, retained: 8, will: 9, limits: 10 } as const;
 
 /** Everything of a session that changes with its connection. */
 export function countSession(digest: Digest, sign: Sign, session: Session): void {
@@ -59,6 +60,12 @@ export function countRetained(digest: Digest, sign: Sign, message: StoredMessage
 /** The number of the next session. */
 export function countSerial(digest: Digest, sign: Sign, nextSerial: number): void {
   digest.count(sign, Kind.counters, NO_HASH, nextSerial, high(nextSerial), 0, 0);
+}
+
+export function countLimits(digest: Digest, sign: Sign, limits: BrokerLimits): void {
+  const { storedBytesMax } = limits;
+  digest.count(sign, Kind.limits, { a: limits.inflightMessagesMax, b: limits.retainedMessagesMax }, limits.sessionsMax, limits.subscriptionsPerSessionMax, limits.queuedMessagesPerSessionMax, 0);
+  digest.count(sign, Kind.limits, NO_HASH, storedBytesMax, high(storedBytesMax), limits.inflightMessagesMax, limits.retainedMessagesMax);
 }
 
 function countPair(digest: Digest, sign: Sign, kind: number, key: Hash, other: Hash, rest: number): void {

@@ -1,5 +1,8 @@
+import { MalformedBytes, type ByteReader, type ByteWriter } from '../wire/bytes.js';
+
 /**
- * Limits that shape the state and therefore must be equal on both servers (compared at the handshake).
+ * Limits that shape the state and therefore must be equal on both servers (compared at the handshake), and for every record
+ * what they were when it was written: a term begins with those of the server that serves in it.
  * What happens at each is said with it.
  */
 export interface BrokerLimits {
@@ -19,4 +22,31 @@ export interface BrokerLimits {
   readonly storedBytesMax: number;
   /** Retained messages. A further one is not accepted, as above; a will is published but not retained. */
   readonly retainedMessagesMax: number;
+}
+
+/** Why these cannot be limits; `null` when they can. */
+export function limitsFault({ inflightMessagesMax, queuedMessagesPerSessionMax }: BrokerLimits): string | null {
+  if (inflightMessagesMax < 1 || inflightMessagesMax > 65_535) return 'inflightMessagesMax must be 1 to 65535';
+  return queuedMessagesPerSessionMax < 1 ? 'queuedMessagesPerSessionMax must be 1 or more' : null;
+}
+
+/** u32 in flight · u32 sessions · u32 subscriptions · u32 queued · u64 stored bytes · u32 retained */
+export function writeLimits(writer: ByteWriter, limits: BrokerLimits): void {
+  writer.u32(limits.inflightMessagesMax).u32(limits.sessionsMax).u32(limits.subscriptionsPerSessionMax).u32(limits.queuedMessagesPerSessionMax);
+  writer.u64(limits.storedBytesMax).u32(limits.retainedMessagesMax);
+}
+
+/** @throws MalformedBytes */
+export function readLimits(reader: ByteReader): BrokerLimits {
+  const limits: BrokerLimits = {
+    inflightMessagesMax: reader.u32(),
+    sessionsMax: reader.u32(),
+    subscriptionsPerSessionMax: reader.u32(),
+    queuedMessagesPerSessionMax: reader.u32(),
+    storedBytesMax: reader.u64(),
+    retainedMessagesMax: reader.u32(),
+  };
+  const fault = limitsFault(limits);
+  if (fault !== null) throw new MalformedBytes(fault);
+  return limits;
 }

@@ -1,5 +1,6 @@
 import type { ServerId } from '../identity.js';
 import type { ConnectionId, Qos } from './effects.js';
+import type { BrokerLimits } from './limits.js';
 
 /*
  * What may happen to the broker's state. The serving server turns each client packet into one operation, encodes it as a
@@ -70,6 +71,8 @@ export interface HandshakeOperation {
 export interface TermStartOperation {
   readonly kind: 'term-start';
   readonly server: ServerId;
+  /** In force from here on, on whichever server the record is applied; `null` (a record of version 1): those before stay. */
+  readonly limits: BrokerLimits | null;
 }
 
 /** The grace after a failover is over for these clients: their wills are published, their clean sessions end. */

@@ -11,10 +11,7 @@ const PACKET_ID_MAX = 65_535;
 
 /** The sending half of the QoS handshakes (§4.3): in-flight windows, packet ids, order, and what is sent again. */
 export class Outbound {
-  constructor(
-    private readonly state: BrokerState,
-    private readonly inflightMax: number,
-  ) {}
+  constructor(private readonly state: BrokerState) {}
 
   /**
    * Sends a message to a session, or keeps it for it. QoS 0 reaches the connected only, and at once: it may overtake waiting
@@ -31,7 +28,7 @@ export class Outbound {
     const delivery = new Delivery(message, session.nextOrder, qos, retain);
     countCounters(this.state.digest, -1, session);
     session.nextOrder++;
-    if (connection !== NO_CONNECTION && session.queue.length === 0 && session.inflight.size < this.inflightMax) {
+    if (connection !== NO_CONNECTION && session.queue.length === 0 && session.inflight.size < this.state.limits.inflightMessagesMax) {
       this.send(session, delivery, message, effects);
     } else {
       this.state.enqueue(session, delivery);
@@ -69,7 +66,7 @@ export class Outbound {
   }
 
   private fill(session: Session, effects: EffectSink): void {
-    while (session.queue.length > 0 && session.inflight.size < this.inflightMax) {
+    while (session.queue.length > 0 && session.inflight.size < this.state.limits.inflightMessagesMax) {
       const delivery = this.state.dequeue(session);
       const { message } = delivery;
       assert(message !== null, 'a delivery in a queue without its message');

@@ -4,6 +4,7 @@ import { Digest, hashText } from './digest.js';
 import {
   countCounters,
   countDelivery,
+  countLimits,
   countMessage,
   countRetained,
   countSerial,
@@ -20,10 +21,11 @@ import type { BrokerState } from './state.js';
  * doubt. Takes time in proportion to the state.
  * @throws AssertionFailure when an invariant of `BrokerState` does not hold
  */
-export function recomputeDigest(state: BrokerState, queuedPerSessionMax: number): string {
+export function recomputeDigest(state: BrokerState): string {
   const digest = new Digest();
   const references = new Map<Position, number>();
   countSerial(digest, 1, state.nextSerial);
+  if (state.saidLimits !== null) countLimits(digest, 1, state.saidLimits);
   const totals = { queued: 0, full: 0, orphaned: 0, connected: 0, subscriptions: 0 };
   let serialBefore = 0;
   for (const [clientId, session] of state.sessions) {
@@ -36,7 +38,7 @@ export function recomputeDigest(state: BrokerState, queuedPerSessionMax: number)
     assert(session.will === null || session.connected || session.orphaned, `the will of ${clientId} has outlived its connection`);
     totals.queued += session.queue.length;
     totals.subscriptions += session.subscriptions.size;
-    if (session.queue.length >= queuedPerSessionMax) totals.full++;
+    if (session.queue.length >= state.limits.queuedMessagesPerSessionMax) totals.full++;
     if (session.orphaned) totals.orphaned++;
     if (session.connected) totals.connected++;
   }

@@ -3,6 +3,7 @@ import type { LogRecord } from '../journal/envelope.js';
 import { ByteReader, ByteWriter, MalformedBytes, TextCache } from '../wire/bytes.js';
 import type { ServerId } from '../identity.js';
 import type { Qos } from './effects.js';
+import { readLimits, writeLimits } from './limits.js';
 import { RecordType } from './operations.js';
 import { NO_CONNECTION } from './session.js';
 import type {
@@ -16,7 +17,7 @@ import type {
 } from './operations.js';
 
 /*
- * Operations as record payloads, version 1 of each type. All numbers big-endian, `text` with a u16 length before it.
+ * Operations as record payloads, version 1 of each type but one. All numbers big-endian, `text` with a u16 length before it.
  *
  *     connect       u64 connection · u8 flags · text client id · [text user] · [text will topic · blob will payload]
  *                   flags: 1 clean, 2 has user, 4 has will, 8 will retain, 16/32 will QoS
@@ -25,12 +26,20 @@ import type {
  *     unsubscribe   u64 connection · u16 packet id · u16 count · count × text filter
  *     publish       u64 connection · u16 packet id · u8 flags (1/2 QoS, 4 retain) · text topic · payload to the end
  *     acknowledge, received, release, complete    u64 connection · u16 packet id
- *     term-start    text server
+ *     term-start    text server · [version 2: limits (limits.ts)]
  *     orphans-gone  u32 count · count × text client id
  */
 
-/** The version in which this build writes, and the newest that it reads, of every operation's record. */
-export const OPERATION_VERSION = 1;
+/** The version in which this build writes, and the newest that it reads, of every operation's record but those below. */
+const OPERATION_VERSION = 1;
+/** Version 1, which says no limits, is read, and written where they are not known. */
+const TERM_START_VERSION = 2;
+const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(RecordType));
+
+/** Whether this build reads operations of that type in that version. */
+export function isKnownOperation(type: number, version: number): boolean {
+  return KNOWN_TYPES.has(type) && version >= 1 && version <= (type === RecordType.termStart ? TERM_START_VERSION : OPERATION_VERSION);
+}
 
 /** What `Journal.append` takes for one operation, beside the origin and the term. */
 export interface RecordDraft {
@@ -80,6 +89,7 @@ export function encodeOperation(operation: Operation, writer: ByteWriter = new B
       break;
     case 'term-start':
       writer.text(operation.server);
+      if (operation.limits !== null) writeLimits(writer, operation.limits);
       break;
     case 'orphans-gone':
       writer.u32(operation.clientIds.length);
@@ -88,7 +98,8 @@ export function encodeOperation(operation: Operation, writer: ByteWriter = new B
     default:
       writer.u64(operation.connection).u16(operation.packetId);
   }
-  return { type: TYPE_OF[operation.kind], version: OPERATION_VERSION, payload: writer.lend() };
+  const version = operation.kind === 'term-start' && operation.limits !== null ? TERM_START_VERSION : OPERATION_VERSION;
+  return { type: TYPE_OF[operation.kind], version, payload: writer.lend() };
 }
 
 /**
@@ -97,7 +108,7 @@ export function encodeOperation(operation: Operation, writer: ByteWriter = new B
  * @throws MalformedBytes when the payload is not what its type says
  */
 export function decodeOperation(record: LogRecord): Operation {
-  if (record.version !== OPERATION_VERSION) throw unknownRecord(record, `record at position ${record.position}`);
+  if (!isKnownOperation(record.type, record.version)) throw unknownRecord(record, `record at position ${record.position}`);
   switch (record.type) {
     case RecordType.publish:
       return decodePublish(record.payload);
@@ -148,7 +159,7 @@ function decodeRare(record: LogRecord, reader: ByteReader): Operation {
     case RecordType.unsubscribe:
       return decodeUnsubscribe(reader);
     case RecordType.termStart:
-      return { kind: 'term-start', server: reader.text() as ServerId };
+      return { kind: 'term-start', server: reader.text() as ServerId, limits: record.version === 1 ? null : readLimits(reader) };
     case RecordType.orphansGone:
       return { kind: 'orphans-gone', clientIds: texts(reader, reader.u32()) };
     default:

@@ -17,7 +17,8 @@ const SERVER_UNAVAILABLE = 3;
 const NOT_CURRENT: Refusal = { detail: 'the connection is not, or no longer, the current one of any session' };
 
 /** Asked on the serving server only, before it appends the record: `apply` takes every record as it is. */
-export function refusalOf(state: BrokerState, limits: BrokerLimits, operation: Operation): Refusal | null {
+export function refusalOf(state: BrokerState, operation: Operation): Refusal | null {
+  const { limits } = state;
   if (operation.kind === 'term-start' || operation.kind === 'orphans-gone') return null;
   if (operation.kind === 'connect') return connectRefusal(state, limits, operation);
   const session = state.connections.get(operation.connection);

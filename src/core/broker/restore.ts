@@ -4,11 +4,12 @@ import { ByteReader, MalformedBytes } from '../wire/bytes.js';
 import { Delivery } from './delivery.js';
 import { hashBytes, hashText } from './digest.js';
 import type { Qos } from './effects.js';
+import { readLimits } from './limits.js';
 import { StoredMessage } from './messages.js';
 import { unknownRecord } from './records.js';
 import { Session } from './session.js';
 import type { HeldWill } from './session.js';
-import { SNAPSHOT_ENTRY_VERSION, SnapshotEntryType } from './snapshot.js';
+import { SNAPSHOT_BEGIN_VERSION, SNAPSHOT_ENTRY_VERSION, SnapshotEntryType } from './snapshot.js';
 import type { EncodedEntry } from './snapshot.js';
 import type { BrokerState } from './state.js';
 
@@ -33,10 +34,11 @@ export class SnapshotRestorer {
 
   /** Takes the next entry. Returns the snapshot's position with the last one, else `null`. */
   take(entry: EncodedEntry): Position | null {
-    if (entry.version !== SNAPSHOT_ENTRY_VERSION) throw unknownRecord(entry, 'an entry of the snapshot');
+    const isBegin = entry.type === SnapshotEntryType.begin;
+    if (entry.version !== SNAPSHOT_ENTRY_VERSION && !(isBegin && entry.version === SNAPSHOT_BEGIN_VERSION)) throw unknownRecord(entry, 'an entry of the snapshot');
     const reader = new ByteReader(entry.payload);
-    if (entry.type === SnapshotEntryType.begin) {
-      this.takeBegin(reader);
+    if (isBegin) {
+      this.takeBegin(reader, entry.version);
       return null;
     }
     if (this.begin === null) throw broken('it does not begin with its first entry');
@@ -75,11 +77,12 @@ export class SnapshotRestorer {
     }
   }
 
-  private takeBegin(reader: ByteReader): void {
+  private takeBegin(reader: ByteReader, version: number): void {
     if (this.begin !== null) throw broken('it begins twice');
     const position = reader.u64() as Position;
     this.state.continueSerials(reader.u64());
     this.begin = { position, sessions: reader.u32(), messages: reader.u32() };
+    if (version >= SNAPSHOT_BEGIN_VERSION) this.state.adoptLimits(readLimits(reader));
     reader.end();
   }
 

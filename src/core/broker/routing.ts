@@ -2,7 +2,6 @@ import { NO_POSITION } from '../identity.js';
 import type { Position } from '../identity.js';
 import { hashBytes } from './digest.js';
 import type { EffectSink, Message, Qos } from './effects.js';
-import type { BrokerLimits } from './limits.js';
 import { StoredMessage } from './messages.js';
 import type { Will } from './operations.js';
 import type { Outbound } from './outbound.js';
@@ -14,7 +13,6 @@ import type { BrokerState } from './state.js';
 export class Routing {
   constructor(
     private readonly state: BrokerState,
-    private readonly limits: BrokerLimits,
     private readonly outbound: Outbound,
   ) {}
 
@@ -41,7 +39,8 @@ export class Routing {
    */
   publishWill(will: HeldWill, effects: EffectSink): void {
     const { topic, qos, retain, payload } = will;
-    const { state, limits } = this;
+    const { state } = this;
+    const { limits } = state;
     const targets = state.subscriptions.targets(topic);
     if (retain && payload.length === 0) state.forgetRetained(topic);
     const message = new StoredMessage(will.position, targets.topic, targets.hash, qos, payload.length, payload);

@@ -1,5 +1,6 @@
 import type { Position } from '../identity.js';
 import { ByteWriter } from '../wire/bytes.js';
+import { writeLimits, type BrokerLimits } from './limits.js';
 import type { Delivery } from './delivery.js';
 import type { Message } from './effects.js';
 import type { StoredMessage } from './messages.js';
@@ -7,10 +8,10 @@ import type { Session } from './session.js';
 import type { BrokerState } from './state.js';
 
 /*
- * A snapshot of the broker's state, as a row of entries in the log's envelope (type, version, payload). Version 1 of each;
- * types 64 to 95 belong to it. In this order, so that it can be restored in one pass:
+ * A snapshot of the broker's state, as a row of entries in the log's envelope (type, version, payload). Version 1 of each but
+ * one; types 64 to 95 belong to it. In this order, so that it can be restored in one pass:
  *
- *     begin       u64 position · u64 next serial · u32 sessions · u32 messages
+ *     begin       u64 position · u64 next serial · u32 sessions · u32 messages · [version 2: limits (limits.ts)]
  *     message*    u64 id · u8 QoS · text topic · payload to the end
  *     per session, in the order of their serials:
  *       session      u64 serial · text client id · u64 connection (0: none) · u8 flags · u64 next order · u16 next packet id
@@ -35,6 +36,8 @@ export const SnapshotEntryType = {
 } as const;
 
 export const SNAPSHOT_ENTRY_VERSION = 1;
+/** Of `begin`. In version 1 no limits were said yet. */
+export const SNAPSHOT_BEGIN_VERSION = 2;
 
 /** An entry with a list is ended when it has grown to this; the last item may exceed it, by 64 KiB at most. */
 export const SNAPSHOT_LIST_BYTES = 32 * 1024;
@@ -62,7 +65,7 @@ export function encodeMessageEntry(message: Message, payload: Uint8Array): Encod
 export function captureSnapshot(state: BrokerState, position: Position): Generator<SnapshotEntry> {
   const capture = new Capture();
   const { sessions, messages, retained, nextSerial, digest } = state;
-  capture.begin(position, nextSerial, sessions.size, messages.byId.size);
+  capture.begin(position, nextSerial, sessions.size, messages.byId.size, state.saidLimits);
   const begin = capture.taken();
   for (const session of sessions.values()) capture.session(session);
   capture.retained(retained.byTopic.values());
@@ -86,9 +89,10 @@ class Capture {
     return entries;
   }
 
-  begin(position: Position, nextSerial: number, sessions: number, messages: number): void {
+  begin(position: Position, nextSerial: number, sessions: number, messages: number, limits: BrokerLimits | null): void {
     this.writer.u64(position).u64(nextSerial).u32(sessions).u32(messages);
-    this.close(SnapshotEntryType.begin);
+    if (limits !== null) writeLimits(this.writer, limits);
+    this.entries.push(entryOf(SnapshotEntryType.begin, this.writer, limits === null ? SNAPSHOT_ENTRY_VERSION : SNAPSHOT_BEGIN_VERSION));
   }
 
   session(session: Session): void {
@@ -147,6 +151,6 @@ class Capture {
   }
 }
 
-function entryOf(type: number, writer: ByteWriter): EncodedEntry {
-  return { type, version: SNAPSHOT_ENTRY_VERSION, payload: writer.take() };
+function entryOf(type: number, writer: ByteWriter, version = SNAPSHOT_ENTRY_VERSION): EncodedEntry {
+  return { type, version, payload: writer.take() };
 }

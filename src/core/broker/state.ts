@@ -4,6 +4,7 @@ import { Digest } from './digest.js';
 import {
   countCounters,
   countDelivery,
+  countLimits,
   countRetained,
   countSerial,
   countSession,
@@ -11,6 +12,7 @@ import {
   countUnreleased,
 } from './digest-entries.js';
 import type { ConnectionId, Qos } from './effects.js';
+import type { BrokerLimits } from './limits.js';
 import { MessageStore } from './messages.js';
 import type { MessageHooks, StoredMessage } from './messages.js';
 import { RetainedStore } from './retained.js';
@@ -44,13 +46,34 @@ export class BrokerState {
   fullSessions = 0;
   orphaned = 0;
   private serial = 1;
+  private inForce: BrokerLimits;
+  /** A term or a snapshot has said which limits are in force; what the server was started with counts no more. */
+  private said = false;
 
-  constructor(
-    private readonly queuedPerSessionMax: number,
-    hooks: MessageHooks,
-  ) {
+  /** @param limits in force until a term says others */
+  constructor(limits: BrokerLimits, hooks: MessageHooks) {
+    this.inForce = limits;
     this.messages = new MessageStore(this.digest, hooks);
     countSerial(this.digest, 1, this.serial);
+  }
+
+  get limits(): BrokerLimits {
+    return this.inForce;
+  }
+
+  /** The limits that are part of the state; `null` while no record has said any. */
+  get saidLimits(): BrokerLimits | null {
+    return this.said ? this.inForce : null;
+  }
+
+  /** What is beyond one of them stays; nothing is added to it. */
+  adoptLimits(limits: BrokerLimits): void {
+    if (this.said) countLimits(this.digest, -1, this.inForce);
+    this.said = true;
+    this.inForce = limits;
+    countLimits(this.digest, 1, limits);
+    this.fullSessions = 0;
+    for (const session of this.sessions.values()) if (session.queue.length >= limits.queuedMessagesPerSessionMax) this.fullSessions++;
   }
 
   /** The serial of the next session. */
@@ -158,12 +181,12 @@ export class BrokerState {
     countDelivery(this.digest, 1, session, delivery);
     session.queue.push(delivery);
     this.queued++;
-    if (session.queue.length === this.queuedPerSessionMax) this.fullSessions++;
+    if (session.queue.length === this.inForce.queuedMessagesPerSessionMax) this.fullSessions++;
   }
 
   /** Takes the oldest delivery out of the session's queue. */
   dequeue(session: Session): Delivery {
-    if (session.queue.length === this.queuedPerSessionMax) this.fullSessions--;
+    if (session.queue.length === this.inForce.queuedMessagesPerSessionMax) this.fullSessions--;
     const delivery = session.queue.shift();
     this.queued--;
     countDelivery(this.digest, -1, session, delivery);

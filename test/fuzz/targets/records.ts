@@ -31,7 +31,8 @@ const OPERATIONS: readonly Operation[] = [
   { kind: 'complete', connection: 1, packetId: 1 },
   { kind: 'unsubscribe', connection: 1, packetId: 1, filters: ['a/#', 'b'] },
   { kind: 'disconnect', connection: 1, publishWill: true },
-  { kind: 'term-start', server: 'primary' as ServerId },
+  { kind: 'term-start', server: 'primary' as ServerId, limits: LIMITS },
+  { kind: 'term-start', server: 'primary' as ServerId, limits: null },
   { kind: 'orphans-gone', clientIds: ['c', 'd'] },
 ];
 const DRAFTS = OPERATIONS.map((operation) => {

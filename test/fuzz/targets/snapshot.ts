@@ -19,6 +19,7 @@ import { target } from '../target.js';
  * Held: it is refused by name, or its state is whole, has the digest that it says, and makes the same entries again.
  */
 
+const TOOLS_LIMITS = { ...LIMITS, inflightMessagesMax: 2 };
 const OPERATIONS: readonly Operation[] = [
   { kind: 'connect', connection: 1, clientId: 'pub', clean: false, will: { topic: 'w', qos: 1, retain: true, payload: encodeText('gone') }, user: 'u' },
   { kind: 'connect', connection: 2, clientId: 'sub', clean: false, will: null, user: null },
@@ -27,12 +28,11 @@ const OPERATIONS: readonly Operation[] = [
   { kind: 'subscribe', connection: 3, packetId: 1, subscriptions: [{ filter: 't/#', qos: 1 }] },
   ...[1, 2, 3, 4].map((id): Operation => ({ kind: 'publish', connection: 1, packetId: id, topic: `t/${id}`, qos: 2, retain: id < 3, payload: encodeText(`message ${id}`) })),
   { kind: 'received', connection: 2, packetId: 1 },
-  { kind: 'term-start', server: 'primary' as ServerId },
+  { kind: 'term-start', server: 'primary' as ServerId, limits: TOOLS_LIMITS },
   { kind: 'connect', connection: 4, clientId: 'pub', clean: false, will: null, user: null },
 ];
 const ENTRY_BLOCK = 2;
 const PATH = 'snapshots/0000000000000012.snap';
-const TOOLS_LIMITS = { ...LIMITS, inflightMessagesMax: 2 };
 
 function sound(): { readonly entries: readonly EncodedEntry[]; readonly digest: string } {
   const core = new BrokerCore(TOOLS_LIMITS);

@@ -101,6 +101,9 @@ export class Host {
     this.beat();
   }
 
+  /** Of its profile; a change counts from the next start on. */
+  limits: BrokerConfig['limits'] = { inflightMessagesMax: 10, sessionsMax: 100, subscriptionsPerSessionMax: 20, queuedMessagesPerSessionMax: 10_000, storedBytesMax: 64 * 1024 * 1024, retainedMessagesMax: 1_000 };
+
   get config(): BrokerConfig {
     return {
       cluster: 'test',
@@ -109,7 +112,7 @@ export class Host {
       replicationSecured: false,
       tickMs: 100,
       pulseLimitMs: 1_000,
-      limits: { inflightMessagesMax: 10, sessionsMax: 100, subscriptionsPerSessionMax: 20, queuedMessagesPerSessionMax: 10_000, storedBytesMax: 64 * 1024 * 1024, retainedMessagesMax: 1_000 },
+      limits: this.limits,
       tuning: { ...TUNING, ...this.tuning },
     };
   }

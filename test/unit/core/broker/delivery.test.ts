@@ -4,7 +4,7 @@ import { Outbound } from '../../../../src/core/broker/outbound.js';
 import { Session } from '../../../../src/core/broker/session.js';
 import { BrokerState } from '../../../../src/core/broker/state.js';
 import type { Position } from '../../../../src/core/identity.js';
-import { encodedSnapshot, Rig } from './rig.js';
+import { encodedSnapshot, LIMITS, Rig } from './rig.js';
 
 describe('publishing', () => {
   test.each([
@@ -253,12 +253,12 @@ describe('the in-flight window', () => {
   });
 
   test('packet ids go round from 65,535 to 1 and pass over those in use', () => {
-    const state = new BrokerState(100, { stored: () => undefined, released: () => undefined });
+    const state = new BrokerState({ ...LIMITS, inflightMessagesMax: 5 }, { stored: () => undefined, released: () => undefined });
     const session = new Session('c', 1, false);
     session.nextPacketId = 65_534;
     state.insertSession(session);
     state.attach(session, 1, null, null);
-    const outbound = new Outbound(state, 5);
+    const outbound = new Outbound(state);
     const sent: number[] = [];
     let id = 0;
     const deliver = (): void => {

@@ -7,6 +7,8 @@ import type { ServerId } from '../../../../src/core/identity.js';
 import { encodedSnapshot, line, LIMITS, recordOf } from './rig.js';
 
 const limits = { ...LIMITS, inflightMessagesMax: 2, queuedMessagesPerSessionMax: 3, subscriptionsPerSessionMax: 4, storedBytesMax: 60, retainedMessagesMax: 3 };
+/** What a server was started with must not matter once a term has said what is in force. */
+const others = { inflightMessagesMax: 7, sessionsMax: 1, queuedMessagesPerSessionMax: 1, subscriptionsPerSessionMax: 1, storedBytesMax: 3, retainedMessagesMax: 1 };
 const CLIENTS = ['a', 'b', 'c', 'd'];
 
 const client = fc.nat(CLIENTS.length - 1);
@@ -16,6 +18,9 @@ const filter = fc.constantFrom('t', 't/u', 't/+', '+/u', 't/#', '#', '+', 'w', '
 const packetId = fc.integer({ min: 1, max: 5 });
 const payload = fc.constantFrom('', 'x', 'yy', 'a longer one').map((text) => new Uint8Array([...text].map((letter) => letter.charCodeAt(0))));
 const will = fc.option(fc.record({ topic, qos, retain: fc.boolean(), payload }));
+const said = fc.option(
+  fc.record({ inflightMessagesMax: fc.integer({ min: 1, max: 3 }), sessionsMax: fc.nat(4), queuedMessagesPerSessionMax: fc.integer({ min: 1, max: 4 }), subscriptionsPerSessionMax: fc.nat(4), storedBytesMax: fc.nat(60), retainedMessagesMax: fc.nat(3) }),
+);
 const user = fc.constantFrom(null, 'u', '');
 
 /** What to do next. Connections are chosen when it is done: usually the client's latest, sometimes an older one. */
@@ -26,7 +31,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constant('unsubscribe' as const), client, filters: fc.array(filter, { minLength: 1, maxLength: 2 }) }) },
   { weight: 12, arbitrary: fc.record({ what: fc.constant('publish' as const), client, stale: fc.nat(9), packetId, topic, qos, retain: fc.boolean(), payload }) },
   { weight: 12, arbitrary: fc.record({ what: fc.constantFrom('acknowledge' as const, 'received' as const, 'release' as const, 'complete' as const), client, packetId }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('term-start' as const) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('term-start' as const), said }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('orphans-gone' as const), clients: fc.uniqueArray(client) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -54,7 +59,7 @@ class Scenario {
         return { kind: 'publish', connection: this.connection(next.client, next.stale), packetId: id, topic: name, qos: level, retain, payload: bytes };
       }
       case 'term-start':
-        return { kind: 'term-start', server: 'primary' as ServerId };
+        return { kind: 'term-start', server: 'primary' as ServerId, limits: next.said };
       case 'orphans-gone':
         return { kind: 'orphans-gone', clientIds: next.clients.map((at) => CLIENTS[at] ?? '') };
       default:
@@ -71,7 +76,7 @@ class Scenario {
 
 /** Restores from entries whose bytes are overwritten right after: what the core keeps must be its own. */
 function throughReusedBuffer(entries: readonly EncodedEntry[]): BrokerCore {
-  const core = new BrokerCore(limits);
+  const core = new BrokerCore(others);
   for (const entry of entries) {
     core.restoreEntry(entry);
     entry.payload.fill(0xee);
@@ -108,9 +113,10 @@ test('equal records make equal digests, effects and snapshots; the digest is wha
     fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.nat(80), fc.boolean(), (steps, cutAt, obeyLimits) => {
       const scenario = new Scenario();
       const leader = new BrokerCore(limits);
-      const follower = new BrokerCore(limits);
+      const follower = new BrokerCore(others);
       let restored: BrokerCore | null = null;
-      let position = 0;
+      let position = 1;
+      for (const core of [leader, follower]) run(core, { kind: 'term-start', server: 'primary' as ServerId, limits }, position);
       for (const [at, next] of steps.entries()) {
         const operation = scenario.operation(next);
         if (obeyLimits && leader.refusal(operation) !== null) continue;
@@ -145,7 +151,7 @@ test('while limits are obeyed they hold, every reference is given back, and no p
       const subscribers = new Subscribers();
       let position = 0;
       for (const next of steps) {
-        const operation = scenario.operation(next);
+        const operation = scenario.operation(next.what === 'term-start' ? { ...next, said: null } : next);
         if (core.refusal(operation) !== null) continue;
         if (operation.kind === 'acknowledge' || operation.kind === 'complete') subscribers.answered(operation.connection, operation.packetId);
         core.apply(recordOf(operation, ++position), (effect) => subscribers.check(effect));
@@ -162,7 +168,7 @@ test('while limits are obeyed they hold, every reference is given back, and no p
         const empty = new Uint8Array(0);
         core.apply(recordOf({ kind: 'publish', connection: 2 ** 41, packetId: 0, topic: name, qos: 0, retain: true, payload: empty }, ++position), () => undefined);
       }
-      core.apply(recordOf({ kind: 'term-start', server: 'primary' as ServerId }, ++position), () => undefined);
+      core.apply(recordOf({ kind: 'term-start', server: 'primary' as ServerId, limits: null }, ++position), () => undefined);
       core.apply(recordOf({ kind: 'orphans-gone', clientIds: CLIENTS }, ++position), () => undefined);
       expect([...held]).toEqual([]);
       expect(core.counts).toEqual({ sessions: 0, connected: 0, orphans: 0, subscriptions: 0, queued: 0, inflight: 0, storedBytes: 0, retained: 0, messages: 0 });

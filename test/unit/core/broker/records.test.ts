@@ -2,7 +2,7 @@ import type { Operation } from '../../../../src/core/broker/operations.js';
 import { decodeOperation, encodeOperation, messagePayload } from '../../../../src/core/broker/records.js';
 import type { ServerId } from '../../../../src/core/identity.js';
 import { ByteWriter, encodeText, MalformedBytes } from '../../../../src/core/wire/bytes.js';
-import { recordOf } from './rig.js';
+import { LIMITS, recordOf } from './rig.js';
 
 const connection = 7 * 2 ** 29 + 3;
 const payload = encodeText('päyload');
@@ -22,7 +22,8 @@ const OPERATIONS: readonly Operation[] = [
   { kind: 'received', connection, packetId: 2 },
   { kind: 'release', connection, packetId: 3 },
   { kind: 'complete', connection, packetId: 65_535 },
-  { kind: 'term-start', server: 'primary' as ServerId },
+  { kind: 'term-start', server: 'primary' as ServerId, limits: null },
+  { kind: 'term-start', server: 'primary' as ServerId, limits: { ...LIMITS, storedBytesMax: 2 ** 50 } },
   { kind: 'orphans-gone', clientIds: ['a', 'b'] },
   { kind: 'orphans-gone', clientIds: [] },
 ];
@@ -52,6 +53,7 @@ test.each([
   ['a type that is not known', { type: 12 }, 'type 12, version 1'],
   ['a newer version', { version: 2 }, 'type 5, version 2'],
   ['version 0', { version: 0 }, 'type 5, version 0'],
+  ['a term of a newer version', { type: 10, version: 3 }, 'type 10, version 3'],
   ['a type of snapshots', { type: 64 }, 'type 64, version 1'],
 ])('%s is refused by name', (_, change, words) => {
   const record = recordOf({ kind: 'publish', connection, packetId: 1, topic: 't', qos: 1, retain: false, payload }, 44);
@@ -105,4 +107,9 @@ test('the payload of the message that a record brought', () => {
   expect(messagePayload(recordOf({ kind: 'connect', connection, clientId: 'c', clean: true, will, user: null }, 1))).toEqual(payload);
   expect(messagePayload(recordOf({ kind: 'connect', connection, clientId: 'c', clean: true, will: null, user: null }, 1))).toBeNull();
   expect(messagePayload(recordOf({ kind: 'acknowledge', connection, packetId: 1 }, 1))).toBeNull();
+});
+
+test.each([{ inflightMessagesMax: 0 }, { inflightMessagesMax: 65_536 }, { queuedMessagesPerSessionMax: 0 }])('a term with limits %j is refused', (limit) => {
+  const record = recordOf({ kind: 'term-start', server: 'primary' as ServerId, limits: { ...LIMITS, ...limit } }, 1);
+  expect(() => decodeOperation(record)).toThrow(MalformedBytes);
 });

@@ -165,8 +165,8 @@ export class Rig {
     return this.run({ kind, connection: this.connection(client), packetId });
   }
 
-  termStart(): string[] {
-    return this.run({ kind: 'term-start', server: 'secondary' as ServerId });
+  termStart(limits: Partial<BrokerLimits> | null = null): string[] {
+    return this.run({ kind: 'term-start', server: 'secondary' as ServerId, limits: limits === null ? null : { ...LIMITS, ...limits } });
   }
 
   orphansGone(...clientIds: string[]): string[] {

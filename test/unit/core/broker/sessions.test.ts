@@ -380,7 +380,7 @@ describe('refusals', () => {
   ])('%s', (_, prepare) => expect(refused({}, prepare)).toMatchObject({ detail: expect.any(String) }));
 
   test.each<[string, (rig: Rig) => Operation]>([
-    ['term-start', () => ({ kind: 'term-start', server: 'primary' as never })],
+    ['term-start', () => ({ kind: 'term-start', server: 'primary' as never, limits: LIMITS })],
     ['orphans-gone', () => ({ kind: 'orphans-gone', clientIds: ['x'] })],
     ['an answer to nothing', () => ({ kind: 'acknowledge', connection: 1, packetId: 9 })],
   ])('%s is taken', (_, prepare) => expect(refused({}, prepare)).toBeNull());
