@@ -2,7 +2,7 @@ import { DAMAGING, describeFault, type Fault, type FaultKind, type HostName } fr
 import type { SimGateway } from './gateway.js';
 import type { SimNetwork, Span } from './network.js';
 import type { Moments } from './moments.js';
-import { backchannelHost } from './pair-config.js';
+import { backchannelHost, LIMITS, type PairSettings } from './pair-config.js';
 import type { ProcessKind } from './process.js';
 import type { SimServer } from './server.js';
 import type { StorageFaults } from './storage-faults.js';
@@ -14,6 +14,7 @@ export interface FaultGround {
   readonly world: World;
   readonly moments: Moments;
   readonly troubles: Troubles;
+  readonly settings: PairSettings;
   readonly server: (name: HostName) => SimServer;
   readonly network: SimNetwork;
   readonly gateway: SimGateway;
@@ -35,6 +36,7 @@ const NORMAL_DELAY = { min: 0.1, max: 0.5 };
 const PUT_BACK_MS = { low: 2_500, high: 6_000 };
 const PUT_BACK_DOWN_MS = 1_500;
 const STUTTER_MS = { low: 20, high: 900 };
+const INFLIGHT_MAX = [1, 2, 5, 20, 40];
 const CLOCK_STEP_MS_MAX = 7_200_000;
 
 const other = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
@@ -135,6 +137,19 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     return () => {
       first();
       second();
+    };
+  },
+  // "What must agree: stop both, change both, start both."
+  'limits-changed': (ground, { host, forMs, amount }) => {
+    const [first, second] = [ground.server(host), ground.server(other(host))];
+    for (const server of [first, second]) server.killAll('stopped for a change of the limits');
+    const inflightMessagesMax = INFLIGHT_MAX[Math.floor(amount * INFLIGHT_MAX.length)] ?? 1;
+    ground.settings.limits = { ...LIMITS, inflightMessagesMax };
+    ground.world.transcript.line('profiles', `limits.inflightMessagesMax ${inflightMessagesMax}`);
+    ground.world.schedule(forMs * amount, () => first.start());
+    return () => {
+      first.start();
+      second.start();
     };
   },
   'broker-stutters': stutters('broker'),

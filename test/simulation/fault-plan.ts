@@ -46,7 +46,7 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
 };
 
 /** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
-const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2 };
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 2, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2 };
 
 const BURST_GAP_MS = { low: 1, high: 4_000 };
 

@@ -19,6 +19,7 @@ const BROKER = 'src/server/broker-server.ts';
 const CLAIMER = 'src/share/claimer.ts';
 const ORDERS = 'src/core/ha/orders.ts';
 const RIGHTS = 'src/core/ha/rights.ts';
+const ADOPTED = '    if (this.said) countLimits(this.digest, -1, this.inForce);\n    this.said = true;\n    this.inForce = limits;\n    countLimits(this.digest, 1, limits);\n';
 const SERVING = 'src/server/serving.ts';
 const SITUATE = 'src/manager/situate.ts';
 const RULES_OF_SERVING = 'src/core/ha/serving.ts';
@@ -139,6 +140,11 @@ export const FLAWS: readonly Flaw[] = [
       { file: ORDERS, find: "return isServing(ha.state) || ha.task?.kind === 'alone'", put: "return isServing(ha.state) || ha.state === 'WAITING' || ha.task?.kind === 'alone'" },
       { file: SERVING, find: OWN_TERM, put: '' },
     ],
+  },
+  {
+    name: 'limits-of-the-profile',
+    rule: 'a log is read by the limits of the profile, whatever they were when it was written',
+    edits: [{ file: 'src/core/broker/state.ts', find: ADOPTED, put: '' }],
   },
   {
     name: 'ack-before-own-sync',

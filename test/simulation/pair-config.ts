@@ -31,6 +31,11 @@ export const LIMITS: BrokerLimits = {
   retainedMessagesMax: 1_000,
 };
 
+/** What both profiles say and an operator may change, while neither server runs. */
+export interface PairSettings {
+  limits: BrokerLimits;
+}
+
 export const otherHost = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
 
 export function clientEndpoint(name: HostName): Endpoint {
@@ -95,7 +100,7 @@ export function keeperConfig(name: HostName, pace = 1): KeeperConfig {
   };
 }
 
-export function brokerConfig(name: HostName, pace = 1): BrokerConfig {
+export function brokerConfig(name: HostName, pace = 1, { limits }: PairSettings = { limits: LIMITS }): BrokerConfig {
   return {
     cluster: CLUSTER,
     server: name as ServerId & HostName,
@@ -103,7 +108,7 @@ export function brokerConfig(name: HostName, pace = 1): BrokerConfig {
     replicationSecured: false,
     tickMs: PING_INTERVAL_MS * pace,
     pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT * pace,
-    limits: LIMITS,
+    limits,
     tuning: {
       ...DEFAULT_BROKER_TUNING,
       ...linkTimes(PING_INTERVAL_MS * pace, STALL_LIMIT_MS * pace),

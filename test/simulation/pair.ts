@@ -9,7 +9,7 @@ import { Ledger } from './ledger.js';
 import { SimLocalState } from './local-state.js';
 import { Moments } from './moments.js';
 import { PLAIN_SHAPE, SimNetwork } from './network.js';
-import { backchannelHost, clientEndpoint, keeperConfig } from './pair-config.js';
+import { backchannelHost, clientEndpoint, keeperConfig, LIMITS, type PairSettings } from './pair-config.js';
 import type { SeedShape } from './seed-shape.js';
 import { Prng } from './prng.js';
 import { SimServer } from './server.js';
@@ -37,6 +37,7 @@ export class Pair {
   readonly ledger = new Ledger();
   readonly moments = new Moments();
   private readonly troubles: Troubles;
+  private readonly settings: PairSettings = { limits: LIMITS };
   private parts: { servers: Record<HostName, SimServer>; storage: Storage; workload: Workload; checkers: Checkers } | null = null;
   private pid = 100;
 
@@ -85,7 +86,7 @@ export class Pair {
   }
 
   get ground(): FaultGround {
-    return { world: this.world, moments: this.moments, troubles: this.troubles, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers, putBack: (name) => this.built.checkers.putBack(name) };
+    return { world: this.world, moments: this.moments, troubles: this.troubles, settings: this.settings, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers, putBack: (name) => this.built.checkers.putBack(name) };
   }
 
   get storage(): Storage {
@@ -158,7 +159,7 @@ export class Pair {
     });
     const nextPid = (): number => (this.pid += 1);
     const localState = new SimLocalState(host);
-    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, moments: this.moments, nextPid, pace });
+    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, moments: this.moments, nextPid, pace, settings: this.settings });
     return new SimServer(name, host, localState, wiring.probe, nextPid, (server, process) => wiring.bootManager(server, process));
   }
 }

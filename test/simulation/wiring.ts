@@ -28,7 +28,7 @@ import { tapJournal } from './journal-tap.js';
 import type { Ledger } from './ledger.js';
 import type { SimLocalState } from './local-state.js';
 import type { SimNetwork, SimNode } from './network.js';
-import { backchannelEndpoint, backchannelHello, backchannelHost, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost } from './pair-config.js';
+import { backchannelEndpoint, backchannelHello, backchannelHost, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost, type PairSettings } from './pair-config.js';
 import { watchBrokers, watchKeepers, type Moments } from './moments.js';
 import type { BrokerView, ClaimWord, LockWord, ManagerView, Move, ServerProbe } from './probe.js';
 import type { SimProcess } from './process.js';
@@ -48,6 +48,7 @@ export interface WiringParts {
   readonly nextPid: () => number;
   /** Of the profile's times. */
   readonly pace: number;
+  readonly settings: PairSettings;
 }
 
 /** A server that could not start is tried again after this, as a service manager does. */
@@ -211,7 +212,7 @@ export class ServerWiring {
         },
         exit: (code) => void process.schedule(FAREWELL_MS, () => process.end(`exit ${code}`)),
       },
-      brokerConfig(name, this.parts.pace),
+      brokerConfig(name, this.parts.pace, this.parts.settings),
     );
     void broker.start();
   }
