@@ -102,7 +102,6 @@ export class Serving implements ClientEdge {
     this.current = null;
     this.role = null;
     this.member = null;
-    this.requiredFrom = null;
     this.window.clear();
     this.backlog.clear();
     this.unsaid.clear();
@@ -264,6 +263,8 @@ export class Serving implements ClientEdge {
     leading.forget();
     leading.allow(role.term, role.peer);
     this.current = role.term;
+    // Begun anew, the same term needs the peer from where it needed it before: the claim that names it may have been sent.
+    if (this.lastTerm !== role.term) this.requiredFrom = null;
     this.lastTerm = role.term;
     this.connections.beginTerm(role.term);
     // A new one: what was admitted under that number before may have been cut away since, as a follower.

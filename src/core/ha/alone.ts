@@ -77,8 +77,8 @@ function withoutPort(ha: HaState, error: string | null): HaState {
 }
 
 /** True while the task can still be dropped as if it had never been: nothing was fenced for it. */
-export function isUntouched(ha: HaState, s: Situation): boolean {
-  return ha.task?.kind === 'alone' && ha.task.claim === null && ha.fence < nextTerm(s, ha.task.fresh, ha.fence) - 1;
+export function isUntouched(ha: HaState): boolean {
+  return ha.task?.kind === 'alone' && ha.task.claim === null && ha.fence < ha.term;
 }
 
 /** Begins the task; from now on the state rests on the broker's present run. */
@@ -124,6 +124,7 @@ function settleClaim(ha: HaState, s: Situation, task: AloneTask, claim: TermReco
     case 'in-doubt':
       // Once the record is kept it stands, and the keeper is about to say so.
       if (mayClaimAgain(ha, s) && s.lock.held && s.share.usable && s.kept?.nonce !== claim.nonce) return claimAgain(ha, task);
+      if (ha.state === 'WAITING' && !s.mayTryAgain) return stay(ha, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
       return holdUp(ha, s, task, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
     case 'failed': {
       const why = `the claim of term ${claim.term} could not be made (${outcome.detail})`;

@@ -45,7 +45,7 @@ function isAdmitted(s: Situation): boolean {
 export function decidePassive(ha: HaState, s: Situation): HaState {
   if (s.broker === null || s.broker.run !== ha.brokerRun) return moveToWaiting(ha, whyBrokerIsGone(s));
   if (ha.task?.kind === 'accept') return pursueAccept(ha, s, ha.task);
-  if (ha.task?.kind === 'alone' && (ha.task.claim !== null || !isUntouched(ha, s))) return pursueAlone(ha, s, ha.task);
+  if (ha.task?.kind === 'alone' && (ha.task.claim !== null || !isUntouched(ha))) return pursueAlone(ha, s, ha.task);
   if (s.kept !== null && s.kept.term > ha.term) return atNewerTerm(ha, s, s.kept);
   const lost = whyPeerIsLost(ha, s);
   if (lost === null) return ha.task === null ? ha : { ...ha, task: null, reason: 'the peer is back' };

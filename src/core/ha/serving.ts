@@ -4,7 +4,7 @@ import type { TermRecord } from '../terms/record.js';
 import { beginAlone, isOwnAttempt, isPatient, isUntouched, pursueAlone } from './alone.js';
 import { newClaim, outcomeOf, ownMember } from './claims.js';
 import { move, moveToWaiting } from './moves.js';
-import { nextTerm, ownDurable } from './rights.js';
+import { missingRight, nextTerm, ownDurable } from './rights.js';
 import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
 import type { AdmitTask, HaState, HandoverTask } from './state.js';
 
@@ -23,7 +23,7 @@ function whyStop(ha: HaState, s: Situation): string | null {
 function isOwnInDoubt(ha: HaState, s: Situation, found: TermRecord): boolean {
   const next = ((ha.record?.term ?? 0) + 1) as Term;
   if (ha.task?.kind !== 'alone' || found.server !== s.server || found.term !== next) return false;
-  return found.cause === 'admission' || (ha.task.claim !== null && isOwnAttempt(s, next, found));
+  return found.cause === 'admission' || (!isUntouched(ha) && isOwnAttempt(s, next, found));
 }
 
 function claimUnderWay(ha: HaState): TermRecord | null {
@@ -39,10 +39,12 @@ export function decideStandalone(ha: HaState, s: Situation): HaState {
   if (s.wishes.stop || !mayAdmit(s)) return ha;
   if (knowsBetter(ha, s)) {
     // It does not follow us. After a promotion it shall: the operator has decided already whose data counts.
-    return ha.record?.forced === true ? beginAlone(ha, s, 'STANDALONE', 'promotion', { reason: 'the peer needs a newer term', forced: true }) : ha;
+    return ha.record?.forced === true && s.gatewayAnswers && s.share.usable ? beginAlone(ha, s, 'STANDALONE', 'promotion', { reason: 'the peer needs a newer term', forced: true }) : ha;
   }
   // A peer that once fenced this term (a promotion that came to nothing) follows only a newer one.
-  if ((s.peer?.broker?.fencedThrough ?? 0) >= ha.term) return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: 'the peer needs a newer term' });
+  const fenced = (s.peer?.broker?.fencedThrough ?? 0) >= ha.term;
+  // Without the right to a newer one it goes on in the term that it has: to begin and fail would end it.
+  if (fenced) return s.gatewayAnswers && missingRight(s) === null ? beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: 'the peer needs a newer term' }) : ha;
   return move(ha, 'ACTIVE_SYNC', 'the peer is back', { partner: partnerOf(s) });
 }
 
@@ -134,7 +136,7 @@ export function decideActive(ha: HaState, s: Situation): HaState {
   if (stop !== null) return moveToWaiting(ha, stop);
   if (ha.task?.kind === 'alone') {
     // Nothing is fenced yet: the same run of the peer resumes in the same term (R5).
-    const isBack = isUntouched(ha, s) && whyPartnerIsLost(ha, s) === null;
+    const isBack = isUntouched(ha) && whyPartnerIsLost(ha, s) === null;
     return isBack ? { ...ha, task: null, reason: 'the peer is back' } : pursueAlone(ha, s, ha.task);
   }
   if (ha.task?.kind === 'handover' && ha.task.claim !== null) return settleHandover(ha, s, ha.task, ha.task.claim);

@@ -201,6 +201,30 @@ describe('the gate', () => {
   });
 });
 
+test('a term that is begun anew needs the peer from where it needed it before: nothing counts as admitted that it lacks', async () => {
+  const { world, one, two } = await startedPair();
+  const peer = peerOf(two);
+  one.serve(1, { peer });
+  two.follow(one, 1);
+  await world.until(() => one.status.replication?.phase === 'in-step', 'in step');
+  one.serve(1, { peer, requirePeer: true });
+  await world.run(50);
+  const { peerRequiredFrom } = one.status;
+  two.kill();
+  const client = one.client();
+  client.connect('a');
+  client.publish('t', 'x');
+  await world.run(100);
+  const { admitted } = one.status;
+  expect(admitted).toBe((peerRequiredFrom as number) - 1);
+  one.pulsing = false;
+  await world.until(() => one.status.role === 'idle', 'without a manager it ends');
+  one.pulsing = true;
+  await world.until(() => one.status.role === 'serve', 'it begins anew');
+  await world.run(400);
+  expect(one.status).toMatchObject({ term: 1, peerRequiredFrom, admitted });
+});
+
 describe('drain (R10)', () => {
   test('drained only when both logs are equal and nothing is under way', async () => {
     const { world, one, two } = await syncedPair();

@@ -4,7 +4,7 @@ import type { Situation } from '../../../../src/core/ha/situation.js';
 import type { JournalId, Monotonic, Term } from '../../../../src/core/identity.js';
 import type { ClaimOutcome } from '../../../../src/core/control/keeper.js';
 import { settle } from './settle.js';
-import { active, activeSync, ALONE, broker, ME, MINE, passive, peer, PEER, record, situation, THEIRS } from './situations.js';
+import { active, activeSync, ALONE, broker, ME, MINE, passive, peer, PEER, record, situation, THEIRS, waiting } from './situations.js';
 
 const NO_LOCK = { held: false, until: null as Monotonic | null, detail: 'held by secondary' };
 const NO_SHARE = { ...situation().share, usable: false, detail: 'EIO' };
@@ -71,6 +71,15 @@ describe.each([
     expect(settle(sentBy(of), lost(found))).toMatchObject({ state, fence: 3, task: { claim: null } });
     const after = settle(sentBy(of), lost({ ...found, broker: { ...FENCED, fencedThrough: 3 as Term } }));
     expect(after).toMatchObject({ state, task: { claim: { term: 4, inSync: [MINE] } } });
+  });
+
+  test('had landed at first, though the second attempt failed, goes on with the number after it when the share is back', () => {
+    let ha = settle(sentBy(of), lost({ claim: IN_DOUBT, mayTryAgain: true }));
+    expect(taskOf(ha).claim).toMatchObject({ term: 3, nonce: 'fresh' });
+    ha = settle(ha, lost({ claim: { kind: 'failed', nonce: 'fresh', detail: 'EIO' }, mayTryAgain: true, share: NO_SHARE }));
+    expect(ha).toMatchObject({ state, task: { claim: null, heldUp: true } });
+    ha = settle(ha, lost({ kept: CLAIM, share: { ...situation().share, highestTerm: 3 as Term } }));
+    expect(ha).toMatchObject({ state, fence: 3, task: { kind: 'alone' } });
   });
 
   test.each([
@@ -143,4 +152,11 @@ test('an ACTIVE_SYNC server has no patience: its term needs no peer, so that not
   const doubtful = activeSync(2, { fence: 1 as Term, task: { kind: 'admit', requirePeer: true, claim: record(3, { nonce: 'sent' }) } });
   expect(settle(doubtful, lost({ kept: activeSync(2).record, claim: IN_DOUBT, lock: NO_LOCK })).state).toBe('WAITING');
   expect(settle(doubtful, lost({ kept: activeSync(2).record, claim: IN_DOUBT, share: NO_SHARE })).state).toBe('WAITING');
+});
+
+test('a WAITING server makes a claim in doubt again when it is time, not as fast as the share answers', () => {
+  const ha = waiting({ fence: 2 as Term, brokerRun: broker().run, task: alone({ cause: 'alone', claim: CLAIM }) });
+  const inDoubt = situation({ ...ALONE, broker: FENCED, claim: IN_DOUBT });
+  expect(taskOf(settle(ha, inDoubt)).claim).toBe(CLAIM);
+  expect(taskOf(settle(ha, { ...inDoubt, mayTryAgain: true })).claim).toMatchObject({ term: 3, nonce: 'fresh' });
 });

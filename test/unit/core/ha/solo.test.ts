@@ -162,3 +162,26 @@ test('a claim of a waiting server that could not be made is not begun again as f
   expect(claimOf(settle(sent, situation(refused)))?.nonce).toBe('fresh');
   expect(claimOf(decide(sent, situation({ ...refused, mayTryAgain: true })))).toBeNull();
 });
+
+describe('a STANDALONE server whose peer is back and needs a newer term', () => {
+  const SHARE = { ...situation().share, usable: false, detail: 'EIO' };
+  const own = record(3, { inSync: [MINE], cause: 'alone' });
+  const fencedPeer = peer({ state: 'WAITING', record: own, broker: peerBroker({ fencedThrough: 3 as Term }) });
+  const knowing = peer({ state: 'WAITING', record: record(4, { server: PEER }), shareReplaced: true });
+  const serving = (changes: Partial<Situation>): Situation => situation({ peer: fencedPeer, kept: own, broker: broker({ role: 'serve', term: 3 as Term, fencedThrough: 2 as Term, clientPort: 'accepting' }), ...changes });
+
+  test.each<[string, Partial<Situation>]>([
+    ['the gateway is silent', { gatewayAnswers: false }],
+    ['one look at the share failed', { share: SHARE }],
+  ])('goes on in the one it has while %s', (_name, changes) => {
+    const alone = standalone(3);
+    expect(settle(alone, serving(changes))).toBe(alone);
+    const promoted = standalone(3, { record: { ...own, forced: true } });
+    expect(settle(promoted, serving({ peer: knowing, ...changes }))).toBe(promoted);
+  });
+
+  test('claims it when nothing is missing', () => {
+    expect(settle(standalone(3), serving({}))).toMatchObject({ state: 'STANDALONE', fence: 3, task: { kind: 'alone', cause: 'peer-lost' } });
+    expect(settle(standalone(3, { record: { ...own, forced: true } }), serving({ peer: knowing }))).toMatchObject({ task: { kind: 'alone', cause: 'promotion', forced: true } });
+  });
+});
