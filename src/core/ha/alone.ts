@@ -124,7 +124,8 @@ function settleClaim(ha: HaState, s: Situation, task: AloneTask, claim: TermReco
     case 'in-doubt':
       // Once the record is kept it stands, and the keeper is about to say so.
       if (mayClaimAgain(ha, s) && s.lock.held && s.share.usable && s.kept?.nonce !== claim.nonce) return claimAgain(ha, task);
-      if (ha.state === 'WAITING' && !s.mayTryAgain) return stay(ha, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
+      // Not one of R9, which goes by the share as it is: kept, it could come to mean a share that was exchanged meanwhile.
+      if (ha.state === 'WAITING' && !task.fresh && !s.mayTryAgain) return stay(ha, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
       return holdUp(ha, s, task, `the claim of term ${claim.term} got no answer (${outcome.detail})`);
     case 'failed': {
       const why = `the claim of term ${claim.term} could not be made (${outcome.detail})`;

@@ -159,4 +159,7 @@ test('a WAITING server makes a claim in doubt again when it is time, not as fast
   const inDoubt = situation({ ...ALONE, broker: FENCED, claim: IN_DOUBT });
   expect(taskOf(settle(ha, inDoubt)).claim).toBe(CLAIM);
   expect(taskOf(settle(ha, { ...inDoubt, mayTryAgain: true })).claim).toMatchObject({ term: 3, nonce: 'fresh' });
+  // Found by exploration: kept on, a claim of R9 comes to mean whatever share is there by now.
+  const fresh = waiting({ fence: 2 as Term, brokerRun: broker().run, task: alone({ to: 'ACTIVE_SYNC', cause: 'start', fresh: true, claim: CLAIM }) });
+  expect(taskOf({ ...fresh, ...settle(fresh, inDoubt) }).claim).not.toBe(CLAIM);
 });
