@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, statfs, unlink, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rmdir, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { LockstepError } from '../core/errors.js';
 import type { Disk, DiskFile, Done } from '../ports/disk.js';
@@ -35,12 +35,18 @@ export class NodeDisk implements Disk {
     const temporary = `${target}.${++this.temporaries}.tmp`;
     const file = await open(temporary, 'w', PRIVATE_FILE);
     try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, target);
+    } catch (error) {
+      // What a full disk let it write would take room for good.
+      await unlink(temporary).catch(() => undefined);
+      throw error;
     }
-    await rename(temporary, target);
     await syncFolder(dirname(target));
   }
 
@@ -58,6 +64,10 @@ export class NodeDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     await unlink(this.at(path));
+  }
+
+  async removeFolder(path: string): Promise<void> {
+    await rmdir(this.at(path));
   }
 
   async syncFolder(path: string): Promise<void> {

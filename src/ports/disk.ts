@@ -14,6 +14,8 @@ export interface Disk {
   makeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Removes a folder in which nothing is left (else ENOTEMPTY). */
+  removeFolder(path: string): Promise<void>;
   /** Makes entries of the folder (created, renamed, removed) durable. */
   syncFolder(path: string): Promise<void>;
   /** `create`: must not exist. `write`: must exist. */

@@ -25,6 +25,9 @@ export class UnsyncedDisk implements Disk {
   remove(path: string): Promise<void> {
     return this.disk.remove(path);
   }
+  removeFolder(path: string): Promise<void> {
+    return this.disk.removeFolder(path);
+  }
   syncFolder(path: string): Promise<void> {
     return this.disk.syncFolder(path);
   }

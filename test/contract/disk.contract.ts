@@ -135,6 +135,17 @@ export function diskContract(name: string, make: () => Promise<DiskFixture>): vo
       expect(await run(disk.list('.'))).toEqual([]);
     });
 
+    test('a folder is removed when nothing is left in it', async () => {
+      await run(disk.makeFolder('a/b'));
+      await run(disk.replaceFile('a/b/f', bytes('x')));
+      await expect(run(disk.removeFolder('a/b'))).rejects.toMatchObject({ code: 'ENOTEMPTY' });
+      await run(disk.remove('a/b/f'));
+      await run(disk.removeFolder('a/b'));
+      expect(await run(disk.list('a'))).toEqual([]);
+      await expect(run(disk.removeFolder('a/b'))).rejects.toMatchObject({ code: 'ENOENT' });
+      await expect(run(disk.open('a/b/f', 'create'))).rejects.toMatchObject({ code: 'ENOENT' });
+    });
+
     test('a place is an absolute path, whatever is asked for', () => {
       for (const path of ['a', 'a/b.segment', 'a:b']) {
         expect(isAbsolute(disk.place(path))).toBe(true);

@@ -85,6 +85,8 @@ export class DiskImage {
     for (const change of this.pending.slice(0, kept)) apply(this.durableEntries, change);
     this.pending = [];
     this.entries = new Map(this.durableEntries);
+    // A folder was not removed where something in it is left.
+    for (const path of this.entries.keys()) this.addFolder(folderOf(path));
     for (const inode of new Set(this.entries.values())) inode.losePower(random);
   }
 
@@ -165,6 +167,10 @@ export class DiskImage {
 
   addFolder(path: string): void {
     for (let folder = path; folder !== ''; folder = folderOf(folder)) this.folders.add(folder);
+  }
+
+  takeFolder(path: string): void {
+    this.folders.delete(path);
   }
 
   namesIn(folder: string): string[] {

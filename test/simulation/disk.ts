@@ -105,6 +105,15 @@ export class SimulatedDisk implements Disk {
     return this.perform('remove', path, act, act);
   }
 
+  removeFolder(path: string): Promise<void> {
+    const act = (): void => {
+      if (!this.image.hasFolder(checked(path))) throw systemError('ENOENT', path);
+      if (this.image.namesIn(path).length > 0) throw systemError('ENOTEMPTY', path);
+      this.image.takeFolder(path);
+    };
+    return this.perform('remove', path, act, act);
+  }
+
   syncFolder(path: string): Promise<void> {
     return this.perform('syncFolder', path, () => {
       if (!this.image.hasFolder(checked(path))) throw systemError('ENOENT', path);
