@@ -80,7 +80,7 @@ export interface Journal {
   /**
    * Moves what lies beyond `position` to a new quarantine folder and ends the log there. Resolves with that folder (a path on the
    * disk, for `readSegments`), or `null` when nothing lay beyond. Waits until what was appended is durable; nothing may be
-   * appended until it resolves. A crash leaves the old log or the new one.
+   * appended until it resolves. A crash leaves the old log or the new one. When there is no room it rejects, and the log is as it was.
    * @throws LockstepError LOCKSTEP_JOURNAL_DAMAGED (only `restart` mends a damaged journal)
    */
   truncateAfter(position: Position): Promise<string | null>;

@@ -2,51 +2,14 @@ import { LockstepError } from '../../core/errors.js';
 import type { JournalId } from '../../core/identity.js';
 import type { DiskFile } from '../../ports/disk.js';
 import { blockOf } from '../../core/journal/codec.js';
-import type { LogPoint } from '../../core/journal/envelope.js';
 import { GROUP_HEADER_BYTES, stampOf, writeGroupHeader, type GroupHeader } from '../../core/journal/group.js';
 import type { Scan } from '../../core/journal/scan.js';
-import { encodeSegmentHeader, segmentName } from '../../core/journal/segment.js';
-import { encodeText } from '../../core/wire/bytes.js';
 import { pathIn, placeOf, type JournalContext } from './context.js';
-import { codeOf, createSynced, removeIfThere, syncFile, writeFully } from './files.js';
-import { META_NAME, writeMeta, type BeginChange, type CutChange, type JournalMeta } from './meta.js';
+import { codeOf, removeIfThere, syncFile, writeFully } from './files.js';
+import { META_NAME, readMeta, writeMeta, type BeginChange, type CutChange, type JournalMeta } from './meta.js';
+import { discardQuarantine } from './quarantine.js';
 import { Roller } from './roller.js';
 import { metaDamaged } from './troubles.js';
-
-export const QUARANTINE_NAME = 'quarantine';
-export const NOTE_NAME = 'quarantine.json';
-
-/** Why records or bytes were taken out of a log. */
-export type QuarantineCause = 'torn-tail' | 'truncated' | 'restarted';
-
-/**
- * Makes `quarantine/<n>-<term>-<position>` for what lies beyond `after`, and puts there `rest`: what the segment in which the log
- * ends holds beyond that point. A folder without quarantine.json was left by a crash before anything was removed; what it
- * holds still stands in the log.
- * @returns its name, relative to the journal's folder
- */
-export async function newQuarantine(
-  context: JournalContext,
-  journal: JournalId,
-  cause: QuarantineCause,
-  after: LogPoint,
-  head: LogPoint,
-  rest: readonly Uint8Array[],
-): Promise<string> {
-  const { disk } = context;
-  const taken = (await disk.list(pathIn(context, QUARANTINE_NAME))).map((name) => Number.parseInt(name, 10)).filter(Number.isSafeInteger);
-  const name = `${QUARANTINE_NAME}/${Math.max(0, ...taken) + 1}-${after.term}-${after.position}`;
-  const folder = pathIn(context, name);
-  await disk.makeFolder(folder);
-  if (rest.length > 0) {
-    const header = encodeSegmentHeader({ journal, base: after }, context.codec.checksum);
-    const file = await createSynced(disk, `${folder}/${segmentName(after.position)}`, [header, ...rest]);
-    await file.close();
-  }
-  const note = { schema: 1, journal, cause, after, head, at: new Date(context.clock.wall()).toISOString() };
-  await disk.replaceFile(`${folder}/${NOTE_NAME}`, encodeText(`${JSON.stringify(note, null, 2)}\n`));
-  return name;
-}
 
 /** How a segment is cut at the end of a scan. The log must be changed by `carryOut`. */
 export function cutAt(context: JournalContext, journal: JournalId, segment: string, scan: Scan, move: readonly string[], quarantine: string | null): CutChange {
@@ -63,6 +26,22 @@ export function restBeyond(context: JournalContext, journal: JournalId, bytes: U
   const kept = scan.partial.header;
   const header = { ...whole, before: scan.point, records: whole.records - kept.records, bytes: whole.bytes - kept.bytes };
   return [headerBytes(context, journal, header), bytes.subarray(scan.end, end)];
+}
+
+/**
+ * Takes back a change that could not be written down: its quarantine folder is removed again.
+ * @returns true where `journal.json` is as it was: nothing has happened. Otherwise the next opening may find the change, and carries it out
+ */
+export async function takeBack(context: JournalContext, before: JournalMeta, decided: JournalMeta): Promise<boolean> {
+  const { change } = decided;
+  try {
+    // It may have got its new content, and only not have made that durable.
+    if (JSON.stringify(await readMeta(context)) === JSON.stringify(decided)) await writeMeta(context, before);
+  } catch {
+    return false;
+  }
+  if (change !== undefined && change.quarantine !== null) await discardQuarantine(context, change.quarantine);
+  return true;
 }
 
 /**

@@ -46,7 +46,7 @@ export async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
   }
 }
 
-/** Creates a file, durably but for its folder entry. A file of that name is replaced. */
+/** Creates a file, durably but for its folder entry. A file of that name is replaced. One that cannot be written whole is removed. */
 export async function createSynced(disk: Disk, path: string, parts: readonly Uint8Array[]): Promise<DiskFile> {
   await removeIfThere(disk, path);
   const file = await disk.open(path, 'create');
@@ -55,7 +55,8 @@ export async function createSynced(disk: Disk, path: string, parts: readonly Uin
     await syncFile(file);
     return file;
   } catch (error) {
-    await file.close();
+    await file.close().catch(() => undefined);
+    await removeIfThere(disk, path).catch(() => undefined);
     throw error;
   }
 }

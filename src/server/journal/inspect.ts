@@ -4,9 +4,9 @@ import type { Checksum, LogPoint, LogRecord } from '../../core/journal/envelope.
 import { findGroup, GROUP_HEADER_BYTES, stampOf, type GroupHeader } from '../../core/journal/group.js';
 import { baseOfName, decodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../core/journal/segment.js';
 import type { Disk } from '../../ports/disk.js';
-import { NOTE_NAME } from './change.js';
 import { readWhole, reasonOf } from './files.js';
 import { META_NAME } from './meta.js';
+import { NOTE_NAME } from './quarantine.js';
 
 /** What `readSegments` meets, in the order of the log. */
 export type JournalPiece =

@@ -4,12 +4,13 @@ import { blockOf, isFlaw } from '../../core/journal/codec.js';
 import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/journal/envelope.js';
 import { GROUP_HEADER_BYTES, readGroupHeader, stampOf } from '../../core/journal/group.js';
 import type { Epoch, Journal, JournalHandlers, RecordRun } from './api.js';
-import { carryOut, cutAt, newQuarantine, restBeyond } from './change.js';
+import { carryOut, cutAt, restBeyond, takeBack } from './change.js';
 import { Committer } from './committer.js';
 import { pathIn, placeOf, scannerFor, type JournalContext } from './context.js';
 import { readWhole, reasonOf } from './files.js';
 import { GroupQueue } from './group-queue.js';
 import { writeMeta, type JournalMeta } from './meta.js';
+import { newQuarantine } from './quarantine.js';
 import { JournalReader } from './reading.js';
 import { findLog, mendTail, segmentNames, type FoundLog, type KnownLog } from './recovery.js';
 import { Roller, type ActiveSegment } from './roller.js';
@@ -267,10 +268,18 @@ export class FileJournal implements Journal {
     return pathIn(context, quarantine);
   }
 
-  /** Decides a change, carries it out, and goes on with the log that results. */
+  /**
+   * Decides a change, carries it out, and goes on with the log that results. When it cannot be written down (a full disk) nothing has happened, and
+   * the journal goes on as it was.
+   */
   private async change(meta: JournalMeta, known: KnownLog | null): Promise<void> {
+    try {
+      await this.saveMeta(meta);
+    } catch (error) {
+      if (!(await takeBack(this.context, this.meta, meta))) await this.letGo();
+      throw error;
+    }
     await this.letGo();
-    await this.saveMeta(meta);
     this.meta = await carryOut(this.context, meta);
     const found = await findLog(this.context, this.meta, known);
     if (found.damage !== null || found.tail === null) throw damaged(found.damage ?? 'no segment can be continued');

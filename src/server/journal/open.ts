@@ -11,6 +11,7 @@ import { isNoRoom, isPassing, reasonOf } from './files.js';
 import { FileJournal } from './journal.js';
 import { META_SCHEMA, readMeta, writeMeta, type JournalMeta } from './meta.js';
 import { completeOptions, type JournalOptions } from './options.js';
+import { removeUnfinished } from './quarantine.js';
 import { findLog, mendTail, segmentNames, tidy, type FoundLog } from './recovery.js';
 import type { ActiveSegment } from './roller.js';
 import { diskFull, metaMissing, unreadable } from './troubles.js';
@@ -56,6 +57,7 @@ async function openIn(context: JournalContext): Promise<Journal> {
   const unsynced = await syncNames(context);
   const meta = await tidy(context, read);
   const found = await findLog(context, meta);
+  if (found.damage === null && meta.failed === undefined) await removeUnfinished(context, meta.id, meta.base, found.head, read.change?.quarantine ?? null);
   // So that the next opening, which may be told that all is well, does not believe it either.
   if (unsynced !== null) await writeMeta(context, { ...meta, failed: unsynced }).catch(() => undefined);
   const { damage, active } = unsynced === null ? await makeReady(context, meta, found) : { damage: unsynced, active: null };

@@ -4,10 +4,11 @@ import type { LogPoint } from '../../core/journal/envelope.js';
 import type { Scan } from '../../core/journal/scan.js';
 import { baseOfName, decodeSegmentHeader } from '../../core/journal/segment.js';
 import type { Epoch } from './api.js';
-import { carryOut, cutAt, newQuarantine } from './change.js';
+import { carryOut, cutAt, takeBack } from './change.js';
 import { pathIn, placeOf, scannerFor, type JournalContext } from './context.js';
 import { isPassing, readFully, readWhole, reasonOf, removeIfThere, syncFile, writeFully } from './files.js';
 import { writeMeta, type JournalMeta } from './meta.js';
+import { newQuarantine } from './quarantine.js';
 import { SPARE_NAME, type ActiveSegment } from './roller.js';
 import { Segment } from './segments.js';
 import { foreign, newer, unreadable } from './troubles.js';
@@ -99,7 +100,12 @@ async function cutTorn(context: JournalContext, meta: JournalMeta, tail: FoundTa
   if (torn.length > 0) quarantine = await newQuarantine(context, meta.id, 'torn-tail', scan.point, scan.point, [torn]);
   const change = cutAt(context, meta.id, segment.name, scan, [], quarantine);
   const decided = { ...meta, change };
-  await writeMeta(context, decided);
+  try {
+    await writeMeta(context, decided);
+  } catch (error) {
+    await takeBack(context, meta, decided);
+    throw error;
+  }
   await carryOut(context, decided);
   context.log.write('warn', `Journal segment ${placeOf(context, segment.name)} ended in an unfinished write at offset ${scan.end}; its ${torn.length} bytes were cut off`, {
     segment: segment.name,

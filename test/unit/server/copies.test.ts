@@ -83,8 +83,8 @@ describe.each([
     one.kill();
     one.image.flipBit(newest, 5_000, 3);
     await one.start();
-    expect(one.log.from('error').join()).toContain('damaged at byte');
     await world.until(() => one.status.queued === 550, 'the state is built');
+    expect(one.log.from('error').join()).toContain('damaged at byte');
     expect(one.status.trouble).toContain('did not serve in');
     expect(one.status.journal.damage).toBeNull();
   }, 30_000);

@@ -26,6 +26,8 @@ class Lives {
   private may: Expected[] = [{ base: at(0), records: [], durable: 0 }];
   private records: string[] = [];
   private base = at(0);
+  /** A compaction that may still be under way has been asked to come so far. */
+  private compacted = at(0);
   private reported = 0;
   private serial = 0;
   private term = 1;
@@ -94,6 +96,7 @@ class Lives {
   /** A compaction may be cut short as well; the records that are left are the same either way. */
   private async compact(journal: Journal): Promise<void> {
     const position = at(this.base + this.rig.prng.below(this.reported + 1));
+    this.compacted = at(Math.max(this.compacted, position));
     const compacted = journal.compactBefore(position);
     if (this.rig.prng.chance(0.5)) await this.rig.pass(this.rig.prng.between(0, 3));
     else await this.rig.run(compacted);
@@ -103,7 +106,7 @@ class Lives {
   /** @returns false when the power must fail before the change has ended */
   private async change(journal: Journal): Promise<boolean> {
     const { prng } = this.rig;
-    const position = at(Math.max(journal.base.position, this.base + prng.below(this.records.length + 1)));
+    const position = at(Math.max(journal.base.position, this.compacted, this.base + prng.below(this.records.length + 1)));
     const fresh: LogPoint = { term: this.term as Term, position: at(5000 + prng.below(100)), chain: prng.u32() };
     const cut = prng.chance(0.6);
     this.changing = true;
@@ -112,7 +115,7 @@ class Lives {
     if (cut) this.records = this.records.slice(0, position - this.base);
     else this.records = [];
     this.reported = this.records.length;
-    if (!cut) this.base = fresh.position;
+    if (!cut) this.base = this.compacted = fresh.position;
     if (prng.chance(0.5)) {
       this.may = [old];
       changed.catch(() => undefined);
@@ -137,7 +140,7 @@ class Lives {
       const candidates = this.may.map(({ base, records, durable }) => `after ${base}, ${durable} durable: ${records.join()}`).join('\n');
       throw new Error(`${where}: found after ${journal.base.position}: ${found.join()}\nbut expected one of\n${candidates}`);
     }
-    this.base = fits.base;
+    this.base = this.compacted = fits.base;
     this.records = fits.records.slice(0, journal.head.position - fits.base);
     this.reported = this.records.length;
     this.may = [{ base: this.base, records: this.records, durable: this.reported }];

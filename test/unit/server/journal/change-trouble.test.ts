@@ -1,0 +1,191 @@
+import type { Term } from '../../../../src/core/identity.js';
+import { EMPTY_LOG } from '../../../../src/core/journal/envelope.js';
+import type { Journal } from '../../../../src/server/journal/api.js';
+import { readSegments } from '../../../../src/server/journal/inspect.js';
+import { at, checksum, fill, FOLDER, labelOf, labels, range, Rig } from './rig.js';
+
+/*
+ * What a disk can refuse while the log's past is changed: the log is as it was, or as it shall be.
+ */
+const QUARANTINE = `${FOLDER}/quarantine`;
+const PLAIN = { segmentBytes: 64 * 1024, groupBytes: 1024, preallocate: false };
+
+async function filled(rig: Rig, count: number): Promise<Journal> {
+  const journal = await rig.open(PLAIN);
+  await fill(rig, journal, 1, count, 500);
+  return journal;
+}
+
+const folders = (rig: Rig): Promise<string[]> => rig.run(rig.disk.list(QUARANTINE));
+
+async function quarantined(rig: Rig): Promise<string[]> {
+  const found: string[] = [];
+  const collect = async (folder: string): Promise<void> => {
+    for await (const piece of readSegments(rig.disk, folder, checksum)) if (piece.kind === 'records') found.push(...piece.records.map(({ payload }) => labelOf(payload)));
+  };
+  for (const name of await folders(rig)) await rig.run(collect(`${QUARANTINE}/${name}`));
+  return found;
+}
+
+const CHANGES: [string, (journal: Journal) => Promise<string | null>, readonly string[]][] = [
+  ['cut', (journal) => journal.truncateAfter(at(2)), range(3, 20)],
+  ['begun anew', (journal) => journal.restart({ term: 3 as Term, position: at(500), chain: 5 }, false), range(1, 20)],
+];
+
+describe.each(CHANGES)('a log that shall be %s', (_, change, moved) => {
+  test('while there is no room: the tries leave nothing, the log goes on, and with room it is done', async () => {
+    const rig = new Rig();
+    const journal = await filled(rig, 20);
+    const before = rig.image.usedBytes;
+    for (const room of [0, 200, 3_000, 200, 3_000]) {
+      rig.image.capacityBytes = before + room;
+      // So much that the quarantine folder can be made, and journal.json not.
+      if (room === 3_000) rig.image.failNext('replaceFile', 'ENOSPC', 1, 'journal.json');
+      const isRefused = moved.length < 20 || room !== 200;
+      if (!isRefused) rig.image.failNext('replaceFile', 'EDQUOT', 1, 'quarantine.json');
+      await expect(rig.run(change(journal))).rejects.toMatchObject({ code: isRefused ? 'ENOSPC' : 'EDQUOT' });
+      rig.image.forgetFailures('replaceFile');
+      expect([room, rig.image.usedBytes - before, await folders(rig), journal.damage]).toEqual([room, 0, [], null]);
+    }
+    rig.image.capacityBytes = Infinity;
+    expect(await labels(rig, journal)).toEqual(range(1, 20));
+    await rig.run(change(journal));
+    expect((await folders(rig)).map((name) => name.split('-')[0])).toEqual(['1']);
+    expect(await quarantined(rig)).toEqual(moved);
+    expect(journal.damage).toBeNull();
+  });
+
+  test.each(['ENOSPC', 'EIO'])('and cannot be written down (%s): nothing has happened, also after a loss of power', async (code) => {
+    const rig = new Rig();
+    const journal = await filled(rig, 20);
+    rig.image.failNext('replaceFile', code, 1, 'journal.json');
+    await expect(rig.run(change(journal))).rejects.toMatchObject({ code });
+    expect([journal.damage, rig.heard.failed, await folders(rig)]).toEqual([null, [], []]);
+    await fill(rig, journal, 21, 25);
+    rig.crash();
+    const again = await rig.open(PLAIN);
+    expect(again.damage).toBeNull();
+    expect(await labels(rig, again)).toEqual(range(1, 25));
+  });
+
+  /** journal.json gets its new content, and the disk refuses to make the name durable. */
+  function renamedOnly(rig: Rig, times: number): void {
+    const replace = rig.disk.replaceFile.bind(rig.disk);
+    let left = times;
+    rig.disk.replaceFile = async (path, bytes) => {
+      await replace(path, bytes);
+      if (path.endsWith('journal.json') && left-- > 0) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+    };
+  }
+
+  test('and is written down, but not known to be: that is taken back, and no later record is cut off by it', async () => {
+    const rig = new Rig();
+    const journal = await filled(rig, 20);
+    renamedOnly(rig, 1);
+    await expect(rig.run(change(journal))).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect([journal.damage, await folders(rig)]).toEqual([null, []]);
+    await fill(rig, journal, 21, 25);
+    rig.crash();
+    expect(await labels(rig, await rig.open(PLAIN))).toEqual(range(1, 25));
+  });
+
+  test('and is written down, and cannot be taken back: the journal takes no more', async () => {
+    const rig = new Rig();
+    const journal = await filled(rig, 20);
+    renamedOnly(rig, 2);
+    await expect(rig.run(change(journal))).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(journal.damage).not.toBeNull();
+    expect(journal.canAppend(1)).toBe(false);
+  });
+});
+
+test('a damaged log that is begun anew while there is no room leaves no folders either', async () => {
+  const rig = new Rig();
+  await rig.run((await filled(rig, 5)).close());
+  const path = rig.image.paths().find((name) => name.endsWith('.segment')) ?? '';
+  rig.image.flipBit(path, 300, 3);
+  const journal = await rig.open(PLAIN);
+  expect(journal.damage).not.toBeNull();
+  rig.image.capacityBytes = rig.image.usedBytes;
+  for (let i = 0; i < 3; i++) await expect(rig.run(journal.restart(EMPTY_LOG, true))).rejects.toMatchObject({ code: 'ENOSPC' });
+  expect(await folders(rig)).toEqual([]);
+  rig.image.capacityBytes = Infinity;
+  await rig.run(journal.restart(EMPTY_LOG, true));
+  expect([journal.damage, (await folders(rig)).length]).toEqual([null, 1]);
+});
+
+test('a torn tail that cannot be cut off for want of room leaves nothing at each opening, and is kept when there is room', async () => {
+  const rig = new Rig();
+  await filled(rig, 5);
+  rig.kill();
+  const path = rig.image.paths().find((name) => name.endsWith('.segment')) ?? '';
+  rig.image.put(path, rig.image.content(path).slice(0, -10));
+  const before = rig.image.usedBytes;
+  for (const room of [0, 300, 3_000]) {
+    rig.image.capacityBytes = before + room;
+    if (room === 3_000) rig.image.failNext('replaceFile', 'ENOSPC', 1, 'journal.json');
+    await expect(rig.open(PLAIN)).rejects.toMatchObject({ code: 'LOCKSTEP_DISK_FULL' });
+    expect([room, rig.image.usedBytes - before, await folders(rig)]).toEqual([room, 0, []]);
+  }
+  rig.image.capacityBytes = Infinity;
+  const journal = await rig.open(PLAIN);
+  expect(await labels(rig, journal)).toEqual(range(1, 4));
+  expect(await folders(rig)).toHaveLength(1);
+});
+
+describe('a quarantine folder without its note', () => {
+  test('that a crash left while it was made is removed at the next opening, and nothing is lost', async () => {
+    let left = 0;
+    for (let moment = 0; moment < 120; moment++) {
+      const rig = new Rig(undefined, moment + 1);
+      const journal = await filled(rig, 12);
+      journal.truncateAfter(at(3)).catch(() => undefined);
+      await rig.pass(moment / 20);
+      if (moment % 2 === 0) rig.kill();
+      else rig.crash();
+      if ((await folders(rig)).length > 0 && !rig.image.paths().some((path) => path.endsWith('quarantine.json'))) left++;
+      const again = await rig.open(PLAIN);
+      const names = await folders(rig);
+      expect([moment, again.damage, names.filter((name) => !rig.image.paths().includes(`${QUARANTINE}/${name}/quarantine.json`))]).toEqual([moment, null, []]);
+      const found = new Set([...(await labels(rig, again)), ...(await quarantined(rig))]);
+      expect([moment, range(1, 12).filter((label) => !found.has(label))]).toEqual([moment, []]);
+    }
+    expect(left).toBeGreaterThan(5);
+  });
+
+  test.each(['segments of the log', 'what somebody put there', 'a segment of another journal'])('stays where it holds something else: %s', async (what) => {
+    const rig = new Rig();
+    const journal = await filled(rig, 12);
+    await rig.run(journal.truncateAfter(at(3)));
+    await rig.run(journal.close());
+    const folder = `${QUARANTINE}/${(await folders(rig))[0]}`;
+    const content = rig.image.content(`${folder}/0000000000000004.segment`);
+    rig.image.take(`${folder}/quarantine.json`);
+    if (what === 'segments of the log') rig.image.put(`${folder}/0000000000000010.segment`, content);
+    else if (what === 'what somebody put there') rig.image.put(`${folder}/notes.txt`, new Uint8Array(3));
+    else {
+      const other = new Rig(undefined, 77);
+      await other.run((await filled(other, 1)).close());
+      rig.image.put(`${folder}/0000000000000004.segment`, other.image.content(other.image.paths().find((path) => path.endsWith('.segment')) ?? ''));
+    }
+    const before = rig.image.paths().filter((path) => path.startsWith(folder));
+    await rig.open(PLAIN);
+    expect(rig.image.paths().filter((path) => path.startsWith(folder))).toEqual(before);
+  });
+
+  test('stays while the log is damaged: its copy may be the only one that is whole', async () => {
+    const rig = new Rig();
+    const journal = await filled(rig, 12);
+    rig.image.failNext('replaceFile', 'ENOSPC', 1, 'quarantine.json');
+    rig.image.failNext('remove', 'EIO', 9, 'quarantine.json');
+    await expect(rig.run(journal.truncateAfter(at(3)))).rejects.toMatchObject({ code: 'ENOSPC' });
+    rig.image.forgetFailures('remove');
+    await rig.pass(100);
+    rig.kill();
+    const before = rig.image.paths().filter((path) => path.startsWith(QUARANTINE));
+    expect(before).toHaveLength(1);
+    rig.image.flipBit(`${FOLDER}/0000000000000001.segment`, 3_000, 3);
+    expect((await rig.open(PLAIN)).damage).not.toBeNull();
+    expect(rig.image.paths().filter((path) => path.startsWith(QUARANTINE))).toEqual(before);
+  });
+});
