@@ -12,9 +12,9 @@ import { GroupQueue } from './group-queue.js';
 import { writeMeta, type JournalMeta } from './meta.js';
 import { newQuarantine } from './quarantine.js';
 import { JournalReader } from './reading.js';
-import { findLog, mendTail, segmentNames, type FoundLog, type KnownLog } from './recovery.js';
+import { findLog, mendTail, removeSurplus, segmentNames, type FoundLog, type KnownLog } from './recovery.js';
 import { Roller, type ActiveSegment } from './roller.js';
-import { SegmentList } from './segments.js';
+import { SegmentList, type Segment } from './segments.js';
 import { damaged, diskBehind, diskFull } from './troubles.js';
 
 const UNHEARD: JournalHandlers = { durable: () => undefined, records: () => undefined, failed: () => undefined, room: () => undefined };
@@ -163,18 +163,10 @@ export class FileJournal implements Journal {
       let count = 0;
       while (count + 1 < all.length && (all[count + 1]?.base.position ?? Infinity) < position) count++;
       const first = all[count];
-      if (this.damage !== null || count === 0 || first === undefined) return;
-      const gone = all.slice(0, count);
-      // The description first: should the removal be interrupted, the next opening finishes it.
-      await this.saveMeta({ ...this.meta, base: first.base });
-      const next = (first.base.position + 1) as Position;
-      this.marks = this.marks.filter((_, at) => (this.marks[at + 1]?.first ?? Infinity) > next).map((epoch) => (epoch.first < next ? { ...epoch, first: next } : epoch));
-      for (const segment of gone) {
-        this.segments.dropFirst();
-        await this.reader.handles.forget(segment.name);
-        await this.context.disk.remove(pathIn(this.context, segment.name));
-        await this.context.disk.syncFolder(this.context.folder);
-      }
+      if (this.damage !== null || first === undefined) return;
+      if (count > 0) await this.beginAt(first, all.slice(0, count));
+      // Also those that an earlier try could not remove.
+      await removeSurplus(this.context, this.meta);
     });
   }
 
@@ -246,6 +238,17 @@ export class FileJournal implements Journal {
         return next;
       },
     });
+  }
+
+  /** The description first: should the removal of the segments before be interrupted, the next opening finishes it. */
+  private async beginAt({ base }: Segment, gone: readonly Segment[]): Promise<void> {
+    await this.saveMeta({ ...this.meta, base });
+    const next = (base.position + 1) as Position;
+    this.marks = this.marks.filter((_, at) => (this.marks[at + 1]?.first ?? Infinity) > next).map((epoch) => (epoch.first < next ? { ...epoch, first: next } : epoch));
+    for (const segment of gone) {
+      this.segments.dropFirst();
+      await this.reader.handles.forget(segment.name);
+    }
   }
 
   private async cutAfter(position: Position): Promise<string> {

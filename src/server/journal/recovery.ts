@@ -41,16 +41,32 @@ export interface FoundTail {
   readonly bytes: Uint8Array;
 }
 
-/** Finishes what a crash interrupted: the change that was decided, segments about to be removed, a segment half made. */
+/** Finishes what a crash interrupted: the change that was decided, segments about to be removed (those that cannot be stay, and are passed over), a segment half made. */
 export async function tidy(context: JournalContext, meta: JournalMeta): Promise<JournalMeta> {
   await removeIfThere(context.disk, pathIn(context, SPARE_NAME));
   const tidied = await carryOut(context, meta);
-  const names = await segmentNames(context);
-  for (let at = 0; at + 1 < names.length && (baseOfName(names[at + 1] as string) ?? Infinity) <= tidied.base.position; at++) {
-    await context.disk.remove(pathIn(context, names[at] as string));
-    await context.disk.syncFolder(context.folder);
-  }
+  await removeSurplus(context, tidied).catch((error: unknown) => {
+    context.log.write('warn', `Old segments in ${placeOf(context)} stay for now: ${reasonOf(error)}`);
+  });
   return tidied;
+}
+
+/** Removes the segments that end at or before the base, each durably. @throws the first failure, when all have been tried */
+export async function removeSurplus(context: JournalContext, meta: JournalMeta): Promise<void> {
+  const failures: unknown[] = [];
+  for (const name of surplus(await segmentNames(context), meta.base)) {
+    try {
+      await removeIfThere(context.disk, pathIn(context, name));
+      await context.disk.syncFolder(context.folder);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+function surplus(names: readonly string[], base: LogPoint): string[] {
+  return names.filter((_, at) => (baseOfName(names[at + 1] ?? '') ?? Infinity) <= base.position);
 }
 
 export async function segmentNames(context: JournalContext): Promise<string[]> {
@@ -64,7 +80,10 @@ export async function segmentNames(context: JournalContext): Promise<string[]> {
  */
 export async function findLog(context: JournalContext, meta: JournalMeta, known: KnownLog | null = null): Promise<FoundLog> {
   const finder = new LogFinder(context, meta, known);
-  const names = (await segmentNames(context)).slice(known?.segments.length ?? 0);
+  const all = await segmentNames(context);
+  const passed = new Set(surplus(all, meta.base));
+  const from = known?.end.position ?? 0;
+  const names = all.filter((name) => !passed.has(name) && (baseOfName(name) ?? 0) >= from);
   for (const [at, name] of names.entries()) {
     const damage = await finder.segment(name, at === names.length - 1);
     if (damage !== null) return finder.found(damage);

@@ -189,3 +189,50 @@ describe('a quarantine folder without its note', () => {
     expect(rig.image.paths().filter((path) => path.startsWith(QUARANTINE))).toEqual(before);
   });
 });
+
+describe('an old segment that could not be removed', () => {
+  const segments = (rig: Rig): string[] => rig.image.paths().filter((path) => /^journal\/\d+\.segment$/.test(path));
+
+  async function left(): Promise<{ rig: Rig; journal: Journal; old: string }> {
+    const rig = new Rig();
+    const journal = await rig.open();
+    await fill(rig, journal, 1, 40);
+    const old = segments(rig)[0] as string;
+    rig.image.failNext('remove', 'EIO', 1, old);
+    await expect(rig.run(journal.compactBefore(at(14)))).rejects.toMatchObject({ code: 'EIO' });
+    expect(segments(rig)).toContain(old);
+    return { rig, journal, old };
+  }
+
+  test('does not stand in the way of the next cut', async () => {
+    const { rig, journal } = await left();
+    const { base } = journal;
+    await rig.run(journal.truncateAfter(at(30)));
+    expect(journal).toMatchObject({ damage: null, base, durable: 30 });
+    expect(await labels(rig, journal)).toEqual(range(base.position + 1, 30));
+  });
+
+  test('keeps none of the others, and is removed by the next compaction, also by one that has nothing else to remove', async () => {
+    const { rig, journal, old } = await left();
+    expect(segments(rig).filter((path) => Number(/(\d+)\.segment/.exec(path)?.[1]) < journal.base.position)).toEqual([old]);
+    await rig.run(journal.compactBefore(at(14)));
+    expect(segments(rig)).not.toContain(old);
+    expect(await labels(rig, journal)).toEqual(range(journal.base.position + 1, 40));
+  });
+
+  test('is removed at the next opening; where that is refused too, the journal opens without it', async () => {
+    const { rig, journal, old } = await left();
+    const { base } = journal;
+    await rig.run(journal.close());
+    rig.image.failNext('remove', 'EIO', 1, old);
+    let again = await rig.open();
+    expect(again).toMatchObject({ damage: null, base });
+    expect(segments(rig)).toContain(old);
+    await fill(rig, again, 41, 42);
+    await rig.run(again.truncateAfter(at(41)));
+    await rig.run(again.close());
+    again = await rig.open();
+    expect(segments(rig)).not.toContain(old);
+    expect(await labels(rig, again)).toEqual(range(base.position + 1, 41));
+  });
+});
