@@ -226,21 +226,22 @@ export class Copy {
    */
   async readPayload(message: Message): Promise<Uint8Array> {
     if (message.payload !== null) return message.payload;
-    return this.reads.run(() => this.readBack(message));
+    const { live } = this;
+    return this.reads.run(() => this.readBack(message, live));
   }
 
-  private async readBack(message: Message): Promise<Uint8Array> {
+  private async readBack(message: Message, live: Replica | null): Promise<Uint8Array> {
     if (message.payload !== null) return message.payload;
     const shelved = await this.shelf.payload(message.id);
     if (shelved !== null) return shelved;
-    const payload = await this.recorded(message.id);
+    const payload = await this.recorded(message.id, live);
     const operation = decodeOperation({ type: RecordType.publish, version: 1, origin: 0, term: NO_TERM, position: message.id, chain: 0, payload });
     assert(operation.kind === 'publish' && operation.payload.length === message.size, `record ${message.id} does not hold the payload of message ${message.id}`);
     return operation.payload;
   }
 
-  private async recorded(id: Position): Promise<Uint8Array> {
-    const { live } = this;
+  /** @param live the state when the payload was asked for, which may be long ago */
+  private async recorded(id: Position, live: Replica | null): Promise<Uint8Array> {
     try {
       return await this.journal.payloadAt(id);
     } catch (error) {

@@ -117,6 +117,7 @@ export class FileJournal implements Journal {
   }
 
   async pointAt(position: Position): Promise<LogPoint | null> {
+    this.reader.demand(position);
     if (position < this.base.position || position > this.head.position) return null;
     if (position === this.base.position) return this.base;
     if (position === this.head.position) return this.head;
@@ -291,11 +292,13 @@ export class FileJournal implements Journal {
     this.marks = found.epochs;
     this.settled = found.head.position;
     this.queue = new GroupQueue(found.head, this.context.codec, this.context.options);
+    this.reader.resume();
     this.commitTo(active, found.vouched);
   }
 
-  /** Lets go of every file, so that they can be moved. */
+  /** Lets go of every file, so that they can be moved. Nothing is read until a change has put its log in the place of this one. */
   private async letGo(): Promise<void> {
+    this.reader.suspend();
     this.settled = this.durable;
     this.committer?.stop('the journal is being changed');
     await this.committer?.abandon();

@@ -19,7 +19,8 @@ const READ_AHEAD_BYTES = 256 * 1024;
 
 /**
  * Reads records back. Everything read is checked against its chain from the nearest entry of the index; what does not agree
- * was damaged while it lay there, and is reported once to `rotten`.
+ * was damaged while it lay there, and is reported to `rotten`. That counts only as long as the files are those of the log that
+ * was asked: a read which a change of the log's past overtakes may find them cut, or others in their place.
  */
 export class JournalReader {
   readonly handles: ReadHandles;
@@ -27,6 +28,9 @@ export class JournalReader {
   private pieces: Piece[] = [];
   /** Where the last piece that was read ends. */
   private lastEnd: { readonly segment: Segment; readonly offset: number } | null = null;
+  /** Counts the changes of the log's past. */
+  private generation = 0;
+  private suspended = false;
   /** Behind the record that was read last: what a queue holds is asked for in the order of the log. */
   private next: { readonly bytes: Uint8Array; readonly place: Place } | null = null;
 
@@ -40,16 +44,17 @@ export class JournalReader {
   }
 
   async pointAt(position: Position): Promise<LogPoint | null> {
-    const record = this.pendingRecord(position) ?? (await this.storedRecord(position));
+    const record = this.pendingRecord(position) ?? (await this.whileItStands(position, () => this.storedRecord(position)));
     return record === null ? null : pointOf(record);
   }
 
   async payloadAt(position: Position): Promise<Uint8Array> {
+    this.demand(position);
     const waiting = this.pendingRecord(position);
     if (waiting !== null) return waiting.payload;
     let record: LogRecord | null;
     try {
-      record = await this.storedRecord(position);
+      record = await this.whileItStands(position, () => this.storedRecord(position));
     } catch (error) {
       if (error instanceof LockstepError) throw error;
       throw isPassing(error) ? unreadable(`the record at position ${position}`, error) : recordGone(position, reasonOf(error));
@@ -59,7 +64,39 @@ export class JournalReader {
     return record.payload.slice();
   }
 
-  async read(first: Position, bytesMax: number): Promise<RecordRun | null> {
+  read(first: Position, bytesMax: number): Promise<RecordRun | null> {
+    return this.whileItStands(first, () => this.run(first, bytesMax));
+  }
+
+  /** @throws LockstepError LOCKSTEP_RECORD_GONE while the files may be others than those that are known */
+  demand(position: Position): void {
+    if (this.suspended) throw recordGone(position, 'the log is being changed');
+  }
+
+  /** Nothing is read until `resume`, and what is under way finds nothing wrong any more. */
+  suspend(): void {
+    this.suspended = true;
+    this.generation++;
+  }
+
+  resume(): void {
+    this.suspended = false;
+  }
+
+  private async whileItStands<T>(position: Position, work: () => Promise<T>): Promise<T> {
+    this.demand(position);
+    const { generation } = this;
+    try {
+      return await work();
+    } catch (error) {
+      if (generation !== this.generation) throw recordGone(position, 'the log was changed meanwhile');
+      if (!(error instanceof Rot)) throw error;
+      this.rotten(error.message);
+      throw damaged(error.message);
+    }
+  }
+
+  private async run(first: Position, bytesMax: number): Promise<RecordRun | null> {
     const segment = this.segments.holding(first);
     if (segment === null) return null;
     const { entry, until } = segment.locate(first);
@@ -83,7 +120,7 @@ export class JournalReader {
       last = record.position;
       return true;
     });
-    if (total === 0) throw this.rot(`segment ${segment.name}: position ${first} is not where it was written, after offset ${entry.offset}`);
+    if (total === 0) throw new Rot(`segment ${segment.name}: position ${first} is not where it was written, after offset ${entry.offset}`);
     return { bytes: join(spans, total), first, last };
   }
 
@@ -127,7 +164,7 @@ export class JournalReader {
       this.next = { bytes, place: { at: at + recordBytes(record.payload.length), before: record.position, chain: record.chain } };
       return false;
     });
-    if (found === null) throw this.rot(`segment ${segment.name}: position ${position} is not where it was written, after offset ${entry.offset}`);
+    if (found === null) throw new Rot(`segment ${segment.name}: position ${position} is not where it was written, after offset ${entry.offset}`);
     return found;
   }
 
@@ -146,7 +183,7 @@ export class JournalReader {
       }
       if (cut && at + recordBytes(lead) > source.bytes.length) return;
       const record = this.context.codec.decode(source, at, source.bytes.length, 0, position, chain);
-      if (isFlaw(record)) throw this.rot(`segment ${segment.name}, offset ${offset + at}: ${record}`);
+      if (isFlaw(record)) throw new Rot(`segment ${segment.name}, offset ${offset + at}: ${record}`);
       if (!visit(record, at)) return;
       position = record.position;
       chain = record.chain;
@@ -174,16 +211,14 @@ export class JournalReader {
   private fetch(segment: Segment, offset: number, length: number): Promise<Uint8Array> {
     return this.handles.use(segment.name, async (file) => {
       const bytes = await readFully(file, offset, length);
-      if (bytes.length < length) throw this.rot(`segment ${segment.name} ends at offset ${offset + bytes.length}, and was longer`);
+      if (bytes.length < length) throw new Rot(`segment ${segment.name} ends at offset ${offset + bytes.length}, and was longer`);
       return bytes;
     });
   }
-
-  private rot(what: string): LockstepError {
-    this.rotten(what);
-    return damaged(what);
-  }
 }
+
+/** What was read does not agree with what was written. */
+class Rot extends Error {}
 
 interface Piece {
   readonly segment: Segment;

@@ -1,4 +1,6 @@
-import { Host, World, peerOf, startedPair } from './brokers.js';
+import type { Message } from '../../../src/core/broker/effects.js';
+import type { Position } from '../../../src/core/identity.js';
+import { Host, World, peerOf, startedPair, syncedPair } from './brokers.js';
 
 const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
 
@@ -52,7 +54,7 @@ async function expectsAll(world: World, host: Host, count: number): Promise<void
   await world.run(50);
   const payloads: string[] = [];
   for (const { message } of client.of('deliver')) host.edge?.loadPayload(message, (payload) => payloads.push(payload === null ? 'LOST' : new TextDecoder().decode(payload).slice(0, 4)));
-  await world.run(50);
+  await world.until(() => payloads.length === 10, 'ten payloads');
   expect(payloads).toEqual(['<0>x', '<1>x', '<2>x', '<3>x', '<4>x', '<5>x', '<6>x', '<7>x', '<8>x', '<9>x']);
   expect(host.status.queued + payloads.length).toBe(count);
 }
@@ -251,4 +253,36 @@ test('a record that cannot be read for want of files, beside a snapshot that has
     await world.run(50);
   }
   expect({ got, damage: one.status.journal.damage, role: one.status.role }).toEqual({ got: [null, '<0>'], damage: null, role: 'serve' });
+});
+
+test('payloads that are still being asked for when the log that had them is cut are no damage, beside a snapshot that has rotted', async () => {
+  const { world, one, two } = await syncedPair(SMALL_SNAPSHOTS);
+  leaveSession(one);
+  await fill(world, one, 200);
+  await world.until(() => snapshots(one).length > 0, 'a snapshot');
+  await world.run(500);
+  world.net.cutBoth('one', 'two');
+  rot(one, FIRST_TEN, snapshots(one));
+  const away = one.client();
+  away.connect('away');
+  const publisher = one.client();
+  publisher.connect('publisher');
+  for (let i = 0; i < 60; i++) publisher.publish('q', `late ${'y'.repeat(300)}`);
+  await world.run(200);
+  expect(one.head).toBeGreaterThan(two.head + 60);
+  const message = (id: number, size: number): Message => ({ id: id as Position, topic: 'q', qos: 1, payload: null, size }) as unknown as Message;
+  let answers = 0;
+  for (let i = 0; i < 3_000; i++) one.edge?.loadPayload(message(one.head - 20, 305), () => (answers += 1));
+  const waiting = away.of('deliver')[0]?.message;
+  if (waiting !== undefined) one.edge?.loadPayload(message(waiting.id, waiting.size), () => undefined);
+  one.idle(false);
+  two.serve(3, { peer: peerOf(one) });
+  await world.run(10);
+  world.net.healBoth('one', 'two');
+  one.follow(two, 3);
+  await world.until(() => two.status.replication?.phase === 'in-step', 'in step');
+  await world.until(() => answers === 3_000, 'all answers');
+  const lines = one.log.from('error').filter((line) => !line.startsWith('The payload of message'));
+  expect(lines).toEqual([expect.stringContaining('cannot be used')]);
+  expect(one.status.journal.damage).toBeNull();
 });

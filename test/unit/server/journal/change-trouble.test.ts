@@ -2,10 +2,10 @@ import type { Term } from '../../../../src/core/identity.js';
 import { EMPTY_LOG } from '../../../../src/core/journal/envelope.js';
 import type { Journal } from '../../../../src/server/journal/api.js';
 import { readSegments } from '../../../../src/server/journal/inspect.js';
-import { at, checksum, fill, FOLDER, labelOf, labels, range, Rig } from './rig.js';
+import { append, at, checksum, fill, FOLDER, labelOf, labels, range, Rig, TERM } from './rig.js';
 
 /*
- * What a disk can refuse while the log's past is changed: the log is as it was, or as it shall be.
+ * What a disk can refuse while the log's past is changed, and what is read meanwhile: the log is as it was, or as it shall be.
  */
 const QUARANTINE = `${FOLDER}/quarantine`;
 const PLAIN = { segmentBytes: 64 * 1024, groupBytes: 1024, preallocate: false };
@@ -234,5 +234,51 @@ describe('an old segment that could not be removed', () => {
     again = await rig.open();
     expect(segments(rig)).not.toContain(old);
     expect(await labels(rig, again)).toEqual(range(base.position + 1, 41));
+  });
+});
+
+describe('what is read while the log is changed', () => {
+  const CODES = [undefined, 'LOCKSTEP_RECORD_GONE'];
+  const wholePieces = { ...PLAIN, indexEveryBytes: 16 * 1024 };
+
+  test.each(['cut', 'begun anew'])('is as it was, or gone, and never damage: %s', async (how) => {
+    let gone = 0;
+    for (let moment = 0; moment < 80; moment++) {
+      const rig = new Rig(undefined, moment + 1);
+      const journal = await rig.open(wholePieces);
+      await fill(rig, journal, 1, 12, 500);
+      const change = how === 'cut' ? journal.truncateAfter(at(10)) : journal.restart({ term: TERM, position: at(500), chain: 5 }, false);
+      const answers: Promise<unknown>[] = [];
+      const ask = (answer: Promise<string | undefined>): void => void answers.push(answer.then((label) => expect(label).toBe('r2'), (error: { code?: string }) => expect([moment, CODES.includes(error.code) && (gone += 1) > 0, String(error)]).toEqual([moment, true, String(error)])));
+      rig.clock.after(moment / 10, () => {
+        ask(journal.payloadAt(at(2)).then(labelOf));
+        if (how === 'begun anew') return;
+        ask(journal.read(at(2), 10).then((run) => (run === null ? undefined : labelOf(run.bytes.subarray(24)))));
+        ask(journal.pointAt(at(2)).then((point) => (point === null ? undefined : `r${point.position}`)));
+      });
+      await rig.run(change);
+      await rig.pass(50);
+      await Promise.all(answers);
+      expect([moment, journal.damage, rig.heard.failed]).toEqual([moment, null, []]);
+      if (how === 'cut') expect(await labels(rig, journal)).toEqual(range(1, 10));
+    }
+    expect(gone).toBeGreaterThan(10);
+  });
+
+  test('a bit that turned is found afterwards as ever', async () => {
+    const rig = new Rig();
+    const journal = await filled(rig, 12);
+    await rig.run(journal.truncateAfter(at(10)));
+    rig.image.flipBit(`${FOLDER}/0000000000000001.segment`, 400, 1);
+    await expect(rig.run(journal.payloadAt(at(1)))).rejects.toMatchObject({ code: 'LOCKSTEP_JOURNAL_DAMAGED' });
+    expect(rig.heard.failed[0]).toContain('0000000000000001.segment, offset');
+  });
+
+  test('what was appended behind it is read', async () => {
+    const rig = new Rig();
+    const journal = await filled(rig, 12);
+    await rig.run(journal.truncateAfter(at(10)));
+    append(journal, 'new');
+    expect(labelOf(await journal.payloadAt(at(11)))).toBe('new');
   });
 });
