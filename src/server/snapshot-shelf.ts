@@ -5,7 +5,7 @@ import type { Log } from '../ports/log.js';
 import { codeOf, describe } from './disk-io.js';
 import { isPassing } from './journal/files.js';
 import { unreadable } from './journal/troubles.js';
-import { damaged, readSnapshotHead, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
+import { damaged, readSnapshotHead, scanSnapshot, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
 
 /*
  * The snapshots on this server's disk.
@@ -14,7 +14,8 @@ import { damaged, readSnapshotHead, type PayloadPlace, type SnapshotHead } from 
  * - A file under a snapshot's name was written and synced whole before it got that name, and that name is durable.
  * - The two newest are kept; one that is being sent to the follower is kept as long as that takes.
  * - A damaged one is given to nobody, and builds no state. Its file stays for the payloads in it that are whole, until a newer snapshot is there.
- * - Who reads payloads from a snapshot knows its index: `PayloadIndex`, made when the file is written or scanned.
+ * - Who reads payloads from a snapshot knows its index: `PayloadIndex`, made when the file is written or scanned. One that was found at start, and on which
+ *   no state was built, is scanned when a payload is asked for that a newer one does not give; one at a time.
  * - A payload is what it was when the index was made, or it is not given at all.
  */
 export const SNAPSHOT_FOLDER = 'snapshots';
@@ -40,6 +41,8 @@ export class SnapshotShelf {
   private readonly damagedPaths = new Set<string>();
   private readonly pins = new Map<string, number>();
   private readonly indexes = new Map<string, PayloadIndex>();
+  /** Scans for an index, one after the other. */
+  private scans: Promise<unknown> = Promise.resolve();
   /** By path and number of the piece; the longest known first. */
   private readonly pieces = new Map<string, Promise<Uint8Array>>();
 
@@ -151,7 +154,7 @@ export class SnapshotShelf {
    */
   async payload(id: Position): Promise<Uint8Array | null> {
     for (const snapshot of [...this.snapshots].reverse()) {
-      const place = this.indexes.get(snapshot.path)?.find(id) ?? null;
+      const place = (this.indexes.get(snapshot.path) ?? (await this.indexFor(id, snapshot)))?.find(id) ?? null;
       if (place === null) continue;
       try {
         return await this.readPlace(snapshot.path, place);
@@ -161,6 +164,42 @@ export class SnapshotShelf {
       }
     }
     return null;
+  }
+
+  /** `null` for one that is damaged and was never scanned. Of one that is found damaged now, the payloads before the damage. */
+  private async indexFor(id: Position, snapshot: ShelvedSnapshot): Promise<PayloadIndex | null> {
+    // No message in a snapshot is younger than its point.
+    if (id > snapshot.head.point.position || this.damagedPaths.has(snapshot.path)) return null;
+    const scanned = this.scans.then(async () => {
+      if (!this.indexes.has(snapshot.path) && this.snapshots.includes(snapshot)) await this.scan(snapshot);
+    });
+    this.scans = scanned.catch(() => undefined);
+    await scanned;
+    return this.indexes.get(snapshot.path) ?? null;
+  }
+
+  private async scan(snapshot: ShelvedSnapshot): Promise<void> {
+    const { path } = snapshot;
+    const index = new PayloadIndex();
+    const unpin = this.pin(path);
+    let file: DiskFile | null = null;
+    try {
+      file = await this.disk.open(path, 'read');
+      await scanSnapshot(file, this.disk.place(path), this.checksum, {
+        head: () => undefined,
+        entry: (_, message) => message !== null && index.add(message.id, message),
+        // Each piece is awaited from the disk: the others get their turn.
+        pause: () => Promise.resolve(),
+      });
+    } catch (error) {
+      if (codeOf(error) !== 'LOCKSTEP_SNAPSHOT_DAMAGED') throw error;
+      this.condemn(snapshot, error);
+    } finally {
+      unpin();
+      if (file !== null) await file.close();
+    }
+    // Another file may have got that name meanwhile.
+    if (this.snapshots.includes(snapshot) && !this.indexes.has(path)) this.indexes.set(path, index);
   }
 
   private async readPlace(path: string, { offset, length, sum }: PayloadPlace): Promise<Uint8Array> {

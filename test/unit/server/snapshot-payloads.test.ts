@@ -1,3 +1,5 @@
+import type { Message } from '../../../src/core/broker/effects.js';
+import { encodeMessageEntry } from '../../../src/core/broker/snapshot.js';
 import type { Position } from '../../../src/core/identity.js';
 import { EMPTY_LOG } from '../../../src/core/journal/envelope.js';
 import type { Disk } from '../../../src/ports/disk.js';
@@ -102,4 +104,64 @@ test('an index that was not made in the order of the ids knows the checksums all
   const index = new PayloadIndex();
   for (let id = 3_000; id >= 1; id--) index.add(id as Position, { offset: id * 10, length: id, sum: 0xffff_ffff - id });
   for (const id of [1, 1_500, 3_000]) expect(index.find(id as Position)).toEqual({ offset: id * 10, length: id, sum: 0xffff_ffff - id });
+});
+
+describe('a snapshot that was found at start, and of which no index was made', () => {
+  async function found(): Promise<{ rig: Rig; opened: string[]; log: FakeLog; shelf: SnapshotShelf }> {
+    const rig = new Rig(undefined, 1, true);
+    const opened: string[] = [];
+    const disk: Disk = Object.assign(Object.create(rig.disk) as Disk, {
+      open: (path: string, mode: 'create' | 'write' | 'read') => {
+        opened.push(path);
+        return rig.disk.open(path, mode);
+      },
+    });
+    await rig.disk.makeFolder(SNAPSHOT_FOLDER);
+    for (const position of [7, 20]) {
+      const file = await rig.disk.open(snapshotPath(position as Position), 'create');
+      const writer = new SnapshotWriter(file, checksum);
+      await writer.head({ cluster: 'c', point: { ...EMPTY_LOG, position: position as Position }, digest: '' });
+      for (let id = 1; id <= 5; id++) await writer.entry(encodeMessageEntry({ id: id as Position, topic: 'q', qos: 1 } as Message, new TextEncoder().encode(`payload ${id}`)));
+      await writer.end();
+      await file.close();
+    }
+    const log = new FakeLog();
+    const shelf = await SnapshotShelf.open(disk, checksum, 'c', log);
+    shelf.setIndex(snapshotPath(20 as Position), new PayloadIndex());
+    opened.length = 0;
+    return { rig, opened, log, shelf };
+  }
+  const text = (payload: Uint8Array | null): string | null => (payload === null ? null : new TextDecoder().decode(payload));
+
+  test('is scanned once, however many ask at the same time', async () => {
+    const { shelf, opened } = await found();
+    const all = await Promise.all([1, 2, 3, 4, 5].map((id) => shelf.payload(id as Position)));
+    expect(all.map(text)).toEqual(['payload 1', 'payload 2', 'payload 3', 'payload 4', 'payload 5']);
+    // The scan, and the piece in which they stand.
+    expect(opened).toEqual([PATH, PATH]);
+    expect(await shelf.payload(6 as Position)).toBeNull();
+    expect(opened).toHaveLength(2);
+  });
+
+  test('is not scanned for what is younger than it', async () => {
+    const { shelf, opened } = await found();
+    expect(await shelf.payload(8 as Position)).toBeNull();
+    expect(opened).toEqual([]);
+  });
+
+  test('and that has changed gives the payloads before the place, and counts as damaged', async () => {
+    const { rig, shelf, log } = await found();
+    rig.image.flipBit(PATH, Buffer.from(rig.image.content(PATH)).indexOf('payload 4'), 0);
+    expect([text(await shelf.payload(3 as Position)), text(await shelf.payload(4 as Position))]).toEqual(['payload 3', null]);
+    expect(shelf.good).toHaveLength(1);
+    expect(log.from('error')).toEqual([expect.stringContaining('a wrong checksum')]);
+  });
+
+  test('and cannot be read just now is tried again', async () => {
+    const { rig, shelf } = await found();
+    rig.image.failNext('open', 'EMFILE', 1, PATH);
+    await expect(shelf.payload(1 as Position)).rejects.toMatchObject({ code: 'EMFILE' });
+    expect(text(await shelf.payload(1 as Position))).toBe('payload 1');
+    expect(shelf.good).toHaveLength(2);
+  });
 });

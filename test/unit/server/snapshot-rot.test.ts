@@ -113,6 +113,46 @@ describe('a payload that has changed in a snapshot while the server runs', () =>
     await expectsAll(world, one, 2_600);
   });
 
+  test('is read from the older snapshot also when this process was started on the newer one', async () => {
+    const { world, one } = await startedPair(SMALL_SNAPSHOTS);
+    leaveSession(one);
+    await fill(world, one, 600);
+    await world.until(() => snapshots(one).length === 2, 'two snapshots');
+    await world.run(500);
+    one.kill();
+    await one.start();
+    one.serve(2);
+    await world.until(() => one.status.role === 'serve', 'serves again');
+    const [older, newer] = snapshots(one) as [string, string];
+    expect(Buffer.from(one.image.content(older)).indexOf('<9>')).toBeGreaterThan(0);
+    rot(one, FIRST_TEN, [newer]);
+    await expectsAll(world, one, 600);
+    expect(one.log.from('error').join()).toContain(`Snapshot /${newer} cannot be used`);
+    expect(one.status).toMatchObject({ role: 'serve', journal: { damage: null } });
+  });
+
+  test('is lost when it has changed in both, also after a restart', async () => {
+    const { world, one } = await startedPair(SMALL_SNAPSHOTS);
+    leaveSession(one);
+    await fill(world, one, 600);
+    await world.until(() => snapshots(one).length === 2, 'two snapshots');
+    await world.run(500);
+    one.kill();
+    await one.start();
+    one.serve(2);
+    await world.until(() => one.status.role === 'serve', 'serves again');
+    rot(one, FIRST_TEN, snapshots(one));
+    const client = one.client();
+    client.connect('away');
+    await world.run(50);
+    let told: Uint8Array | null | undefined;
+    const first = client.of('deliver')[0];
+    if (first !== undefined) one.edge?.loadPayload(first.message, (payload) => (told = payload));
+    await world.until(() => told !== undefined, 'an answer');
+    expect(told).toBeNull();
+    expect(one.status).toMatchObject({ role: 'idle', journal: { damage: expect.stringContaining('stands nowhere else') as unknown } });
+  });
+
   test('is not delivered where it stands nowhere else: the copy is damaged, and this server serves no more', async () => {
     const { world, two } = await onlySnapshot();
     two.serve(2);
