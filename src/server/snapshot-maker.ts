@@ -70,9 +70,7 @@ export class SnapshotMaker {
     if (this.making !== null) return;
     const last = this.shelf.all.at(-1)?.head.point.position ?? 0;
     if (!this.isDue(live, upTo - last, bytesAppended - this.bytesAtLast) || upTo <= last || this.tools.clock.monotonic() < this.retryAfter) return;
-    this.bytesAtLast = bytesAppended;
-    this.itemsAtLast = itemsOf(live.core.counts);
-    this.making = this.make(journal, live, upTo)
+    this.making = this.make(journal, live, upTo, bytesAppended)
       .catch((error: unknown) => {
         if (error instanceof Cancelled) return;
         this.retryAfter = this.tools.clock.monotonic() + RETRY_MS;
@@ -103,15 +101,19 @@ export class SnapshotMaker {
     this.cancelling = false;
   }
 
-  private async make(journal: Journal, live: Replica, upTo: Position): Promise<void> {
+  private async make(journal: Journal, live: Replica, upTo: Position, bytesAppended: number): Promise<void> {
     const begun = this.tools.clock.monotonic();
-    const small = itemsOf(live.core.counts) <= this.options.capturedItemsMax;
+    const items = itemsOf(live.core.counts);
+    const small = items <= this.options.capturedItemsMax;
     // Where no good snapshot and not the whole log is left, this state is all there is, and no second one can be built.
     const only = this.shelf.newest === null && journal.base.position !== NO_POSITION;
     const captured = small || only ? capture(live, journal.head) : await this.shadow(journal, upTo);
     if (captured === null) return;
     const { position } = captured.point;
     const bytes = await this.write(captured);
+    // Not before it is there: one that failed, or was cancelled, is due as it was.
+    this.bytesAtLast = bytesAppended;
+    this.itemsAtLast = items;
     await this.shelf.prune();
     await this.compact(journal);
     const tookMs = Math.round(this.tools.clock.monotonic() - begun);

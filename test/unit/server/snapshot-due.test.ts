@@ -1,0 +1,60 @@
+import { Host, World, peerOf, syncedPair, type TestClient } from './brokers.js';
+
+/** A snapshot is due for the bytes of log that have come, never for the records. */
+const BY_BYTES = { snapshotEveryRecords: 1_000_000, snapshotEveryBytes: 20_000 };
+
+const snapshots = (host: Host): string[] => host.image.paths().filter((path) => path.endsWith('.snap'));
+
+async function publish(world: World, client: TestClient, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) client.publish('q', 'x'.repeat(200));
+  await world.run(100);
+}
+
+test.each([
+  ['open', 'EMFILE'],
+  ['write', 'ENOSPC'],
+  ['sync', 'EIO'],
+  ['rename', 'EIO'],
+] as const)('a snapshot that could not be written (%s: %s) is due again after a while, also when hardly any log has come since', async (operation, code) => {
+  const world = new World();
+  const one = new Host(world, 'one', BY_BYTES);
+  await one.start();
+  one.serve(1);
+  const client = one.client();
+  client.connect('a');
+  one.image.failNext(operation, code, 1, 'snapshots/');
+  await publish(world, client, 120);
+  expect(one.image.awaitsFailure(operation)).toBe(false);
+  expect(one.log.from('warn').join()).toContain('No snapshot was written');
+  expect(snapshots(one)).toEqual([]);
+  await publish(world, client, 1);
+  expect(snapshots(one)).toEqual([]);
+  await world.run(12_000);
+  await publish(world, client, 1);
+  expect(snapshots(one)).toHaveLength(1);
+  // And is not due again at once when it is there.
+  await world.run(12_000);
+  await publish(world, client, 1);
+  expect(snapshots(one)).toHaveLength(1);
+});
+
+test('a snapshot that was cancelled by a change of the log is due as it was', async () => {
+  const { world, one, two } = await syncedPair(BY_BYTES);
+  const client = one.client();
+  client.connect('a');
+  one.image.slownessMs = 100;
+  for (let i = 0; i < 120; i++) client.publish('q', 'x'.repeat(200));
+  await world.until(() => one.image.paths().some((path) => path.endsWith('.snap.tmp')), 'a snapshot is being written');
+  one.idle(false);
+  two.serve(3, { peer: peerOf(one) });
+  await world.run(20);
+  one.follow(two, 3);
+  await world.until(() => two.status.replication?.phase === 'in-step', 'in step');
+  expect(snapshots(one)).toEqual([]);
+  one.image.slownessMs = 0;
+  const other = two.client();
+  other.connect('b');
+  await publish(world, other, 1);
+  await world.run(1_000);
+  expect(snapshots(one)).toHaveLength(1);
+});
