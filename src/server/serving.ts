@@ -86,7 +86,7 @@ export class Serving implements ClientEdge {
   /** Nothing is taken and nothing is said, until `serve` or `end`. */
   suspend(): void {
     if (this.stage === 'off') return;
-    if (this.stage === 'on') this.tools.leading.forbid('this server has stopped serving');
+    if (this.stage === 'on') this.tools.leading.forbid('this server serves on only in another term');
     this.stage = 'suspended';
     this.role = null;
     this.paused = true;

@@ -17,6 +17,7 @@ import { ConnackCode } from './packets.js';
 import type { ConnectPacket } from './packets.js';
 import type { MqttShared } from './protocol.js';
 import type { Watched } from './rounds.js';
+import { SharedFilters } from './shared-filters.js';
 import { TopicCache } from './topic-cache.js';
 
 /** `ending`: everything is said, the stream takes its last bytes. `closed`: nothing is done any more. */
@@ -60,6 +61,7 @@ export class MqttConnection implements ClientHandler, Watched {
   private leaving: Leave | null = null;
   /** What the broker could not take for want of room on the disk. */
   private refusedForNow: Operation | null = null;
+  private readonly sharedFilters = new SharedFilters();
   private heardAt: number;
   /** What came since `heardAt`, of a packet that is not whole. */
   private unheardBytes = 0;
@@ -108,7 +110,7 @@ export class MqttConnection implements ClientHandler, Watched {
     if (this.stage !== 'open' || this.leaving !== null) return;
     if (effect.kind === 'close') this.closedByBroker(effect.reason);
     else if (effect.kind === 'connack') this.greet(effect);
-    else this.send(effect);
+    else this.send(effect.kind === 'suback' ? { ...effect, granted: this.sharedFilters.answer(effect.packetId, effect.granted) } : effect);
   }
 
   /** The broker stops serving: nothing is submitted, the next term's first record ends the connection. */
@@ -237,7 +239,7 @@ export class MqttConnection implements ClientHandler, Watched {
       case PacketType.pubcomp:
         return this.submit({ kind: 'complete', connection, packetId: decodeAcknowledgement(this.framer) });
       case PacketType.subscribe:
-        return this.submit({ kind: 'subscribe', connection, ...decodeSubscribe(this.framer) });
+        return this.takeSubscribe(connection);
       case PacketType.unsubscribe:
         return this.submit({ kind: 'unsubscribe', connection, ...decodeUnsubscribe(this.framer) });
       case PacketType.pingreq:
@@ -247,6 +249,12 @@ export class MqttConnection implements ClientHandler, Watched {
       default:
         throw new ProtocolFault('a second CONNECT', 'MQTT-3.1.0-2');
     }
+  }
+
+  private takeSubscribe(connection: ConnectionId): void {
+    const { rest, filter } = this.sharedFilters.without(decodeSubscribe(this.framer));
+    if (filter !== null) this.report('shared', 'warn', `is not granted ${quoted(filter)}: shared subscriptions are not offered`);
+    this.submit({ kind: 'subscribe', connection, ...rest });
   }
 
   private takePing(): void {
@@ -368,7 +376,8 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private fault(fault: ProtocolFault): void {
     this.shared.counters.faults += 1;
-    this.report(`fault-${fault.clause}`, 'warn', `is disconnected: ${fault.message} [${fault.clause}]`, { clause: fault.clause });
+    const clause = fault.message.includes(fault.clause) ? '' : ` [${fault.clause}]`;
+    this.report(`fault-${fault.clause}`, 'warn', `is disconnected: ${fault.message}${clause}`, { clause: fault.clause });
     this.leave({ reason: fault.message, will: 'published', politely: false });
   }
 

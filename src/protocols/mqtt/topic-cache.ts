@@ -26,9 +26,12 @@ export class TopicCache {
   }
 }
 
+/** Where bridges, those of Mosquitto for one, say on the other broker whether they are connected: as they set it up unless told otherwise. */
+const BRIDGE_STATES = '$SYS/broker/connection/';
+
 /** @throws ProtocolFault when no client may publish to `topic`, or name it in its will */
 export function checkTopicName(topic: string, what: string): void {
   const fault = topicNameFault(topic);
   if (fault !== null) throw new ProtocolFault(`a ${what} that cannot be one: ${fault}`, 'MQTT-3.3.2-2');
-  if (isReserved(topic)) throw new ProtocolFault(`a ${what} beginning with $, which is the server's own`, '§4.7.2');
+  if (isReserved(topic) && !topic.startsWith(BRIDGE_STATES)) throw new ProtocolFault(`a ${what} beginning with $, which is the server's own`, '§4.7.2');
 }

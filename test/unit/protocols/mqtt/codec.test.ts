@@ -148,6 +148,12 @@ describe('CONNECT', () => {
   ])('closes the connection: %s', (_name, bytes, clause) => {
     expectFault(() => decodeConnect(framed(bytes), 100), clause);
   });
+
+  test('a bridge may say where bridges do whether it is connected', () => {
+    const topic = '$SYS/broker/connection/host.br/state';
+    expect(decodeConnect(framed(connect(6, text('c'), text(topic), text('0'))), 100)).toMatchObject({ will: { topic } });
+    expect(decodePublish(framed(packet(0x30, text(topic), Buffer.from('1'))), new TopicCache())).toMatchObject({ topic });
+  });
 });
 
 describe('PUBLISH', () => {

@@ -54,6 +54,35 @@ describe('from packets to operations', () => {
     expect(client.received()).toEqual([]);
   });
 
+  test('shared subscriptions are not granted, and the broker hears of the others only', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    rig.edge.operations.length = 0;
+    const { connection } = client;
+    client.send(
+      { cmd: 'subscribe', messageId: 5, subscriptions: [{ topic: '$share/g/a', qos: 1 }] },
+      { cmd: 'subscribe', messageId: 6, subscriptions: [{ topic: 'a', qos: 1 }, { topic: '$share/g/a', qos: 1 }, { topic: '$shared', qos: 2 }] },
+      { cmd: 'subscribe', messageId: 6, subscriptions: [{ topic: 'b', qos: 0 }] },
+    );
+    expect(rig.edge.operations).toEqual([
+      { kind: 'subscribe', connection, packetId: 5, subscriptions: [] },
+      { kind: 'subscribe', connection, packetId: 6, subscriptions: [{ filter: 'a', qos: 1 }, { filter: '$shared', qos: 2 }] },
+      { kind: 'subscribe', connection, packetId: 6, subscriptions: [{ filter: 'b', qos: 0 }] },
+    ]);
+    client.effect({ kind: 'suback', packetId: 5, granted: [] });
+    client.effect({ kind: 'suback', packetId: 6, granted: [1, 2] });
+    client.effect({ kind: 'suback', packetId: 6, granted: [0] });
+    client.effect({ kind: 'suback', packetId: 6, granted: [2, 1] });
+    rig.clock.turn();
+    expect(client.received()).toMatchObject([
+      { cmd: 'suback', messageId: 5, granted: [0x80] },
+      { cmd: 'suback', messageId: 6, granted: [1, 0x80, 2] },
+      { cmd: 'suback', messageId: 6, granted: [0] },
+      { cmd: 'suback', messageId: 6, granted: [2, 1] },
+    ]);
+    expect(rig.log.from('warn').join()).toContain('is not granted "$share/g/a": shared subscriptions are not offered');
+  });
+
   test('byte at a time', async () => {
     const rig = new Rig();
     const client = rig.raw();
