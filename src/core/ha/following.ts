@@ -3,7 +3,7 @@ import type { TermRecord } from '../terms/record.js';
 import { beginAlone, isUntouched, pursueAlone } from './alone.js';
 import { move, moveToWaiting, stay } from './moves.js';
 import { missingMembership, missingOwnMembership, peerServesBehindUs, whoComesFirst } from './rights.js';
-import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
+import { peerConnected, whyBrokerIsGone, whyPeersBrokerIsGone, type Situation } from './situation.js';
 import type { AcceptTask, HaState } from './state.js';
 import { leaderOf, whyNotBehindUs } from './waiting.js';
 
@@ -11,7 +11,7 @@ import { leaderOf, whyNotBehindUs } from './waiting.js';
 export function decidePassiveSync(ha: HaState, s: Situation): HaState {
   if (s.broker === null || s.broker.run !== ha.brokerRun) return moveToWaiting(ha, whyBrokerIsGone(s));
   if (!peerConnected(s) || s.peer === null) return moveToWaiting(ha, 'the peer is lost');
-  if (s.peer.brokerDown) return moveToWaiting(ha, "the peer's broker died");
+  if (s.peer.brokerDown) return moveToWaiting(ha, whyPeersBrokerIsGone(s));
   const leader = leaderOf(s);
   if (!isServing(s.peer.state)) {
     if (ha.leader !== null) return moveToWaiting(ha, 'the peer stopped serving');
@@ -97,7 +97,7 @@ function whyPeerIsLost(ha: HaState, s: Situation): string | null {
   const { peer } = s;
   if (isHandedOver(ha, s)) return null;
   if (peer === null || s.peerSilent) return 'the peer is silent';
-  if (peer.brokerDown) return "the peer's broker died";
+  if (peer.brokerDown) return whyPeersBrokerIsGone(s);
   if (peer.broker?.run !== ha.leader?.brokerRun) return "the peer's broker was restarted";
   if (isServing(peer.state)) return null;
   // After a switchover the peer needs a moment to begin.

@@ -5,7 +5,7 @@ import { beginAlone, isOwnAttempt, isPatient, isUntouched, pursueAlone } from '.
 import { newClaim, outcomeOf, ownMember } from './claims.js';
 import { move, moveToWaiting } from './moves.js';
 import { missingRight, nextTerm, ownDurable } from './rights.js';
-import { peerConnected, whyBrokerIsGone, type Situation } from './situation.js';
+import { peerConnected, whyBrokerIsGone, whyPeersBrokerIsGone, type Situation } from './situation.js';
 import type { AdmitTask, HaState, HandoverTask } from './state.js';
 
 /** What ends any serving state at once; `null` when nothing does. */
@@ -194,7 +194,7 @@ function whyPartnerIsLost(ha: HaState, s: Situation): string | null {
   const { peer } = s;
   if (peer === null || s.peerSilent) return 'the peer is silent';
   if (!s.peerHearsUs) return 'the peer does not hear this server';
-  if (peer.brokerDown || peer.broker === null) return "the peer's broker died";
+  if (peer.brokerDown || peer.broker === null) return whyPeersBrokerIsGone(s);
   if (peer.broker.run !== ha.partner?.brokerRun) return "the peer's broker was restarted";
   if (ha.state === 'ACTIVE_SYNC' && knowsBetter(ha, s)) return `the peer knows of term ${peer.record?.term ?? 0} from a share that is gone`;
   // Such a peer follows only a newer term, which a server that is STANDALONE claims for it.

@@ -95,3 +95,8 @@ export function peerServes(s: Situation): boolean {
 export function whyBrokerIsGone(s: Situation): string {
   return s.wishes.stop ? 'stopping' : 'own broker died';
 }
+
+/** The same of the peer's, as its last status says. */
+export function whyPeersBrokerIsGone(s: Situation): string {
+  return s.peer?.stopping === true ? 'the peer stops' : "the peer's broker died";
+}

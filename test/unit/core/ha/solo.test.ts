@@ -86,6 +86,7 @@ describe('a server whose peer is lost', () => {
     ['is silent', { peerSilent: true, peerHearsUs: false }, /silent/],
     ['does not hear us', { peerHearsUs: false }, /does not hear/],
     ['lost its broker', { peer: peer({ state: 'PASSIVE', brokerDown: true }) }, /broker died/],
+    ['stops, and has ended its broker', { peer: peer({ state: 'WAITING', brokerDown: true, stopping: true }) }, /^the peer stops$/],
     ['restarted its broker', { peer: peer({ state: 'PASSIVE', broker: peerBroker({ run: 'new' as RunId }) }) }, /restarted/],
     ['has a damaged copy', { peer: peer({ state: 'PASSIVE', broker: peerBroker({ damage: 'x' }) }) }, /damaged/],
     ['has a copy that differs', { peer: peer({ state: 'PASSIVE', broker: peerBroker({ diverged: 'at 7' }) }) }, /differs/],
