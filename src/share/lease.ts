@@ -170,7 +170,7 @@ export class Lease {
       return;
     }
     await this.lookBack();
-    if (overdue) log.write('warn', `The lock of ${this.holder ?? 'an unknown holder'} was taken over: its heartbeat stood still for ${this.rules.stalenessMs} ms`);
+    if (overdue) log.write('warn', `${this.whoseWasTaken()}: its heartbeat stood still for ${this.rules.stalenessMs} ms`);
     const token = this.parts.random.id();
     const sent = clock.monotonic();
     const until = await this.beat(token, 1, 'held').catch(async (error: unknown) => {
@@ -287,6 +287,11 @@ export class Lease {
 
   pulseFresh(order: KeeperOrder): boolean {
     return this.parts.clock.monotonic() - order.pulseAt <= this.parts.config.pulseLimitMs;
+  }
+
+  private whoseWasTaken(): string {
+    if (this.holder === this.parts.config.server) return "This server's own lock, left by an earlier share keeper, was taken again";
+    return `The lock of ${this.holder ?? 'an unknown holder'} was taken over`;
   }
 
   private mayTakeOver(standing: string): boolean {

@@ -71,6 +71,19 @@ describe('the lock', () => {
     expect([isLost, other.status.lock.held]).toEqual([true, true]);
   });
 
+  it('that an earlier share keeper of the same server has left is not said to be taken over from another', async () => {
+    const rig = new Rig();
+    const first = rig.keeper('primary');
+    first.order({ wantLock: true });
+    await rig.pass(500);
+    first.client.faults.hung = true;
+    const next = rig.keeper('primary');
+    next.order({ wantLock: true });
+    await rig.pass(PASSIVE_MS + ACTIVE_MS);
+    expect(next.status.lock.held).toBe(true);
+    expect(next.log.from('warn')).toEqual(["This server's own lock, left by an earlier share keeper, was taken again: its heartbeat stood still for 2500 ms"]);
+  });
+
   it('is watched also when it is not wanted, so that a dead holder is known to be dead when it matters', async () => {
     const rig = new Rig();
     const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
