@@ -1,8 +1,9 @@
-import { NO_POSITION } from '../core/identity.js';
+import { isServing, NO_POSITION } from '../core/identity.js';
+import type { BrokerStatus } from '../core/control/broker.js';
 import { reachOf } from '../core/terms/watermark.js';
 import type { HaState } from '../core/ha/state.js';
 import { missingOwnMembership } from '../core/ha/rights.js';
-import { peerConnected, type Situation } from '../core/ha/situation.js';
+import { peerConnected, peerServes, type Situation } from '../core/ha/situation.js';
 
 /**
  * What an operator could do now; `null` when nothing is called for. One sentence.
@@ -13,8 +14,12 @@ export function adviceFor(ha: HaState, s: Situation, refused: string | null): st
   if (ha.state === 'STANDALONE') return `only this server holds the data now: ${peer}`;
   const without = withoutShare(ha, s);
   if (without !== null) return `the share is not usable here (${s.share.detail ?? 'not looked at yet'}): ${without}`;
-  if (ha.state !== 'WAITING' || s.broker === null) return null;
-  if (s.broker.journal.damage !== null) return `this server's copy is damaged and needs the peer's: ${peer}`;
+  const waiting = ha.state === 'WAITING' && s.broker !== null ? whileWaiting(s, s.broker, peer, refused) : null;
+  return waiting ?? nobodyServes(ha, s);
+}
+
+function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused: string | null): string | null {
+  if (broker.journal.damage !== null) return `this server's copy is damaged and needs the peer's: ${peer}`;
   if (!s.peerSilent) return null;
   if (s.share.replaced) return promotion('the share was replaced', s, peer);
   if (s.kept !== null && !s.gatewayAnswers && s.peerHadItsWait) return `the gateway does not answer, and without it this server does not serve alone: look at that machine and at the way to it, or ${peer}`;
@@ -28,6 +33,19 @@ export function withoutShare({ state, task }: HaState, s: Situation): string | n
   if (s.share.usable || (state !== 'ACTIVE' && state !== 'PASSIVE') || task?.kind === 'alone' || !peerConnected(s)) return null;
   const fails = state === 'ACTIVE' ? `this server cannot go on alone when the ${s.peerServer} server is lost, nor hand over to it` : `this server cannot take over when the ${s.peerServer} server is lost`;
   return `clients are served, and both copies stay in sync, but without it ${fails}; see to its mount here and to the machine that hosts it`;
+}
+
+/** For a server that may not serve without the share while, as far as it knows, nobody does. `null`: somebody serves, or may be about to. */
+export function nobodyServes(ha: HaState, s: Situation): string | null {
+  const isHeldUp = ha.state === 'WAITING' ? s.settled : ha.task?.kind === 'alone' && ha.task.heldUp;
+  if (!isHeldUp || isStandstillOver(ha, s) || s.share.replaced || s.wishes.stop) return null;
+  const fails = peerConnected(s) ? 'nobody serves: this server cannot take over' : 'this server cannot serve';
+  return `${fails} without the share (${s.share.detail ?? 'not looked at yet'}); see to its mount here and to the machine that hosts it`;
+}
+
+/** Somebody serves, or the share can be used: when `nobodyServes` has something to say again, it is news. */
+export function isStandstillOver({ state, task }: HaState, s: Situation): boolean {
+  return s.share.usable || peerServes(s) || (isServing(state) && task?.kind !== 'alone');
 }
 
 function bringBack(s: Situation, refused: string | null): string {

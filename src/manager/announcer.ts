@@ -17,6 +17,8 @@ export interface Transition {
 /** So long a reason is not said again while the state stays. */
 const REASON_AGAIN_MS = 30_000;
 const REASONS_MAX = 64;
+/** So long nobody serves for want of the share before it is said as a warning. */
+export const STANDSTILL_MS = 2_000;
 
 /** Says in the reference's words what changes: to the console, the log and the history of the status page. */
 export class Announcer {
@@ -27,6 +29,8 @@ export class Announcer {
   private lockHeld = false;
   /** It was said that one copy only is left, and not yet that there are two again. */
   private saidAlone = false;
+  /** `Infinity`: it was said. */
+  private standstillSince: Monotonic | null = null;
   private shareCondition: ShareCondition | null = null;
   private saidLost: LostData['reach'] | null = null;
   private peerState: PeerState = 'DEAD';
@@ -110,6 +114,16 @@ export class Announcer {
     const fields = { event: 'share', condition, detail };
     if (condition !== 'ok') this.log.write('warn', `The share is ${IN_TROUBLE[condition]}: ${detail ?? 'no reason given'}${meaning === null ? '' : ` (${meaning})`}`, fields);
     else if (!isFirst) this.log.write('info', `The share is well again: ${this.config.lockFile}`, fields);
+  }
+
+  /** Said once when it has lasted, until it is over: one lost answer of the share is a passing thing. @param why as `nobodyServes` has it */
+  standstill(why: string | null, isOver: boolean): void {
+    if (isOver) this.standstillSince = null;
+    if (why === null) return;
+    this.standstillSince ??= this.now();
+    if (this.now() - this.standstillSince < STANDSTILL_MS) return;
+    this.standstillSince = Infinity as Monotonic;
+    this.log.write('warn', `${why.charAt(0).toUpperCase()}${why.slice(1)}`, { event: 'standstill' });
   }
 
   get peerStateSeen(): { state: PeerState; reason: string } {

@@ -55,6 +55,22 @@ describe('the share is not there', () => {
     await traffic.settle();
   });
 
+  pairTest('any more when the broker of the ACTIVE server dies: nobody serves, both say so and what to do, and the pair goes on when it is back', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    renameSync(pair.layout.share, `${pair.layout.share}.away`);
+    for (const server of pair.servers) await server.reaches('the share is missed', ({ lock }) => lock.share === 'absent' && !lock.held);
+    active.send('broker', 'SIGKILL');
+    const why = `obody serves: this server cannot take over without the share (the folder of the lockfile ${lockFileOf(pair)} is not there: is the share mounted?)`;
+    for (const server of [active, passive]) {
+      await server.reaches('advice', ({ advice }) => advice?.includes(`n${why}`) ?? false);
+      await server.says(`WARN  N${why}`);
+    }
+    renameSync(`${pair.layout.share}.away`, pair.layout.share);
+    await pair.inStep();
+    await traffic.settle();
+  });
+
   pairTest('and an empty folder stands in its place: neither serves on it alone, both together begin a term above all that they know', async (pair) => {
     const { active } = await pair.start();
     const traffic = await pair.traffic();

@@ -113,12 +113,13 @@ function agreedFirst(s: Situation, adopting: boolean): First {
   if (s.peer === null || theirs === null || s.peer.brokerDown) return nobody("the peer's broker is not ready");
   if (mine === null) return nobody('the broker is not running');
   if (isServing(s.peer.state)) return { who: 'peer' };
-  if (s.peer.state === 'PASSIVE') return nobody('the peer is about to take over');
+  if (s.peer.state === 'PASSIVE') return nobody(s.share.usable ? 'the peer is about to take over' : `the peer takes over when it can use the share, which is not usable here (${s.share.detail ?? 'not looked at yet'})`);
   // Where nothing is there, what each remembers need not be the same: a share can be replaced twice while one of them is away.
   const isBare = (adopting || s.share.bare) && s.peer.shareBare;
   if (!isBare && (s.share.id === null || s.peer.shareId === null)) return nobody('not both servers have seen the share yet');
   if (!isBare && s.share.id !== s.peer.shareId) return nobody(`the servers see different shares (${s.share.id} here, ${s.peer.shareId} at the peer); mount the same one`);
   if (!adopting && s.share.usable && s.kept !== null && !s.peer.shareReplaced) return firstByRecord(s, s.kept, mine, theirs);
+  if (!adopting && s.share.givenUp) return nobody(`the share is not usable (${s.share.detail ?? 'not looked at yet'})`);
   const freshHere = adopting || s.share.replaced || (s.share.empty && s.kept === null);
   const freshThere = s.peer.shareReplaced || (s.peer.shareEmpty && s.peer.record === null);
   if (freshHere && freshThere) return firstWithoutRecord(s, mine, theirs);

@@ -1,11 +1,14 @@
 import type { Position, Term } from '../../../src/core/identity.js';
-import type { HaState } from '../../../src/core/ha/state.js';
+import type { AloneTask, HaState } from '../../../src/core/ha/state.js';
 import type { Situation } from '../../../src/core/ha/situation.js';
 import { adviceFor } from '../../../src/manager/advice.js';
-import { active, ALONE, broker, MINE, passive, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
+import { active, ALONE, broker, MINE, passive, peer, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
 
 const NO_SHARE = { ...situation().share, usable: false, detail: '/mnt/s is not there' };
 const DAMAGED = broker({ journal: { ...broker().journal, damage: 'a record' } });
+const HELD_UP: AloneTask = { kind: 'alone', to: 'STANDALONE', cause: 'takeover', forced: false, fresh: false, claim: null, heldUp: true };
+const NOBODY = 'nobody serves: this server cannot take over without the share (/mnt/s is not there); see to its mount here and to the machine that hosts it';
+const NOT_HERE = 'this server cannot serve without the share (/mnt/s is not there); see to its mount here and to the machine that hosts it';
 
 describe('the advice', () => {
   test.each<[string, HaState, Partial<Situation>, string | null]>([
@@ -47,9 +50,18 @@ describe('the advice', () => {
     ],
     ['a share that is away when the other server is lost: nobody is served until the reason says so', passive(2), { ...ALONE, share: NO_SHARE }, null],
     ['a share that is away while this server serves alone', standalone(3), { ...ALONE, share: NO_SHARE }, 'only this server holds the data now: start the secondary server'],
-    ['a share that is away while this server waits', waiting(), { share: NO_SHARE }, null],
+    ['a share that is away while this server waits, and the other one too', waiting(), { share: NO_SHARE }, NOBODY],
+    ['the same while the broker is started anew, and the other one holds on to its claim', waiting(), { share: NO_SHARE, broker: null, peer: peer({ state: 'PASSIVE' }) }, NOBODY],
+    ['the same on the other one, whose peer lost its broker', passive(2, { task: HELD_UP }), { share: NO_SHARE, peer: peer({ brokerDown: true }) }, NOBODY],
+    ['the same where nothing is heard of the peer, which may serve', passive(2, { task: HELD_UP }), { ...ALONE, share: NO_SHARE }, NOT_HERE],
+    ['the same of the one that served', active(2, { task: HELD_UP }), { ...ALONE, share: NO_SHARE }, NOT_HERE],
+    ['the same of one that waits alone', waiting(), { ...ALONE, share: NO_SHARE }, NOT_HERE],
+    ['a share that is away while this server waits and the other serves', waiting(), { share: NO_SHARE, peer: peer({ state: 'STANDALONE' }) }, null],
+    ['a share that has not been looked at yet, right after a start', waiting(), { share: NO_SHARE, settled: false }, null],
+    ['a share that is away while this server stops', waiting(), { share: NO_SHARE, wishes: { ...situation().wishes, stop: true } }, null],
+    ['a share that is away while this server has an old copy, alone', waiting(), { ...ALONE, share: NO_SHARE, kept: record(3, { inSync: [THEIRS] }) }, expect.stringContaining('start the secondary server') as unknown as string],
   ])('%s', (_what, ha, changes, advice) => {
-    expect(adviceFor(ha, situation(changes), null)).toBe(advice);
+    expect(adviceFor(ha, situation(changes), null)).toEqual(advice);
   });
 
   test.each<[string, HaState, Partial<Situation>]>([

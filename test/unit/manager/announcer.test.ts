@@ -1,6 +1,6 @@
 import type { Position, ServerState, Term } from '../../../src/core/identity.js';
 import { INITIAL_STATE, type HaState } from '../../../src/core/ha/state.js';
-import { Announcer } from '../../../src/manager/announcer.js';
+import { Announcer, STANDSTILL_MS } from '../../../src/manager/announcer.js';
 import type { ManagerConfig } from '../../../src/manager/config.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -64,5 +64,22 @@ describe('a share in trouble', () => {
     announcer.share('ok', null, null);
     announcer.share('full', 'no room', null);
     expect(log.from('info')).toEqual(['The share is absent: /mnt/s is not there (clients are served)', 'The share is well again: /share/l.lck', 'The share is full: no room']);
+  });
+});
+
+describe('that nobody serves for want of the share', () => {
+  it('is said once when it has lasted, until somebody serves or the share is back', () => {
+    const log = new FakeLog();
+    const clock = new FakeClock();
+    const announcer = new Announcer(config, log, () => 'now', () => clock.monotonic());
+    const lines = (why: string | null, isOver: boolean): number => {
+      clock.advance(STANDSTILL_MS / 2);
+      announcer.standstill(why, isOver);
+      return log.from('warn').length;
+    };
+    const why = 'nobody serves: so';
+    expect([lines(why, false), lines(null, true), lines(why, false), lines(null, false), lines(why, false), lines(why, false)]).toEqual([0, 0, 0, 0, 1, 1]);
+    expect([lines(null, true), lines(why, false), lines(why, false), lines(why, false)]).toEqual([1, 1, 1, 2]);
+    expect(log.from('warn')[0]).toBe('Nobody serves: so');
   });
 });

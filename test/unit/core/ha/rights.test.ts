@@ -104,6 +104,8 @@ describe('who comes first', () => {
     ['the shares differ', { peer: peer({ shareId: 'other' }) }, /different shares/],
     ['the shares differ, and only one found nothing there', { ...fresh, share: { ...fresh.share, bare: true }, peer: peer({ shareReplaced: true, shareId: 'other' }) }, /different shares/],
     ['the peer is PASSIVE', { peer: peer({ state: 'PASSIVE' }) }, /about to take over/],
+    ['the peer is PASSIVE, and perhaps cannot use the share either', { share: { ...situation().share, usable: false, detail: 'not mounted' }, peer: peer({ state: 'PASSIVE' }) }, /when it can use the share, which is not usable here \(not mounted\)$/],
+    ['the share could not be used for too long', { share: { ...situation().share, usable: false, givenUp: true, detail: 'not mounted' } }, /^the share is not usable \(not mounted\)$/],
     ["the peer's broker is down", { peer: peer({ brokerDown: true }) }, /broker is not ready/],
     ['no copy counts', { kept: record(2, { inSync: [{ ...MINE, journal: 'gone' as JournalId }] }) }, /neither copy may serve/],
     ["a claim of the peer's may still land", { peer: peer({ inDoubt: 3 as Term }) }, /claim of term 3 has no answer/],
