@@ -33,6 +33,12 @@ export class QuietLog {
   forget(topic: string): void {
     this.said.delete(topic);
   }
+
+  /** The same, and it says how many were left out before. */
+  due(topic: string): void {
+    const known = this.said.get(topic);
+    if (known !== undefined) known.at = -Infinity;
+  }
 }
 
 /** One line without control characters, of bounded length. */

@@ -36,6 +36,8 @@ export interface SupervisorOptions {
 export const START_LIMIT_FACTOR_MAX = 8;
 /** Killed processes that have not ended yet, above which no other is started: each keeps memory and files of this host. */
 export const LINGERING_MAX = 8;
+/** So often in a row the end of a process that had not lived for a while is said again at once; later ones as rarely as any line that repeats. */
+export const ENDS_SAID_AGAIN_MAX = 3;
 
 /**
  * Keeps one child process alive: starts it, sends it orders, hears its status, kills it when it stops answering, and starts
@@ -47,6 +49,8 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   /** Killed, and not known to have ended. */
   private readonly lingering = new Set<unknown>();
   private readonly quiet: QuietLog;
+  /** Under which topics the ends of earlier processes were said. */
+  private readonly saidEnds = new Set<string>();
   private latest: Status | null = null;
   private heardAt = 0 as Monotonic;
   private startedAt = 0 as Monotonic;
@@ -168,7 +172,10 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
   /** SIGKILL, now. From this moment the process counts as gone for every decision; a new one is started when it really is. */
   kill(reason: string): void {
     if (this.child === null || this.child === this.dying) return;
-    this.quiet.write('error', `kill ${reason.replace(/\d+/g, '#')}`, `The ${this.options.name} ${reason}; it is killed and started anew.`, { pid: this.child.pid });
+    const topic = `kill ${reason.replace(/\d+/g, '#')}`;
+    this.quiet.write('error', topic, `The ${this.options.name} ${reason}; it is killed and started anew.`, { pid: this.child.pid });
+    // A share that hangs for minutes has one keeper after the other killed, each of which had given a status.
+    if (!this.options.abandonsKilled) this.saidEnds.add(topic);
     const child = this.child;
     child.kill();
     this.dying = child;
@@ -212,6 +219,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
         this.failures = 0;
         this.lastFatal = null;
       }
+      this.sayNextEnd();
       if (this.isNews(before, message.status)) this.changed();
     } else if (message.kind === 'log') {
       // A share that hangs for minutes has one keeper after the other killed, and each says the same of it.
@@ -220,7 +228,15 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     } else {
       this.lastFatal = `the ${this.options.name} cannot go on, and is started again and again: ${message.message}`;
       this.quiet.write('error', message.code, `The ${this.options.name} cannot go on: ${message.message}`, { code: message.code });
+      this.saidEnds.add(message.code);
     }
+  }
+
+  /** A process that has given a status is news, and so is its end; but not in a loop of such ends. */
+  private sayNextEnd(): void {
+    if (this.saidEnds.size === 0 || this.failures > ENDS_SAID_AGAIN_MAX) return;
+    for (const topic of this.saidEnds) this.quiet.due(topic);
+    this.saidEnds.clear();
   }
 
   private gone(child: Child<unknown, FromChild<Status>>, reason: string): void {
@@ -232,7 +248,10 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     if (!this.ended) {
       const delay = this.startLater();
       this.crashCount += 1;
-      if (child !== this.dying) this.quiet.write('warn', `ended ${reason}`, `The ${this.options.name} process ended (${reason}); a new one is started in ${delay} ms.`);
+      if (child !== this.dying) {
+        this.quiet.write('warn', `ended ${reason}`, `The ${this.options.name} process ended (${reason}); a new one is started in ${delay} ms.`);
+        this.saidEnds.add(`ended ${reason}`);
+      }
     }
     this.changed();
   }

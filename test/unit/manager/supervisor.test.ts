@@ -1,4 +1,4 @@
-import { LINGERING_MAX, START_LIMIT_FACTOR_MAX, Supervisor, type SupervisorOptions } from '../../../src/manager/supervisor.js';
+import { ENDS_SAID_AGAIN_MAX, LINGERING_MAX, START_LIMIT_FACTOR_MAX, Supervisor, type SupervisorOptions } from '../../../src/manager/supervisor.js';
 import type { Child, Spawner } from '../../../src/ports/process.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -157,4 +157,41 @@ test('why a process cannot go on is told as long as none is there that lives', (
   clock.advance(200);
   children[2]?.answer();
   expect(supervisor.fatal).toBeNull();
+});
+
+describe('the end of a process', () => {
+  /** Each gives a status and ends at once. */
+  const crash = ({ clock, children }: ReturnType<typeof watched>, livesMs = 0): void => {
+    children.at(-1)?.answer();
+    clock.advance(livesMs);
+    children.at(-1)?.answer();
+    children.at(-1)?.handlers?.closed('was ended by SIGKILL');
+    clock.advance(5_000);
+  };
+
+  test('is said with its cause also when the one before was said a moment ago, where a process with a status lay between them', () => {
+    const all = watched();
+    crash(all);
+    crash(all);
+    expect(all.log.from('warn')).toEqual(['The broker process ended (was ended by SIGKILL); a new one is started in 100 ms.', 'The broker process ended (was ended by SIGKILL); a new one is started in 200 ms.']);
+  });
+
+  test('in a loop of such ends is said as rarely as any line that repeats, until one has lived for a while', () => {
+    const all = watched();
+    for (let i = 0; i < 60; i += 1) crash(all);
+    const looped = all.log.from('warn').length;
+    expect(looped).toBeLessThanOrEqual(1 + ENDS_SAID_AGAIN_MAX + 60 / 6);
+    expect(all.log.from('warn').at(-1)).toMatch(/\(5 more since the last such line\)$/);
+    crash(all, 6_000);
+    expect(all.log.from('warn')).toHaveLength(looped + 1);
+  });
+
+  test('of one that never gave a status is not said anew', () => {
+    const { log, children, clock } = watched();
+    for (let i = 0; i < 4; i += 1) {
+      children.at(-1)?.handlers?.closed('exited with 1');
+      clock.advance(5_000);
+    }
+    expect(log.from('warn')).toHaveLength(1);
+  });
 });
