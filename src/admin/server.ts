@@ -4,6 +4,7 @@ import { LockstepError } from '../core/errors.js';
 import type { Log } from '../ports/log.js';
 import { isLoopback } from '../profile/values.js';
 import type { Command, CommandResult, RepositoryDesk } from './commands.js';
+import { dropAbandoned } from './abandoned.js';
 import { guard } from './guard.js';
 import { serveRepositories } from './repositories.js';
 import type { ServerStatus } from './status.js';
@@ -48,6 +49,7 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
   const app = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, connectionTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true, logger: false });
   app.server.maxConnections = CONNECTIONS_MAX;
   protect(app, { loopback, token: options.token });
+  dropAbandoned(app, options.log);
   answerQuestions(app, options);
   takeCommands(app, options);
   serveRepositories(app, options);

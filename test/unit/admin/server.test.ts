@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import type { Command, CommandResult } from '../../../src/admin/commands.js';
 import { createAdmin } from '../../../src/admin/server.js';
 import type { AdminOptions, AdminServer } from '../../../src/admin/server.js';
@@ -135,6 +137,24 @@ describe('commands', () => {
   ])('%s gets none through', async (_, headers) => {
     expect((await ask('POST', '/stop', '{}', headers)).status).toBeGreaterThanOrEqual(400);
     expect(asked).toEqual([]);
+  });
+
+  it.each(['/stop', '/switchover', '/promote', '/repositories/stock/sync'])('%s of one who hung up before it was read is not carried out later', async (path) => {
+    await admin?.close();
+    const log = new FakeLog();
+    const wishes: string[] = [];
+    await start(() => exampleStatus(), { log, repositories: { ask: (name) => ({ kind: 'refused', why: String(wishes.push(name)) }), task: () => ({ kind: 'unknown' }) } });
+    const body = '{"acceptDataLoss":true,"checksum":false}';
+    const socket = connect(admin?.port ?? 0, '127.0.0.1');
+    await once(socket, 'connect');
+    // Both lie there when the server reads next, as after a pause.
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    socket.destroy();
+    await once(socket, 'close');
+    while (log.lines.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(log.from('warn')).toEqual([`Dropped ${path}: whoever asked for it had hung up before this server came to it; nothing was done`]);
+    expect(asked).toEqual([]);
+    expect(wishes).toEqual([]);
   });
 
   it('no preflight is answered', async () => {
