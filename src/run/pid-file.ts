@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { identityOf, identityText, readIdentity, stillLives } from '../adapters/process-identity.js';
 import { LockstepError } from '../core/errors.js';
 
@@ -9,13 +10,24 @@ import { LockstepError } from '../core/errors.js';
 export class PidFile {
   private constructor(private readonly file: string) {}
 
+  /** Of a server's data folder. */
+  static at(folder: string): string {
+    return join(folder, 'manager.pid');
+  }
+
+  /** The process that runs the data folder; `null`: none that this user can know of. */
+  static holder(file: string): number | null {
+    const other = readIdentity(file);
+    return other !== null && other.pid !== process.pid && stillLives(other) ? other.pid : null;
+  }
+
   /** @throws LockstepError LOCKSTEP_ALREADY_RUNNING; or an Error of the file system */
   static take(file: string): PidFile {
-    const other = readIdentity(file);
-    if (other !== null && other.pid !== process.pid && stillLives(other)) {
+    const other = PidFile.holder(file);
+    if (other !== null) {
       throw new LockstepError(
         'LOCKSTEP_ALREADY_RUNNING',
-        `a server with this profile runs already: process ${other.pid} (so says ${file})`,
+        `a server with this profile runs already: process ${other} (so says ${file})`,
         'Stop it with "lockstep stop" first; or, if that process is another program, remove that file.',
       );
     }

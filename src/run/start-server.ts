@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClock } from '../adapters/clock.js';
 import { makeFolders, PRIVATE_FOLDER } from '../adapters/folders.js';
@@ -183,7 +182,7 @@ class RunningServer {
 function takeDataFolder(folder: string): PidFile {
   try {
     makeFolders(folder, { mode: PRIVATE_FOLDER });
-    return PidFile.take(path.join(folder, 'manager.pid'));
+    return PidFile.take(PidFile.at(folder));
   } catch (error) {
     if (error instanceof LockstepError) throw error;
     const reason = error instanceof Error ? error.message : String(error);

@@ -32,6 +32,22 @@ pairTest('a data folder that others can read is a warning; one that a start made
   }
 });
 
+pairTest('a server that runs and is paused is not taken for another program; what was asked of it meanwhile, by one who gave up, is not done when it goes on', async (pair) => {
+  const { passive } = await pair.start();
+  const pid = passive.send('manager', 'SIGSTOP');
+  const { code, out } = await lockstep('check', passive.profile);
+  const asked = fetch(`http://127.0.0.1:${passive.ports.admin}/stop`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}', signal: AbortSignal.timeout(300) });
+  await expect(asked).rejects.toMatchObject({ name: 'TimeoutError' });
+  const before = passive.console.length;
+  passive.send('manager', 'SIGCONT');
+  expect(code).toBe(1);
+  expect(out).toContain(`FAILS    ports     this server runs (process ${pid}, so says ${join(passive.data, 'manager.pid')}) and does not answer: `);
+  expect(out).not.toContain('another program');
+  expect(out).toMatch(/ok +ports +ha\.port .* is in use while this server runs/);
+  await passive.says('Dropped /stop: whoever asked for it had hung up', before);
+  await pair.inStep();
+});
+
 pairTest('a share that is not mounted is one readable line', async ({ primary, layout }) => {
   rmSync(layout.share, { recursive: true });
   const { code, out } = await lockstep('check', primary.profile);

@@ -4,19 +4,40 @@ import { dirname } from 'node:path';
 import type { RunId } from '../../core/identity.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
 import type { Profile } from '../../profile/profile.js';
+import { PidFile } from '../../run/pid-file.js';
 import { AdminClient } from '../admin-client.js';
+import { ExitCode } from '../exit-codes.js';
 import { CommandFailure } from '../failure.js';
 import type { Finding } from './finding.js';
 import { writeTrouble } from './folders.js';
 
-/** The run of this very server's HA manager, where it runs already: then its ports are rightly taken. `null`: it does not run. */
-export async function ownRun(profile: Profile): Promise<RunId | null> {
+/** This very server, where it runs already: then its ports are rightly taken. */
+export interface OwnServer {
+  /** Its HA manager's run; `null`: it cannot be asked. */
+  readonly run: RunId | null;
+  /** That it runs and cannot be asked. */
+  readonly findings: readonly Finding[];
+}
+
+/** @returns `null`: it does not run */
+export async function ownServer(profile: Profile): Promise<OwnServer | null> {
+  const asked = await askOwn(profile);
+  if (!('why' in asked)) return { run: asked.run, findings: [] };
+  const file = PidFile.at(profile.data.folder);
+  const pid = PidFile.holder(file);
+  if (pid === null) return null;
+  return { run: null, findings: [{ area: 'ports', level: 'fails', text: `this server runs (process ${pid}, so says ${file}) ${asked.why}` }] };
+}
+
+async function askOwn(profile: Profile): Promise<{ readonly run: RunId } | { readonly why: string }> {
   try {
     const { cluster, server, manager } = await new AdminClient(profile).status();
-    return cluster === profile.server.cluster && server === profile.server.id ? (manager.run as RunId) : null;
+    if (cluster === profile.server.cluster && server === profile.server.id) return { run: manager.run as RunId };
+    return { why: `and on admin.port the ${server} server of "${cluster}" answers: it was started with another admin.port` };
   } catch (error) {
-    if (error instanceof CommandFailure) return null;
-    throw error;
+    if (!(error instanceof CommandFailure)) throw error;
+    if (error.exitCode !== ExitCode.notRunning) return { why: `and cannot be asked: ${error.message}. ${error.remedy}` };
+    return { why: `and does not answer: ${error.message}. It is paused or starved, or just starts or stops: see its log` };
   }
 }
 
