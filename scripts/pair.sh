@@ -29,7 +29,7 @@ stop_both() {
   local role order="secondary primary"
   if lockstep status --json "$folder/secondary" 2>/dev/null | grep -q '"serving": true'; then order="primary secondary"; fi
   for role in $order; do
-    if runs "$role"; then lockstep stop "$folder/$role" || true; fi
+    if runs "$role"; then lockstep stop "$folder/$role" 2>&3 || true; fi
   done
   local pid tries
   for pid in "$primary_pid" "$secondary_pid"; do
@@ -73,21 +73,23 @@ say "The share is a folder of this machine: that is for trying out. A pair that 
 say "servers, and the share on a third (docs/operations.md). Ctrl-C stops both."
 say ""
 
+exec 3>&2
 # Job control puts each server into a process group of its own: Ctrl-C reaches this script alone, which stops them in order.
 set -m
 trap stop_both INT TERM
-node dist/cli/main.js start "$folder/primary" > >(prefixed primary) 2>&1 &
+node dist/cli/main.js start "$folder/primary" > >(prefixed primary) 2>&1 3>&- &
 primary_pid=$!
-node dist/cli/main.js start "$folder/secondary" > >(prefixed secondary) 2>&1 &
+node dist/cli/main.js start "$folder/secondary" > >(prefixed secondary) 2>&1 3>&- &
 secondary_pid=$!
 set +m
 
 tell_end() {
   local role="$1" pid="$2" code=0
-  { wait "$pid" || code=$?; } 2>/dev/null
+  wait "$pid" || code=$?
   say "pair      | The $role server (pid $pid) has ended, exit code $code. Start it again beside this script with: scripts/$role.sh $group"
 }
 
+# Without the shell's own line on a job that was killed; what is said here goes to 3.
 while :; do
   if [ -n "$primary_pid" ] && ! alive "$primary_pid"; then
     tell_end primary "$primary_pid"
@@ -99,10 +101,10 @@ while :; do
   fi
   if [ -z "$primary_pid" ] && [ -z "$secondary_pid" ]; then
     if ! runs primary && ! runs secondary; then
-      complain "No server of $group runs any more."
+      complain "No server of $group runs any more." 2>&3
       exit 1
     fi
     sleep 4
   fi
   sleep 1
-done
+done 2>/dev/null
