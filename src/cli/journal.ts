@@ -8,6 +8,7 @@ import type { Operation } from '../core/broker/operations.js';
 import { counted } from '../core/counted.js';
 import { RecordOrigin } from '../core/journal/envelope.js';
 import type { LogRecord } from '../core/journal/envelope.js';
+import { markName } from '../core/replication/log-marks.js';
 import { holdsJournal, readSegments } from '../server/journal/inspect.js';
 import type { JournalPiece } from '../server/journal/inspect.js';
 import type { Console } from './console.js';
@@ -56,7 +57,10 @@ export async function inspect(console: Console, folder: string, options: { reado
 export async function exportRecords(console: Console, folder: string, options: { readonly from?: string; readonly to?: string }): Promise<void> {
   const from = positionOption('--from', options.from, 0);
   const to = positionOption('--to', options.to, Number.MAX_SAFE_INTEGER);
+  if (from > to) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_JOURNAL_POSITION', `--from ${from} lies behind --to ${to}`, 'Name the first position, then the last.');
   let troubles = 0;
+  let written = 0;
+  let [first, last] = [Infinity, -Infinity];
   for await (const piece of pieces(folder)) {
     if (console.closed) return;
     if (piece.kind === 'trouble') {
@@ -65,9 +69,14 @@ export async function exportRecords(console: Console, folder: string, options: {
     }
     if (piece.kind !== 'records') continue;
     for (const record of piece.records) {
-      if (record.position >= from && record.position <= to) console.out(JSON.stringify(exported(record)));
+      const { position } = record;
+      [first, last] = [Math.min(first, position), Math.max(last, position)];
+      if (position < from || position > to) continue;
+      written += 1;
+      console.out(JSON.stringify(exported(record)));
     }
   }
+  if (written === 0) console.err(`No records were written: ${last < first ? 'none are there' : `the positions there are ${first} to ${last}`}`);
   complainOf(troubles, folder);
 }
 
@@ -117,7 +126,7 @@ function operationOf(record: LogRecord): Operation | null {
 }
 
 function nameOf(record: LogRecord): string {
-  return operationOf(record)?.kind ?? `type ${record.type}`;
+  return operationOf(record)?.kind ?? markName(record.type) ?? `type ${record.type}`;
 }
 
 function originOf(record: LogRecord): string {
