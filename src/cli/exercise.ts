@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { plainReason } from '../adapters/network-errors.js';
+import { plainReason, systemCode } from '../adapters/network-errors.js';
 import { parseBytes, parseDuration } from '../profile/values.js';
 import type { Console } from './console.js';
 import { Exercise, ExerciseFailed, type ExercisePlan } from './exercise/exercise.js';
@@ -38,7 +38,7 @@ export async function exercise(console: Console, path: string, options: Exercise
   const plan = planOf(options);
   const name = `exercise-${randomBytes(4).toString('hex')}`;
   const recorder = await Recorder.create(path, `${hostname()}-${name}`).catch((error: unknown) => {
-    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_EXERCISE_FILE', `${resolve(path)} cannot be made: ${plainReason(error)}`, 'Name a file that is not there yet, in a folder that this user may write to.', { cause: error });
+    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_EXERCISE_FILE', `${resolve(path)} ${whyNotMade(error)}`, 'Name a file that is not there yet, in a folder that this user may write to.', { cause: error });
   });
   let stopped = false;
   const stop = (): void => void (stopped = true);
@@ -56,6 +56,12 @@ export async function exercise(console: Console, path: string, options: Exercise
     });
   }
   await verify(console, [path], {});
+}
+
+function whyNotMade(error: unknown): string {
+  const code = systemCode(error);
+  if (code === 'EEXIST') return 'is there already, and is not overwritten';
+  return `cannot be made: ${code === 'ENOENT' ? 'its folder is not there' : plainReason(error)}`;
 }
 
 function planOf(options: ExerciseOptions): ExercisePlan {

@@ -164,3 +164,13 @@ describe('init', () => {
     expect((await lockstep('init', join(folder, 'new'), ...args)).code).toBe(2);
   });
 });
+
+describe('exercise', () => {
+  it.each([['there', 'is there already, and is not overwritten'], ['nowhere/history', 'cannot be made: its folder is not there']])('of a file that cannot be made (%s) says why in plain words', async (name, why) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lockstep-exercise-'));
+    writeFileSync(join(folder, 'there'), '');
+    const heard = await lockstep('exercise', join(folder, name), '--to', '127.0.0.1:1');
+    rmSync(folder, { recursive: true });
+    expect(heard).toMatchObject({ code: 2, err: [`lockstep: ${join(folder, name)} ${why} (LOCKSTEP_EXERCISE_FILE)`, expect.any(String)] });
+  });
+});
