@@ -17,7 +17,7 @@ function headLines(status: ServerStatus): string[] {
   const { server, cluster, state, previous, since, reason, advice, stopping, broker, manager } = status;
   return [
     line('server', `${server} of ${cluster}, ${status.serving ? 'serving' : 'not serving'}${stopping ? ', stopping' : ''}`),
-    line('state', `${state} (before: ${previous}) since ${since}`),
+    line('state', `${state}${before(state, previous)} since ${since}`),
     line('reason', reason),
     ...(advice === null ? [] : [line('advice', advice)]),
     line('processes', `HA manager ${manager.pid}, broker ${broker === null ? 'not running' : `${broker.pid} (${broker.role}, client port ${broker.clientPort})`}${broker !== null && broker.crashes > 0 ? `, ${broker.crashes} crashed before` : ''}`),
@@ -26,13 +26,18 @@ function headLines(status: ServerStatus): string[] {
   ];
 }
 
+/** Right after a start there was no other state. */
+function before(state: string, previous: string): string {
+  return previous === state ? '' : ` (before: ${previous})`;
+}
+
 function pairLines({ peer, term, record, inSync, inDoubt, lock, backchannel, gateway }: ServerStatus): string[] {
   const members = inSync.map((member) => member.server).join(' and ');
   // One text for both: of the share when something is wrong with it, else of the lock.
   const [lockWhy, shareWhy] = lock.share === 'ok' ? [lock.detail, null] : [null, lock.detail];
   return [
     line('term', `${term > 0 ? term : record === null ? 'none yet' : `none; the newest is ${record.term}, of ${record.server}`}, in sync: ${members === '' ? 'none' : members}${inDoubt === null ? '' : `; claim of term ${inDoubt} in doubt`}`),
-    line('peer', `${peer.server} ${peer.state} (before: ${peer.previous})${peer.brokerDown && peer.state !== 'DEAD' ? ', its broker is down' : ''}${peer.position === null ? '' : `, at position ${peer.position}`}`),
+    line('peer', `${peer.server} ${peer.state}${before(peer.state, peer.previous)}${peer.brokerDown && peer.state !== 'DEAD' ? ', its broker is down' : ''}${peer.position === null ? '' : `, at position ${peer.position}`}`),
     line('backchannel', `${backchannel.connected ? 'connected' : 'not connected'}${backchannel.secured ? ', encrypted' : ''}, heard ${ago(backchannel.heardMs)}${backchannel.refused === null ? '' : `; REFUSED: ${backchannel.refused}`}`),
     line('lock', `${lock.held ? `held, good for ${lock.leftMs ?? 0} ms` : `not held${lockWhy === null ? '' : ` (${lockWhy})`}`}; share ${lock.share}${shareWhy === null ? '' : ` (${shareWhy})`}`),
     line('gateway', `${gateway.endpoint.host}:${gateway.endpoint.port} ${gateway.answers ? 'answers' : 'DOES NOT ANSWER'}, last ${ago(gateway.answeredMs)}`),
@@ -57,7 +62,7 @@ function clientLines(status: ServerStatus): string[] {
   return [
     line('clients', `${status.clients} connected, ${counted(status.sessions, 'session')}, ${counted(status.queued, 'message')} waiting`),
     ...certificateLines(status),
-    line('addresses', `${status.clientEndpoints.join(', ')}; next: ${status.backupServer}`),
+    line('addresses', `${status.clientEndpoints.map((one, index) => (index === 0 ? one : `${one} (TLS)`)).join(', ')}; next: ${status.backupServer}`),
     line('worst case', `crashed process ${formatDuration(worst.crashedProcess)}, dead host ${formatDuration(worst.deadHost)}, cut link ${formatDuration(worst.cutLink)}`),
   ];
 }

@@ -79,6 +79,7 @@ export function managerConfig(profile: Profile, version: string, repositories: r
   };
 }
 
+/** The plain one first, then the one with TLS. */
 export function clientEndpoints(profile: Profile): string[] {
   const { mqtt } = profile;
   const plain = `${mqtt.advertisedHost}:${mqtt.port}`;

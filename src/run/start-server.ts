@@ -149,7 +149,7 @@ class RunningServer {
   private announce(): void {
     const { profile, log } = this;
     log.write('info', `${this.name} Server of ${profile.server.cluster} starts: Lockstep ${this.version}, profile ${profile.path}`, { event: 'start', pid: process.pid });
-    log.write('info', `Clients connect to ${clientEndpoints(profile).join(' or ')}, and next to ${nextServer(profile)}; status at http://${profile.admin.host}:${profile.admin.port}/status`);
+    log.write('info', `Clients connect to ${clientEndpoints(profile).join(', with TLS to ')}, and next to ${nextServer(profile)}; status at http://${profile.admin.host}:${profile.admin.port}/status`);
   }
 
   private obey(command: Command): CommandResult {

@@ -17,3 +17,18 @@ test.each([
 ])('the certificate that clients are shown until %s', (until, lines) => {
   expect(certificateLines(until)).toEqual(lines);
 });
+
+test('the state before is shown where there was another', () => {
+  const of = (changes: Partial<ServerStatus>): string[] => renderStatus(exampleStatus(changes)).filter((line) => /^(state|peer):/.test(line));
+  const { peer } = exampleStatus();
+  const first = of({ state: 'WAITING', previous: 'WAITING', peer: { ...peer, state: 'DEAD', previous: 'DEAD' } });
+  expect(first.join()).not.toContain('before:');
+  const later = of({ state: 'ACTIVE', previous: 'ACTIVE_SYNC', peer: { ...peer, state: 'DEAD', previous: 'PASSIVE' } });
+  expect(later).toEqual([expect.stringContaining('ACTIVE (before: ACTIVE_SYNC) since'), expect.stringContaining('DEAD (before: PASSIVE)')]);
+});
+
+test('which address takes TLS', () => {
+  const addresses = (...clientEndpoints: string[]): string | undefined => renderStatus(exampleStatus({ clientEndpoints, backupServer: 'b:1884' })).find((line) => line.startsWith('addresses'));
+  expect(addresses('a:1883')).toBe('addresses:    a:1883; next: b:1884');
+  expect(addresses('a:1883', 'a:8883')).toBe('addresses:    a:1883, a:8883 (TLS); next: b:1884');
+});
