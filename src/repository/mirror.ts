@@ -235,6 +235,7 @@ export class Mirror {
   private succeed(report: SyncReport, folders: readonly string[] | null): void {
     const { tools, config } = this.parts;
     this.failures = 0;
+    if (folders === null) this.wanted.hasJoined = true;
     if (report.outcome === 'differs') return this.differ(report);
     const news = this.condition !== 'in-sync' || (report.outcome === 'changed' && folders === null);
     if (news) tools.log.write('info', `Repository ${config.name}: ${summaryLine(report)}`, { event: 'repository', repository: config.name, outcome: report.outcome, files: report.files, bytes: report.bytes, wireBytes: report.wireBytes, elapsedMs: report.elapsedMs, kept: report.kept });

@@ -1,11 +1,11 @@
-import { counted } from '../core/counted.js';
 import type { RepositoryFrame } from '../core/repository/frames.js';
-import type { Scope } from '../core/repository/entry.js';
+import { SyncReason, type Scope } from '../core/repository/entry.js';
 import { assert, LockstepError } from '../core/errors.js';
 import { clip } from '../core/wire/fields.js';
 import type { KeptVersion } from '../ports/repository.js';
 import { differencesOf } from './differences.js';
 import { damaged } from './fetching.js';
+import { KeptLines } from './kept-lines.js';
 import { RepositoryLink } from './link.js';
 import { reasonOf } from './messages.js';
 import { Receiving, type RoundOutcome } from './receiving.js';
@@ -39,6 +39,7 @@ class Receiver implements ReceiverSession {
   private isWelcome = false;
   private running: Running | null = null;
   private syncs = 0;
+  private readonly keptLines: KeptLines;
   /** The sync whose file is coming. */
   private contentOf = 0;
   /** Why the sync under way must not change anything any more; it is committing, and ends by itself. */
@@ -54,6 +55,7 @@ class Receiver implements ReceiverSession {
       failed: (error) => this.failed(error),
       closed: (reason) => this.closed(reason),
     });
+    this.keptLines = new KeptLines(parts.clock, parts.log);
     const { identity } = parts;
     const authority = parts.authority();
     if (authority === null) this.link.close('this server does not receive');
@@ -207,17 +209,12 @@ class Receiver implements ReceiverSession {
       differencesTotal: differences.length,
       leftOut: running.round.leftOut.slice(0, NAMED_MAX).map(({ path, what }) => `${path}: ${what}`),
     };
-    if (totals.kept !== null) this.nameKept(request.repository, totals.kept);
+    if (totals.kept !== null) this.keptLines.say(request.repository, totals.kept, request.reason === SyncReason.change);
     this.link.say({ kind: 'report', json: JSON.stringify(fitting(report)) });
     this.parts.finished(report);
     const why = this.withdrawn;
     this.withdrawn = null;
     if (this.isClosed) this.parts.closed(why ?? 'closed');
-  }
-
-  private nameKept(repository: string, kept: KeptVersion): void {
-    const named = kept.paths.slice(0, 20).join(', ');
-    this.parts.log.write('info', `Repository ${repository}: kept as ${kept.name}, since what differed here was replaced or removed, ${counted(kept.files, 'file')}: ${named}${kept.files > 20 ? ', …' : ''}`, { event: 'repository-kept', repository, kept: kept.name, files: kept.files });
   }
 
   /** A sync that fails leaves the link as it is, unless the link itself is the trouble. */
@@ -240,6 +237,7 @@ class Receiver implements ReceiverSession {
     if (this.running === null) this.parts.closed(reason);
     else {
       this.withdrawn ??= `the repository link was lost: ${reason}`;
+    this.keptLines.close();
       if (!this.running.round.isCommitting) this.cancel(this.withdrawn); // Otherwise `closed` follows the end of the commit.
     }
   }

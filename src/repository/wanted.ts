@@ -1,4 +1,5 @@
 import type { NumberedWish } from '../core/control/repository.js';
+import { SyncReason } from '../core/repository/entry.js';
 
 /** More folders than that are all of them. */
 const FOLDERS_MAX = 256;
@@ -14,6 +15,8 @@ export class Wanted {
   readonly wishes: NumberedWish[] = [];
   /** The whole, because this server joins or tries again. */
   join = false;
+  /** That has gone well before. */
+  hasJoined = false;
   /** `null`: everything. */
   private folders: Set<string> | null = new Set();
 
@@ -32,10 +35,10 @@ export class Wanted {
     if (this.join) {
       this.join = false;
       this.folders = new Set();
-      return { wish: null, folders: null, reason: 'joining' };
+      return { wish: null, folders: null, reason: this.hasJoined ? SyncReason.again : SyncReason.joining };
     }
     if (folders !== null && folders.size === 0) return null;
     this.folders = new Set();
-    return { wish: null, folders: folders === null ? null : [...folders], reason: folders === null ? 'a look at everything' : 'a change' };
+    return { wish: null, folders: folders === null ? null : [...folders], reason: folders === null ? SyncReason.look : SyncReason.change };
   }
 }

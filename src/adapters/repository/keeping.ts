@@ -1,13 +1,20 @@
 import { constants, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Commit, KeptVersion } from '../../ports/repository.js';
+import type { Burst, KeptCount } from './burst.js';
 import { syncAll, syncFolders } from './durable.js';
-import { cannotLink, codeOf } from './file-errors.js';
+import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
 import type { Selection } from './patterns.js';
 import { Places } from './places.js';
 import { FILLING_MODE } from './writing.js';
+
+interface Ready {
+  readonly kept: string;
+  readonly inode: number;
+  readonly version: KeptCount;
+}
 
 /**
  * The kept version that single changes make. What will be replaced gets its second name, and that name is durable, before anything is replaced: otherwise a
@@ -15,33 +22,38 @@ import { FILLING_MODE } from './writing.js';
  */
 export class Keeping {
   private readonly fs: FileSystem;
-  private readonly name: string;
-  private readonly root: string;
-  private readonly counted = { files: 0, bytes: 0, paths: [] as string[] };
+  /** One, or more where a path is kept already and something else has come into its place. */
+  private readonly versions: KeptCount[];
+  private readonly used = new Set<KeptCount>();
   private readonly folders = new Set<string>();
   private readonly copies: string[] = [];
   /** By path: what has a second name, and was not replaced yet. */
-  private readonly ready = new Map<string, { readonly kept: string; readonly inode: number }>();
+  private readonly ready = new Map<string, Ready>();
+  /** By path: the version that keeps it. */
+  private readonly chosen = new Map<string, KeptCount>();
 
+  /** `burst`: of continuous changes. `null`: this one stands alone. */
   constructor(
     private readonly places: Places,
     /** Kept versions to hold; 0: nothing is kept. */
     private readonly keep: number,
     private readonly commit: Commit,
     private readonly selection: Selection,
+    private readonly burst: Burst | null,
   ) {
     this.fs = places.fs;
-    this.name = freshName(places, commit.at);
-    this.root = join(places.kept, this.name);
+    const shared = burst?.version ?? null;
+    this.versions = [shared !== null && this.fs.existsSync(this.rootOf(shared)) ? shared : this.freshVersion()];
   }
 
   /** What stands at `place` will be replaced, or moved away. */
   expect(place: string, path: string, isReplaced: boolean): void {
     if (this.keep === 0) return;
     const there = this.fs.lstatSync(place, { throwIfNoEntry: false });
-    if (there === undefined) return;
-    const kept = this.placeOf(path);
-    if (isReplaced && !there.isDirectory() && !this.ready.has(path)) this.nameAgain(place, path, kept, there);
+    if (there === undefined || this.isOwn(path, there)) return;
+    const version = this.versionFor(path, there);
+    const kept = this.placeOf(version, path);
+    if (isReplaced && !there.isDirectory() && !this.ready.has(path)) this.nameAgain(place, path, kept, there, version);
   }
 
   /** What was expected is durable. */
@@ -53,14 +65,17 @@ export class Keeping {
   /** Right before what stands at `place` is replaced: it stays under its name until the new one takes it. */
   replaces(place: string, path: string, there: Stats): void {
     if (this.keep === 0) return;
-    const ready = this.ready.get(path);
+    let ready = this.ready.get(path);
     if (ready?.inode !== there.ino) {
       // Another took its place since.
       if (ready !== undefined) this.fs.rmSync(ready.kept, { force: true });
-      this.nameAgain(place, path, this.placeOf(path), there);
+      this.ready.delete(path);
+      if (this.isOwn(path, there)) return;
+      const version = this.versionFor(path, there);
+      ready = this.nameAgain(place, path, this.placeOf(version, path), there, version);
     }
     this.ready.delete(path);
-    this.count(path, there.size);
+    this.count(ready.version, path, there.size);
   }
 
   /** Takes away what stands at `place`. */
@@ -74,10 +89,17 @@ export class Keeping {
       return this.removeIfEmpty(place);
     }
     if (this.keep === 0) return fs.rmSync(place, { recursive: true, force: true });
-    const kept = this.placeOf(path);
+    if (this.isOwn(path, there)) {
+      if (!there.isDirectory()) return fs.rmSync(place);
+      this.removeIfEmpty(place);
+      if (!fs.existsSync(place)) return;
+    }
+    const version = this.versionFor(path, there);
+    const kept = this.placeOf(version, path);
     if (there.isDirectory() && fs.existsSync(kept)) return this.removeIfEmpty(place); // What it held is kept already.
     fs.renameSync(place, kept);
-    if (!there.isDirectory()) this.count(path, there.size);
+    if (there.isDirectory()) this.use(version);
+    else this.count(version, path, there.size);
   }
 
   /** Forgets what was expected and did not come. */
@@ -91,24 +113,64 @@ export class Keeping {
   /** Resolves to `null` when nothing was kept. */
   async describe(): Promise<KeptVersion | null> {
     this.drop();
-    if (!this.fs.existsSync(this.root)) return null;
-    const { at, term, reason } = this.commit;
-    const version: KeptVersion = { name: this.name, at, term, reason, ...this.counted };
-    await describeVersion(this.places, version);
-    await retain(this.places, this.keep, this.name);
-    return version;
+    let described: KeptVersion | null = null;
+    for (const version of this.versions) {
+      if (!this.used.has(version)) continue;
+      const { term, reason } = this.commit;
+      described = { name: version.name, at: version.at, term, reason, ...version.counted };
+      await describeVersion(this.places, described);
+    }
+    if (described !== null) await retain(this.places, this.keep, described.name);
+    return described;
   }
 
-  private placeOf(path: string): string {
-    const kept = Places.at(this.root, path);
+  private get current(): KeptCount {
+    return this.versions.at(-1) as KeptCount;
+  }
+
+  private freshVersion(): KeptCount {
+    const { at } = this.commit;
+    return { name: freshName(this.places, at), at, counted: { files: 0, bytes: 0, paths: [] } };
+  }
+
+  private isOwn(path: string, there: Stats): boolean {
+    return this.burst?.isOwn(path, there) ?? false;
+  }
+
+  /** The version that keeps it: a further one when this one has something else of that path, from earlier in the minute. */
+  private versionFor(path: string, there: Stats): KeptCount {
+    const chosen = this.chosen.get(path);
+    if (chosen !== undefined) return chosen;
+    if (this.isTaken(path, there)) this.versions.push(this.freshVersion());
+    this.chosen.set(path, this.current);
+    return this.current;
+  }
+
+  private isTaken(path: string, there: Stats): boolean {
+    const parts = path.split('/');
+    for (let count = 1; count <= parts.length; count += 1) {
+      const kept = unlessAbsent(() => this.fs.lstatSync(Places.at(this.rootOf(this.current), parts.slice(0, count).join('/'))));
+      if (kept === null) return false;
+      if (!kept.isDirectory() || (count === parts.length && !there.isDirectory())) return true;
+    }
+    return false;
+  }
+
+  private rootOf({ name }: KeptCount): string {
+    return join(this.places.kept, name);
+  }
+
+  private placeOf(version: KeptCount, path: string): string {
+    const root = this.rootOf(version);
+    const kept = Places.at(root, path);
     const made: string[] = [];
-    for (let folder = dirname(kept); folder.length >= this.root.length && !this.folders.has(folder); folder = dirname(folder)) made.push(folder);
+    for (let folder = dirname(kept); folder.length >= root.length && !this.folders.has(folder); folder = dirname(folder)) made.push(folder);
     this.fs.mkdirSync(dirname(kept), { recursive: true, mode: FILLING_MODE });
     for (const folder of made) this.folders.add(folder);
     return kept;
   }
 
-  private nameAgain(place: string, path: string, kept: string, there: Stats): void {
+  private nameAgain(place: string, path: string, kept: string, there: Stats, version: KeptCount): Ready {
     const { fs } = this;
     try {
       if (there.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(place), kept);
@@ -118,7 +180,9 @@ export class Keeping {
       fs.copyFileSync(place, kept, constants.COPYFILE_EXCL);
       this.copies.push(kept);
     }
-    this.ready.set(path, { kept, inode: there.ino });
+    const ready = { kept, inode: there.ino, version };
+    this.ready.set(path, ready);
+    return ready;
   }
 
   private holdsForeign(place: string, path: string): boolean {
@@ -134,10 +198,17 @@ export class Keeping {
     });
   }
 
-  private count(path: string, bytes: number): void {
-    this.counted.files += 1;
-    this.counted.bytes += bytes;
-    if (this.counted.paths.length < NAMED_PATHS_MAX) this.counted.paths.push(path);
+  private count(version: KeptCount, path: string, bytes: number): void {
+    const { counted } = version;
+    this.use(version);
+    counted.files += 1;
+    counted.bytes += bytes;
+    if (counted.paths.length < NAMED_PATHS_MAX) counted.paths.push(path);
+  }
+
+  private use(version: KeptCount): void {
+    this.used.add(version);
+    if (this.burst !== null) this.burst.version = version;
   }
 
   /** One that still holds something stays: what does not belong to the repository. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { decodeJson, Fields, textElement } from '../../core/wire/fields.js';
+import { SyncReason } from '../../core/repository/entry.js';
 import { PATH_BYTES_MAX } from '../../core/repository/names.js';
 import type { KeptVersion } from '../../ports/repository.js';
 import { replaceDurably } from './durable.js';
@@ -9,8 +10,9 @@ import type { Places } from './places.js';
 import { FILLING_MODE } from './writing.js';
 
 const REASON_CHARS_MAX = 1000;
-/** Reason of a continuous change: those of one minute count as one version. */
-const CHANGE = 'a change';
+const UNRECORDED = 'not recorded';
+/** Of the syncs that follow the serving server while it serves. Only changes file by file that did not come to their end leave one without a description. */
+const FOLLOWING: readonly string[] = [SyncReason.change, SyncReason.look, SyncReason.again, UNRECORDED];
 const MINUTE_CHARS = '2026-01-01T00-00'.length;
 /** So many paths are named with a version; all of them are in its folder. */
 export const NAMED_PATHS_MAX = 100;
@@ -33,7 +35,7 @@ export function listKept(places: Places): KeptVersion[] {
 }
 
 function readVersion(places: Places, name: string): KeptVersion {
-  const unknown: KeptVersion = { name, at: Date.parse(name.slice(0, 24).replace(/T(\d\d)-(\d\d)-/, 'T$1:$2:')), term: 0, reason: 'not recorded', files: 0, bytes: 0, paths: [] };
+  const unknown: KeptVersion = { name, at: Date.parse(name.slice(0, 24).replace(/T(\d\d)-(\d\d)-/, 'T$1:$2:')), term: 0, reason: UNRECORDED, files: 0, bytes: 0, paths: [] };
   const bytes = unlessAbsent(() => places.fs.readFileSync(join(places.kept, `${name}.json`)));
   if (bytes === null) return unknown;
   try {
@@ -56,18 +58,33 @@ export async function describeVersion(places: Places, version: KeptVersion): Pro
   await replaceDurably(places.fs, join(places.kept, `${version.name}.json`), places.kept, `${JSON.stringify({ ...version, reason: version.reason.slice(0, REASON_CHARS_MAX) }, null, 2)}\n`);
 }
 
-/** Removes the oldest beyond `keep`. */
+/**
+ * Removes the oldest beyond `keep`. Changes file by file that are of one minute count as one. What follows the serving server while it serves pushes out its like
+ * alone, as long as there are two places: a version of a joining is what an operator looks for after a failover.
+ */
 export async function retain(places: Places, keep: number, fresh: string | null = null): Promise<void> {
   places.fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
-  const seen = new Set<string>();
   // The one just made is the newest, whatever the clock says.
   const versions = listKept(places).sort((a, b) => Number(b.name === fresh) - Number(a.name === fresh));
-  for (const { name, reason } of versions) {
-    seen.add(reason === CHANGE ? name.slice(0, MINUTE_CHARS) : name);
-    if (seen.size <= keep) continue;
-    await removeKept(places.fs, join(places.kept, name));
-    places.fs.rmSync(join(places.kept, `${name}.json`), { force: true });
+  const counting = new Map<string, 'following' | 'other'>();
+  for (const version of versions) counting.set(countedAs(version), isFollowing(version) ? 'following' : 'other');
+  const following = [...counting].filter(([, kind]) => kind === 'following').map(([counted]) => counted);
+  const others = [...counting].filter(([, kind]) => kind === 'other').map(([counted]) => counted);
+  const stay = new Set(keep < 2 ? [...counting.keys()].slice(0, keep) : others.slice(0, following.length > 0 ? keep - 1 : keep));
+  for (const counted of following) if (stay.size < keep) stay.add(counted);
+  for (const version of versions) {
+    if (stay.has(countedAs(version))) continue;
+    await removeKept(places.fs, join(places.kept, version.name));
+    places.fs.rmSync(join(places.kept, `${version.name}.json`), { force: true });
   }
+}
+
+function countedAs({ name, reason }: KeptVersion): string {
+  return reason === SyncReason.change ? name.slice(0, MINUTE_CHARS) : name;
+}
+
+function isFollowing({ reason }: KeptVersion): boolean {
+  return FOLLOWING.includes(reason);
 }
 
 /** What the system does not let us remove stays: that must not fail the syncs. */

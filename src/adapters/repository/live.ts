@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { parentOf, type Entry } from '../../core/repository/entry.js';
+import { parentOf, SyncReason, type Entry } from '../../core/repository/entry.js';
 import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
+import type { Burst } from './burst.js';
 import { noteChanging, settleChanging } from './changing.js';
 import type { DigestRecord } from './digest-record.js';
 import { syncAll } from './durable.js';
@@ -27,6 +28,7 @@ export interface LiveParts {
   readonly keep: number;
   /** What belongs to the repository. */
   readonly selection: Selection;
+  readonly burst: Burst;
 }
 
 type Change =
@@ -43,6 +45,8 @@ export class LiveApplier implements Applier {
   /** Folders in which names change, with their times before: a replaced file is no change of the folder that the other server has. */
   private readonly touched = new Map<string, number>();
   private readonly keeping: Keeping;
+  /** Of continuous changes. */
+  private readonly burst: Burst | null;
 
   constructor(
     private readonly parts: LiveParts,
@@ -52,7 +56,9 @@ export class LiveApplier implements Applier {
     this.fs = places.fs;
     this.fs.mkdirSync(places.parts, { recursive: true, mode: FILLING_MODE });
     this.folder_ = new FolderHolder(places.fs, places.live);
-    this.keeping = new Keeping(places, parts.keep, commit_, parts.selection);
+    this.burst = commit_.reason === SyncReason.change ? parts.burst : null;
+    this.burst?.begin(commit_.at);
+    this.keeping = new Keeping(places, parts.keep, commit_, parts.selection, this.burst);
   }
 
   folder(entry: Entry): void {
@@ -179,7 +185,7 @@ export class LiveApplier implements Applier {
     const { folder, place } = this.placeOf(entry);
     if (!this.touched.has(parent)) this.touched.set(parent, microseconds(this.fs.statSync(folder).mtimeMs));
     if (change.what === 'place') this.put_(place, change.part, entry);
-    else if (change.what === 'folder') makeFolder(this.fs, place, entry.path);
+    else if (change.what === 'folder') this.makeFolder(place, entry.path);
     else if (change.what === 'touch') this.dressFile(place, entry);
     else this.keeping.moveAway(place, entry.path);
   }
@@ -190,6 +196,7 @@ export class LiveApplier implements Applier {
     if (there?.isDirectory() === true) this.keeping.moveAway(place, entry.path);
     else if (there !== undefined) this.keeping.replaces(place, entry.path, there);
     fs.renameSync(part, place);
+    this.burst?.bring(entry.path, fs.lstatSync(place));
     if (entry.kind === 'file' && entry.digest !== null) this.parts.record.set(entry.path, stampOf(fs.lstatSync(place)), entry.digest);
   }
 
@@ -197,12 +204,23 @@ export class LiveApplier implements Applier {
     const { fs } = this;
     const fd = fs.openSync(place, O_RDONLY | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0));
     try {
+      const before = fs.fstatSync(fd);
       if (process.platform !== 'win32') fs.fchmodSync(fd, entry.mode);
       fs.futimesSync(fd, seconds(entry.mtimeUs), seconds(entry.mtimeUs));
+      this.burst?.dress(entry.path, before, fs.fstatSync(fd));
       if (entry.digest !== null) this.parts.record.set(entry.path, stampOf(fs.fstatSync(fd)), entry.digest);
     } finally {
       fs.closeSync(fd);
     }
+  }
+
+  private makeFolder(place: string, path: string): void {
+    const { fs } = this;
+    const there = fs.lstatSync(place, { throwIfNoEntry: false });
+    if (there !== undefined && !there.isDirectory()) throw noFolder(path);
+    if (there !== undefined) return;
+    fs.mkdirSync(place, { mode: FILLING_MODE });
+    this.burst?.bring(path, fs.lstatSync(place));
   }
 
   private reachIfThere(path: string): string | null {
@@ -229,10 +247,4 @@ export class LiveApplier implements Applier {
       if (microseconds(fs.statSync(place).mtimeMs) !== mtimeUs) fs.utimesSync(place, seconds(mtimeUs), seconds(mtimeUs));
     }
   }
-}
-
-function makeFolder(fs: FileSystem, place: string, path: string): void {
-  const there = fs.lstatSync(place, { throwIfNoEntry: false });
-  if (there === undefined) fs.mkdirSync(place, { mode: FILLING_MODE });
-  else if (!there.isDirectory()) throw noFolder(path);
 }

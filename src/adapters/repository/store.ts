@@ -5,6 +5,7 @@ import { shown, type Naming } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, Commit, ContentFile, KeptVersion, RepositoryStore, ScanOptions, Slices } from '../../ports/repository.js';
 import { makeFolders, missingFolders } from '../folders.js';
+import { Burst } from './burst.js';
 import { settleChanging } from './changing.js';
 import { openContent } from './content.js';
 import { DigestRecord } from './digest-record.js';
@@ -52,6 +53,7 @@ export class NodeRepository implements RepositoryStore {
   private readonly record: DigestRecord;
   private readonly selection: Selection;
   private readonly look: Look;
+  private readonly burst = new Burst();
   /** Of the last look at the whole folder. */
   private foreign: readonly string[] = [];
   /** Of the last look at any of it. */
@@ -141,7 +143,7 @@ export class NodeRepository implements RepositoryStore {
   apply(mode: 'staged' | 'live', commit: Commit): Applier {
     const { places, record, foreign, exchange_: exchange } = this;
     const { keep } = this.options;
-    if (mode === 'live') return new LiveApplier({ places, record, keep, selection: this.selected }, commit);
+    if (mode === 'live') return new LiveApplier({ places, record, keep, selection: this.selected, burst: this.burst }, commit);
     return new StagedApplier({ places, record, foreign, exchange, keep, selection: this.selected }, commit);
   }
 

@@ -37,6 +37,17 @@ export interface Manifest {
   readonly foreign?: readonly string[];
 }
 
+/** Why a sync is made by itself, as it stands with what it keeps. */
+export const SyncReason = {
+  /** Until one has gone well from this run of the sender. */
+  joining: 'joining',
+  /** After that: one before it failed, or the link was lost. */
+  again: 'trying again',
+  look: 'a look at everything',
+  /** In single folders, file by file. */
+  change: 'a change',
+} as const;
+
 /** Which paths belong to a repository, as globs. An empty `include` takes all. */
 export interface Patterns {
   readonly include: readonly string[];

@@ -3,9 +3,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
 import type { StoreOptions } from '../../../src/adapters/repository/store.js';
-import type { Commit } from '../../../src/ports/repository.js';
+import type { Commit, RepositoryStore } from '../../../src/ports/repository.js';
 import type { Term } from '../../../src/core/identity.js';
-import { openStore, Pair, Places } from './support.js';
+import { openStore, Pair, picture, Places } from './support.js';
 
 /* What is seldom in a folder, and must neither be lost nor keep a repository from being synced. */
 
@@ -27,7 +27,18 @@ async function pairOf(places: Places, options: Partial<StoreOptions> = {}, to: P
 }
 
 const commit = (at = Date.now()): Commit => ({ term: 3 as Term, mayChange: () => true, reason: 'test', at });
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const failing = (code: string): Error => Object.assign(new Error(code), { code });
+
+/** One file changes, or goes: as a continuous sync makes it. */
+async function changed(store: RepositoryStore, path: string, content: string | null, at: number, reason = 'a change'): Promise<void> {
+  const applier = store.apply('live', { ...commit(at), reason });
+  const bytes = new TextEncoder().encode(content ?? '');
+  const entry = { path, kind: 'file', mode: 0o644, mtimeUs: at * 1000, size: bytes.length, digest: null, target: '' } as const;
+  if (content === null) applier.remove(entry);
+  else applier.put(entry, bytes);
+  await applier.commit();
+}
 
 /** Everything belongs to the user that Lockstep runs as. */
 function own(places: Places): void {
@@ -252,6 +263,63 @@ describe('kept versions', () => {
       await pair.sync({ folders: [''], reason: 'a change' });
     }
     expect(pair.to.kept().map(({ name }) => name)).toContain(first);
+  });
+
+  it('of continuous changes hold what stood there before the minute, and once, however often it was written', async () => {
+    const places = new Places();
+    places.write('a/x', 'before');
+    places.write('a/z/y', 'before');
+    const pair = await pairOf(places);
+    await pair.sync();
+    const at = Date.UTC(2026, 0, 2, 3, 4);
+    const change = (path: string, content: string, seconds: number): Promise<void> => changed(pair.to, path, content, at + seconds * 1000);
+    for (let second = 0; second < 20; second += 1) await change('x', String(second), second);
+    await change('brief', 'came in this minute', 21);
+    await changed(pair.to, 'brief', null, at + 22_000);
+    await changed(pair.to, 'z/y', null, at + 23_000);
+    expect(pair.to.kept()).toEqual([{ name: '2026-01-02T03-04-00.000Z', at, term: 3, reason: 'a change', files: 2, bytes: 12, paths: ['x', 'z/y'] }]);
+    expect(picture(places.at('.b.lockstep/kept/2026-01-02T03-04-00.000Z'))).toEqual({ x: expect.stringContaining(base64('before')), z: expect.anything(), 'z/y': expect.stringContaining(base64('before')) });
+    // What this server's own users wrote is no step of the serving server's.
+    places.write('b/x', 'written here');
+    await change('x', 'on', 24);
+    expect(pair.to.kept().map(({ paths }) => paths)).toEqual([['x'], ['x', 'z/y']]);
+    expect(places.read(`.b.lockstep/kept/${pair.to.kept()[0]?.name ?? ''}/x`)).toBe('written here');
+    // The next minute begins with what the last one left.
+    await change('x', 'later', 61);
+    await change('x', 'still later', 62);
+    expect(places.read('.b.lockstep/kept/2026-01-02T03-05-01.000Z/x')).toBe('on');
+    expect(pair.to.kept()).toHaveLength(3);
+  });
+
+  it('of continuous changes take each kind of thing in the place of another', async () => {
+    const places = new Places();
+    places.write('b/x', 'file');
+    const store = await openStore({ path: places.at('b') });
+    const at = Date.UTC(2026, 0, 2, 3, 4);
+    await changed(store, 'x', null, at);
+    fs.mkdirSync(places.at('b/x'));
+    places.write('b/x/own', 'own');
+    await changed(store, 'x/own', 'other', at + 1);
+    await changed(store, 'x/own', null, at + 2);
+    fs.rmdirSync(places.at('b/x'));
+    places.write('b/x', 'file again');
+    await changed(store, 'x', 'end', at + 3);
+    expect(store.kept().map(({ name }) => Object.keys(picture(places.at('.b.lockstep/kept', name))))).toEqual([['x'], ['x', 'x/own'], ['x']]);
+  });
+
+  it.each(['a change', 'a look at everything', 'trying again'])('of a joining stay when many of %s follow; a newer joining pushes out the oldest', async (reason) => {
+    const places = new Places();
+    places.write('b/x', '0');
+    const store = await openStore({ path: places.at('b'), keep: 3 });
+    const minute = (count: number): number => Date.UTC(2026, 0, 2, 3, count);
+    await changed(store, 'x', '1', minute(0), 'joining');
+    for (let count = 1; count < 8; count += 1) await changed(store, 'x', String(count), minute(count), reason);
+    expect(store.kept().map((version) => [version.at, version.reason])).toEqual([[minute(7), reason], [minute(6), reason], [minute(0), 'joining']]);
+    for (let count = 8; count < 11; count += 1) await changed(store, 'x', String(count), minute(count), 'joining');
+    expect(store.kept().map((version) => [version.at, version.reason])).toEqual([[minute(10), 'joining'], [minute(9), 'joining'], [minute(7), reason]]);
+    const one = await openStore({ path: places.at('b'), keep: 1 });
+    await changed(one, 'x', 'x', minute(11), reason);
+    expect(one.kept().map((version) => version.at)).toEqual([minute(11)]);
   });
 
   it('are brought back also where a file stands in the place of a folder', async () => {

@@ -308,6 +308,18 @@ describe('receiving', () => {
     expect(receiver.asked[1]).toMatchObject({ folders: null, type: 'NO' });
   });
 
+  test('a sync that is tried again is a joining only until one has gone well', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    for (const outcome of ['failed', 'changed', 'failed'] as const) {
+      receiver.finish({ outcome });
+      await world.after(1_000);
+      if (outcome === 'changed') receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: ['a'] });
+      await world.turn();
+    }
+    expect(receiver.asked.map(({ reason }) => reason)).toEqual(['joining', 'joining', 'a change', 'trying again']);
+  });
+
   test('a schedule asks for the whole at its times', async () => {
     const world = new World(repository({ when: 'schedule', schedule: { kind: 'interval', ms: 900_000 } }));
     const receiver = await joined(world);
