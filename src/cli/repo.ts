@@ -7,7 +7,7 @@ import { AdminClient } from './admin-client.js';
 import type { Console } from './console.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
-import { progressText, repositoryDetails, resultLines } from './repository-view.js';
+import { copyText, progressText, repositoryDetails, resultLines } from './repository-view.js';
 
 /*
  * Commands to the repositories of a server that runs.
@@ -29,7 +29,7 @@ export async function repositoryStatus(console: Console, path: string, name: str
   for (const one of here) {
     for (const text of repositoryDetails(one)) console.out(text);
     const copy = peer.find((theirs) => theirs.name === one.name);
-    if (copy !== undefined) console.out(`  peer:      ${copy.condition === 'in-sync' ? 'in sync' : `not in sync: ${copy.detail ?? copy.condition}`}`);
+    if (copy !== undefined) console.out(`  peer:      ${copyText(copy, one.syncType)}`);
   }
 }
 

@@ -10,7 +10,7 @@ const SHOWN_MAX = 50;
 export function repositoryLines(repositories: RepositoriesStatus): string[] {
   const { trouble, here, peer, admissionWaitLeftMs: left } = repositories;
   const lines = here.map((one) => `${one.name} ${conditionText(one)}`);
-  const others = peer.map(({ name, condition, detail }) => `${name} at the peer: ${condition === 'in-sync' ? 'in sync' : `not in sync (${detail ?? condition})`}`);
+  const others = peer.map((copy) => `${copy.name} at the peer: ${copyText(copy, here.find(({ name }) => name === copy.name)?.syncType ?? null)}`);
   const all = [
     ...(trouble === null ? [] : [`TROUBLE: ${trouble}`]),
     ...lines,
@@ -31,10 +31,23 @@ export function repositoryDetails(one: RepositoryStatusView): string[] {
   ];
 }
 
-export function conditionText({ condition, detail, since, progress }: RepositoryStatusView): string {
+/** A copy at the other server; `syncType`: as this server has it. */
+export function copyText({ condition, detail }: RepositoriesStatus['peer'][number], syncType: RepositoryStatusView['syncType'] | null): string {
+  if (condition !== 'in-sync') return `not in sync: ${detail ?? condition}`;
+  if (syncType === 'NO') return comparedText(detail, '');
+  return `in sync${detail === null ? '' : ` (${detail})`}`;
+}
+
+/** NO: it is never made equal, so that it is not called in sync. */
+function comparedText(detail: string | null, when: string): string {
+  return `only compared${when}: ${detail ?? 'equal'}`;
+}
+
+export function conditionText({ condition, detail, since, progress, syncType }: RepositoryStatusView): string {
   if (progress !== null) return `${condition === 'failed' ? 'not in sync, tried again: ' : ''}${progressText(progress)}`;
   switch (condition) {
     case 'in-sync':
+      if (syncType === 'NO') return comparedText(detail, ` since ${since}`);
       return `in sync since ${since}${detail === null ? '' : ` (${detail})`}`;
     case 'failed':
       return `NOT IN SYNC since ${since}: ${detail ?? 'no reason given'}`;
@@ -59,16 +72,18 @@ export function resultLines(name: string, ask: string, result: RepositoryResult)
   const { outcome, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal } = result;
   const took = `${(elapsedMs / 1000).toFixed(1)} s`;
   if (outcome === 'failed') return [`${name}: ${ask} FAILED: ${result.detail ?? 'no reason given'}`];
-  if (outcome === 'same') return [`${name}: both are equal (${took})`];
+  const notes = result.detail === null ? [] : [`  ${result.detail}`];
+  if (outcome === 'same') return [`${name}: ${result.detail === null ? 'both are equal' : ask === 'verify' ? 'all that is carried is equal' : 'nothing to do'} (${took})`, ...notes];
   if (outcome === 'changed') {
     const what = ask === 'restore' ? `${files} brought back` : `${counted(files, 'file')}, ${sizeText(bytes)} copied, ${sizeText(wireBytes)} over the link`;
-    return [`${name}: ${what} (${took})${kept === null ? '' : `; what was replaced is kept as ${kept}`}`];
+    return [`${name}: ${what} (${took})${kept === null ? '' : `; what was replaced is kept as ${kept}`}`, ...notes];
   }
   const more = differencesTotal - Math.min(SHOWN_MAX, differences.length);
   return [
     `${name}: ${counted(differencesTotal, 'difference')} (${took})`,
     ...differences.slice(0, SHOWN_MAX).map(({ path, what }) => `  ${(WORDS[what] ?? what).padEnd(12)} ${path}`),
     ...(more > 0 ? [`  and ${more} more`] : []),
+    ...notes,
   ];
 }
 

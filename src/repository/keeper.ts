@@ -4,6 +4,7 @@ import type {
 import type { Listener } from '../ports/stream.js';
 import type { Channel } from '../ports/process.js';
 import type { RepositoryConfig } from './config.js';
+import { leftOutText } from './left-out.js';
 import { reasonOf } from './messages.js';
 import { Mirror } from './mirror.js';
 import { Offering } from './offering.js';
@@ -177,8 +178,9 @@ export class RepositoryKeeper {
 
   private answer(wish: NumberedWish, report: SyncReport | string): void {
     if (!this.begun.has(wish.id)) return;
-    const { outcome, detail, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal } = typeof report === 'string' ? { ...NOTHING, detail: report } : report;
-    this.answers.set(wish.id, { id: wish.id, outcome, detail, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal });
+    const { outcome, detail, leftOut, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal } = typeof report === 'string' ? { ...NOTHING, detail: report } : report;
+    const notes = [detail, leftOut.length === 0 ? null : leftOutText(leftOut)].filter((one) => one !== null);
+    this.answers.set(wish.id, { id: wish.id, outcome, detail: notes.join('; ') || null, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal });
     this.tell();
   }
 

@@ -9,6 +9,7 @@ import { reasonOf } from './messages.js';
 import { Wanted } from './wanted.js';
 import { follow } from './schedule.js';
 import { sizeText } from '../core/counted.js';
+import { LeftOutNotice } from './left-out.js';
 import { progressLine, summaryLine } from './lines.js';
 import type { ReceiverSession, SyncHint, SyncReport, SyncRequest } from './session.js';
 import type { Shelf } from './shelf.js';
@@ -59,11 +60,13 @@ export class Mirror {
   private failures = 0;
   private again: Cancel | null = null;
   private telling: Cancel | null = null;
+  private readonly leftOut: LeftOutNotice;
   private readonly schedule: Cancel;
 
   constructor(private readonly parts: MirrorParts) {
     const { config, tools } = parts;
     this.since = tools.clock.wall();
+    this.leftOut = new LeftOutNotice(tools, config.name, 'the serving server\'s');
     this.schedule = config.when === 'schedule' && config.schedule !== null ? follow(config.schedule, tools.clock, () => this.hint(null)) : () => undefined;
     this.go();
   }
@@ -221,6 +224,7 @@ export class Mirror {
     shelf.look(config.name);
     if (running?.wish != null && running.wish.id !== 0) this.parts.answer(running.wish, report);
     if (this.isStopped) return;
+    this.leftOut.note(report, running?.request.folders === null);
     if (report.purpose === 'sync' && report.outcome !== 'failed') this.succeed(report, running?.request.folders ?? null);
     // A link that was lost says so right after; only what fails on a good link is the repository's failure.
     if (report.purpose === 'sync' && report.outcome === 'failed') {
@@ -240,8 +244,7 @@ export class Mirror {
     const news = this.condition !== 'in-sync' || (report.outcome === 'changed' && folders === null);
     if (news) tools.log.write('info', `Repository ${config.name}: ${summaryLine(report)}`, { event: 'repository', repository: config.name, outcome: report.outcome, files: report.files, bytes: report.bytes, wireBytes: report.wireBytes, elapsedMs: report.elapsedMs, kept: report.kept });
     this.parts.synced(tools.clock.wall());
-    const leftOut = report.leftOut.length === 0 ? null : `not carried: ${report.leftOut.slice(0, 3).join(', ')}${report.leftOut.length > 3 ? ' …' : ''}`;
-    this.become('in-sync', [this.disagreement, leftOut].filter((one) => one !== null).join('; ') || null);
+    this.become('in-sync', [this.disagreement, this.leftOut.text].filter((one) => one !== null).join('; ') || null);
   }
 
   /** NO: nothing is touched, and the operator is told. */

@@ -5,6 +5,7 @@ import type { RepositorySettings } from '../core/repository/entry.js';
 import type { RepositoryFolder } from '../ports/repository.js';
 import type { Stream } from '../ports/stream.js';
 import type { RepositoryConfig } from './config.js';
+import { LeftOutNotice } from './left-out.js';
 import { reasonOf } from './messages.js';
 import type { SenderSession, SyncHint, SyncReport } from './session.js';
 import { brokenFolder, type Shelf } from './shelf.js';
@@ -47,6 +48,7 @@ export class Offering {
   private readonly sessions = new Set<Link>();
   private readonly folders = new Map<string, RepositoryFolder>();
   private readonly throttles: ReadonlyMap<string, Throttle>;
+  private readonly leftOut: ReadonlyMap<string, LeftOutNotice>;
   /** While messages flow. */
   private courtesy: Throttle | null = null;
   private readonly ends: Cancel[] = [];
@@ -63,6 +65,7 @@ export class Offering {
   ) {
     this.settings = tools.config.repositories.filter(({ used }) => used).map(({ name, syncType, include, exclude }) => ({ name, syncType, include, exclude }));
     this.throttles = new Map(tools.config.repositories.map(({ name, throttle }) => [name, new Throttle(throttle, tools.clock)]));
+    this.leftOut = new Map(tools.config.repositories.map(({ name }) => [name, new LeftOutNotice(tools, name, 'this server\'s')]));
   }
 
   /** What is sent from now on; `null`: nothing. */
@@ -213,6 +216,7 @@ export class Offering {
     const answered = this.pending.filter(isAnswered);
     this.pending = this.pending.filter((one) => !answered.includes(one));
     for (const { done } of answered) done(report);
+    this.leftOut.get(report.repository)?.note(report, wholeSince !== null);
     if (report.outcome === 'failed') this.tools.log.write('warn', `Repository ${report.repository} at the peer: ${report.detail ?? 'its sync failed'}`, { event: 'repository-report', repository: report.repository });
   }
 

@@ -25,7 +25,7 @@ interface Running {
   readonly begunAt: number;
   readonly wireBefore: number;
   readonly rounds: { outdated: number; deeper: number };
-  readonly totals: { files: number; bytes: number; kept: KeptVersion | null; changed: boolean };
+  readonly totals: { files: number; bytes: number; kept: KeptVersion | null; changed: boolean; readonly leftOut: Set<string> };
   round: Receiving;
 }
 
@@ -72,7 +72,7 @@ class Receiver implements ReceiverSession {
   sync(request: SyncRequest): void {
     assert(this.isWelcome && this.running === null, 'one sync at a time, on a link that is welcome');
     const rounds = { outdated: 0, deeper: 0 };
-    const totals = { files: 0, bytes: 0, kept: null, changed: false };
+    const totals = { files: 0, bytes: 0, kept: null, changed: false, leftOut: new Set<string>() };
     const scope: Scope | null = request.folders === null ? null : { folders: request.folders, deep: [] };
     const running = { request, begunAt: this.parts.clock.monotonic(), wireBefore: this.wire, rounds, totals };
     this.running = { ...running, round: this.round(request, scope) };
@@ -173,6 +173,7 @@ class Receiver implements ReceiverSession {
       if (rounds.outdated < ROUNDS_MAX && !this.isClosed) return this.again(running, running.request.folders === null ? null : { folders: running.request.folders, deep: [] });
       return this.failed(new LockstepError('LOCKSTEP_REPOSITORY_UNSTABLE', `${JSON.stringify(outcome.path)} was changed while it was synced, ${ROUNDS_MAX} times`, 'Exclude it, or let it rest; the sync is tried again by itself.'));
     }
+    for (const { path, what } of round.leftOut) totals.leftOut.add(`${path}: ${what}`);
     if (outcome.kind === 'changed') {
       totals.changed = true;
       totals.kept = outcome.kept ?? totals.kept;
@@ -207,7 +208,7 @@ class Receiver implements ReceiverSession {
       kept: totals.kept?.name ?? null,
       differences: differences.slice(0, DIFFERENCES_MAX),
       differencesTotal: differences.length,
-      leftOut: running.round.leftOut.slice(0, NAMED_MAX).map(({ path, what }) => `${path}: ${what}`),
+      leftOut: [...totals.leftOut].slice(0, NAMED_MAX),
     };
     if (totals.kept !== null) this.keptLines.say(request.repository, totals.kept, request.reason === SyncReason.change);
     this.link.say({ kind: 'report', json: JSON.stringify(fitting(report)) });

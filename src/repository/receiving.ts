@@ -88,6 +88,7 @@ export class Receiving {
     switch (frame.kind) {
       case 'tree':
         this.sent = { tree: frame.tree, term: frame.term };
+        this.leftOut = frame.leftOut;
         return this.compareTrees();
       case 'entries':
         this.expect('listing');
@@ -98,7 +99,6 @@ export class Receiving {
         return;
       case 'manifest':
         this.expect('listing');
-        this.leftOut = frame.leftOut;
         if (frame.count !== this.source.length || frame.tree !== treeDigest(this.source, this.parts.hashing)) throw damaged('a manifest that is not the sender\'s');
         return this.begin();
       case 'files':

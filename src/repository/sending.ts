@@ -38,7 +38,7 @@ interface Wanted {
  */
 export class SyncSending {
   private scan: Slices<Manifest> | null;
-  private manifest: Manifest | null = null;
+  private isScanned = false;
   private entries: Entry[] = [];
   private listed = -1;
   private readonly wanted: Wanted[] = [];
@@ -67,7 +67,7 @@ export class SyncSending {
   take(frame: Extract<RepositoryFrame, { kind: 'list' | 'wants' | 'sums' | 'wantsEnd' }>): void {
     switch (frame.kind) {
       case 'list':
-        if (this.manifest === null || this.listed >= 0) throw new SyncRefused('a manifest was asked for out of turn');
+        if (!this.isScanned || this.listed >= 0) throw new SyncRefused('a manifest was asked for out of turn');
         this.listed = 0;
         return;
       case 'wants':
@@ -96,10 +96,10 @@ export class SyncSending {
     const manifest = scan.step();
     if (manifest === null) return;
     this.scan = null;
-    this.manifest = manifest;
+    this.isScanned = true;
     this.entries = [...manifest.entries];
     const { sync, hashing } = this.parts;
-    this.send({ kind: 'tree', sync, term: this.term(), tree: treeDigestIfKnown(this.entries, hashing) });
+    this.send({ kind: 'tree', sync, term: this.term(), tree: treeDigestIfKnown(this.entries, hashing), leftOut: manifest.leftOut });
   }
 
   private list(): void {
@@ -110,7 +110,7 @@ export class SyncSending {
   private endList(): void {
     const { sync, hashing } = this.parts;
     this.listed += 1;
-    this.send({ kind: 'manifest', sync, term: this.term(), count: this.entries.length, tree: treeDigest(this.entries, hashing), leftOut: this.manifest?.leftOut ?? [] });
+    this.send({ kind: 'manifest', sync, term: this.term(), count: this.entries.length, tree: treeDigest(this.entries, hashing) });
   }
 
   private takeWant(want: Want): void {

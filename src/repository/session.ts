@@ -104,7 +104,7 @@ export interface SyncReport {
   /** The first 1,000, and how many there are in all. `diff`, `verify` and NO only. */
   readonly differences: readonly SyncDifference[];
   readonly differencesTotal: number;
-  /** Sockets, pipes, devices … in the sender's folder. */
+  /** Sockets, pipes, devices, links to the outside … in what the sync was about of the sender's folder, each with what it is: the first 1,000. */
   readonly leftOut: readonly string[];
 }
 

@@ -23,7 +23,7 @@ export interface Entry {
   readonly target: string;
 }
 
-/** Something that is in the folder and no repository carries: a socket, a pipe, a device, a name that is no Unicode. */
+/** Something that is in the folder and no repository carries: a socket, a pipe, a device, a link to the outside, a name that is no Unicode. */
 export interface LeftOut {
   readonly path: string;
   readonly what: string;

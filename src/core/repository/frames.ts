@@ -3,7 +3,7 @@ import { ByteReader, ByteWriter, decodeText, encodeText, MalformedBytes } from '
 import { encodeFrame, FRAME_HEADER_BYTES, frameHeader } from '../wire/frame.js';
 import { SUM_BYTES } from './blocks.js';
 import type { Digest, Entry, LeftOut, Scope } from './entry.js';
-import { DIGEST_BYTES, EntryWriter, readDigest, readEntries, readScope, writeDigest, writeScope } from './manifest.js';
+import { DIGEST_BYTES, EntryWriter, readDigest, readEntries, readLeftOut, readScope, writeDigest, writeLeftOut, writeScope } from './manifest.js';
 
 /*
  * Frames of the repository link. The receiver dials and speaks first; docs/decisions/repositories.md shows the conversation.
@@ -14,9 +14,7 @@ export const RepositoryKind = {
   welcome: 2,
   refused: 3,
   ask: 4,
-  tree: 5,
   entries: 6,
-  manifest: 7,
   wants: 8,
   sums: 9,
   wantsEnd: 10,
@@ -33,8 +31,12 @@ export const RepositoryKind = {
   ping: 21,
   list: 22,
   settings: 23,
+  tree: 24,
+  manifest: 25,
 } as const;
 const Kind = RepositoryKind;
+/** Tree and manifest as they were before the first named what is left out: a server that sends them would have its copies called equal without a word of it. */
+const RETIRED: readonly number[] = [5, 7];
 
 /** Payload of one frame. A frame of files holds many small ones, or one of at most this less a margin. */
 export const REPOSITORY_FRAME_BYTES_MAX = 1024 * 1024;
@@ -46,7 +48,6 @@ export const PIECE_BYTES_MAX = 256 * 1024;
 export const SUMS_PER_FRAME = Math.floor((512 * 1024) / SUM_BYTES);
 export const JSON_BYTES_MAX = 512 * 1024;
 const TEXT_MAX = 4096;
-const LEFT_OUT_MAX = 1000;
 
 export type Want =
   | { readonly how: 'whole'; readonly index: number }
@@ -78,12 +79,12 @@ export type RepositoryFrame =
   | { readonly kind: 'welcome'; readonly server: ServerId; readonly run: RunId; readonly term: Term }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'ask'; readonly sync: number; readonly repository: string; readonly checksum: boolean; readonly scope: Scope | null }
-  /** Digest of the sender's tree; `null` when some content was not read yet. */
-  | { readonly kind: 'tree'; readonly sync: number; readonly term: Term; readonly tree: Digest | null }
+  /** Digest of the sender's tree; `null` when some content was not read yet. `leftOut`: the first of them. */
+  | { readonly kind: 'tree'; readonly sync: number; readonly term: Term; readonly tree: Digest | null; readonly leftOut: readonly LeftOut[] }
   /** The trees differ: send the manifest. */
   | { readonly kind: 'list'; readonly sync: number }
   | { readonly kind: 'entries'; readonly sync: number; readonly entries: readonly Entry[] }
-  | { readonly kind: 'manifest'; readonly sync: number; readonly term: Term; readonly count: number; readonly tree: Digest; readonly leftOut: readonly LeftOut[] }
+  | { readonly kind: 'manifest'; readonly sync: number; readonly term: Term; readonly count: number; readonly tree: Digest }
   | { readonly kind: 'wants'; readonly sync: number; readonly wants: readonly Want[] }
   | { readonly kind: 'sums'; readonly sync: number; readonly sums: Uint32Array }
   | { readonly kind: 'wantsEnd'; readonly sync: number }
@@ -132,6 +133,7 @@ function encodeFields(writer: ByteWriter, frame: RepositoryFrame): void {
       return;
     case 'tree':
       optionalDigest(writer.u32(frame.sync).u32(frame.term), frame.tree);
+      writeLeftOut(writer, frame.leftOut);
       return;
     case 'entries': {
       writer.u32(frame.sync);
@@ -142,8 +144,6 @@ function encodeFields(writer: ByteWriter, frame: RepositoryFrame): void {
     case 'manifest':
       writer.u32(frame.sync).u32(frame.term).u32(frame.count);
       writeDigest(writer, frame.tree);
-      writer.u16(Math.min(LEFT_OUT_MAX, frame.leftOut.length));
-      for (const one of frame.leftOut.slice(0, LEFT_OUT_MAX)) writer.text(cut(one.path)).text(cut(one.what));
       return;
     case 'list':
     case 'wantsEnd':
@@ -324,7 +324,7 @@ function decodeFields(kind: number, reader: ByteReader): RepositoryFrame {
     case Kind.ask:
       return { kind: 'ask', sync: reader.u32(), repository: reader.text(), checksum: reader.u8() === 1, scope: readScope(reader) };
     case Kind.tree:
-      return { kind: 'tree', sync: reader.u32(), term: reader.u32() as Term, tree: readOptionalDigest(reader) };
+      return { kind: 'tree', sync: reader.u32(), term: reader.u32() as Term, tree: readOptionalDigest(reader), leftOut: readLeftOut(reader) };
     case Kind.list:
       return { kind: 'list', sync: reader.u32() };
     case Kind.entries: {
@@ -334,7 +334,7 @@ function decodeFields(kind: number, reader: ByteReader): RepositoryFrame {
       return { kind: 'entries', sync, entries };
     }
     case Kind.manifest:
-      return readManifest(reader);
+      return { kind: 'manifest', sync: reader.u32(), term: reader.u32() as Term, count: reader.u32(), tree: readDigest(reader) };
     case Kind.wants: {
       const sync = reader.u32();
       const wants: Want[] = [];
@@ -379,17 +379,8 @@ function decodeContent(kind: number, reader: ByteReader): RepositoryFrame {
     case Kind.ping:
       return { kind: 'ping' };
     default:
-      throw new MalformedBytes(`a repository frame of unknown kind ${kind}`);
+      throw new MalformedBytes(RETIRED.includes(kind) ? 'a repository frame of an older version of Lockstep: run the same version on both servers' : `a repository frame of unknown kind ${kind}`);
   }
-}
-
-function readManifest(reader: ByteReader): RepositoryFrame {
-  const sync = reader.u32();
-  const term = reader.u32() as Term;
-  const count = reader.u32();
-  const tree = readDigest(reader);
-  const leftOut = Array.from({ length: reader.u16() }, () => ({ path: reader.text(), what: reader.text() }));
-  return { kind: 'manifest', sync, term, count, tree, leftOut };
 }
 
 function readSums(reader: ByteReader): Uint32Array {

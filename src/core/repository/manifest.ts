@@ -1,5 +1,5 @@
 import { ByteWriter, MalformedBytes, type ByteReader } from '../wire/bytes.js';
-import type { Digest, Entry, EntryKind, Scope } from './entry.js';
+import type { Digest, Entry, EntryKind, LeftOut, Scope } from './entry.js';
 import { shown } from './names.js';
 
 /*
@@ -126,4 +126,20 @@ export function readScope(reader: ByteReader): Scope | null {
     return Array.from({ length: count }, () => reader.text());
   };
   return { folders: list(), deep: list() };
+}
+
+/** Of what is left out so many are named, of so many characters together: a frame holds them whatever they are called. */
+export const LEFT_OUT_MAX = 1000;
+const LEFT_OUT_CHARS_MAX = 100_000;
+
+/** The first of them, as far as they fit. */
+export function writeLeftOut(writer: ByteWriter, leftOut: readonly LeftOut[]): void {
+  let chars = 0;
+  const named = leftOut.slice(0, LEFT_OUT_MAX).filter(({ path, what }) => (chars += path.length + what.length) <= LEFT_OUT_CHARS_MAX);
+  writer.u16(named.length);
+  for (const { path, what } of named) writer.text(path).text(what);
+}
+
+export function readLeftOut(reader: ByteReader): LeftOut[] {
+  return Array.from({ length: reader.u16() }, () => ({ path: reader.text(), what: reader.text() }));
 }

@@ -175,6 +175,22 @@ describe('PARTIAL', () => {
   });
 });
 
+describe('what no repository carries', () => {
+  it('is named also when both trees are equal, whatever was asked for, and in a sync of single folders', async () => {
+    const places = new Places();
+    places.write('a/file', 'x');
+    const pair = await pairOf(places);
+    await pair.sync();
+    fs.utimesSync(places.at('a'), 7, 7);
+    fs.symlinkSync('/etc/passwd', places.at('a/link'));
+    const named = ['link: a link to the absolute path "/etc/passwd"'];
+    for (const request of [{}, { purpose: 'diff' }, { purpose: 'verify' }, { folders: [''] }] as const) expect(await pair.sync(request)).toMatchObject({ outcome: 'same', leftOut: named });
+    places.folder('a/new/er');
+    fs.symlinkSync('../../..', places.at('a/new/er/out'));
+    expect((await pair.sync({ folders: [''] })).leftOut).toEqual([...named, 'new/er/out: a link to "../../..", out of the repository']);
+  });
+});
+
 describe('NO, diff and verify', () => {
   it.each([{ type: 'NO' as const }, { purpose: 'diff' as const }, { purpose: 'verify' as const }])('say what differs and touch nothing: %p', async (request) => {
     const places = new Places();

@@ -308,6 +308,52 @@ describe('receiving', () => {
     expect(receiver.asked[1]).toMatchObject({ folders: null, type: 'NO' });
   });
 
+  const LEFT_OUT = ['link: a link to the absolute path "/etc/passwd"', 'fifo: a named pipe'];
+
+  test('what is not carried is warned of when it changes, once a minute at most, and stands in the status and in answers', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    receiver.finish({ outcome: 'same', leftOut: LEFT_OUT });
+    await world.turn();
+    expect(world.log.from('warn')).toEqual([expect.stringMatching(/^Repository apps does not carry 2 things of the serving server's folder: link: a link .*"\/etc\/passwd", fifo: a named pipe\. /)]);
+    expect(world.view.detail).toBe(`not carried: ${LEFT_OUT.join(', ')}`);
+    const look = async (ms: number, leftOut: readonly string[], folders: readonly string[] | null = null): Promise<void> => {
+      await world.after(ms);
+      receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders });
+      await world.turn();
+      receiver.finish({ outcome: 'same', leftOut });
+      await world.turn();
+    };
+    await look(30_000, [], ['a']);
+    await look(1_000, ['b: a socket'], ['b']);
+    expect(world.log.from('warn')).toHaveLength(1);
+    expect(world.view.detail).toMatch(/link: .* fifo: .* b: a socket/);
+    await look(29_000, [...LEFT_OUT, 'b: a socket']);
+    expect(world.log.from('warn').slice(1)).toEqual([expect.stringContaining('3 things')]);
+    await look(60_000, Array.from({ length: 1_000 }, (_, at) => `${at}${'x'.repeat(4_000)}: a socket`));
+    expect(world.log.from('warn')[2]).toMatch(/1000 things or more .* and 990 more\. /);
+    expect(world.log.from('warn')[2]?.length).toBeLessThan(3_000);
+    expect(world.view.detail?.length).toBeLessThan(600);
+    await look(60_000, []);
+    expect(world.log.from('warn')).toHaveLength(3);
+    expect(world.log.from('info').at(-1)).toMatch(/everything in the serving server's folder is carried again/);
+    expect(world.view.detail).toBeNull();
+    await world.order(receive(), { wishes: [{ id: 1, repository: 'apps', ask: 'verify', checksum: false }] });
+    receiver.finish({ outcome: 'same', leftOut: LEFT_OUT });
+    await world.turn();
+    expect(world.status?.answers).toMatchObject([{ id: 1, outcome: 'same', detail: `not carried: ${LEFT_OUT.join(', ')}` }]);
+  });
+
+  test('what is not carried is warned of on the serving server as well', async () => {
+    const world = new World(repository());
+    await world.order(SEND);
+    world.network.connect(2103);
+    await world.turn();
+    const { parts } = world.senders[0] as FakeSender;
+    for (let round = 0; round < 3; round += 1) parts.reported({ ...DONE, outcome: 'same', leftOut: LEFT_OUT }, world.clock.monotonic());
+    expect(world.log.from('warn')).toEqual([expect.stringMatching(/apps does not carry 2 things of this server's folder: link: /)]);
+  });
+
   test('a sync that is tried again is a joining only until one has gone well', async () => {
     const world = new World(repository());
     const receiver = await joined(world);

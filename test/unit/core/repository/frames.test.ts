@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { RunId, ServerId, Term } from '../../../../src/core/identity.js';
 import { RepositoryFrameStream } from '../../../../src/core/repository/frame-stream.js';
-import { dataPieces, decodeRepositoryFrame, encodeRepositoryFrame, FilesFrame, type FileResult, type RepositoryFrame } from '../../../../src/core/repository/frames.js';
+import { dataPieces, decodeRepositoryFrame, encodeRepositoryFrame, FilesFrame, REPOSITORY_FRAME_BYTES_MAX, type FileResult, type RepositoryFrame } from '../../../../src/core/repository/frames.js';
 import { manifestBytes } from '../../../../src/core/repository/manifest.js';
 import { MalformedBytes } from '../../../../src/core/wire/bytes.js';
 import { tree } from './trees.js';
@@ -16,10 +16,10 @@ const FRAMES: readonly RepositoryFrame[] = [
   { kind: 'settings', json: '{"repositories":[]}' },
   { kind: 'ask', sync: 1, repository: 'apps', checksum: true, scope: null },
   { kind: 'ask', sync: 2, repository: 'apps', checksum: false, scope: { folders: ['', 'a/b'], deep: ['ä'] } },
-  { kind: 'tree', sync: 1, term: 3 as Term, tree: DIGEST },
-  { kind: 'tree', sync: 1, term: 3 as Term, tree: null },
+  { kind: 'tree', sync: 1, term: 3 as Term, tree: DIGEST, leftOut: [{ path: 'a', what: 'a socket' }, { path: 'ä/link', what: 'a link to the absolute path "/"' }] },
+  { kind: 'tree', sync: 1, term: 3 as Term, tree: null, leftOut: [] },
   { kind: 'list', sync: 1 },
-  { kind: 'manifest', sync: 1, term: 3 as Term, count: 5, tree: DIGEST, leftOut: [{ path: 'a', what: 'a socket' }] },
+  { kind: 'manifest', sync: 1, term: 3 as Term, count: 5, tree: DIGEST },
   { kind: 'wants', sync: 1, wants: [{ how: 'whole', index: 1 }, { how: 'compare', index: 2, digest: DIGEST }, { how: 'check', index: 3, digest: DIGEST }, { how: 'delta', index: 4, blockBytes: 2048, blocks: 9 }] },
   { kind: 'sums', sync: 1, sums: Uint32Array.of(1, 2, 0xffffffff) },
   { kind: 'wantsEnd', sync: 1 },
@@ -59,6 +59,22 @@ describe('a repository frame', () => {
     const payload = bytes.subarray(6);
     expect(() => decodeRepositoryFrame(bytes[5] ?? 0, payload.subarray(0, payload.length - 1))).toThrow(MalformedBytes);
     expect(() => decodeRepositoryFrame(bytes[5] ?? 0, Buffer.concat([payload, Uint8Array.of(0)]))).toThrow(MalformedBytes);
+  });
+
+  it('names as much of what is left out as fits, however long its names are', () => {
+    const leftOut = Array.from({ length: 5_000 }, (_, at) => ({ path: `${at}${'ä'.repeat(at % 2 === 0 ? 10 : 4_000)}`, what: 'a socket' }));
+    for (const given of [leftOut, leftOut.filter((_, at) => at % 2 === 0)]) {
+      const bytes = encodeRepositoryFrame({ kind: 'tree', sync: 1, term: 3 as Term, tree: DIGEST, leftOut: given });
+      expect(bytes.length).toBeLessThan(REPOSITORY_FRAME_BYTES_MAX / 2);
+      const [frame] = read(bytes, []);
+      const named = frame?.kind === 'tree' ? frame.leftOut : [];
+      expect(named).toEqual(given.slice(0, named.length));
+      expect(named.length).toBe(given === leftOut ? 49 : 1_000);
+    }
+  });
+
+  it.each([5, 7])('of kind %d, which an older version sends, is refused with what to do', (kind) => {
+    expect(() => decodeRepositoryFrame(kind, new Uint8Array(26))).toThrow(/older version of Lockstep: run the same version on both servers/);
   });
 
   it('holds any entries, and equal entries are equal bytes', () => {
