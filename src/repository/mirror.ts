@@ -8,7 +8,8 @@ import type { RepositoryConfig } from './config.js';
 import { reasonOf } from './messages.js';
 import { Wanted } from './wanted.js';
 import { follow } from './schedule.js';
-import { sizeText } from '../core/counted.js';
+import { counted, sizeText } from '../core/counted.js';
+import { namesOf } from './differences.js';
 import { LeftOutNotice } from './left-out.js';
 import { progressLine, summaryLine } from './lines.js';
 import type { ReceiverSession, SyncHint, SyncReport, SyncRequest } from './session.js';
@@ -61,6 +62,10 @@ export class Mirror {
   private again: Cancel | null = null;
   private telling: Cancel | null = null;
   private readonly leftOut: LeftOutNotice;
+  /** What the type leaves as it differs, as the last sync of the whole found it. */
+  private left: string | null = null;
+  /** With NO: the differences that were warned of. */
+  private differing: string | null = null;
   private readonly schedule: Cancel;
 
   constructor(private readonly parts: MirrorParts) {
@@ -240,18 +245,23 @@ export class Mirror {
     const { tools, config } = this.parts;
     this.failures = 0;
     if (folders === null) this.wanted.hasJoined = true;
-    if (report.outcome === 'differs') return this.differ(report);
-    const news = this.condition !== 'in-sync' || (report.outcome === 'changed' && folders === null);
+    if (folders === null) this.left = report.outcome === 'differs' ? differsText(report) : report.detail;
+    const isEqualAgain = this.differ(report);
+    const news = isEqualAgain || (report.outcome !== 'differs' && this.condition !== 'in-sync') || (report.outcome === 'changed' && folders === null);
     if (news) tools.log.write('info', `Repository ${config.name}: ${summaryLine(report)}`, { event: 'repository', repository: config.name, outcome: report.outcome, files: report.files, bytes: report.bytes, wireBytes: report.wireBytes, elapsedMs: report.elapsedMs, kept: report.kept });
     this.parts.synced(tools.clock.wall());
-    this.become('in-sync', [this.disagreement, this.leftOut.text].filter((one) => one !== null).join('; ') || null);
+    this.become('in-sync', [this.disagreement, this.left, this.leftOut.text].filter((one) => one !== null).join('; ') || null);
   }
 
-  /** NO: nothing is touched, and the operator is told. */
-  private differ(report: SyncReport): void {
-    const first = report.differences.slice(0, 3).map(({ path, what }) => `${path} (${what})`);
-    this.become('failed', `it differs from the serving server's in ${report.differencesTotal} places, and its type NO leaves it so: ${first.join(', ')}${report.differencesTotal > first.length ? ' …' : ''}`);
+  /** NO: nothing is touched, and the operator is told when it is news. That goes well: the folder is what its type makes of it. True: what differed is equal now. */
+  private differ(report: SyncReport): boolean {
+    const { tools, config } = this.parts;
+    const before = this.differing;
+    this.differing = report.outcome === 'differs' ? JSON.stringify([report.differencesTotal, report.differences]) : null;
+    if (report.outcome !== 'differs') return before !== null;
+    if (this.differing !== before || this.condition === 'failed') tools.log.write('warn', `Repository ${config.name} ${differsText(report)}`, { event: 'repository-differs', repository: config.name, differences: report.differencesTotal });
     this.wait(COMPARE_AGAIN_MS);
+    return false;
   }
 
   private fail(reason: string): void {
@@ -319,4 +329,8 @@ export class Mirror {
       this.tell();
     });
   }
+}
+
+function differsText({ differences, differencesTotal }: SyncReport): string {
+  return `differs from the serving server's in ${counted(differencesTotal, 'place')}, and its type NO leaves it so: ${namesOf(differences, differencesTotal)}`;
 }

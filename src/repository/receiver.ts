@@ -3,7 +3,7 @@ import { SyncReason, type Scope } from '../core/repository/entry.js';
 import { assert, LockstepError } from '../core/errors.js';
 import { clip } from '../core/wire/fields.js';
 import type { KeptVersion } from '../ports/repository.js';
-import { differencesOf } from './differences.js';
+import { differencesOf, leftText } from './differences.js';
 import { damaged } from './fetching.js';
 import { KeptLines } from './kept-lines.js';
 import { RepositoryLink } from './link.js';
@@ -181,8 +181,10 @@ class Receiver implements ReceiverSession {
       if (outcome.fresh.length > 0 && !this.isClosed && rounds.deeper < DEEPER_MAX) return this.again(running, { folders: [], deep: outcome.fresh.length > DEEP_MAX ? [''] : outcome.fresh });
     }
     this.link.say({ kind: 'drop', sync });
-    if (outcome.kind === 'differs') this.finish(running, 'differs', null, outcome);
-    else this.finish(running, totals.changed ? 'changed' : 'same', null);
+    // Of single folders it would be a part.
+    const left = running.request.folders === null ? leftText(round.left) : null;
+    if (outcome.kind === 'differs') this.finish(running, 'differs', left, outcome);
+    else this.finish(running, totals.changed ? 'changed' : 'same', left);
   }
 
   private again(running: Running, scope: Scope | null): void {
@@ -235,10 +237,10 @@ class Receiver implements ReceiverSession {
 
   private closed(reason: string): void {
     this.isClosed = true;
+    this.keptLines.close();
     if (this.running === null) this.parts.closed(reason);
     else {
       this.withdrawn ??= `the repository link was lost: ${reason}`;
-    this.keptLines.close();
       if (!this.running.round.isCommitting) this.cancel(this.withdrawn); // Otherwise `closed` follows the end of the commit.
     }
   }

@@ -1,6 +1,6 @@
 import type { Term } from '../core/identity.js';
 import { LockstepError } from '../core/errors.js';
-import type { Digest, Entry, LeftOut, Manifest, Scope } from '../core/repository/entry.js';
+import type { Digest, Entry, LeftOut, Manifest, Scope, SyncType } from '../core/repository/entry.js';
 import { encodeRepositoryFrame, type FileResult, type RepositoryFrame } from '../core/repository/frames.js';
 import { ManifestCheck } from '../core/repository/names.js';
 import { planSync, type Plan } from '../core/repository/plan.js';
@@ -8,8 +8,9 @@ import type { Clock } from '../ports/clock.js';
 import type { Hashing } from '../ports/hashing.js';
 import type { Applier, CommitOutcome, KeptVersion, RepositoryStore, Slices } from '../ports/repository.js';
 import { Checking } from './checking.js';
+import { leftDiffering } from './differences.js';
 import { damaged, Fetching } from './fetching.js';
-import type { SyncProgress, SyncRequest } from './session.js';
+import type { SyncDifference, SyncProgress, SyncRequest } from './session.js';
 import { treeDigest, treeDigestIfKnown } from './tree-digest.js';
 
 export type RoundOutcome =
@@ -46,6 +47,8 @@ type PlannedStep = Plan['steps'][number];
 export class Receiving {
   readonly counts = { filesDone: 0, filesTotal: 0, bytesDone: 0, bytesTotal: 0 };
   leftOut: readonly LeftOut[] = [];
+  /** What differs and stays so, because PARTIAL leaves it. */
+  left: readonly SyncDifference[] = [];
   private phase: Phase = 'scanning';
   private scan: Slices<Manifest> | null;
   private own: Manifest = { entries: [], leftOut: [] };
@@ -143,7 +146,8 @@ export class Receiving {
   }
 
   private begin(): void {
-    this.plan = planSync(this.source, this.own.entries, this.parts.request.type, this.own.foreign);
+    // What an operator asks about is compared as a whole, whatever a sync would make of it.
+    this.plan = this.planAs(this.parts.request.purpose === 'sync' ? this.parts.request.type : 'FULL', this.own.entries);
     this.phase = 'checking';
     const compared = this.plan.steps.filter((step): step is Extract<PlannedStep, { do: 'compare' }> => step.do === 'compare');
     const { sync, store, hashing } = this.parts;
@@ -164,9 +168,10 @@ export class Receiving {
   private apply(checked: Checking): void {
     for (const result of checked.theirs.values()) this.note(result);
     const own = this.own.entries.map((entry) => (entry.digest === null && checked.ours.has(entry.path) ? { ...entry, digest: checked.ours.get(entry.path) ?? null } : entry));
-    const plan = planSync(this.source, own, this.parts.request.type, this.own.foreign);
     const { request, store, sync, hashing, send, hold } = this.parts;
+    const plan = this.planAs(request.purpose === 'verify' ? 'FULL' : request.type, own);
     this.plan = plan;
+    if (request.type === 'PARTIAL' && request.purpose !== 'verify') this.left = leftDiffering(this.planAs('FULL', own), plan);
     if (plan.changes === 0) return this.over({ kind: 'same' });
     if (request.purpose !== 'sync' || request.type === 'NO') return this.over({ kind: 'differs', plan });
     const fetched = plan.steps.filter((step) => step.do === 'fetch' || step.do === 'compare');
@@ -189,6 +194,10 @@ export class Receiving {
       vanished: (entry) => (this.outdated ??= entry.path),
     });
     this.phase = 'fetching';
+  }
+
+  private planAs(type: SyncType, own: readonly Entry[]): Plan {
+    return planSync(this.source, own, type, this.own.foreign);
   }
 
   /** The sender's manifest follows what it read. */

@@ -93,7 +93,7 @@ export interface SyncReport {
   readonly repository: string;
   readonly purpose: SyncPurpose;
   readonly outcome: 'same' | 'changed' | 'differs' | 'failed';
-  /** Why it failed, with what an operator can do. */
+  /** Why it failed, with what an operator can do; of one that went well what else is worth knowing: what PARTIAL leaves as it is. */
   readonly detail: string | null;
   readonly files: number;
   readonly bytes: number;

@@ -18,14 +18,16 @@ describe('repositories of a pair', () => {
     await primary.reachesState('STANDALONE', 'WAITING');
     secondary.start();
     const { repositories } = await secondary.reachesState('PASSIVE');
-    expect(repositories.here.map(({ name, condition }) => [name, condition])).toEqual([['apps', 'in-sync'], ['parts', 'in-sync'], ['seen', 'failed']]);
+    expect(repositories.here.map(({ name, condition }) => [name, condition])).toEqual([['apps', 'in-sync'], ['parts', 'in-sync'], ['seen', 'in-sync']]);
     expect(await differenceOf(at(primary, 'apps'), at(secondary, 'apps'))).toBeNull();
     await primary.says('the repositories of the peer are not yet in sync');
     expect(await readFile(join(at(secondary, 'parts'), 'both'), 'utf8')).toBe('of the passive');
     expect(await readFile(join(at(secondary, 'parts'), 'new'), 'utf8')).toBe('new');
     expect(await readFile(join(at(secondary, 'parts'), 'own'), 'utf8')).toBe('own');
     expect(await readFile(join(at(secondary, 'seen'), 'one'), 'utf8')).toBe('another');
-    await secondary.says('its type NO leaves it so');
+    await secondary.says('its type NO leaves it so: one (content)');
+    await primary.reachesState('ACTIVE');
+    expect(primary.console.join('\n')).not.toContain('was admitted though');
     // What FULL replaced is kept, and named.
     await secondary.says(/Repository apps: .* kept as/);
     const kept = join(at(secondary, 'apps'), '..', '.apps.lockstep', 'kept');

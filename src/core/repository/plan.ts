@@ -33,7 +33,7 @@ export interface Plan {
 }
 
 /**
- * Both sorted by `comparePaths`, without doubles. NO is planned as FULL: what would change is what differs. `foreign`: topmost paths at the target that
+ * Both sorted by `comparePaths`, without doubles. NO is planned as FULL, and so is what is verified: what would change is what differs. `foreign`: topmost paths at the target that
  * are no part of the repository. A folder that holds one cannot be removed, and with PARTIAL nothing takes its place.
  */
 export function planSync(source: readonly Entry[], target: readonly Entry[], type: SyncType, foreign: readonly string[] = []): Plan {

@@ -163,7 +163,7 @@ describe('PARTIAL', () => {
         grow(places.folder('b'), theirs);
         const before = picture(places.at('b'));
         const pair = await pairOf(places);
-        expect((await pair.sync({ type: 'PARTIAL' })).detail).toBeNull();
+        expect((await pair.sync({ type: 'PARTIAL' })).outcome).not.toBe('failed');
         const after = picture(places.at('b'));
         for (const [at, what] of Object.entries(before)) expect([at, after[at]]).toEqual([at, what]);
         const blocked = (at: string): boolean => Object.entries(before).some(([other, what]) => !what.startsWith('folder') && at.startsWith(`${other}/`));
@@ -172,6 +172,30 @@ describe('PARTIAL', () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('what PARTIAL leaves as it differs', () => {
+  it('is counted by sync and diff, and a difference when it is verified', async () => {
+    const places = new Places();
+    places.write('a/both', 'of the one');
+    places.write('b/both', 'of the two, as well');
+    places.write('a/unread', 'of the one');
+    places.write('b/unread', 'of the two');
+    places.write('b/own', 'own');
+    places.write('a/same', 'same');
+    places.write('b/same', 'same');
+    for (const file of ['a/both', 'b/both', 'a/unread', 'b/unread', 'a/same', 'b/same']) fs.utimesSync(places.at(file), 7, 7);
+    places.write('a/new', 'new');
+    const pair = await pairOf(places);
+    const left = '3 differences are left as they are (PARTIAL): both (content), own (extra), unread (content)';
+    expect(await pair.sync({ type: 'PARTIAL', purpose: 'diff' })).toMatchObject({ outcome: 'differs', detail: left, differences: [{ path: 'new', what: 'missing' }] });
+    expect(await pair.sync({ type: 'PARTIAL' })).toMatchObject({ outcome: 'changed' });
+    expect(await pair.sync({ type: 'PARTIAL', purpose: 'diff' })).toMatchObject({ outcome: 'same', detail: left });
+    // Without a reading.
+    expect(await pair.sync({ type: 'PARTIAL' })).toMatchObject({ outcome: 'same', detail: expect.stringMatching(/^[23] differences are left as they are \(PARTIAL\): both \(content\), own \(extra\)/) });
+    expect(await pair.sync({ type: 'PARTIAL', purpose: 'verify' })).toMatchObject({ outcome: 'differs', detail: null, differences: [{ path: 'both', what: 'content' }, { path: 'own', what: 'extra' }, { path: 'unread', what: 'content' }], differencesTotal: 3 });
+    expect([places.read('b/both'), places.read('b/own')]).toEqual(['of the two, as well', 'own']);
   });
 });
 

@@ -295,17 +295,32 @@ describe('receiving', () => {
     expect(world.status?.answers).toMatchObject([{ id: 2, outcome: 'failed', detail: 'no repository of this name' }]);
   });
 
-  test('NO: a difference is a failure that is looked at again each minute, as a whole', async () => {
+  test('NO: a difference goes well, is told once as long as it is the same, and is looked at again each minute, as a whole', async () => {
     const world = new World(repository({ syncType: 'NO' }));
     const receiver = await joined(world);
     receiver.finish({ outcome: 'differs', differences: [{ path: 'a', what: 'extra' }], differencesTotal: 1 });
     await world.turn();
-    expect(world.view).toMatchObject({ condition: 'failed', detail: expect.stringMatching(/differs .* in 1 places.*a \(extra\)/) });
+    expect(world.view).toMatchObject({ condition: 'in-sync', syncedAt: world.clock.wall(), detail: expect.stringMatching(/^differs .* in 1 place, and its type NO leaves it so: a \(extra\)$/) });
+    const { since } = world.view;
     receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: ['x'] });
     await world.after(59_000);
     expect(receiver.asked).toHaveLength(1);
     await world.after(1_000);
     expect(receiver.asked[1]).toMatchObject({ folders: null, type: 'NO' });
+    receiver.finish({ outcome: 'differs', differences: [{ path: 'a', what: 'extra' }], differencesTotal: 1 });
+    await world.turn();
+    expect(world.log.from('warn')).toHaveLength(1);
+    expect(world.view).toMatchObject({ condition: 'in-sync', since });
+    await world.after(60_000);
+    receiver.finish({ outcome: 'differs', differences: [{ path: 'a', what: 'content' }, { path: 'b', what: 'missing' }], differencesTotal: 2 });
+    await world.turn();
+    expect(world.log.from('warn').slice(1)).toEqual(['Repository apps differs from the serving server\'s in 2 places, and its type NO leaves it so: a (content), b (missing)']);
+    await world.after(60_000);
+    const said = world.log.from('info').length;
+    receiver.finish({ outcome: 'same' });
+    await world.turn();
+    expect(world.view).toMatchObject({ condition: 'in-sync', detail: null });
+    expect(world.log.from('info').slice(said)).toEqual([expect.stringContaining('in sync, nothing had changed')]);
   });
 
   const LEFT_OUT = ['link: a link to the absolute path "/etc/passwd"', 'fifo: a named pipe'];
@@ -352,6 +367,24 @@ describe('receiving', () => {
     const { parts } = world.senders[0] as FakeSender;
     for (let round = 0; round < 3; round += 1) parts.reported({ ...DONE, outcome: 'same', leftOut: LEFT_OUT }, world.clock.monotonic());
     expect(world.log.from('warn')).toEqual([expect.stringMatching(/apps does not carry 2 things of this server's folder: link: /)]);
+  });
+
+  test('what PARTIAL leaves as it differs stands in the status, until a sync of the whole finds it equal', async () => {
+    const world = new World(repository({ syncType: 'PARTIAL' }));
+    const receiver = await joined(world);
+    receiver.finish({ outcome: 'same', detail: '1 difference is left' });
+    await world.turn();
+    expect(world.view).toMatchObject({ condition: 'in-sync', detail: '1 difference is left' });
+    receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: ['a'] });
+    await world.turn();
+    receiver.finish({ outcome: 'same' });
+    await world.turn();
+    expect(world.view.detail).toBe('1 difference is left');
+    receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: null });
+    await world.turn();
+    receiver.finish({ outcome: 'same' });
+    await world.turn();
+    expect(world.view.detail).toBeNull();
   });
 
   test('a sync that is tried again is a joining only until one has gone well', async () => {
