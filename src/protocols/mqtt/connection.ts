@@ -376,8 +376,8 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private fault(fault: ProtocolFault): void {
     this.shared.counters.faults += 1;
-    const clause = fault.message.includes(fault.clause) ? '' : ` [${fault.clause}]`;
-    this.report(`fault-${fault.clause}`, 'warn', `is disconnected: ${fault.message}${clause}`, { clause: fault.clause });
+    const what = fault.message.replace(` (${fault.clause})`, '');
+    this.report(`fault-${fault.clause}`, 'warn', `is disconnected: ${what} [${fault.clause}]`, { clause: fault.clause });
     this.leave({ reason: fault.message, will: 'published', politely: false });
   }
 
