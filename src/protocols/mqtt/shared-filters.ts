@@ -20,16 +20,18 @@ export class SharedFilters {
     const filter = subscriptions[shared.indexOf(true)]?.filter ?? null;
     // Under an id that is used again unanswered, answers must not be taken for each other.
     if (filter === null && !this.asked.has(packetId)) return { rest: packet, filter };
-    this.asked.set(packetId, [...(this.asked.get(packetId) ?? []), shared]);
+    const before = this.asked.get(packetId);
+    if (before === undefined) this.asked.set(packetId, [shared]);
+    else before.push(shared);
     return { rest: { packetId, subscriptions: subscriptions.filter((_, at) => shared[at] !== true) }, filter };
   }
 
   /** The broker's answer, with one for each filter of the packet. */
   answer(packetId: number, granted: readonly number[]): readonly number[] {
-    const [shared, ...later] = this.asked.get(packetId) ?? [];
-    if (shared === undefined) return granted;
-    if (later.length > 0) this.asked.set(packetId, later);
-    else this.asked.delete(packetId);
+    const due = this.asked.get(packetId);
+    const shared = due?.shift();
+    if (due === undefined || shared === undefined) return granted;
+    if (due.length === 0) this.asked.delete(packetId);
     const codes = granted[Symbol.iterator]();
     return shared.map((isShared) => (isShared ? NOT_GRANTED : ((codes.next().value as number | undefined) ?? NOT_GRANTED)));
   }

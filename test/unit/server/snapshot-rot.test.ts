@@ -94,6 +94,20 @@ async function onlySnapshot(): Promise<{ world: World; two: Host }> {
   return { world, two };
 }
 
+/** With 600 messages for a session that is away, two snapshots, and a process that was started on the newer one. */
+async function startedAnew(): Promise<{ world: World; one: Host }> {
+  const { world, one } = await startedPair(SMALL_SNAPSHOTS);
+  leaveSession(one);
+  await fill(world, one, 600);
+  await world.until(() => snapshots(one).length === 2, 'two snapshots');
+  await world.run(500);
+  one.kill();
+  await one.start();
+  one.serve(2);
+  await world.until(() => one.status.role === 'serve', 'serves again');
+  return { world, one };
+}
+
 describe('a payload that has changed in a snapshot while the server runs', () => {
   test('is read from the older snapshot, or from the log: the server goes on, and the next snapshot is whole', async () => {
     const { world, one } = await startedPair(SMALL_SNAPSHOTS);
@@ -114,15 +128,7 @@ describe('a payload that has changed in a snapshot while the server runs', () =>
   });
 
   test('is read from the older snapshot also when this process was started on the newer one', async () => {
-    const { world, one } = await startedPair(SMALL_SNAPSHOTS);
-    leaveSession(one);
-    await fill(world, one, 600);
-    await world.until(() => snapshots(one).length === 2, 'two snapshots');
-    await world.run(500);
-    one.kill();
-    await one.start();
-    one.serve(2);
-    await world.until(() => one.status.role === 'serve', 'serves again');
+    const { world, one } = await startedAnew();
     const [older, newer] = snapshots(one) as [string, string];
     expect(Buffer.from(one.image.content(older)).indexOf('<9>')).toBeGreaterThan(0);
     rot(one, FIRST_TEN, [newer]);
@@ -132,15 +138,7 @@ describe('a payload that has changed in a snapshot while the server runs', () =>
   });
 
   test('is lost when it has changed in both, also after a restart', async () => {
-    const { world, one } = await startedPair(SMALL_SNAPSHOTS);
-    leaveSession(one);
-    await fill(world, one, 600);
-    await world.until(() => snapshots(one).length === 2, 'two snapshots');
-    await world.run(500);
-    one.kill();
-    await one.start();
-    one.serve(2);
-    await world.until(() => one.status.role === 'serve', 'serves again');
+    const { world, one } = await startedAnew();
     rot(one, FIRST_TEN, snapshots(one));
     const client = one.client();
     client.connect('away');
