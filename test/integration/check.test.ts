@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { lockstep } from './support/cli.js';
 import { fillUp, MAY_MOUNT, onTmpfs } from './support/mounts.js';
 import { pairTest } from './support/pair.js';
+import { freePorts } from './support/ports.js';
 import { writeProfile } from './support/profiles.js';
 
 pairTest('check leaves nothing behind, also where the folders are not there yet', async ({ primary, layout }) => {
@@ -46,6 +47,22 @@ pairTest('a server that runs and is paused is not taken for another program; wha
   expect(out).toMatch(/ok +ports +ha\.port .* is in use while this server runs/);
   await passive.says('Dropped /stop: whoever asked for it had hung up', before);
   await pair.inStep();
+});
+
+pairTest('a link that is closed while the other server runs is what the pair cannot do its work without', async (pair) => {
+  const { passive } = await pair.start();
+  const { layout } = pair;
+  const right = await lockstep('check', passive.profile);
+  expect(right).toMatchObject({ code: 0, out: expect.stringMatching(/ok +peer +backupReplicationPort .* accepts connections/) });
+  expect(right.out).not.toContain('backupRepositoryPort');
+  const [nobodys, another, own] = await freePorts(3);
+  const folder = join(layout.folder, 'applications');
+  mkdirSync(folder);
+  await writeProfile(layout, passive.role, { peer: { backupReplicationPort: nobodys, backupRepositoryPort: another }, ha: { repositoryPort: own }, repositories: { applicationRepositoryPath: folder } });
+  const { code, out } = await lockstep('check', passive.profile);
+  expect(code).toBe(1);
+  expect(out).toMatch(new RegExp(`FAILS +peer +backupReplicationPort 127\\.0\\.0\\.1:${nobodys} is closed, though the other server runs: the two never come into step\\. Make it the ha\\.replicationPort`));
+  expect(out).toMatch(new RegExp(`WARNING +peer +backupRepositoryPort 127\\.0\\.0\\.1:${another} is closed, though the other server runs: no repository is synced`));
 });
 
 pairTest('a share that is not mounted is one readable line', async ({ primary, layout }) => {

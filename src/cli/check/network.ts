@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { createGatewayProbe } from '../../adapters/gateway.js';
 import type { RunId } from '../../core/identity.js';
 import type { Profile } from '../../profile/profile.js';
+import { repositoriesInUse } from '../../profile/repositories.js';
 import { backchannelFindings } from './backchannel.js';
 import type { Finding } from './finding.js';
 
@@ -30,20 +31,47 @@ export async function gatewayFindings(profile: Profile): Promise<Finding[]> {
  */
 export async function peerFindings(profile: Profile, run: RunId | null): Promise<Finding[]> {
   const { peer } = profile;
-  const findings = [
-    ...((await backchannelFindings(profile, run)) ?? [await reachFinding('backupHaPort', peer.backupHaIpAddress, peer.backupHaPort, OPEN_AND_SILENT)]),
-    await reachFinding('backupReplicationPort', peer.backupHaIpAddress, peer.backupReplicationPort, OPEN),
-  ];
+  const host = peer.backupHaIpAddress;
+  const heard = await backchannelFindings(profile, run);
+  const answers = heard?.some(({ level }) => level === 'ok') ?? false;
+  const findings = heard === null ? [reachFinding(`backupHaPort ${host}:${peer.backupHaPort}`, await reach(host, peer.backupHaPort), OPEN_AND_SILENT)] : [...heard];
+  findings.push(linkFinding(`backupReplicationPort ${host}:${peer.backupReplicationPort}`, await reach(host, peer.backupReplicationPort), answers ? REPLICATION : null));
+  if (repositoriesInUse(profile).length > 0) {
+    findings.push(linkFinding(`backupRepositoryPort ${host}:${peer.backupRepositoryPort}`, await reach(host, peer.backupRepositoryPort), answers ? REPOSITORIES : null));
+  }
   findings.push(await adminFinding(profile));
   return findings;
+}
+
+/** What a link is to a server that runs: without it the pair does not do its work, or does not do all of it. */
+export interface LinkNeed {
+  readonly level: 'fails' | 'warning';
+  readonly without: string;
+  readonly remedy: string;
+}
+
+const REPLICATION: LinkNeed = {
+  level: 'fails',
+  without: 'the two never come into step',
+  remedy: 'Make it the ha.replicationPort of the other profile; there see whether the port is bound (log), and whether a firewall lets it through.',
+};
+const REPOSITORIES: LinkNeed = {
+  level: 'warning',
+  without: 'no repository is synced',
+  remedy: 'Make it the ha.repositoryPort of the other profile, which binds it only where it has repositories itself; there see whether a firewall lets it through.',
+};
+
+/** @param need `null`: no server of the pair answers on the backchannel, so that there is nothing to be expected of its other ports */
+export function linkFinding(name: string, outcome: string, need: LinkNeed | null): Finding {
+  if (need === null || outcome === 'open') return reachFinding(name, outcome, OPEN);
+  const what = outcome === 'refused' ? 'is closed' : `cannot be reached (${outcome})`;
+  return { area: 'peer', level: need.level, text: `${name} ${what}, though the other server runs: ${need.without}. ${need.remedy}` };
 }
 
 const OPEN = { level: 'ok', text: 'accepts connections' } as const;
 const OPEN_AND_SILENT = { level: 'warning', text: 'accepts connections, and no server of a pair answers there: another program listens, or the other server is held up' } as const;
 
-async function reachFinding(key: string, host: string, port: number, open: Pick<Finding, 'level' | 'text'>): Promise<Finding> {
-  const outcome = await reach(host, port);
-  const name = `${key} ${host}:${port}`;
+function reachFinding(name: string, outcome: string, open: Pick<Finding, 'level' | 'text'>): Finding {
   if (outcome === 'open') return { area: 'peer', level: open.level, text: `${name} ${open.text}` };
   if (outcome === 'refused') return { area: 'peer', level: 'ok', text: `${name} is reached and closed: the other server does not run` };
   return { area: 'peer', level: 'warning', text: `${name} cannot be reached (${outcome}): the other host is down, or the way there is cut` };
