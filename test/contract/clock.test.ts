@@ -111,6 +111,27 @@ describe.each(Object.keys(grounds))('Clock %s', (name) => {
     expect(ran).toEqual(['one', 'two', 'three']);
   });
 
+  it('runs what is next in its order, after what asks for it and before what is soon or has its time', async () => {
+    const ran: string[] = [];
+    clock.after(0, () => {
+      clock.next(() => {
+        ran.push('one');
+        clock.next(() => ran.push('three'));
+      });
+      clock.next(() => ran.push('two'));
+      clock.soon(() => {
+        ran.push('soon');
+        clock.next(() => ran.push('next to soon'));
+        clock.after(0, () => ran.push('timer'));
+      });
+      ran.push('what asks');
+    });
+    await until(() => ran.includes('timer'));
+    expect(ran.slice(0, 3)).toEqual(['what asks', 'one', 'two']);
+    expect([...ran].sort()).toEqual(['next to soon', 'one', 'soon', 'three', 'timer', 'two', 'what asks']);
+    expect(ran.slice(-2)).toEqual(['next to soon', 'timer']);
+  });
+
   it('runs each once, and takes back what has not run; to take back twice, or later, is nothing', async () => {
     const ran: string[] = [];
     const never = clock.after(3, () => ran.push('never'));

@@ -117,6 +117,7 @@ export function networkContract(name: string, make: () => Promise<NetworkFixture
       expect(far.text).toBe(wanted);
       expect(near.text).toBe('answer');
       expect([near.stream.authenticated, far.stream.authenticated]).toEqual([fixture.authenticated, fixture.authenticated]);
+      for (const { stream } of [near, far]) expect(stream.remote).toMatch(/\S/);
       expect(near.reentered || far.reentered).toBe(false);
     });
 

@@ -11,6 +11,8 @@ export interface RepositoryFixture {
   folder(path: string, mode?: number): void;
   link(path: string, target: string): void;
   remove(path: string): void;
+  /** Lets so much time pass that what was written so far does not count as just written. */
+  rest(): Promise<void>;
   /** Everything in the folder: contents in words, permissions, times in microseconds. */
   tree(): Record<string, string>;
   close(): void;
@@ -116,6 +118,27 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect(() => store.open('link')).toThrow(expect.objectContaining({ code: 'LOCKSTEP_REPOSITORY_NO_FILE' }));
       expect(() => store.open('folder')).toThrow(expect.objectContaining({ code: 'LOCKSTEP_REPOSITORY_NO_FILE' }));
       expect(() => store.open('none')).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+    });
+
+    it('remembers the digests of what rests until it is another, and beyond its own end what was saved', async () => {
+      fixture.write('rests', 'x', { seconds: 9 });
+      fixture.write('young', 'x', { seconds: 4_000_000_000 });
+      await fixture.rest();
+      const store = await fixture.open();
+      const digests = (of: RepositoryStore): unknown[] => scanned(of).entries.map(({ path, digest }) => [path, digest]);
+      for (const path of ['rests', 'young']) {
+        const file = store.open(path);
+        file.record('a'.repeat(32));
+        file.close();
+      }
+      const known = [['rests', 'a'.repeat(32)], ['young', null]];
+      expect(digests(store)).toEqual(known);
+      expect(digests(await fixture.open())).toEqual([['rests', null], ['young', null]]);
+      store.save();
+      const next = await fixture.open();
+      expect(digests(next)).toEqual(known);
+      fixture.write('rests', 'y', { seconds: 10 });
+      expect(digests(next)).toEqual([['rests', null], ['young', null]]);
     });
 
     it('sees that an open file was written to, or replaced', async () => {

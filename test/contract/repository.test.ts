@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createHashing } from '../../src/adapters/repository/hashing.js';
+import { SETTLED_MS } from '../../src/adapters/repository/stamps.js';
 import { NodeRepository } from '../../src/adapters/repository/store.js';
 import { FileTree } from '../simulation/file-tree.js';
 import { SimulatedFiles } from '../simulation/files.js';
@@ -36,6 +37,7 @@ function real(exchange: (typeof EXCHANGES)[number]): RepositoryFixture {
     folder: (path, mode = 0o755) => void fs.mkdirSync(at(path), { mode }),
     link: (path, target) => fs.symlinkSync(target, at(path)),
     remove: (path) => fs.rmSync(join(live, path), { recursive: true }),
+    rest: () => new Promise((resolve) => setTimeout(resolve, 2 * SETTLED_MS)),
     tree() {
       const seen: Record<string, string> = {};
       const walk = (below: string): void => {
@@ -90,6 +92,9 @@ function simulated(exchange: (typeof EXCHANGES)[number]): RepositoryFixture {
     folder: (path, mode = 0o755) => plant(tree, live, { [path]: { kind: 'folder', mode } }),
     link: (path, target) => plant(tree, live, { [path]: { kind: 'link', says: target } }),
     remove: (path) => files.files.rmSync(path === '' ? live : `${live}/${path}`, { recursive: true }),
+    async rest() {
+      now += 2 * SETTLED_MS;
+    },
     tree() {
       const seen: Record<string, string> = {};
       const walk = (folder: string, below: string): void => {
