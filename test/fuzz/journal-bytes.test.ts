@@ -52,17 +52,41 @@ test('journal.json: cut anywhere, or with any bit turned, it is not believed', a
   }
 }, LONG_MS);
 
-test('a snapshot: cut anywhere, or with any byte another, it is refused and said, and nothing is missing', async () => {
-  const specimen = all[1] as Specimen;
-  for (const path of specimen.image.paths().filter((one) => one.endsWith('.snap'))) {
-    const content = specimen.image.content(path);
-    for (let at = 0; at < content.length; at++) {
-      for (const bytes of [content.slice(0, at), flipped(content, at, at % 8)]) {
-        const found = await changed(specimen, path, bytes);
-        expectWhole(found, specimen, `${path}, ${at}`);
-      }
+test.each(['the newest', 'the only one'] as const)('a snapshot, %s: cut anywhere, or with any byte another, it is refused and said, and nothing is missing', async (which) => {
+  const whole = all[1] as Specimen;
+  const [older, newest] = whole.image.paths().filter((one) => one.endsWith('.snap')) as [string, string];
+  const image = whole.image.copy();
+  // Of an older one only the head is read while a newer one is good.
+  if (which === 'the only one') image.take(newest);
+  const specimen = { ...whole, image };
+  const path = which === 'the only one' ? older : newest;
+  const content = image.content(path);
+  for (let at = 0; at < content.length; at++) {
+    for (const bytes of [content.slice(0, at), flipped(content, at, at % 8)]) {
+      const found = await changed(specimen, path, bytes);
+      expectWhole(found, specimen, `${path}, ${at}`);
+      expect([at, found]).toMatchObject([at, { kind: 'opened', said: expect.arrayContaining([expect.stringContaining(`Snapshot /${path} cannot be used`)]) as unknown }]);
     }
   }
+}, LONG_MS);
+
+test('the end of the log, cut anywhere with all that is behind the cut: it is said, but for the ends of commits, where the log of an earlier moment ended', async () => {
+  const specimen = all[0] as Specimen;
+  const segments = specimen.image.paths().filter((one) => one.endsWith('.segment'));
+  const silent = new Map<number, number>();
+  for (const [which, path] of segments.entries()) {
+    const content = specimen.image.content(path);
+    for (let length = 0; length < content.length; length++) {
+      const image = specimen.image.copy();
+      image.put(path, content.slice(0, length));
+      for (const later of segments.slice(which + 1)) image.take(later);
+      const found = await reopened(specimen, image);
+      if (found.kind === 'opened' && found.damage === null && found.said.length === 0) silent.set(found.records, (silent.get(found.records) ?? 0) + 1);
+    }
+  }
+  // After each record once, and twice where the next segment begins.
+  for (let records = 1; records < specimen.records; records++) expect([records, silent.get(records)]).toEqual([records, expect.any(Number)]);
+  expect([...silent.values()].every((count) => count <= 2)).toBe(true);
 }, LONG_MS);
 
 test('a segment, under a whole broker: with any byte another, what was acknowledged is there or the copy says that it is damaged', async () => {

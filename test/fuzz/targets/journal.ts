@@ -3,11 +3,13 @@ import fc from 'fast-check';
 import type { DiskImage } from '../../simulation/disk-image.js';
 import { damages, type Damage } from '../mutate.js';
 import { damagedImage, reopened, specimens, type Specimen } from '../journal-specimens.js';
+import { budgetFor, metered, type Budget } from '../meter.js';
 import { target } from '../target.js';
 
 /*
  * A server's whole copy (journal.json, segments, a snapshot) after somebody or something changed its files. Held: what the contract
- * says, see `reopened`; and for a single changed or missing piece, that nothing acknowledged is missing or different without a word.
+ * says, see `reopened`; for a single changed or missing piece, that nothing acknowledged is missing or different without a word; and that neither work nor
+ * memory is more than the files that are there are good for.
  */
 
 interface Input {
@@ -39,6 +41,17 @@ function spoil(image: DiskImage, input: Input): void {
   }
 }
 
+const STEPS_PER_BYTE = 20;
+const BYTES_PER_BYTE = 16;
+/** A snapshot is read in steps of 256 KiB, whatever is in it. */
+const BYTES_PER_SNAPSHOT = 256 * 1024;
+
+function budgetOf(image: DiskImage): Budget {
+  const paths = image.paths();
+  const { steps, bytes } = budgetFor(paths.reduce((sum, path) => sum + image.content(path).length, 0), STEPS_PER_BYTE, BYTES_PER_BYTE);
+  return { steps, bytes: bytes + BYTES_PER_SNAPSHOT * paths.filter((path) => path.endsWith('.snap')).length };
+}
+
 export const journal = target<Input>({
   name: 'journal',
   inputs,
@@ -48,7 +61,7 @@ export const journal = target<Input>({
     const specimen = all[input.specimen % all.length] as Specimen;
     const image = specimen.image.copy();
     spoil(image, input);
-    const found = await reopened(specimen, image);
+    const { value: found } = await metered(budgetOf(image), () => reopened(specimen, image));
     if (found.kind === 'refused' || found.damage !== null) return;
     // Several files at once may have lost the same witness: then only that what is there is right can be asked.
     assert.ok(found.records <= specimen.records);
