@@ -8,6 +8,7 @@ test.each(TARGETS.map((one) => [one.name, one] as const))('%s: whatever comes', 
   try {
     const finding = await target.check(SEED, target.gateRuns);
     if (finding !== null) throw new Error(`for ${finding.input}\n${finding.error}\nrepeat: npm run fuzz -- --target ${target.name} --seed ${finding.seed} --path ${finding.path}`);
+    expect(target.accepted).toBeGreaterThanOrEqual(target.acceptedLeast);
   } finally {
     await target.close();
   }

@@ -44,7 +44,8 @@ export function damages(least = 0, most = 5): fc.Arbitrary<Damage> {
 
 /** The bytes after the damage; a copy. `others`: what parts may be spliced in from. */
 export function damaged(bytes: Uint8Array, { changes }: Damage, others: readonly Uint8Array[] = []): Uint8Array {
-  let present: Uint8Array = bytes.slice();
+  // Not `slice`, which of a Buffer is no copy: the sample itself would be damaged, more and more with each execution.
+  let present: Uint8Array = new Uint8Array(bytes);
   for (const one of changes) present = apply(present, one, others);
   return present;
 }

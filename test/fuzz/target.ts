@@ -5,6 +5,10 @@ export interface Target {
   readonly name: string;
   /** So many executions in the gate. */
   readonly gateRuns: number;
+  /** So much is accepted in them at least: inputs of which everything is refused try nothing but refusals. */
+  readonly acceptedLeast: number;
+  /** So much was accepted so far: messages, records, files, whatever the reader makes of its input. */
+  readonly accepted: number;
   /** Executes `runs` inputs. The answer names the smallest input for which something does not hold. */
   check(seed: number, runs: number, path?: string): Promise<Finding | null>;
   /** Gives back what executions share (a folder, a port). */
@@ -22,21 +26,29 @@ export interface Finding {
 export interface TargetParts<Input> {
   readonly name: string;
   readonly inputs: fc.Arbitrary<Input>;
-  /** Throws, or rejects, when something does not hold. */
-  readonly holds: (input: Input) => void | Promise<void>;
+  /** Throws, or rejects, when something does not hold. Answers how much was accepted. */
+  readonly holds: (input: Input) => number | Promise<number>;
   readonly gateRuns: number;
+  readonly acceptedLeast: number;
   readonly close?: () => Promise<void>;
 }
 
 const SHOWN_CHARS_MAX = 4_000;
 
-export function target<Input>({ name, inputs, holds, gateRuns, close }: TargetParts<Input>): Target {
+export function target<Input>({ name, inputs, holds, gateRuns, acceptedLeast, close }: TargetParts<Input>): Target {
+  let accepted = 0;
   return {
     name,
     gateRuns,
+    acceptedLeast,
+    get accepted() {
+      return accepted;
+    },
     close: close ?? (() => Promise.resolve()),
     async check(seed, runs, path) {
-      const property = fc.asyncProperty(inputs, async (input) => holds(input));
+      const property = fc.asyncProperty(inputs, async (input) => {
+        accepted += await holds(input);
+      });
       const details = await fc.check(property, { seed, numRuns: runs, ...(path === undefined ? {} : { path, endOnFailure: false }) });
       if (!details.failed) return null;
       const thrown = details.errorInstance;

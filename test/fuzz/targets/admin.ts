@@ -149,6 +149,7 @@ export const admin = target<Input>({
   name: 'admin',
   inputs,
   gateRuns: 60,
+  acceptedLeast: 3,
   async holds(input) {
     ground ??= begin();
     const { server, commands, folder } = await ground;
@@ -165,6 +166,7 @@ export const admin = target<Input>({
     if (!Buffer.from(request).includes(`Bearer ${TOKEN}`)) assert.deepEqual(commands, [], 'a command without the token');
     assert.match(await answerTo(server.port, LIVE, null), /^HTTP\/1\.1 200 /);
     tokenOf(folder, input.file);
+    return commands.length;
   },
   async close() {
     const begun = await ground;

@@ -159,9 +159,10 @@ export const mqtt = target<Input>({
   name: 'mqtt',
   inputs,
   gateRuns: 300,
+  acceptedLeast: 250,
   async holds(input) {
     const bytes = bytesOf(input);
-    if (bytes.length === 0) return;
+    if (bytes.length === 0) return 0;
     const { value: whole } = await metered(budgetFor(bytes.length, STEPS_PER_BYTE, BYTES_PER_BYTE), () => hear([bytes]));
     const { value: cut } = await metered(budgetFor(bytes.length, STEPS_PER_BYTE * 4, BYTES_PER_BYTE), () => hear(pieces(bytes, input.sizes)));
     assert.deepEqual({ ...cut, raw: null }, { ...whole, raw: null });
@@ -172,5 +173,6 @@ export const mqtt = target<Input>({
     }
     // A stream that was closed was closed for a reason that the log has, or by a DISCONNECT.
     if (whole.closed !== null) assert.ok(whole.warnings.length > 0 || whole.operations.some((text) => text.includes('"disconnect"')), `closed in silence: ${whole.closed}`);
+    return whole.raw.length;
   },
 });

@@ -74,22 +74,24 @@ export const profile = target<Input>({
   name: 'profile',
   inputs,
   gateRuns: 120,
+  acceptedLeast: 10,
   holds(input) {
     const text = textOf(input);
     const read = outcome(() => meteredNow(budgetFor(text.length, STEPS_PER_BYTE, BYTES_PER_BYTE), () => reading(text)), REPORT_CHARS_MAX);
     if (read.kind === 'refused') {
       assert.ok(['LOCKSTEP_PROFILE_YAML', 'LOCKSTEP_PROFILE_INVALID'].includes(read.code), read.code);
-      return;
+      return 0;
     }
     const { value } = readYaml(text);
     const validated = validate(value);
     assert.equal(validated.kind, 'valid');
-    if (validated.kind !== 'valid') return;
+    if (validated.kind !== 'valid') return 0;
     plain(validated.values);
     // What was read, written plainly, is the same profile.
     const kept = Object.fromEntries(Object.entries(validated.values).map(([section, keys]) => [section, Object.fromEntries(Object.entries(keys).filter(([, one]) => one !== null))]));
     assert.deepEqual(validate(JSON.parse(JSON.stringify(kept))), validated);
     assert.deepEqual(Object.keys(validated.values).sort(), Object.keys(SECTIONS).sort());
+    return 1;
   },
 });
 

@@ -61,6 +61,7 @@ function bytesOf({ frames, damage }: Input): Uint8Array {
 }
 
 interface Heard {
+  readonly frames: number;
   /** The frames, encoded again. */
   readonly accepted: string;
   readonly closed: string | null;
@@ -69,11 +70,15 @@ interface Heard {
 function hear(parts: readonly Uint8Array[]): Heard {
   const clock = new FakeClock();
   const stream = new FakeStream(clock);
+  let frames = 0;
   let accepted = '';
   let closed: string | null = null;
   const wire = new ReplicationWire(stream, REPLICATION_FRAME_BYTES_MAX, {
     // Within the call: byte fields are views into what came.
-    frame: (frame) => (accepted += hex(encodeReplicationFrame(frame))),
+    frame: (frame) => {
+      frames += 1;
+      accepted += hex(encodeReplicationFrame(frame));
+    },
     drain: () => undefined,
     closed: (reason) => (closed = reason),
   });
@@ -82,13 +87,14 @@ function hear(parts: readonly Uint8Array[]): Heard {
     clock.turn();
     assert.ok((wire as unknown as { reader: { room: Uint8Array } }).reader.room.length <= REPLICATION_FRAME_BYTES_MAX + 6 + part.length, 'more is held than one frame and a piece');
   }
-  return { accepted, closed };
+  return { frames, accepted, closed };
 }
 
 export const replication = target<Input>({
   name: 'replication',
   inputs,
   gateRuns: 400,
+  acceptedLeast: 200,
   holds(input) {
     const bytes = bytesOf(input);
     const budget = budgetFor(bytes.length, STEPS_PER_BYTE, BYTES_PER_BYTE);
@@ -100,6 +106,7 @@ export const replication = target<Input>({
     // What is left is the beginning of a frame, or was refused with a reason.
     if (whole.closed === null) assert.ok(isBeginning(bytes.subarray(whole.accepted.length / 2)), 'a whole frame was passed over');
     else assert.match(whole.closed, /malformed bytes|a frame of/);
+    return whole.frames;
   },
 });
 

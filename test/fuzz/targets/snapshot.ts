@@ -93,6 +93,7 @@ export const snapshot = target<Input>({
   name: 'snapshot',
   inputs,
   gateRuns: 150,
+  acceptedLeast: 25,
   async holds(input) {
     const rig = new Rig(undefined, 1, true);
     const bytes = await write(rig, written(input), input.damage);
@@ -101,7 +102,7 @@ export const snapshot = target<Input>({
     if (input.entries.length === 0 && input.damage.changes.length === 0) assert.equal(value.kind, 'accepted', 'a sound snapshot is refused');
     if (value.kind === 'refused') {
       assert.ok(['LOCKSTEP_SNAPSHOT_DAMAGED', 'LOCKSTEP_SNAPSHOT_BROKEN', 'LOCKSTEP_RECORD_UNKNOWN', 'LOCKSTEP_BYTES_MALFORMED'].includes(value.code), value.code);
-      return;
+      return 0;
     }
     const { core } = value.value.replica;
     assert.equal(core.digest(), SOUND.digest);
@@ -110,5 +111,6 @@ export const snapshot = target<Input>({
     const twin = new BrokerCore(TOOLS_LIMITS);
     for (const entry of encodedSnapshot(core)) twin.restoreEntry(entry);
     assert.ok(twin.restored && twin.digest() === SOUND.digest, 'what was accepted cannot be written and read again');
+    return 1;
   },
 });

@@ -64,19 +64,24 @@ export const terms = target<Input>({
   name: 'terms',
   inputs,
   gateRuns: 500,
+  acceptedLeast: 25,
   holds(input) {
     const bytes = bytesOf(input);
     const budget = budgetFor(bytes.length, STEPS_PER_BYTE, BYTES_PER_BYTE);
+    let kind: 'accepted' | 'refused';
     if (input.of === 'record') {
       const read = outcome(() => meteredNow(budget, () => decodeTermRecord(bytes, 'x.json')));
       if (read.kind === 'accepted') sameBytes(bytes, encodeTermRecord(read.value), 'a record is accepted that nobody wrote so');
       else assert.equal(read.code, 'LOCKSTEP_TERM_RECORD_DAMAGED');
+      ({ kind } = read);
     } else {
       const read = outcome(() => meteredNow(budget, () => decodeShareIdentity(bytes, 'pair.lck')));
       if (read.kind === 'accepted') sameBytes(bytes, encodeShareIdentity(read.value), 'an identity is accepted that nobody wrote so');
       else assert.equal(read.code, 'LOCKSTEP_SHARE_IDENTITY_DAMAGED');
+      ({ kind } = read);
     }
     if (input.changes.length === 0) notAnother(input, bytes);
+    return kind === 'accepted' ? 1 : 0;
   },
 });
 
