@@ -48,6 +48,18 @@ export function diskContract(name: string, make: () => Promise<DiskFixture>): vo
       expect(await run(disk.list('a'))).toEqual(['note']);
     });
 
+    test('what was written is held, whatever becomes of the memory that it came from or was read into', async () => {
+      const from = Buffer.from('-note-').subarray(1, 5);
+      await run(disk.replaceFile('note', from));
+      const file = await run(disk.open('f', 'create'));
+      await run(write(file, [from], 0));
+      from.fill(0);
+      (await run(disk.readFile('note'))).fill(0);
+      (await run(file.read(0, 4))).fill(0);
+      expect([text(await run(disk.readFile('note'))), text(await run(file.read(0, 4)))]).toEqual(['note', 'note']);
+      await run(file.close());
+    });
+
     test.each(['readFile', 'remove'] as const)('%s of what is not there: ENOENT', async (call) => {
       await expect(run(disk[call]('none') as Promise<unknown>)).rejects.toMatchObject({ code: 'ENOENT' });
     });

@@ -74,6 +74,18 @@ describe.each(Object.keys(grounds))('ShareFiles on %s', (name) => {
     expect(await theirs.read('a')).toEqual(encodeText('x'));
   });
 
+  it('holds what was written, whatever becomes of the memory that it came from or was read into', async () => {
+    const from = Buffer.from('-one-').subarray(1, 4);
+    await files.createSynced('a', from);
+    await files.rewriteInPlace('b', from);
+    from.fill(0);
+    for (const path of ['a', 'b']) {
+      expect(new Uint8Array(await theirs.read(path))).toEqual(ONE);
+      (await files.read(path)).fill(0);
+      expect(new Uint8Array(await theirs.read(path))).toEqual(ONE);
+    }
+  });
+
   it('links exclusively: of two, one wins, and the loser reads the winner', async () => {
     await files.createSynced('a', ONE);
     await theirs.createSynced('b', TWO);

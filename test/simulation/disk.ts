@@ -66,7 +66,7 @@ export class SimulatedDisk implements Disk {
   }
 
   replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-    const content = bytes.slice();
+    const content = new Uint8Array(bytes);
     const put = (): void => {
       this.needFolder(checked(path));
       this.needRoom(content.length, path);

@@ -69,10 +69,10 @@ export class ShareTree {
     const there = folder.children.get(name);
     if (there !== undefined && exclusive) throw failure('EEXIST', path);
     if (there?.kind === 'folder') throw failure('EISDIR', path);
-    if (there === undefined) folder.children.set(name, { kind: 'file', number: ++this.numbers, bytes: bytes.slice(), durable: bytes.slice() });
+    if (there === undefined) folder.children.set(name, { kind: 'file', number: ++this.numbers, bytes: new Uint8Array(bytes), durable: new Uint8Array(bytes) });
     else {
-      there.bytes = bytes.slice();
-      there.durable = bytes.slice();
+      there.bytes = new Uint8Array(bytes);
+      there.durable = new Uint8Array(bytes);
     }
   }
 
