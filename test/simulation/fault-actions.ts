@@ -1,4 +1,4 @@
-import { DAMAGING, describeFault, type Fault, type FaultKind, type HostName } from './faults.js';
+import { ASKED_FOR, DAMAGING, describeFault, type Fault, type FaultKind, type HostName } from './faults.js';
 import type { SimGateway } from './gateway.js';
 import type { SimNetwork, Span } from './network.js';
 import type { Moments } from './moments.js';
@@ -323,7 +323,7 @@ export class FaultRunner {
     private readonly told: () => void = () => undefined,
   ) {}
 
-  /** Faults that have happened so far. */
+  /** Faults that have happened so far, without what an operator asked for. */
   get happened(): number {
     return this.begun;
   }
@@ -368,7 +368,7 @@ export class FaultRunner {
       return;
     }
     if (damaging) this.damageMetAt = world.now;
-    this.begun += 1;
+    if (!ASKED_FOR.has(fault.kind)) this.begun += 1;
     this.told();
     world.transcript.line('FAULT', describeFault(fault));
     const action = ACTIONS[fault.kind] ?? this.ground.storage.actions[fault.kind];

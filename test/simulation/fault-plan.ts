@@ -1,4 +1,4 @@
-import { DAMAGING, FAULT_KINDS, type Fault, type FaultKind, type HostName } from './faults.js';
+import { ASKED_FOR, DAMAGING, FAULT_KINDS, type Fault, type FaultKind, type HostName } from './faults.js';
 import { MOMENTS_DRAWN, type Moment } from './moments.js';
 import type { Prng } from './prng.js';
 
@@ -128,8 +128,8 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
     if (random.chance(rates.answer)) faults.push(answer(random, rates, fault, allowed));
     if (PARTINGS.includes(fault.kind)) faults.push(...companions(random, rates, fault, allowed));
   }
-  // What destroys a copy waits until the pair could lose it, and in some seeds that is never: it is not counted on.
-  const certain = allowed.filter((kind) => !DAMAGING.has(kind));
+  // What destroys a copy waits until the pair could lose it, and in some seeds that is never: it is not counted on; nor is what an operator asks for.
+  const certain = allowed.filter((kind) => !DAMAGING.has(kind) && !ASKED_FOR.has(kind));
   for (let left = shape.faultsMin - faults.filter(({ kind, atMs }) => certain.includes(kind) && atMs <= shape.untilMs).length; left > 0; left -= 1) {
     faults.push(draw(random, rates, certain, { kinds: certain, atMs: random.between(shape.fromMs, shape.untilMs), host: random.pick(HOSTS), momentChance: rates.moment, span: null }));
   }

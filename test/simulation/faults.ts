@@ -84,6 +84,9 @@ export type FaultKind = keyof typeof FAULT_KINDS;
  */
 export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-wiped', 'disk-put-back']);
 
+/** What an operator asks for. It meets faults, and is none: it does not count among those that a seed must have. */
+export const ASKED_FOR: ReadonlySet<FaultKind> = new Set<FaultKind>(['switchover', 'server-stopped', 'limits-changed']);
+
 export function describeFault(fault: Fault): string {
   const when = fault.moment === null ? '' : `, ${fault.lagMs.toFixed(2)} ms after the next ${fault.moment}${fault.hitsMover ? ', to whoever makes it' : ''}`;
   const then = fault.then === undefined ? '' : `; ${(fault.then.atMs / 1000).toFixed(1)} s later ${fault.then.kind}`;

@@ -1,0 +1,29 @@
+import { drawPlan } from './fault-plan.js';
+import { ASKED_FOR, DAMAGING, FAULT_KINDS, type FaultKind } from './faults.js';
+import { Prng } from './prng.js';
+import { drawShape, GATE_MINUTES, LONG_MINUTES } from './seed-shape.js';
+
+const KINDS = Object.keys(FAULT_KINDS) as FaultKind[];
+const SEEDS = 2_000;
+
+describe.each([
+  ['the gate', GATE_MINUTES, 3],
+  ['the long run', LONG_MINUTES, 5],
+])('the plans of %s', (_, minutes, least) => {
+  const plans = Array.from({ length: SEEDS }, (_unused, seed) => {
+    const random = new Prng(seed + 1).fork('shape');
+    const { plan } = drawShape(random, minutes);
+    return drawPlan(random.fork('plan'), plan, KINDS);
+  });
+
+  it('have as many faults as a seed must have, without those that may never come about and what an operator asks for', () => {
+    const certain = plans.map((plan) => plan.filter(({ kind }) => !DAMAGING.has(kind) && !ASKED_FOR.has(kind)).length);
+    expect(Math.min(...certain)).toBe(least);
+  });
+
+  it('have every kind of fault, each in fifty seeds at least', () => {
+    const seeds = new Map(KINDS.map((kind) => [kind, 0]));
+    for (const plan of plans) for (const kind of new Set(plan.flatMap((fault) => [fault.kind, ...(fault.then === undefined ? [] : [fault.then.kind])]))) seeds.set(kind, (seeds.get(kind) ?? 0) + 1);
+    expect([...seeds].filter(([, count]) => count < 50)).toEqual([]);
+  });
+});
