@@ -12,13 +12,13 @@ import type { Log } from '../ports/log.js';
 import type { Stream } from '../ports/stream.js';
 import type { BrokerTuning } from './config.js';
 import type { Copy } from './copy.js';
-import { codeOf, describe } from './disk-io.js';
+import { describe } from './disk-io.js';
 import type { RecordRun } from './journal/api.js';
 import { Progress } from './progress.js';
 import type { RecentGroups } from './recent-groups.js';
 import { ReplicationWire } from './replication-wire.js';
 import { SnapshotCheck } from './snapshot-file.js';
-import type { ShelvedSnapshot } from './snapshot-shelf.js';
+import { isUnusable, type ShelvedSnapshot } from './snapshot-shelf.js';
 
 /*
  * The leader's side of one connection to the follower: what is sent, and from where.
@@ -26,7 +26,7 @@ import type { ShelvedSnapshot } from './snapshot-shelf.js';
  * Invariants
  * - Records go out in the order of the log, each once, beginning behind the point that the follower confirmed.
  * - Bytes sent and not acknowledged are bounded; a follower that falls behind what is in memory is served from the journal.
- * - A snapshot that has been damaged on the disk is not sent to its end, and never again.
+ * - A snapshot that has been damaged on the disk, or cannot be read, is not sent to its end, and never again.
  * - After `stop` nothing that the follower says counts any more.
  */
 export interface FeedTools {
@@ -239,7 +239,7 @@ export class Feed {
         await file.close();
       }
     } catch (error) {
-      if (codeOf(error) !== 'LOCKSTEP_SNAPSHOT_DAMAGED') throw error;
+      if (!isUnusable(error)) throw error;
       // The follower comes again, and is given an older one, or the one that is made in its place.
       copy.shelf.condemn(snapshot, error);
       this.stop(describe(error), 'the snapshot here is damaged; try again');

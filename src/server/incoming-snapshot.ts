@@ -26,6 +26,7 @@ export class IncomingSnapshot {
   static async open(disk: Disk, pace: (go: boolean) => void, failed: (reason: string) => void): Promise<IncomingSnapshot> {
     const incoming = new IncomingSnapshot(pace, failed);
     pace(false);
+    await disk.makeFolder(SNAPSHOT_FOLDER);
     await disk.remove(INCOMING).catch((error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
     });

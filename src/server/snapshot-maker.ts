@@ -139,6 +139,8 @@ export class SnapshotMaker {
     const path = snapshotPath(point.position);
     const temporary = `${path}.tmp`;
     const index = new PayloadIndex();
+    // Somebody may have removed it.
+    await disk.makeFolder(SNAPSHOT_FOLDER);
     await disk.remove(temporary).catch(ignoreAbsent);
     const file = await disk.open(temporary, 'create');
     let writer: SnapshotWriter;

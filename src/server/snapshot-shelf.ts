@@ -13,7 +13,7 @@ import { damaged, readSnapshotHead, scanSnapshot, type PayloadPlace, type Snapsh
  * Invariants
  * - A file under a snapshot's name was written and synced whole before it got that name, and that name is durable.
  * - The two newest are kept; one that is being sent to the follower is kept as long as that takes.
- * - A damaged one is given to nobody, and builds no state. Its file stays for the payloads in it that are whole, until a newer snapshot is there.
+ * - A damaged one, or one that the disk does not give any more, is given to nobody, and builds no state. Its file stays for the payloads in it that are whole, until a newer snapshot is there.
  * - Who reads payloads from a snapshot knows its index: `PayloadIndex`, made when the file is written or scanned. One that was found at start, and on which
  *   no state was built, is scanned when a payload is asked for that a newer one does not give; one at a time.
  * - A payload is what it was when the index was made, or it is not given at all.
@@ -149,8 +149,8 @@ export class SnapshotShelf {
   }
 
   /**
-   * The payload of a message that a snapshot holds; the newest first. A snapshot in which it has changed counts as damaged from then on, and the next
-   * one is asked. `null` when none has it as it was.
+   * The payload of a message that a snapshot holds; the newest first. A snapshot in which it has changed, or cannot be read, counts as damaged from then
+   * on, and the next one is asked. `null` when none has it as it was.
    */
   async payload(id: Position): Promise<Uint8Array | null> {
     for (const snapshot of [...this.snapshots].reverse()) {
@@ -159,7 +159,7 @@ export class SnapshotShelf {
       try {
         return await this.readPlace(snapshot.path, place);
       } catch (error) {
-        if (codeOf(error) !== 'LOCKSTEP_SNAPSHOT_DAMAGED') throw error;
+        if (!isUnusable(error)) throw error;
         this.condemn(snapshot, error);
       }
     }
@@ -192,7 +192,7 @@ export class SnapshotShelf {
         pause: () => Promise.resolve(),
       });
     } catch (error) {
-      if (codeOf(error) !== 'LOCKSTEP_SNAPSHOT_DAMAGED') throw error;
+      if (!isUnusable(error)) throw error;
       this.condemn(snapshot, error);
     } finally {
       unpin();
@@ -273,6 +273,12 @@ export class SnapshotShelf {
       if (codeOf(error) !== 'ENOENT') this.log.write('warn', `Snapshot ${this.disk.place(path)} cannot be removed: ${describe(error)}`);
     }
   }
+}
+
+/** A snapshot that is not what it was, or that the disk does not give: but for a passing want of the host's, it is gone either way. */
+export function isUnusable(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'LOCKSTEP_SNAPSHOT_DAMAGED' || (/^E[A-Z0-9]+$/.test(code) && !isPassing(error));
 }
 
 /** Where each payload stands in one snapshot, and its checksum, sorted by the ids: 28 bytes a message. */

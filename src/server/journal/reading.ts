@@ -19,8 +19,9 @@ const READ_AHEAD_BYTES = 256 * 1024;
 
 /**
  * Reads records back. Everything read is checked against its chain from the nearest entry of the index; what does not agree
- * was damaged while it lay there, and is reported to `rotten`. That counts only as long as the files are those of the log that
- * was asked: a read which a change of the log's past overtakes may find them cut, or others in their place.
+ * was damaged while it lay there, as was what the disk does not give (but for a passing want of the host's), and is reported to
+ * `rotten`. That counts only as long as the files are those of the log that was asked: a read which a change of the log's past
+ * overtakes may find them cut, or others in their place.
  */
 export class JournalReader {
   readonly handles: ReadHandles;
@@ -208,16 +209,27 @@ export class JournalReader {
     return piece;
   }
 
-  private fetch(segment: Segment, offset: number, length: number): Promise<Uint8Array> {
-    return this.handles.use(segment.name, async (file) => {
-      const bytes = await readFully(file, offset, length);
-      if (bytes.length < length) throw new Rot(`segment ${segment.name} ends at offset ${offset + bytes.length}, and was longer`);
-      return bytes;
-    });
+  private async fetch(segment: Segment, offset: number, length: number): Promise<Uint8Array> {
+    const read = (): Promise<Uint8Array> => this.handles.use(segment.name, (file) => readFully(file, offset, length));
+    // A second time, by another handle, before it is believed.
+    const bytes = await read().catch((error: unknown) => this.readAgain(segment, offset, error, read));
+    if (bytes.length < length) throw new Rot(`segment ${segment.name} ends at offset ${offset + bytes.length}, and was longer`);
+    return bytes;
+  }
+
+  private async readAgain(segment: Segment, offset: number, first: unknown, read: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    if (isPassing(first)) throw first;
+    try {
+      return await read();
+    } catch (error) {
+      // A segment that was removed meanwhile, as one that a snapshot stands for, is no loss.
+      if (isPassing(error) || !this.segments.all.includes(segment)) throw error;
+      throw new Rot(`segment ${segment.name}, offset ${offset}: it cannot be read: ${reasonOf(error)}`);
+    }
   }
 }
 
-/** What was read does not agree with what was written. */
+/** What was read does not agree with what was written, or the disk does not give it. */
 class Rot extends Error {}
 
 interface Piece {

@@ -1,0 +1,117 @@
+import { peerOf, startedPair, type Host, type World } from './brokers.js';
+
+const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
+const ALWAYS = 1_000_000;
+
+const snapshots = (host: Host): string[] => host.image.paths().filter((path) => path.endsWith('.snap'));
+
+function leaveSession(host: Host): void {
+  const client = host.client();
+  client.connect('away');
+  client.subscribe('q');
+  client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1);
+  client.edge.unregister(client.connection);
+}
+
+async function fill(world: World, host: Host, count: number): Promise<void> {
+  const client = host.client();
+  client.connect('publisher');
+  for (let i = 0; i < count; i++) {
+    client.publish('q', `<${i}>${'x'.repeat(300)}`);
+    if (i % 25 === 24) await world.run(15);
+  }
+  await world.run(100);
+}
+
+/** What comes of the payloads of the first ten messages that wait for the session that was away. */
+async function firstTen(world: World, host: Host): Promise<string[]> {
+  const client = host.client();
+  client.connect('away');
+  await world.run(50);
+  const payloads: string[] = [];
+  for (const { message } of client.of('deliver')) host.edge?.loadPayload(message, (payload) => payloads.push(payload === null ? 'LOST' : new TextDecoder().decode(payload).slice(0, 3)));
+  await world.until(() => payloads.length === 10, 'ten answers');
+  return payloads;
+}
+
+const TEN = ['<0>', '<1>', '<2>', '<3>', '<4>', '<5>', '<6>', '<7>', '<8>', '<9>'];
+
+test.each(['EIO', 'ENOENT'])('a snapshot that the disk does not give any more (%s): payloads come from the older one or the log, and a new one takes its place', async (code) => {
+  const { world, one } = await startedPair(SMALL_SNAPSHOTS);
+  leaveSession(one);
+  await fill(world, one, 600);
+  await world.until(() => snapshots(one).length === 2, 'two snapshots');
+  await world.run(500);
+  const newest = snapshots(one)[1] as string;
+  one.image.failNext(code === 'EIO' ? 'read' : 'open', code, ALWAYS, newest);
+  expect(await firstTen(world, one)).toEqual(TEN);
+  expect(one.status).toMatchObject({ role: 'serve', journal: { damage: null } });
+  await fill(world, one, 1);
+  await world.until(() => !snapshots(one).includes(newest), 'a new one', 15_000);
+});
+
+test.each(['EIO', 'ENOENT'])('a snapshot of the leader that its disk does not give (%s) is not sent: the follower gets the older one', async (code) => {
+  const { world, one, two } = await startedPair(SMALL_SNAPSHOTS);
+  two.kill();
+  one.serve(1, { peer: null });
+  leaveSession(one);
+  await fill(world, one, 600);
+  await world.until(() => snapshots(one).length === 2, 'two snapshots');
+  await world.run(500);
+  one.image.failNext(code === 'EIO' ? 'read' : 'open', code, ALWAYS, snapshots(one)[1] as string);
+  await two.start();
+  one.serve(1, { peer: peerOf(two) });
+  two.follow(one, 1);
+  await world.until(() => one.status.replication?.phase === 'in-step', 'in step', 10_000);
+  expect(two.head).toBe(one.head);
+});
+
+test.each(['EIO', 'ENOENT'])('records that the disk does not give any more (%s) are damage of this copy, as at a start: it serves no more', async (code) => {
+  const { world, one } = await startedPair({ ...SMALL_SNAPSHOTS, snapshotEveryRecords: 100_000 });
+  leaveSession(one);
+  await fill(world, one, 300);
+  one.image.failNext(code === 'EIO' ? 'read' : 'open', code, ALWAYS, '.segment');
+  expect(await firstTen(world, one)).toContain('LOST');
+  await world.run(100);
+  expect(one.status).toMatchObject({ role: 'idle', journal: { damage: expect.stringContaining(code) as unknown } });
+});
+
+test('records that the disk does not give at the first try are read again', async () => {
+  const { world, one } = await startedPair({ ...SMALL_SNAPSHOTS, snapshotEveryRecords: 100_000 });
+  leaveSession(one);
+  await fill(world, one, 300);
+  one.image.failNext('read', 'EIO', 1, '.segment');
+  expect(await firstTen(world, one)).toEqual(TEN);
+  expect(one.status).toMatchObject({ role: 'serve', journal: { damage: null } });
+});
+
+test('a follower that lacks what the disk of the leader does not give: the leader says that its copy is damaged', async () => {
+  const { world, one, two } = await startedPair({ ...SMALL_SNAPSHOTS, snapshotEveryRecords: 100_000 });
+  two.kill();
+  one.serve(1, { peer: null });
+  leaveSession(one);
+  await fill(world, one, 300);
+  one.image.failNext('read', 'EIO', ALWAYS, '.segment');
+  await two.start();
+  one.serve(1, { peer: peerOf(two) });
+  two.follow(one, 1);
+  await world.until(() => one.status.journal.damage !== null, 'damage', 5_000);
+});
+
+test('the folder of the snapshots is gone while the server runs: it is made again', async () => {
+  const { world, one, two } = await startedPair(SMALL_SNAPSHOTS);
+  leaveSession(one);
+  one.image.takeFolder('snapshots');
+  two.kill();
+  one.serve(1, { peer: null });
+  await fill(world, one, 600);
+  await world.until(() => snapshots(one).length === 2, 'two snapshots', 15_000);
+  await world.run(500);
+  two.image.wipe();
+  await two.start();
+  one.serve(1, { peer: peerOf(two) });
+  two.image.takeFolder('snapshots');
+  two.follow(one, 1);
+  await world.until(() => one.status.replication?.phase === 'in-step', 'in step', 10_000);
+  expect(snapshots(two)).toHaveLength(1);
+});
