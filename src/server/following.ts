@@ -12,7 +12,7 @@ import type { Network, Stream } from '../ports/stream.js';
 import type { BrokerConfig } from './config.js';
 import type { Copy } from './copy.js';
 import { describe } from './disk-io.js';
-import { INCOMING, IncomingSnapshot } from './incoming-snapshot.js';
+import { discardIncoming, INCOMING, IncomingSnapshot } from './incoming-snapshot.js';
 import { Progress } from './progress.js';
 import { ReplicationWire } from './replication-wire.js';
 import { samePoint } from './snapshot-shelf.js';
@@ -351,7 +351,12 @@ export class Following {
     if (link !== this.link) return;
     // A copy that is suspect, or whose records differ from the leader's, is no member's copy any more (R3).
     const suspect = link.resync || link.session.mismatched;
-    await this.tools.copy.install(INCOMING, offer.point, suspect);
+    try {
+      await this.tools.copy.install(INCOMING, offer.point, suspect);
+    } catch (error) {
+      await discardIncoming(this.tools.disk).catch(() => undefined);
+      throw error;
+    }
     this.ready(link, offer.point);
   }
 

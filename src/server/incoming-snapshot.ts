@@ -2,7 +2,7 @@ import type { Disk, DiskFile } from '../ports/disk.js';
 import { codeOf, describe, sync, write } from './disk-io.js';
 import { SNAPSHOT_FOLDER } from './snapshot-shelf.js';
 
-/** Where a snapshot is gathered while it comes. Removed at the next start when it was not finished. */
+/** Where a snapshot is gathered while it comes. Removed when it is given up, and at the next start when it was not finished. */
 export const INCOMING = `${SNAPSHOT_FOLDER}/incoming.tmp`;
 
 /** A snapshot that is being received: chunks in, a synced file out. Bounded: it asks to pause until its file is open, and while the disk is behind; after a failure nothing is kept. */
@@ -15,6 +15,7 @@ export class IncomingSnapshot {
   private failure: string | null = null;
 
   private constructor(
+    private readonly disk: Disk,
     private readonly pace: (go: boolean) => void,
     private readonly failed: (reason: string) => void,
   ) {}
@@ -24,12 +25,10 @@ export class IncomingSnapshot {
    * @param failed called once when the open file cannot be written: nothing will come of it
    */
   static async open(disk: Disk, pace: (go: boolean) => void, failed: (reason: string) => void): Promise<IncomingSnapshot> {
-    const incoming = new IncomingSnapshot(pace, failed);
+    const incoming = new IncomingSnapshot(disk, pace, failed);
     pace(false);
     await disk.makeFolder(SNAPSHOT_FOLDER);
-    await disk.remove(INCOMING).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw error;
-    });
+    await discardIncoming(disk);
     incoming.file = await disk.open(INCOMING, 'create');
     pace(true);
     return incoming;
@@ -53,9 +52,11 @@ export class IncomingSnapshot {
     await this.close();
   }
 
+  /** Nothing is kept of it: a full disk would stay full of what is of no use to anybody. */
   async giveUp(): Promise<void> {
-    await this.writing;
-    await this.close();
+    // At once: another one may get that name soon.
+    const removed = discardIncoming(this.disk);
+    await Promise.all([removed, this.writing.then(() => this.close())]);
   }
 
   private async close(): Promise<void> {
@@ -84,6 +85,12 @@ export class IncomingSnapshot {
       this.pace(true);
     });
   }
+}
+
+export async function discardIncoming(disk: Disk): Promise<void> {
+  await disk.remove(INCOMING).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  });
 }
 
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;

@@ -34,6 +34,20 @@ test.each([
   expect(two.head).toBe(one.head);
 });
 
+test.each([
+  ['the disk is full', (two: Host) => two.image.failNext('write', 'ENOSPC', 1_000, 'incoming.tmp')],
+  ['it cannot be read back', (two: Host) => two.image.failNext('read', 'EIO', 1_000, 'incoming.tmp')],
+])('nothing is left of a snapshot that was given up (%s): its room is needed for the log', async (_, trouble) => {
+  const { world, one, two } = await needsSnapshot();
+  trouble(two);
+  follow(one, two);
+  await world.run(1_000);
+  one.kill();
+  await world.run(1_000);
+  expect(two.log.from('error').join()).toContain('The copy could not be made');
+  expect(two.image.paths().filter((path) => path.startsWith('snapshots/'))).toEqual([]);
+});
+
 test('a disk here that takes nothing for longer than the link may be silent is not the silence of the leader: the snapshot goes on where it was', async () => {
   const { world, one, two } = await needsSnapshot();
   // So that it hangs before the file is open: then nothing is read from the link.
