@@ -7,7 +7,7 @@ import type { Epoch, Journal, JournalHandlers, RecordRun } from './api.js';
 import { carryOut, cutAt, restBeyond, takeBack } from './change.js';
 import { Committer } from './committer.js';
 import { pathIn, placeOf, scannerFor, type JournalContext } from './context.js';
-import { readWhole, reasonOf } from './files.js';
+import { codeOf, isNoRoom, isPassing, readWhole, reasonOf } from './files.js';
 import { GroupQueue } from './group-queue.js';
 import { writeMeta, type JournalMeta } from './meta.js';
 import { newQuarantine } from './quarantine.js';
@@ -15,7 +15,7 @@ import { JournalReader } from './reading.js';
 import { findLog, mendTail, removeSurplus, segmentNames, type FoundLog, type KnownLog } from './recovery.js';
 import { Roller, type ActiveSegment } from './roller.js';
 import { SegmentList, type Segment } from './segments.js';
-import { damaged, diskBehind, diskFull } from './troubles.js';
+import { damaged, diskBehind, diskFull, unreadable } from './troubles.js';
 
 const UNHEARD: JournalHandlers = { durable: () => undefined, records: () => undefined, failed: () => undefined, room: () => undefined };
 
@@ -209,12 +209,14 @@ export class FileJournal implements Journal {
     if (this.marks[this.marks.length - 1]?.term !== record.term) this.marks.push({ term: record.term, first: record.position });
   }
 
-  private fail(reason: string): void {
+  /** @param lasting false: what lies on the disk is whole, or is made so by the next opening */
+  private fail(reason: string, lasting = true): void {
     if (this.damage !== null) return;
     this.damage = reason;
     this.committer?.stop(reason);
     this.context.log.write('error', `The journal has failed: ${reason}`, { folder: placeOf(this.context), damage: reason });
     this.handlers.failed(reason);
+    if (!lasting) return;
     // So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too.
     this.inTurn(() => this.saveMeta({ ...this.meta, failed: reason })).catch(() => undefined);
   }
@@ -284,6 +286,12 @@ export class FileJournal implements Journal {
       throw error;
     }
     await this.letGo();
+    await this.goOnWith(meta, known).catch((error: unknown) => {
+      throw isPassing(error) ? unreadable(placeOf(this.context), error) : error;
+    });
+  }
+
+  private async goOnWith(meta: JournalMeta, known: KnownLog | null): Promise<void> {
     this.meta = await carryOut(this.context, meta);
     const found = await findLog(this.context, this.meta, known);
     if (found.damage !== null || found.tail === null) throw damaged(found.damage ?? 'no segment can be continued');
@@ -312,7 +320,7 @@ export class FileJournal implements Journal {
     this.meta = meta;
   }
 
-  /** A change during which nothing is appended. If it fails half way, the journal has failed: the next opening finishes it. */
+  /** A change during which nothing is appended. If it fails half way, the journal has failed: the next opening finishes it. What the host lacks just then is no damage for good. */
   private async alone<T>(action: () => Promise<T>): Promise<T> {
     this.changing++;
     try {
@@ -320,7 +328,7 @@ export class FileJournal implements Journal {
         try {
           return await action();
         } catch (error) {
-          if (this.committer === null) this.fail(`a change of the log did not succeed: ${reasonOf(error)}`);
+          if (this.committer === null) this.fail(`a change of the log did not succeed: ${reasonOf(error)}`, !isNoRoom(error) && codeOf(error) !== 'LOCKSTEP_JOURNAL_UNREADABLE');
           throw error;
         } finally {
           this.committer?.resume();

@@ -237,6 +237,30 @@ describe('an old segment that could not be removed', () => {
   });
 });
 
+describe.each(CHANGES)('a log that is being %s, when that was written down', (how, change) => {
+  test.each([
+    ['no file is to be had', 'open', 'EMFILE', 'LOCKSTEP_JOURNAL_UNREADABLE'],
+    ['there is no room', 'sync', 'ENOSPC', 'ENOSPC'],
+  ] as const)('and %s: that is no damage that lasts, and the next opening finishes it', async (_, operation, code, told) => {
+    const rig = new Rig();
+    const journal = await filled(rig, 20);
+    rig.image.named = (path) => {
+      if (!path.endsWith('/journal.json')) return;
+      rig.image.named = () => undefined;
+      // The file that is closed before is told of it, too, and does not care.
+      rig.image.failNext(operation, code, how === 'cut' && operation === 'open' ? 2 : 1, how === 'cut' ? `${FOLDER}/0000000000000001.segment` : 'spare.tmp');
+    };
+    await expect(rig.run(change(journal))).rejects.toMatchObject({ code: told });
+    await rig.pass(100);
+    expect(journal.canAppend(1)).toBe(false);
+    await rig.run(journal.close());
+    const again = await rig.open(PLAIN);
+    expect([again.damage, again.id, await labels(rig, again)]).toEqual([null, journal.id, how === 'cut' ? range(1, 2) : []]);
+    await fill(rig, again, 501, 502, 60, 3 as Term);
+    expect((await labels(rig, again)).slice(-2)).toEqual(range(501, 502));
+  });
+});
+
 describe('what is read while the log is changed', () => {
   const CODES = [undefined, 'LOCKSTEP_RECORD_GONE'];
   const wholePieces = { ...PLAIN, indexEveryBytes: 16 * 1024 };
