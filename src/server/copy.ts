@@ -1,9 +1,8 @@
 import type { Message } from '../core/broker/effects.js';
-import { decodeOperation } from '../core/broker/records.js';
-import { RecordType } from '../core/broker/operations.js';
+import { messagePayload } from '../core/broker/records.js';
 import { counted } from '../core/counted.js';
 import { LockstepError, assert } from '../core/errors.js';
-import { EMPTY_LOG, type LogPoint } from '../core/journal/envelope.js';
+import { EMPTY_LOG, type LogPoint, type LogRecord } from '../core/journal/envelope.js';
 import { NO_POSITION, NO_TERM, type JournalId, type Position } from '../core/identity.js';
 import { knownLog, type KnownLog } from '../core/replication/known-log.js';
 import { walkRecords } from '../core/replication/run-of-records.js';
@@ -234,16 +233,15 @@ export class Copy {
     if (message.payload !== null) return message.payload;
     const shelved = await this.shelf.payload(message.id);
     if (shelved !== null) return shelved;
-    const payload = await this.recorded(message.id, live);
-    const operation = decodeOperation({ type: RecordType.publish, version: 1, origin: 0, term: NO_TERM, position: message.id, chain: 0, payload });
-    assert(operation.kind === 'publish' && operation.payload.length === message.size, `record ${message.id} does not hold the payload of message ${message.id}`);
-    return operation.payload;
+    const payload = messagePayload(await this.recorded(message.id, live));
+    assert(payload !== null && payload.length === message.size, `record ${message.id} does not hold the payload of message ${message.id}`);
+    return payload;
   }
 
   /** @param live the state when the payload was asked for, which may be long ago */
-  private async recorded(id: Position, live: Replica | null): Promise<Uint8Array> {
+  private async recorded(id: Position, live: Replica | null): Promise<LogRecord> {
     try {
-      return await this.journal.payloadAt(id);
+      return await this.journal.recordAt(id);
     } catch (error) {
       // A change of the past may have put other files in the place of these meanwhile.
       const isLost = codeOf(error) === 'LOCKSTEP_RECORD_GONE' && this.shelf.hasDamaged && live === this.live && !this.changing;

@@ -41,7 +41,7 @@ test('records over several segments, a torn tail, a truncation and a restart', a
   for (let at = 1; at <= 1000; at++) journal.append(5, 1, 1, 1 as Term, Buffer.from(`record ${at}`.padEnd(256)));
   await durable(journal, journal.head.position);
   expect((await readdir(join(root, 'journal'))).filter((name) => name.endsWith('.segment')).length).toBeGreaterThan(3);
-  expect(Buffer.from(await journal.payloadAt(777 as Position)).toString().trim()).toBe('record 777');
+  expect(Buffer.from((await journal.recordAt(777 as Position)).payload).toString().trim()).toBe('record 777');
   await journal.close();
   const last = (await readdir(join(root, 'journal'))).filter((name) => name.endsWith('.segment')).sort().at(-1) ?? '';
   await appendFile(join(root, 'journal', last), Buffer.from('half a write'));
@@ -54,6 +54,6 @@ test('records over several segments, a torn tail, a truncation and a restart', a
   await journal.close();
   journal = await open();
   expect(journal).toMatchObject({ damage: null, durable: 8 });
-  expect(Buffer.from(await journal.payloadAt(8 as Position)).toString()).toBe('new');
+  expect(Buffer.from((await journal.recordAt(8 as Position)).payload).toString()).toBe('new');
   await journal.close();
 });

@@ -70,12 +70,12 @@ export interface Journal {
 
   /** Of the records kept. The first may have begun before them: its `first` is then the first position kept. */
   epochs(): readonly Epoch[];
-  /** The point at a position, read from disk if need be; `null` outside [base, head]. As `payloadAt`, while the log's past is being changed. */
+  /** The point at a position, read from disk if need be; `null` outside [base, head]. As `recordAt`, while the log's past is being changed. */
   pointAt(position: Position): Promise<LogPoint | null>;
-  /** Records from `first` on, whole, at least one and at most about `bytesMax`; `null` when `first` is beyond the durable end or before the base. As `payloadAt`, while the log's past is being changed. */
+  /** Records from `first` on, whole, at least one and at most about `bytesMax`; `null` when `first` is beyond the durable end or before the base. As `recordAt`, while the log's past is being changed. */
   read(first: Position, bytesMax: number): Promise<RecordRun | null>;
-  /** The payload of one record, durable or not yet; rejects with LOCKSTEP_RECORD_GONE when it is no longer kept, and while a change of the log's past moves the files. */
-  payloadAt(position: Position): Promise<Uint8Array>;
+  /** One record, durable or not yet, with a payload that may be kept; rejects with LOCKSTEP_RECORD_GONE when it is no longer kept, and while a change of the log's past moves the files. */
+  recordAt(position: Position): Promise<LogRecord>;
 
   /**
    * Moves what lies beyond `position` to a new quarantine folder and ends the log there. Resolves with that folder (a path on the

@@ -128,8 +128,8 @@ export class FileJournal implements Journal {
     return this.reader.read(first, bytesMax);
   }
 
-  payloadAt(position: Position): Promise<Uint8Array> {
-    return this.reader.payloadAt(position);
+  recordAt(position: Position): Promise<LogRecord> {
+    return this.reader.recordAt(position);
   }
 
   truncateAfter(position: Position): Promise<string | null> {

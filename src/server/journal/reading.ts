@@ -49,10 +49,10 @@ export class JournalReader {
     return record === null ? null : pointOf(record);
   }
 
-  async payloadAt(position: Position): Promise<Uint8Array> {
+  async recordAt(position: Position): Promise<LogRecord> {
     this.demand(position);
     const waiting = this.pendingRecord(position);
-    if (waiting !== null) return waiting.payload;
+    if (waiting !== null) return waiting;
     let record: LogRecord | null;
     try {
       record = await this.whileItStands(position, () => this.storedRecord(position));
@@ -62,7 +62,7 @@ export class JournalReader {
     }
     if (record === null) throw recordGone(position, 'it is not in the journal');
     // A copy: the view would keep its whole piece in memory.
-    return record.payload.slice();
+    return { ...record, payload: record.payload.slice() };
   }
 
   read(first: Position, bytesMax: number): Promise<RecordRun | null> {

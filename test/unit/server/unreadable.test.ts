@@ -115,3 +115,38 @@ test('the folder of the snapshots is gone while the server runs: it is made agai
   await world.until(() => one.status.replication?.phase === 'in-step', 'in step', 10_000);
   expect(snapshots(two)).toHaveLength(1);
 });
+
+test('a will in a snapshot that the disk does not give comes from the record of its CONNECT, and into the next snapshot', async () => {
+  const { world, one } = await startedPair(SMALL_SNAPSHOTS);
+  leaveSession(one);
+  await fill(world, one, 150);
+  await world.until(() => snapshots(one).length === 1, 'a snapshot');
+  const leaving = one.client();
+  const payload = new TextEncoder().encode(`<will>${'w'.repeat(300)}`);
+  leaving.edge.submit({ kind: 'connect', connection: leaving.connection, clientId: 'leaving', clean: true, will: { topic: 'w', qos: 1, retain: true, payload }, user: null }, 1);
+  await world.run(50);
+  leaving.edge.submit({ kind: 'disconnect', connection: leaving.connection, publishWill: true }, 1);
+  leaving.edge.unregister(leaving.connection);
+  await fill(world, one, 500);
+  await world.until(() => snapshots(one).length === 2, 'two snapshots');
+  await world.run(500);
+  one.kill();
+  await one.start();
+  one.serve(2);
+  await world.until(() => one.status.role === 'serve', 'serves again');
+  const newest = snapshots(one)[1] as string;
+  one.image.failNext('read', 'EIO', ALWAYS, newest);
+  const subscriber = one.client();
+  subscriber.connect('subscriber');
+  subscriber.subscribe('w');
+  await world.run(50);
+  const message = subscriber.of('deliver')[0]?.message;
+  expect(message).toMatchObject({ topic: 'w', payload: null });
+  const got: (Uint8Array | null)[] = [];
+  if (message !== undefined) one.edge?.loadPayload(message, (found) => got.push(found));
+  await world.until(() => got.length === 1, 'an answer');
+  expect(Buffer.from(got[0] ?? [])).toEqual(Buffer.from(payload));
+  await fill(world, one, 1);
+  await world.until(() => !snapshots(one).includes(newest), 'a new snapshot', 15_000);
+  expect(one.status.journal.damage).toBeNull();
+});

@@ -275,7 +275,7 @@ describe('what is read while the log is changed', () => {
       const answers: Promise<unknown>[] = [];
       const ask = (answer: Promise<string | undefined>): void => void answers.push(answer.then((label) => expect(label).toBe('r2'), (error: { code?: string }) => expect([moment, CODES.includes(error.code) && (gone += 1) > 0, String(error)]).toEqual([moment, true, String(error)])));
       rig.clock.after(moment / 10, () => {
-        ask(journal.payloadAt(at(2)).then(labelOf));
+        ask(journal.recordAt(at(2)).then(({ payload }) => labelOf(payload)));
         if (how === 'begun anew') return;
         ask(journal.read(at(2), 10).then((run) => (run === null ? undefined : labelOf(run.bytes.subarray(24)))));
         ask(journal.pointAt(at(2)).then((point) => (point === null ? undefined : `r${point.position}`)));
@@ -294,7 +294,7 @@ describe('what is read while the log is changed', () => {
     const journal = await filled(rig, 12);
     await rig.run(journal.truncateAfter(at(10)));
     rig.image.flipBit(`${FOLDER}/0000000000000001.segment`, 400, 1);
-    await expect(rig.run(journal.payloadAt(at(1)))).rejects.toMatchObject({ code: 'LOCKSTEP_JOURNAL_DAMAGED' });
+    await expect(rig.run(journal.recordAt(at(1)))).rejects.toMatchObject({ code: 'LOCKSTEP_JOURNAL_DAMAGED' });
     expect(rig.heard.failed[0]).toContain('0000000000000001.segment, offset');
   });
 
@@ -303,6 +303,6 @@ describe('what is read while the log is changed', () => {
     const journal = await filled(rig, 12);
     await rig.run(journal.truncateAfter(at(10)));
     append(journal, 'new');
-    expect(labelOf(await journal.payloadAt(at(11)))).toBe('new');
+    expect(labelOf((await journal.recordAt(at(11))).payload)).toBe('new');
   });
 });

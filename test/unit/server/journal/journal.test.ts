@@ -59,12 +59,12 @@ test('records over many segments are read back, also after another opening', asy
   expect(rig.image.paths().filter((path) => path.endsWith('.segment')).length).toBeGreaterThan(3);
   for (let life = 0; life < 2; life++) {
     expect(await labels(rig, journal)).toEqual(range(1, 40));
-    for (let position = 1; position <= 40; position++) expect(labelOf(await rig.run(journal.payloadAt(at(position))))).toBe(`r${position}`);
+    for (let position = 1; position <= 40; position++) expect(labelOf((await rig.run(journal.recordAt(at(position)))).payload)).toBe(`r${position}`);
     expect(await rig.run(journal.read(at(41), 1000))).toBeNull();
     expect(await rig.run(journal.pointAt(at(41)))).toBeNull();
     expect(await rig.run(journal.pointAt(at(0)))).toEqual(EMPTY_LOG);
     expect(await rig.run(journal.pointAt(at(40)))).toEqual(journal.head);
-    await expect(rig.run(journal.payloadAt(at(99)))).rejects.toMatchObject({ code: 'LOCKSTEP_RECORD_GONE' });
+    await expect(rig.run(journal.recordAt(at(99)))).rejects.toMatchObject({ code: 'LOCKSTEP_RECORD_GONE' });
     await rig.run(journal.close());
     journal = await rig.open();
   }
@@ -80,15 +80,15 @@ test('a record larger than a segment gets one of its own', async () => {
   await rig.run(journal.close());
   journal = await rig.open();
   expect(await labels(rig, journal)).toEqual(range(1, 3));
-  expect(await rig.run(journal.payloadAt(at(2)))).toHaveLength(5000);
+  expect((await rig.run(journal.recordAt(at(2)))).payload).toHaveLength(5000);
 });
 
-test('records that wait are found by pointAt and payloadAt', async () => {
+test('records that wait are found by pointAt and recordAt', async () => {
   const rig = new Rig();
   const journal = await rig.open();
   const record = append(journal, 'r1');
   append(journal, 'r2');
-  expect(labelOf(await journal.payloadAt(at(1)))).toBe('r1');
+  expect(labelOf((await journal.recordAt(at(1))).payload)).toBe('r1');
   expect(await journal.pointAt(at(1))).toEqual({ term: record.term, position: record.position, chain: record.chain });
 });
 
@@ -296,7 +296,7 @@ test('compaction removes what ends before a position and nothing else', async ()
   expect(first).toBeGreaterThan(10);
   expect(journal.bytes).toBeLessThan(bytes);
   expect(await rig.run(journal.read(at(first - 1), 100))).toBeNull();
-  await expect(rig.run(journal.payloadAt(at(1)))).rejects.toMatchObject({ code: 'LOCKSTEP_RECORD_GONE' });
+  await expect(rig.run(journal.recordAt(at(1)))).rejects.toMatchObject({ code: 'LOCKSTEP_RECORD_GONE' });
   expect(await labels(rig, journal)).toEqual(range(first, 40));
   await rig.run(journal.compactBefore(at(1_000_000)));
   await fill(rig, journal, 41, 42);
@@ -309,7 +309,7 @@ test('payloads are read back in any order', async () => {
   await fill(rig, journal, 1, 120);
   await rig.pass(1000);
   const order = [...Array.from({ length: 120 }, (_, i) => i + 1), ...Array.from({ length: 300 }, () => 1 + Math.floor(rig.prng.fraction() * 120)), ...Array.from({ length: 120 }, (_, i) => 120 - i)];
-  for (const position of order) expect(Buffer.from(await rig.run(journal.payloadAt(at(position)))).toString()).toContain(`r${position}`);
+  for (const position of order) expect(Buffer.from((await rig.run(journal.recordAt(at(position)))).payload).toString()).toContain(`r${position}`);
 });
 
 test('records that come while a commit is under way are heard of before it ends, each once and in order', async () => {
