@@ -1,7 +1,7 @@
 import type { Position } from '../identity.js';
 
 /**
- * A number that no two client connections of a pair ever share: term × 2^29 + a counter within the term. A record that
+ * A number that no two client connections of a pair ever share: term × 2^32 + a counter within the term. A record that
  * names it can never mean another connection. Below 2^53.
  */
 export type ConnectionId = number;
