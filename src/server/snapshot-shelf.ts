@@ -2,7 +2,7 @@ import type { Checksum, LogPoint } from '../core/journal/envelope.js';
 import type { Position } from '../core/identity.js';
 import type { Disk, DiskFile } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
-import { codeOf, describe } from './disk-io.js';
+import { codeOf, describe, sync } from './disk-io.js';
 import { isPassing } from './journal/files.js';
 import { unreadable } from './journal/troubles.js';
 import { damaged, readSnapshotHead, scanSnapshot, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
@@ -62,7 +62,7 @@ export class SnapshotShelf {
     for (const name of (await disk.list(SNAPSHOT_FOLDER)).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (name.endsWith('.tmp')) await disk.remove(path);
-      else if (name.endsWith(SUFFIX)) await shelf.look(path);
+      else if (name.endsWith(SUFFIX)) await shelf.look(path, true);
     }
     return shelf;
   }
@@ -245,10 +245,12 @@ export class SnapshotShelf {
     }
   }
 
-  private async look(path: string): Promise<void> {
+  /** @param found not written by this process, and perhaps never synced: by a profile that went without until now, or by somebody who copied the folder here */
+  private async look(path: string, found = false): Promise<void> {
     let file: DiskFile | null = null;
     try {
-      file = await this.disk.open(path, 'read');
+      file = await this.disk.open(path, found ? 'write' : 'read');
+      if (found) await sync(file);
       const head = await readSnapshotHead(file, this.disk.place(path), this.checksum);
       if (head.cluster !== this.cluster) {
         this.log.write('warn', `Snapshot ${this.disk.place(path)} belongs to cluster "${head.cluster}" and is left alone`);
