@@ -51,7 +51,7 @@ export class FileJournal implements Journal {
     this.settled = active === null ? found.vouched : found.head.position;
     this.segments = new SegmentList(found.segments);
     this.roller = new Roller(context);
-    this.reader = new JournalReader(context, this.segments, () => this.queue, (what) => this.fail(what));
+    this.reader = new JournalReader(context, this.segments, () => this.queue, (what, lasting) => this.fail(what, lasting));
     this.queue = new GroupQueue(found.head, context.codec, context.options);
     if (active !== null) this.commitTo(active, found.vouched);
   }

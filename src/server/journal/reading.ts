@@ -39,7 +39,8 @@ export class JournalReader {
     private readonly context: JournalContext,
     private readonly segments: SegmentList,
     private readonly pending: () => GroupQueue,
-    private readonly rotten: (what: string) => void,
+    /** `lasting` is false where another process may find it whole: it reads everything anew. */
+    private readonly rotten: (what: string, lasting: boolean) => void,
   ) {
     this.handles = new ReadHandles(context);
   }
@@ -92,7 +93,7 @@ export class JournalReader {
     } catch (error) {
       if (generation !== this.generation) throw recordGone(position, 'the log was changed meanwhile');
       if (!(error instanceof Rot)) throw error;
-      this.rotten(error.message);
+      this.rotten(error.message, error.lasting);
       throw damaged(error.message);
     }
   }
@@ -224,13 +225,20 @@ export class JournalReader {
     } catch (error) {
       // A segment that was removed meanwhile, as one that a snapshot stands for, is no loss.
       if (isPassing(error) || !this.segments.all.includes(segment)) throw error;
-      throw new Rot(`segment ${segment.name}, offset ${offset}: it cannot be read: ${reasonOf(error)}`);
+      throw new Rot(`segment ${segment.name}, offset ${offset}: it cannot be read: ${reasonOf(error)}`, false);
     }
   }
 }
 
 /** What was read does not agree with what was written, or the disk does not give it. */
-class Rot extends Error {}
+class Rot extends Error {
+  constructor(
+    message: string,
+    readonly lasting = true,
+  ) {
+    super(message);
+  }
+}
 
 interface Piece {
   readonly segment: Segment;

@@ -74,6 +74,11 @@ test.each(['EIO', 'ENOENT'])('records that the disk does not give any more (%s) 
   expect(await firstTen(world, one)).toContain('LOST');
   await world.run(100);
   expect(one.status).toMatchObject({ role: 'idle', journal: { damage: expect.stringContaining(code) as unknown } });
+  // Another process reads it anew, and believes what it sees.
+  one.image.forgetFailures(code === 'EIO' ? 'read' : 'open');
+  one.kill();
+  await one.start();
+  expect(one.status.journal.damage).toBeNull();
 });
 
 test('records that the disk does not give at the first try are read again', async () => {
