@@ -86,6 +86,8 @@ function fromNothing(tools: RebuildTools, wish: RebuildWish): Replica {
 
 async function restore(tools: RebuildTools, wish: RebuildWish, snapshot: ShelvedSnapshot): Promise<Replica> {
   const loaded = await loadSnapshot(tools, wish, snapshot.path);
+  // Its log was compared by the head that was read when it was found.
+  if (!samePoint(loaded.head.point, snapshot.head.point)) throw damaged(tools.disk.place(snapshot.path), 0, 'another snapshot stands in its place');
   wish.shelf.setIndex(snapshot.path, loaded.index);
   return loaded.replica;
 }

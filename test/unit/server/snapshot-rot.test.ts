@@ -324,3 +324,23 @@ test('payloads that are still being asked for when the log that had them is cut 
   expect(lines).toEqual([expect.stringContaining('cannot be used')]);
   expect(one.status.journal.damage).toBeNull();
 });
+
+test('no state is built on a snapshot of another log that has got the name of one of this', async () => {
+  const { world, one } = await apart(0);
+  const other = new Host(world, 'two', { ...SMALL_SNAPSHOTS, snapshotCapturedItemsMax: 0 });
+  other.image.wipe();
+  await other.start();
+  other.serve(9);
+  leaveSession(other);
+  await fill(world, other, 130);
+  await world.until(() => snapshots(other).length === 1, 'a snapshot');
+  const newest = snapshots(one)[1] as string;
+  one.image.put(newest, other.image.content(snapshots(other)[0] as string));
+  await fill(world, one, 1_000);
+  await world.until(() => one.log.from('error').join().includes(`Snapshot /${newest} cannot be used`), 'said', 15_000);
+  await world.until(() => !snapshots(one).includes(newest), 'a new one', 30_000);
+  one.kill();
+  await one.start();
+  await world.until(() => one.status.queued === 1_600, 'all of them', 60_000);
+  expect(one.status.journal.damage).toBeNull();
+});
