@@ -210,7 +210,11 @@ export class Copy {
       await this.tools.disk.rename(file, path);
       await this.tools.disk.syncFolder(SNAPSHOT_FOLDER);
       this.live = null;
-      await this.quarantine(point, newId);
+      await this.quarantine(point, newId).catch(async (error: unknown) => {
+        // The log is as it was, and has no use for it. Of a change that has begun it is the beginning.
+        if (this.journal.damage === null) await this.tools.disk.remove(path).catch(() => undefined);
+        throw error;
+      });
       await this.shelf.add(path, index);
       await this.shelf.keepOnly(path);
       this.live = replica;

@@ -36,6 +36,7 @@ test.each([
 
 test.each([
   ['the disk is full', (two: Host) => two.image.failNext('write', 'ENOSPC', 1_000, 'incoming.tmp')],
+  ['the log cannot be begun anew', (two: Host) => two.image.failNext('replaceFile', 'ENOSPC', 1_000, 'journal/quarantine/')],
   ['it cannot be read back', (two: Host) => two.image.failNext('read', 'EIO', 1_000, 'incoming.tmp')],
 ])('nothing is left of a snapshot that was given up (%s): its room is needed for the log', async (_, trouble) => {
   const { world, one, two } = await needsSnapshot();
