@@ -297,6 +297,8 @@ class BlockInput {
 
   private async more(wanted: number): Promise<void> {
     const left = this.buffer.subarray(this.bufferAt);
+    // A damaged length must not take memory that the file does not fill.
+    if (wanted > BUFFER_BYTES && this.offset + wanted > (await this.file.size())) throw damaged(this.name, this.offset, 'it ends too early');
     const bytes = await this.file.read(this.readAt, Math.max(BUFFER_BYTES, wanted - left.length));
     if (bytes.length === 0) throw damaged(this.name, this.readAt, 'it ends too early');
     this.readAt += bytes.length;

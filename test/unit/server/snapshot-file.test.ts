@@ -1,7 +1,8 @@
 import { BrokerCore } from '../../../src/core/broker/core.js';
 import { EMPTY_LOG } from '../../../src/core/journal/envelope.js';
 import { loadSnapshot } from '../../../src/server/rebuild.js';
-import { SnapshotCheck, SnapshotWriter } from '../../../src/server/snapshot-file.js';
+import type { DiskFile } from '../../../src/ports/disk.js';
+import { scanSnapshot, SnapshotCheck, SnapshotWriter } from '../../../src/server/snapshot-file.js';
 import { encodedSnapshot, LIMITS } from '../core/broker/rig.js';
 import { checksum, Rig } from './journal/rig.js';
 
@@ -21,6 +22,29 @@ async function written(times: number): Promise<() => Promise<unknown>> {
 test('a snapshot whose state goes on behind its end is damaged: no broken assumption that would end the broker', async () => {
   await expect((await written(1))()).resolves.toBeDefined();
   await expect((await written(2))()).rejects.toMatchObject({ code: 'LOCKSTEP_SNAPSHOT_DAMAGED', message: expect.stringContaining('behind its end') as unknown });
+});
+
+test('a damaged length takes no more memory than the file has bytes', async () => {
+  const rig = new Rig(undefined, 1, true);
+  const file = await rig.disk.open('one.snap', 'create');
+  const writer = new SnapshotWriter(file, checksum);
+  await writer.head({ cluster: 'c', point: EMPTY_LOG, digest: 'd' });
+  const second = writer.bytes;
+  await writer.entry({ type: 99, version: 1, payload: new Uint8Array(40) });
+  await writer.end();
+  const bytes = (await file.read(0, writer.bytes)).slice();
+  new DataView(bytes.buffer).setUint32(second, 60 * 1024 * 1024);
+  const asked: number[] = [];
+  const damaged = {
+    size: async () => Promise.resolve(bytes.length),
+    read: async (offset: number, length: number) => {
+      asked.push(length);
+      return Promise.resolve(bytes.subarray(offset, offset + length));
+    },
+  } as unknown as DiskFile;
+  const visitor = { head: () => undefined, entry: () => undefined, pause: async () => Promise.resolve() };
+  await expect(scanSnapshot(damaged, 'one.snap', checksum, visitor)).rejects.toMatchObject({ code: 'LOCKSTEP_SNAPSHOT_DAMAGED', message: expect.stringContaining('it ends too early') as unknown });
+  expect(Math.max(...asked)).toBeLessThanOrEqual(256 * 1024);
 });
 
 describe('a snapshot whose bytes are checked while they pass by', () => {
