@@ -25,6 +25,8 @@ import { isServing, NO_TERM, type Term } from '../identity.js';
 export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState {
   if (s.broker === null || s.broker.run !== ha.brokerRun) return moveOut(ha, whyBrokerIsGone(s));
   if (task.claim !== null) return settleClaim(ha, s, task, task.claim);
+  // It would serve nobody in that term, and bar a peer that has every operation, too.
+  if (s.wishes.stop) return moveOut(ha, 'stopping');
   const missing = missingForTask(s, task);
   if (missing !== null) return isPassing(s, task) ? holdUp(ha, s, task, missing) : moveOut(ha, missing);
   if (!s.lock.held) return withoutLock(ha, s, task);

@@ -9,6 +9,8 @@ import { active, activeSync, ALONE, broker, MINE, passive, peer, PEER, peerBroke
 const NO_LOCK = { held: false, until: null as Monotonic | null, detail: 'held by secondary' };
 const fenced = (through: number): ReturnType<typeof broker> => broker({ fencedThrough: through as Term, clientPort: 'bound' });
 
+const ALONE_TASK = { kind: 'alone', to: 'STANDALONE', cause: 'peer-lost', forced: false, fresh: false, claim: null, heldUp: false } as const;
+
 function claimOf(ha: HaState): TermRecord | null {
   return ha.task?.kind === 'alone' ? ha.task.claim : null;
 }
@@ -102,6 +104,20 @@ describe('a server whose peer is lost', () => {
   test('goes on as it is while the peer copies', () => {
     const ha = active(2);
     expect(decide(ha, situation({ peer: peer({ state: 'PASSIVE' }) }))).toBe(ha);
+  });
+
+  test.each([
+    ['ACTIVE', active(2)],
+    ['PASSIVE', passive(2)],
+    ['ACTIVE, behind a fence', active(2, { fence: 2 as Term, task: ALONE_TASK })],
+  ])('%s, and it is to stop: WAITING, without a claim that would bar the peer', (_name, ha) => {
+    const after = settle(ha, situation({ ...ALONE, peerHadItsWait: false, broker: fenced(2), wishes: { switchover: false, stop: true, promote: false } }));
+    expect(after).toMatchObject({ state: 'WAITING', task: null, reason: 'stopping' });
+  });
+
+  test('and it is to stop when its claim was sent already: that is seen through', () => {
+    const sent = active(2, { fence: 2 as Term, task: { ...ALONE_TASK, claim: record(3, { inSync: [MINE], nonce: 'sent' }) } });
+    expect(settle(sent, situation({ ...ALONE, broker: fenced(2), wishes: { switchover: false, stop: true, promote: false } }))).toBe(sent);
   });
 
   test('and the lock and the share too: WAITING', () => {
