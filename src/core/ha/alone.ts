@@ -29,6 +29,7 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   if (s.wishes.stop) return moveOut(ha, 'stopping');
   const missing = missingForTask(s, task);
   if (missing !== null) return isPassing(s, task) ? holdUp(ha, s, task, missing) : moveOut(ha, missing);
+  if (task.fresh && !task.forced && !isOneShare(s)) return awaitPeersLook(ha, s);
   if (!s.lock.held) return withoutLock(ha, s, task);
   // A record that appeared since both agreed (a promotion) is not to be overtaken: once it is kept, it has its part in who comes first.
   if (task.fresh && s.share.highestTerm > (s.kept?.term ?? NO_TERM)) return stay(ha, `waiting until the record of term ${s.share.highestTerm} is kept`);
@@ -41,6 +42,20 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   assert(me !== null, 'a claim needs a broker');
   const claim = newClaim(s, { term, server: s.server, inSync: [me], position: ownDurable(s), cause: task.cause, forced: task.forced });
   return { ...ha, task: { ...task, claim } };
+}
+
+/**
+ * R9: that both find nothing does not make it one share. Where the mounts are gone, each looks at a folder of its own disk; and what is acknowledged on the strength of a
+ * term in that folder, the other one overtakes as soon as it has the share again. So the peer must see the very lockfile that was made here.
+ */
+function isOneShare(s: Situation): boolean {
+  return s.peer !== null && !s.share.bare && !s.peer.shareBare && s.share.id !== null && s.peer.shareId === s.share.id;
+}
+
+/** Let go after a while: then both say that they see different shares, and the operator may promote. */
+function awaitPeersLook(ha: HaState, s: Situation): HaState {
+  const reason = `waiting until the ${s.peerServer} server sees the lockfile that was made here; both must have the same share mounted`;
+  return s.taskOverdue ? moveOut(ha, reason) : stay(ha, reason);
 }
 
 /** Without patience, or when it has ended, the task is given up. What was sent stays in doubt then, and its number is claimed again from WAITING. */
