@@ -80,7 +80,7 @@ export function judgeMount(mount: Mount): MountReport {
   const judged = NFS.includes(fsType) ? judgeNfs(mount) : SMB.includes(fsType) ? judgeSmb(mount) : judgeOther(mount);
   const readOnly = mount.options.includes('ro') ? ['It is mounted read-only: mount it with rw.'] : [];
   const verdict = readOnly.length > 0 && judged.verdict === 'good' ? 'warn' : judged.verdict;
-  return { fsType, source, mountPoint, verdict, findings: [...judged.findings, ...readOnly] };
+  return { fsType, source, mountPoint, isNetwork: isNetworkFileSystem(fsType), verdict, findings: [...judged.findings, ...readOnly] };
 }
 
 type Judged = Pick<MountReport, 'verdict' | 'findings'>;

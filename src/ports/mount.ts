@@ -5,6 +5,8 @@ export interface MountReport {
   /** What is mounted: `gateway:/export`, `//gateway/share`, a device. */
   readonly source: string;
   readonly mountPoint: string;
+  /** What is written there is kept by another host. */
+  readonly isNetwork: boolean;
   /** `refuse`: a read may be stale. `warn`: right, but slower, riskier for liveness, or only for trying out. */
   readonly verdict: 'good' | 'warn' | 'refuse';
   /** Each a sentence for the operator. */

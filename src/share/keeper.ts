@@ -226,6 +226,7 @@ export class ShareKeeper {
     this.dueLook = began + this.parts.config.activeLockIntervalMs;
     try {
       await this.examine(order, began);
+      this.opening.foundWell();
       this.opened = true;
       this.troubles.look = null;
     } catch (error) {

@@ -33,6 +33,10 @@ export class Opening {
   /** Ways of publishing that the preflight found to be exclusive here; `null` before it passed. */
   private methods: readonly PublishMethod[] | null = null;
   private toldMount = '';
+  /** How the share is mounted, as it was looked at last. */
+  private mount: MountReport | null = null;
+  /** The share was found well on a mount of another host. */
+  private wasNetwork = false;
   /** The lockfile as it was read last: at every look it is the same, byte for byte. */
   private decoded: { readonly bytes: Uint8Array; readonly identity: ShareIdentity } | null = null;
   /** The share whose lockfile and folder of records are known to survive a restart of the gateway. */
@@ -50,11 +54,21 @@ export class Opening {
     this.methods = null;
   }
 
-  /** @throws ShareTrouble when the share is not there, or is mounted so that a read may be stale */
+  /**
+   * What a mount leaves behind that is gone is a folder of this machine, and no other share.
+   * @throws ShareTrouble when the share is not there, or is mounted so that a read may be stale
+   */
   async checkMount(): Promise<void> {
-    let report: MountReport | null = null;
-    await this.folder(async () => (report = await this.parts.mount.inspect()));
-    if (report !== null) this.judge(report);
+    await this.folder(async () => (this.mount = await this.parts.mount.inspect()));
+    const { mount } = this;
+    if (mount === null) return;
+    if (this.wasNetwork && !mount.isNetwork) throw trouble('absent', `the folder of the lockfile ${this.parts.config.lockFile} lies on a disk of this machine now (${mount.fsType} on ${mount.mountPoint}): is the share mounted?`);
+    this.judge(mount);
+  }
+
+  /** The share that was known stands here, whole. */
+  foundWell(): void {
+    this.wasNetwork = this.mount?.isNetwork === true;
   }
 
   private judge(report: MountReport): void {
@@ -93,6 +107,7 @@ export class Opening {
     const { files, config } = this.parts;
     await this.folder(() => files.identity('.'));
     let identity = await this.read();
+    if (order.shareId !== (identity?.share ?? null)) await this.checkMount();
     if (identity === null) {
       if (order.kept !== null || (order.shareId !== null && !adopts(order))) return null;
       await this.permitFirst();

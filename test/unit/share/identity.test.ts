@@ -169,10 +169,62 @@ describe('the share', () => {
     }
   });
 
+  describe('whose mount has gone', () => {
+    const NFS = { fsType: 'nfs4', source: 'gw:/x', mountPoint: '/share', isNetwork: true, verdict: 'good', findings: [] } as const;
+    const LOCAL = { fsType: 'ext4', source: '/dev/sda1', mountPoint: '/', isNetwork: false, verdict: 'warn', findings: [] } as const;
+
+    it.each([
+      ['and left an empty folder of this machine', null],
+      ['and left a folder in which a pair once made a share of its own', encodeShareIdentity({ schema: 1, share: 'leftover', cluster: 'test', method: 'link' })],
+    ])('%s, is absent, and no other share', async (_name, lockfile) => {
+      const rig = new Rig();
+      const keeper = rig.keeper('primary');
+      keeper.mountReport = NFS;
+      rig.plant(1, encodeTermRecord(record(1, 'n')));
+      rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
+      keeper.order({ kept: record(1, 'n'), shareId: 's', wantLock: true });
+      await rig.pass(PASS);
+      expect(keeper.status).toMatchObject({ condition: 'ok', lock: { held: true } });
+      keeper.mountReport = LOCAL;
+      rig.share.replace();
+      if (lockfile !== null) rig.share.tree.write(LOCK_FILE, lockfile, true);
+      await rig.pass(10 * ACTIVE_MS);
+      expect(keeper.status).toMatchObject({ condition: 'absent', shareId: 's', highest: record(1, 'n') });
+      expect(keeper.status.detail).toBe(`the folder of the lockfile /share/${LOCK_FILE} lies on a disk of this machine now (ext4 on /): is the share mounted?`);
+    });
+
+    it('was never one of another host: what stands there counts', async () => {
+      const rig = new Rig();
+      const keeper = rig.keeper('primary');
+      keeper.mountReport = LOCAL;
+      rig.plant(1, encodeTermRecord(record(1, 'n')));
+      rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
+      keeper.order({ kept: record(1, 'n'), shareId: 's' });
+      await rig.pass(PASS);
+      rig.share.replace();
+      await rig.pass(PASS);
+      expect(keeper.status).toMatchObject({ condition: 'replaced', shareId: null });
+    });
+
+    it('and was taken by the mount of another share: that one stands in its place', async () => {
+      const rig = new Rig();
+      const keeper = rig.keeper('primary');
+      keeper.mountReport = NFS;
+      rig.plant(1, encodeTermRecord(record(1, 'n')));
+      rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
+      keeper.order({ kept: record(1, 'n'), shareId: 's' });
+      await rig.pass(PASS);
+      keeper.mountReport = { ...NFS, source: 'other:/y' };
+      rig.share.replace();
+      await rig.pass(PASS);
+      expect(keeper.status).toMatchObject({ condition: 'replaced', shareId: null });
+    });
+  });
+
   it('is refused when it is mounted so that reads may be stale', async () => {
     const rig = new Rig();
     const keeper = rig.keeper('primary');
-    keeper.mountReport = { fsType: 'nfs4', source: 'gw:/x', mountPoint: '/share', verdict: 'refuse', findings: ['Lookups are cached.'] };
+    keeper.mountReport = { fsType: 'nfs4', source: 'gw:/x', mountPoint: '/share', isNetwork: true, verdict: 'refuse', findings: ['Lookups are cached.'] };
     keeper.order({ wantLock: true });
     await rig.pass(PASS);
     expect(keeper.status).toMatchObject({ condition: 'refused', lock: { held: false } });
