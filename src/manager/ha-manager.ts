@@ -110,6 +110,8 @@ export class HaManager {
   private readonly wishes: Wishes;
   private brokerEnded = false;
   private ticks = 0;
+  private cycledAt: Monotonic | null = null;
+  private catchingUp = false;
   private tickTimer: Cancel | null = null;
   private silenceTimer: Cancel | null = null;
   private inCycle = false;
@@ -310,12 +312,38 @@ export class HaManager {
       this.again = true;
       return;
     }
+    if (this.catchingUp || this.stoodStill()) return this.catchUp();
     this.inCycle = true;
     do {
       this.again = false;
       this.once();
     } while (this.again);
     this.inCycle = false;
+  }
+
+  /** Where even ticks were missing, this process stood still. */
+  private stoodStill(): boolean {
+    const { pingIntervalMs } = this.config;
+    const now = this.ports.clock.monotonic();
+    const gapMs = now - (this.cycledAt ?? now);
+    this.cycledAt = now;
+    if (gapMs <= pingIntervalMs) return false;
+    this.peer.stoodStill(gapMs - pingIntervalMs / 2);
+    return true;
+  }
+
+  /**
+   * What came meanwhile is still to be read, since timers run before it: a turn first. Judged by what was known before, a peer that is well would
+   * count as lost.
+   */
+  private catchUp(): void {
+    if (this.catchingUp) return;
+    this.catchingUp = true;
+    this.ports.clock.soon(() => {
+      this.catchingUp = false;
+      this.cycledAt = this.ports.clock.monotonic();
+      this.cycle();
+    });
   }
 
   private once(): void {

@@ -27,10 +27,16 @@ export class PeerView {
   ) {}
 
   hear(status: PeerStatus, receivedAt: Monotonic): void {
-    if (status.server !== this.config.peerServer ) return;
+    if (status.server !== this.config.peerServer) return;
     if (this.latest !== null && this.latest.run === status.run && status.seq <= this.latest.seq) return;
     this.latest = status;
     this.heardAt = receivedAt;
+  }
+
+  /** This manager stood still for so long, and told the peer nothing: that the peer has not heard it meanwhile is no deafness. */
+  stoodStill(ms: number): void {
+    const now = this.clock.monotonic();
+    for (const [seq, at] of this.sentAt) this.sentAt.set(seq, Math.min(now, at + ms) as Monotonic);
   }
 
   heard(): PeerStatus['heard'] {
