@@ -1,3 +1,4 @@
+import { showEndpoint } from '../adapters/network-errors.js';
 import { EXPIRY_NOTICE_MS } from '../core/certificate.js';
 import { counted } from '../core/counted.js';
 import type { ServerStatus } from '../admin/status.js';
@@ -40,7 +41,7 @@ function pairLines({ peer, term, record, inSync, inDoubt, lock, backchannel, gat
     line('peer', `${peer.server} ${peer.state}${before(peer.state, peer.previous)}${peer.brokerDown && peer.state !== 'DEAD' ? ', its broker is down' : ''}${peer.position === null ? '' : `, at position ${peer.position}`}`),
     line('backchannel', `${backchannel.connected ? 'connected' : 'not connected'}${backchannel.secured ? ', encrypted' : ''}, heard ${ago(backchannel.heardMs)}${backchannel.refused === null ? '' : `; REFUSED: ${backchannel.refused}`}`),
     line('lock', `${lock.held ? `held, good for ${lock.leftMs ?? 0} ms` : `not held${lockWhy === null ? '' : ` (${lockWhy})`}`}; share ${lock.share}${shareWhy === null ? '' : ` (${shareWhy})`}`),
-    line('gateway', `${gateway.endpoint.host}:${gateway.endpoint.port} ${gateway.answers ? 'answers' : 'DOES NOT ANSWER'}, last ${ago(gateway.answeredMs)}`),
+    line('gateway', `${showEndpoint(gateway.endpoint)} ${gateway.answers ? 'answers' : 'DOES NOT ANSWER'}, last ${ago(gateway.answeredMs)}`),
   ];
 }
 

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { showEndpoint } from '../adapters/network-errors.js';
 import { userOfProcess } from '../adapters/process-identity.js';
 import type { Endpoint } from '../core/control/broker.js';
 import type { RunId } from '../core/identity.js';
@@ -82,8 +83,8 @@ export function managerConfig(profile: Profile, version: string, repositories: r
 /** The plain one first, then the one with TLS. */
 export function clientEndpoints(profile: Profile): string[] {
   const { mqtt } = profile;
-  const plain = `${mqtt.advertisedHost}:${mqtt.port}`;
-  return mqtt.tlsPort === null ? [plain] : [plain, `${mqtt.advertisedHost}:${mqtt.tlsPort}`];
+  const at = (port: number): string => showEndpoint({ host: mqtt.advertisedHost, port });
+  return mqtt.tlsPort === null ? [at(mqtt.port)] : [at(mqtt.port), at(mqtt.tlsPort)];
 }
 
 export function keeperConfig(profile: Profile): KeeperConfig {
@@ -103,7 +104,7 @@ export function keeperConfig(profile: Profile): KeeperConfig {
 
 /** Where clients go next. */
 export function nextServer({ peer }: Profile): string {
-  return `${peer.backupServerIp}:${peer.backupServerPort}`;
+  return showEndpoint({ host: peer.backupServerIp, port: peer.backupServerPort });
 }
 
 export function backchannelOptions(profile: Profile, version: string, run: RunId): BackchannelOptions {

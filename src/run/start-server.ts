@@ -4,6 +4,7 @@ import { createClock } from '../adapters/clock.js';
 import { makeFolders, PRIVATE_FOLDER } from '../adapters/folders.js';
 import { createGatewayProbe } from '../adapters/gateway.js';
 import { createLocalState } from '../adapters/local-state.js';
+import { showEndpoint } from '../adapters/network-errors.js';
 import { createRandom } from '../adapters/random.js';
 import { createSpawner } from '../adapters/child-process.js';
 import { readTlsFiles } from '../adapters/tls-files.js';
@@ -149,7 +150,7 @@ class RunningServer {
   private announce(): void {
     const { profile, log } = this;
     log.write('info', `${this.name} Server of ${profile.server.cluster} starts: Lockstep ${this.version}, profile ${profile.path}`, { event: 'start', pid: process.pid });
-    log.write('info', `Clients connect to ${clientEndpoints(profile).join(', with TLS to ')}, and next to ${nextServer(profile)}; status at http://${profile.admin.host}:${profile.admin.port}/status`);
+    log.write('info', `Clients connect to ${clientEndpoints(profile).join(', with TLS to ')}, and next to ${nextServer(profile)}; status at http://${showEndpoint(profile.admin)}/status`);
   }
 
   private obey(command: Command): CommandResult {
@@ -214,8 +215,7 @@ function brokerNodeOptions(): string[] {
 }
 
 function showGateway(profile: Profile): string {
-  const { host, port } = gatewayEndpoint(profile);
-  return `${host}:${port}`;
+  return showEndpoint(gatewayEndpoint(profile));
 }
 
 /** A port is known to the operator by its key. */

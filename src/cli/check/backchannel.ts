@@ -1,4 +1,5 @@
 import { createClock } from '../../adapters/clock.js';
+import { showEndpoint } from '../../adapters/network-errors.js';
 import { createRandom } from '../../adapters/random.js';
 import type { Hello } from '../../core/control/peer.js';
 import { LockstepError } from '../../core/errors.js';
@@ -22,7 +23,7 @@ const SECRET = 'The files that ha.secretFile names must hold the same on both se
  */
 export async function backchannelFindings(profile: Profile, run: RunId | null): Promise<Finding[] | null> {
   const { hello, expectedPeer, peerAt } = backchannelOptions(profile, packageVersion(), run ?? (createRandom().id() as RunId));
-  const name = `backupHaPort ${peerAt.host}:${peerAt.port}`;
+  const name = `backupHaPort ${showEndpoint(peerAt)}`;
   try {
     const network = await pairNetwork(profile, { write: () => undefined });
     return heardFindings(name, hello, expectedPeer, profile.ha.secretFile !== null, await hearHello(network, createClock(), peerAt, HELLO_MS));

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { showEndpoint } from '../../adapters/network-errors.js';
 import type { RunId } from '../../core/identity.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
 import type { Profile } from '../../profile/profile.js';
@@ -56,7 +57,7 @@ export async function portFindings(profile: Profile, running: boolean): Promise<
   const findings: Finding[] = [];
   for (const [key, host, port] of wanted) {
     const trouble = await bindTrouble(host, port);
-    const name = `${key} ${host}:${port}`;
+    const name = `${key} ${showEndpoint({ host, port })}`;
     if (trouble === null) findings.push({ area: 'ports', level: 'ok', text: `${name} is free` });
     else if (trouble === 'EADDRINUSE' && running) findings.push({ area: 'ports', level: 'ok', text: `${name} is in use while this server runs` });
     else findings.push({ area: 'ports', level: 'fails', text: `${name} cannot be used: ${inWords(trouble)}` });

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { createGatewayProbe } from '../../adapters/gateway.js';
+import { showEndpoint } from '../../adapters/network-errors.js';
 import type { RunId } from '../../core/identity.js';
 import type { Profile } from '../../profile/profile.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
@@ -16,7 +17,7 @@ export async function gatewayFindings(profile: Profile): Promise<Finding[]> {
   const probe = createGatewayProbe({ gateway: endpoint, log: { write: (level, message) => void log.write(level, message) } });
   const answers = await probe.probe(PROBE_TIMEOUT_MS);
   probe.close();
-  const name = `${endpoint.host}:${endpoint.port}`;
+  const name = showEndpoint(endpoint);
   findings.push(
     answers
       ? { area: 'gateway', level: 'ok', text: `${name} answers` }
@@ -34,10 +35,10 @@ export async function peerFindings(profile: Profile, run: RunId | null): Promise
   const host = peer.backupHaIpAddress;
   const heard = await backchannelFindings(profile, run);
   const answers = heard?.some(({ level }) => level === 'ok') ?? false;
-  const findings = heard === null ? [reachFinding(`backupHaPort ${host}:${peer.backupHaPort}`, await reach(host, peer.backupHaPort), OPEN_AND_SILENT)] : [...heard];
-  findings.push(linkFinding(`backupReplicationPort ${host}:${peer.backupReplicationPort}`, await reach(host, peer.backupReplicationPort), answers ? REPLICATION : null));
+  const findings = heard === null ? [reachFinding(`backupHaPort ${showEndpoint({ host, port: peer.backupHaPort })}`, await reach(host, peer.backupHaPort), OPEN_AND_SILENT)] : [...heard];
+  findings.push(linkFinding(`backupReplicationPort ${showEndpoint({ host, port: peer.backupReplicationPort })}`, await reach(host, peer.backupReplicationPort), answers ? REPLICATION : null));
   if (repositoriesInUse(profile).length > 0) {
-    findings.push(linkFinding(`backupRepositoryPort ${host}:${peer.backupRepositoryPort}`, await reach(host, peer.backupRepositoryPort), answers ? REPOSITORIES : null));
+    findings.push(linkFinding(`backupRepositoryPort ${showEndpoint({ host, port: peer.backupRepositoryPort })}`, await reach(host, peer.backupRepositoryPort), answers ? REPOSITORIES : null));
   }
   findings.push(await adminFinding(profile));
   return findings;
@@ -79,11 +80,10 @@ function reachFinding(name: string, outcome: string, open: Pick<Finding, 'level'
 
 /** What the other server says of itself. Its admin port is on its own loopback unless its profile says otherwise, so that silence is no fault. */
 async function adminFinding({ peer, server }: Profile): Promise<Finding> {
-  const at = `${peer.backupHaIpAddress}:${peer.backupAdminPort}`;
+  const at = showEndpoint({ host: peer.backupHaIpAddress, port: peer.backupAdminPort });
   const name = `backupAdminPort ${at}`;
   try {
-    const host = peer.backupHaIpAddress.includes(':') ? `[${peer.backupHaIpAddress}]` : peer.backupHaIpAddress;
-    const answer = await fetch(`http://${host}:${peer.backupAdminPort}/serving`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'error' });
+    const answer = await fetch(`http://${at}/serving`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'error' });
     const said = (await answer.json()) as { server?: unknown; state?: unknown };
     if (said.server === server.peerId) return { area: 'peer', level: 'ok', text: `${name} answers: the ${server.peerId} server is ${String(said.state)}` };
     return { area: 'peer', level: 'warning', text: `${name} answers, but not as the ${server.peerId} server` };

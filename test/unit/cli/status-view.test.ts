@@ -32,3 +32,9 @@ test('which address takes TLS', () => {
   expect(addresses('a:1883')).toBe('addresses:    a:1883; next: b:1884');
   expect(addresses('a:1883', 'a:8883')).toBe('addresses:    a:1883, a:8883 (TLS); next: b:1884');
 });
+
+test('an address of IPv6 stands in brackets before its port', () => {
+  const { gateway } = exampleStatus();
+  const lines = renderStatus(exampleStatus({ gateway: { ...gateway, endpoint: { host: 'fd00::20', port: 2049 } } }));
+  expect(lines.find((line) => line.startsWith('gateway'))).toContain('[fd00::20]:2049 ');
+});
