@@ -5,6 +5,8 @@ import { LockstepError } from '../core/errors.js';
 
 /** Lines that wait for a slow disk; beyond it the oldest are left out, and the next line that is written says how many. */
 export const WAITING_LINES_MAX = 10_000;
+/** A disk that takes longer for an append hangs. Milliseconds. */
+export const HANGS_MS = 500;
 
 export interface RotatingFileOptions {
   /** Made when absent, in one that is there. */
@@ -17,7 +19,18 @@ export interface RotatingFileOptions {
   readonly filesMax: number;
   /** Told when a write failed, once until one succeeds again: a log must not stop a server. */
   readonly onTrouble: (error: unknown) => void;
+  /** Default: the system's. */
+  readonly disk?: LogDisk;
 }
+
+export interface LogDisk {
+  appendNow(file: string, text: string): void;
+  append(file: string, text: string): Promise<void>;
+  /** Milliseconds that only grow. */
+  time(): number;
+}
+
+const SYSTEM: LogDisk = { appendNow: appendFileSync, append: files.appendFile, time: () => performance.now() };
 
 /** By its shape: an error of Node.js can come from another realm. */
 export function reasonOf(error: unknown): string {
@@ -28,16 +41,19 @@ export function logFolderRefused(folder: string, error: unknown): LockstepError 
   return new LockstepError('LOCKSTEP_LOG_FOLDER_REFUSED', `cannot write log files in ${folder}: ${reasonOf(error)}`, 'Name a folder in the profile (log.folder) that this user may write to.', { cause: error });
 }
 
-/** Appends lines to a file that never grows beyond a size. Does not hold up its caller, except in `writeNow`. */
+/** Appends lines to a file that never grows beyond a size. Does not hold up its caller, except in `writeNow` on a disk that is not known to hang. */
 export class RotatingFile {
   private waiting: string[] = [];
   private leftOut = 0;
   private bytes: number;
   private working: Promise<void> | null = null;
   private troubled = false;
+  private busySince: number | null = null;
+  private readonly disk: LogDisk;
 
   /** @throws LockstepError LOCKSTEP_LOG_FOLDER_REFUSED */
   constructor(private readonly options: RotatingFileOptions) {
+    this.disk = options.disk ?? SYSTEM;
     try {
       if (!existsSync(options.folder)) mkdirSync(options.folder);
       appendFileSync(this.file(0), '');
@@ -56,12 +72,16 @@ export class RotatingFile {
     this.working ??= this.work().finally(() => (this.working = null));
   }
 
-  /** The line, and all that wait before it, are with the operating system when this returns. May make the file exceed its size by them. */
+  /**
+   * The line, and all that wait before it, are with the operating system when this returns. May make the file exceed its size by them. Where the disk hangs, the line waits
+   * like any other: whoever waited for it would hang, too, and the HA manager says its moves here.
+   */
   writeNow(line: string): void {
+    if (this.hangs) return this.write(line);
     this.waiting.push(line);
     const text = this.take();
     try {
-      appendFileSync(this.file(0), text);
+      this.disk.appendNow(this.file(0), text);
       this.wrote(text);
     } catch (error) {
       this.failed(error);
@@ -78,14 +98,20 @@ export class RotatingFile {
     await Promise.resolve();
     while (this.waiting.length > 0) {
       const text = this.take();
+      this.busySince = this.disk.time();
       try {
         if (this.bytes > 0 && this.bytes + Buffer.byteLength(text) > this.options.bytesMax) await this.rotate();
-        await files.appendFile(this.file(0), text);
+        await this.disk.append(this.file(0), text);
         this.wrote(text);
       } catch (error) {
         this.failed(error);
       }
+      this.busySince = null;
     }
+  }
+
+  private get hangs(): boolean {
+    return this.busySince !== null && this.disk.time() - this.busySince > HANGS_MS;
   }
 
   private take(): string {

@@ -152,10 +152,14 @@ function oneMachine({ ha, peer }: Profile): RuleProblem[] {
   return [];
 }
 
-function dataOnTheShare({ data, ha }: Profile): RuleProblem[] {
+function dataOnTheShare({ data, ha, log }: Profile): RuleProblem[] {
   const share = dirname(ha.lockFile);
-  if (!isWithin(data.folder, share)) return [];
-  return [warn(['data.folder', 'ha.lockFile'], `${data.folder} lies on the share (${share}, the lockfile's folder): the journal belongs on a disk of this server, or the loss of the share is the loss of this copy`)];
+  const onTheShare = (folder: string): string => `${folder} lies on the share (${share}, the lockfile's folder)`;
+  if (isWithin(data.folder, share)) {
+    return [warn(['data.folder', 'ha.lockFile'], `${onTheShare(data.folder)}: the journal belongs on a disk of this server, or the loss of the share is the loss of this copy`)];
+  }
+  if (!isWithin(log.folder, share)) return [];
+  return [warn(['log.folder', 'ha.lockFile'], `${onTheShare(log.folder)}: the log belongs on a disk of this server; its last words, too, go when the share hangs`)];
 }
 
 /** A repository of the reference at its default place may not be there at all: then its port is never bound, and is nobody's. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createClock } from '../adapters/clock.js';
 import { makeFolders, PRIVATE_FOLDER } from '../adapters/folders.js';
@@ -40,6 +41,8 @@ import { PidFile } from './pid-file.js';
 
 /** A stop that takes longer than this is cut short. Milliseconds. */
 const STOP_MS_MAX = 30_000;
+/** The last lines of the log are waited for no longer: its disk may hang. Milliseconds. */
+const FLUSH_MS_MAX = 2_000;
 const WORDS = { promote: 'promotion', switchover: 'switchover' } as const;
 
 /**
@@ -58,7 +61,7 @@ export async function startServer(profilePath: string): Promise<void> {
       await new RunningServer(profile, log, foot).run();
     } finally {
       foot.end();
-      await log.flush();
+      await Promise.race([log.flush(), sleep(FLUSH_MS_MAX, undefined, { ref: false })]);
     }
   } finally {
     pidFile.remove();

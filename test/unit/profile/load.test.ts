@@ -126,6 +126,12 @@ describe('rules over several keys', () => {
     expect([share, join(share, 'data'), `${share}-data`].map(warned)).toEqual([true, true, false]);
   });
 
+  it('so is a log folder there', () => {
+    const warned = (folder: string): boolean => parse(`${GOOD}log:\n  folder: ${folder}\n`).warnings.some(({ key, text }) => key === 'log.folder' && text.includes('lies on the share'));
+    const share = dirname(parse(GOOD).ha.lockFile);
+    expect([share, join(share, 'log'), `${share}-log`].map(warned)).toEqual([true, true, false]);
+  });
+
   it('equal ports on different addresses are no clash', () => {
     const text = GOOD.replace('backupHaIpAddress: 127.0.0.1', 'backupHaIpAddress: 10.0.0.2').replace('2201', '2101').replace('ha:\n', 'ha:\n  host: 10.0.0.1\n  secretFile: s\n');
     expect(complaints(text)).toEqual([]);
