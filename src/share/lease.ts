@@ -52,6 +52,8 @@ interface Hold {
    * it must beat so. `null`: it is relied on.
    */
   back: { readonly since: Monotonic; readonly last: Monotonic; readonly forMs: number } | null;
+  /** At the last renewal another's heartbeat stood beside it. */
+  strayBeat: boolean;
 }
 
 /**
@@ -87,9 +89,9 @@ export class Lease {
     return this.hold !== null;
   }
 
-  /** Ours, and not relied on until its heart has beaten for a while without a gap: it must beat faster than the longest gap that counts as none. */
+  /** Ours, and not relied on, or not for longer, until its heart has beaten for a while without a gap, or once more: it must beat faster than the longest gap that counts as none. */
   get comesBack(): boolean {
-    return this.hold !== null && this.hold.back !== null;
+    return this.hold !== null && (this.hold.back !== null || this.hold.strayBeat);
   }
 
   /** There may be something of ours to give up. */
@@ -189,7 +191,7 @@ export class Lease {
     const livesMs = Math.max(0, this.othersUntil - confirmed);
     const forMs = Math.max(livesMs, late ? this.rules.gapMs : 0);
     const back = forMs > 0 ? { since: confirmed, last: sent, forMs } : null;
-    this.hold = { token, counter: 1, until: back === null ? until : LONG_AGO, back };
+    this.hold = { token, counter: 1, until: back === null ? until : LONG_AGO, back, strayBeat: false };
     this.detail = back === null ? null : livesMs > 0 ? NOT_SILENT : BACK;
   }
 
@@ -210,7 +212,12 @@ export class Lease {
     this.othersUntil = (this.parts.clock.monotonic() + LEASES_OF_THE_LIVING * this.rules.stalenessMs) as Monotonic;
   }
 
-  /** Shows a sign of life, if the lock is still ours and the manager alive. The deadline moves only when the share has confirmed it. */
+  /**
+   * Shows a sign of life, if the lock is still ours and the manager alive. The deadline moves only when the share has confirmed it.
+   *
+   * Another's heartbeat beside a lock that is still ours after it was read: a write of a holder before, whose process may be long gone, has come through. Whoever had taken
+   * the lock over would have done that first. It is written over once, which makes nobody see us silent for longer; and the deadline moves on when ours is found again.
+   */
   async renew(order: KeeperOrder): Promise<void> {
     const { hold } = this;
     const { lock, log } = this.parts;
@@ -218,7 +225,8 @@ export class Lease {
     if (!(await lock.stillOurs())) return this.lose('the lock beside the lockfile is not ours any more: it was taken over or removed');
     const bytes = await this.readHeartbeat();
     const mark = bytes === null ? null : decodeHeartbeat(bytes);
-    if (mark === null || mark.token !== hold.token) {
+    const isStray = mark !== null && mark.token !== hold.token && !hold.strayBeat && (await lock.stillOurs());
+    if (!isStray && mark?.token !== hold.token) {
       this.lose(`the heartbeat record ${mark === null ? 'is gone or damaged' : `is ${mark.server}'s`}`);
       return lock.release();
     }
@@ -231,6 +239,8 @@ export class Lease {
     hold.counter += 1;
     const sent = this.parts.clock.monotonic();
     const until = await this.beat(hold.token, hold.counter, 'held');
+    hold.strayBeat = isStray;
+    if (isStray) return log.write('warn', `A heartbeat of ${mark.server} came over that of this server's lock: a write that was long on its way. It is shown anew`);
     // Also where the deadline passed while the share had not answered: until it took this beat, another may have seen us silent.
     if (!this.held && !(await this.isBack(hold, sent))) return;
     hold.until = until;
