@@ -38,6 +38,9 @@ export interface RebuildWish {
   readonly cancelled: () => boolean;
 }
 
+/** So long records are applied before the others have a turn. */
+const TURN_MS = 20;
+
 /** The work was given up because nobody wants its result any more. */
 export class Cancelled extends Error {}
 
@@ -142,11 +145,17 @@ async function replay(tools: RebuildTools, wish: RebuildWish, replica: Replica):
   let saidAt = tools.clock.monotonic();
   while (replica.position < upTo) {
     if (wish.cancelled()) throw new Cancelled();
+    let turnAt = tools.clock.monotonic();
     const run = await journal.read((replica.position + 1) as Position, tools.chunkBytes);
     if (run === null) throw new LockstepError('LOCKSTEP_STATE_LOST', `record ${replica.position + 1} of the log cannot be read`, 'See the lines before.');
     for (const record of readRecords(run.bytes)) {
       if (record.position > upTo) break;
       if (record.position > replica.position) replica.apply(record, FORGET);
+      // Some take long, a SUBSCRIBE among many retained messages for one: who gives no sign of life meanwhile is taken for dead.
+      if (tools.clock.monotonic() - turnAt < TURN_MS) continue;
+      await turn(tools.clock);
+      if (wish.cancelled()) throw new Cancelled();
+      turnAt = tools.clock.monotonic();
     }
     const now = tools.clock.monotonic();
     if (wish.title !== null && now - saidAt >= tools.progressIntervalMs) {

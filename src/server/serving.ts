@@ -189,9 +189,10 @@ export class Serving implements ClientEdge {
 
   private record(operation: Operation, origin: number): Submitted {
     const { core } = this.tools.copy.replica;
+    const looked = core.looked;
     const refusal = core.refusal(operation);
     if (refusal !== null) return refused('limit', refusal.detail);
-    return this.append(operation, origin);
+    return this.append(operation, origin, looked);
   }
 
   submitVolatile(topic: string, payload: Uint8Array): Submitted {
@@ -307,7 +308,8 @@ export class Serving implements ClientEdge {
     if (role.drain) this.paused = true;
   }
 
-  private append(operation: Operation, origin: number): Submitted {
+  /** @param looked what the core had looked at before this operation */
+  private append(operation: Operation, origin: number, looked: number): Submitted {
     const { copy } = this.tools;
     const { journal } = copy;
     let draft: ReturnType<typeof encodeOperation>;
@@ -328,7 +330,7 @@ export class Serving implements ClientEdge {
     const before = this.window.held;
     this.holdingFor = record.position;
     copy.replica.apply(record, this.hold);
-    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * (this.window.held - before));
+    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * (this.window.held - before) + LOOK_BYTES * (copy.replica.core.looked - looked));
     return ACCEPTED;
   }
 
@@ -377,7 +379,7 @@ export class Serving implements ClientEdge {
     if (orphans.length === 0) return;
     this.tools.log.write('info', `Did not come back: ${counted(orphans.length, 'client')} of the term before; their wills are published`, { count: orphans.length });
     for (let at = 0; at < orphans.length; at += ORPHANS_PER_RECORD) {
-      const said = this.append({ kind: 'orphans-gone', clientIds: orphans.slice(at, at + ORPHANS_PER_RECORD) }, RecordOrigin.lockstep);
+      const said = this.append({ kind: 'orphans-gone', clientIds: orphans.slice(at, at + ORPHANS_PER_RECORD) }, RecordOrigin.lockstep, this.tools.copy.replica.core.looked);
       if (said.kind === 'refused') {
         this.grace = this.tools.clock.after(GRACE_RETRY_MS, () => this.buryOrphans());
         return;
@@ -390,6 +392,8 @@ const ACCEPTED: Submitted = { kind: 'accepted' };
 const NO_BYTES = new Uint8Array(0);
 /** What an effect counts while it is held: a record may have as many as there are subscribers. */
 const EFFECT_BYTES = 64;
+/** What a level of a topic or filter counts that was looked at: the peer takes as long over it, and must come after before more is taken. */
+const LOOK_BYTES = 8;
 const ORPHANS_PER_RECORD = 500;
 const GRACE_RETRY_MS = 500;
 

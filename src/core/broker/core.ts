@@ -193,6 +193,11 @@ export class BrokerCore {
     this.restorer = null;
   }
 
+  /** Levels of topics and filters that were compared so far: a measure of the time that it took. Grows also by `refusal`; it is no part of the state. */
+  get looked(): number {
+    return this.state.retained.looked + this.state.subscriptions.looked;
+  }
+
   /** False from the first piece of a snapshot to its last. */
   get restored(): boolean {
     return this.restorer === null;

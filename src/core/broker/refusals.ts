@@ -16,6 +16,12 @@ export interface Refusal {
 const SERVER_UNAVAILABLE = 3;
 const NOT_CURRENT: Refusal = { detail: 'the connection is not, or no longer, the current one of any session' };
 
+/**
+ * Levels of topics that several filters of one SUBSCRIBE may look at together for their retained messages: about a second's work, here and again wherever
+ * the record is applied. One filter alone looks at each level once at most.
+ */
+export const RETAINED_LOOKS_MAX = 10_000_000;
+
 /** Asked on the serving server only, before it appends the record: `apply` takes every record as it is. */
 export function refusalOf(state: BrokerState, operation: Operation): Refusal | null {
   const { limits } = state;
@@ -42,15 +48,17 @@ export function refusalOf(state: BrokerState, operation: Operation): Refusal | n
   }
 }
 
-/** One filter brings each retained message once; many that overlap must not bring them without bound. */
+/** One filter brings each retained message once; many that overlap must not bring them, and many that find nothing not look for them, without bound. */
 function retainedRefusal(state: BrokerState, limits: BrokerLimits, { subscriptions }: SubscribeOperation): Refusal | null {
   if (subscriptions.length === 1 || state.retained.size === 0) return null;
+  const before = state.retained.looked;
   let due = 0;
   for (const { filter } of subscriptions) {
     due += state.retained.match(filter).length;
     if (due > state.retained.size + limits.queuedMessagesPerSessionMax) {
       return { detail: `the filters of one SUBSCRIBE bring more than ${limits.queuedMessagesPerSessionMax} retained messages beyond each one once (queuedMessagesPerSessionMax)` };
     }
+    if (state.retained.looked - before > RETAINED_LOOKS_MAX) return { detail: `the filters of one SUBSCRIBE look for retained messages at more than ${RETAINED_LOOKS_MAX} levels of topics` };
   }
   return null;
 }

@@ -1,6 +1,11 @@
 import type { StoredMessage } from './messages.js';
 import { hasWildcard, isReserved } from './topics.js';
 
+/** Filters whose answers are remembered until a retained message comes or goes. At this number all are forgotten. */
+const ANSWERS_MAX = 64;
+/** Messages in all remembered answers together. */
+const ANSWERED_MESSAGES_MAX = 262_144;
+
 /** One level of the topics that have a retained message. */
 class TopicNode {
   readonly children = new Map<string, TopicNode>();
@@ -16,7 +21,11 @@ class TopicNode {
 export class RetainedStore {
   /** In the order in which each topic's present message came. */
   readonly byTopic = new Map<string, StoredMessage>();
+  /** Levels of topics that `match` has looked at so far: what it costs. No part of the state. */
+  looked = 0;
   private readonly root = new TopicNode(null, '');
+  private readonly answers = new Map<string, readonly StoredMessage[]>();
+  private answered = 0;
 
   get size(): number {
     return this.byTopic.size;
@@ -24,6 +33,7 @@ export class RetainedStore {
 
   /** Returns the message that stood in its place. */
   set(message: StoredMessage): StoredMessage | undefined {
+    this.forgetAnswers();
     const before = this.byTopic.get(message.topic);
     if (before !== undefined) this.byTopic.delete(message.topic);
     this.byTopic.set(message.topic, message);
@@ -44,6 +54,7 @@ export class RetainedStore {
   delete(topic: string): StoredMessage | undefined {
     const before = this.byTopic.get(topic);
     if (before === undefined) return undefined;
+    this.forgetAnswers();
     this.byTopic.delete(topic);
     let node: TopicNode | null = this.root;
     for (const level of topic.split('/')) node = node?.children.get(level) ?? null;
@@ -59,21 +70,36 @@ export class RetainedStore {
    * The messages whose topics a valid filter matches, by age of their ids: the order decides over packet ids, so it must come
    * from the records alone and not from the shape of the tree.
    */
-  match(filter: string): StoredMessage[] {
+  match(filter: string): readonly StoredMessage[] {
     if (!hasWildcard(filter)) {
       const message = this.byTopic.get(filter);
       return message === undefined ? [] : [message];
     }
-    return this.find(filter).sort((left, right) => left.id - right.id);
+    const known = this.answers.get(filter);
+    if (known !== undefined) return known;
+    const found = this.find(filter).sort((left, right) => left.id - right.id);
+    if (this.answers.size >= ANSWERS_MAX || this.answered + found.length > ANSWERED_MESSAGES_MAX) this.forgetAnswers();
+    if (found.length <= ANSWERED_MESSAGES_MAX) {
+      this.answers.set(filter, found);
+      this.answered += found.length;
+    }
+    return found;
+  }
+
+  private forgetAnswers(): void {
+    if (this.answers.size === 0) return;
+    this.answers.clear();
+    this.answered = 0;
   }
 
   private find(filter: string): StoredMessage[] {
     const found: StoredMessage[] = [];
     let front: TopicNode[] = [this.root];
     for (const level of filter.split('/')) {
-      if (level === '#') return gather(front, this.root, found);
+      if (level === '#') return this.gather(front, found);
       const next: TopicNode[] = [];
       for (const node of front) {
+        this.looked += level === '+' ? node.children.size : 1;
         if (level === '+') {
           for (const child of node.children.values()) if (isOpen(node, child, this.root)) next.push(child);
         } else {
@@ -86,16 +112,17 @@ export class RetainedStore {
     for (const node of front) if (node.message !== null) found.push(node.message);
     return found;
   }
-}
 
-/** Everything at and below the given nodes. */
-function gather(from: TopicNode[], root: TopicNode, found: StoredMessage[]): StoredMessage[] {
-  const open = [...from];
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    if (node.message !== null) found.push(node.message);
-    for (const child of node.children.values()) if (isOpen(node, child, root)) open.push(child);
+  /** Everything at and below the given nodes. */
+  private gather(from: TopicNode[], found: StoredMessage[]): StoredMessage[] {
+    const open = [...from];
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      this.looked += 1;
+      if (node.message !== null) found.push(node.message);
+      for (const child of node.children.values()) if (isOpen(node, child, this.root)) open.push(child);
+    }
+    return found;
   }
-  return found;
 }
 
 /** Wildcards in the first level do not match topics that begin with $ (MQTT-4.7.2-1). */

@@ -34,6 +34,8 @@ class FilterNode {
 export class SubscriptionTree {
   /** Subscriptions of all sessions. */
   size = 0;
+  /** Levels of filters that topics were compared with so far: what it costs. No part of the state. */
+  looked = 0;
   private readonly root = new FilterNode(null, '');
   private readonly cache = new Map<string, Targets>();
   private cachedTargets = 0;
@@ -106,6 +108,7 @@ export class SubscriptionTree {
     let front: FilterNode[] = [this.root];
     for (const level of topic.split('/')) {
       const next: FilterNode[] = [];
+      this.looked += front.length;
       for (const node of front) {
         if (wildcards) {
           collect(best, node.children.get('#'));

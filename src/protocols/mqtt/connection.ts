@@ -32,6 +32,13 @@ interface Leave {
   readonly politely: boolean;
 }
 
+/**
+ * So long packets of one connection are taken before the others have a turn; looked at after so many packets. What a packet costs can be far more than its
+ * bytes: a SUBSCRIBE looks at each retained message.
+ */
+const TURN_MS = 20;
+const PACKETS_PER_LOOK = 8;
+
 /** §3.1.2.10: a client may be silent for one and a half times its keep-alive, which is in seconds. */
 const SILENCE_MS_PER_SECOND = 1_500;
 
@@ -57,6 +64,8 @@ export class MqttConnection implements ClientHandler, Watched {
   private greeted = false;
   private pingsOwed = 0;
   private flushing = false;
+  /** The others have their turn; then it goes on with what has come already. */
+  private yielded = false;
   /** Set when the connection must be left as soon as the present turn has ended. */
   private leaving: Leave | null = null;
   /** What the broker could not take for want of room on the disk. */
@@ -183,10 +192,12 @@ export class MqttConnection implements ClientHandler, Watched {
   private pump(): void {
     this.retry();
     let heard = this.unheardBytes >= KEEP_ALIVE_PROGRESS_BYTES;
+    const begunAt = this.shared.clock.monotonic();
     try {
-      while (this.mayTake() && this.framer.next()) {
+      for (let taken = 1; this.mayTake() && this.framer.next(); taken += 1) {
         heard = true;
         this.take();
+        if (taken % PACKETS_PER_LOOK === 0 && this.shared.clock.monotonic() - begunAt >= TURN_MS) this.yield();
       }
     } catch (error) {
       if (!(error instanceof ProtocolFault)) throw error;
@@ -196,6 +207,15 @@ export class MqttConnection implements ClientHandler, Watched {
     this.steer();
   }
 
+  /** Takes nothing more in this turn. */
+  private yield(): void {
+    this.yielded = true;
+    this.shared.clock.soon(() => {
+      this.yielded = false;
+      this.pump();
+    });
+  }
+
   private hear(): void {
     this.heardAt = this.shared.clock.monotonic();
     this.unheardBytes = 0;
@@ -203,7 +223,7 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private mayTake(): boolean {
     if (this.stage === 'login') return this.login.mayTake;
-    if (this.stage !== 'open' || this.leaving !== null || this.refusedForNow !== null || this.shared.edge.congested) return false;
+    if (this.stage !== 'open' || this.yielded || this.leaving !== null || this.refusedForNow !== null || this.shared.edge.congested) return false;
     return this.outbox.waitingBytes <= this.shared.limits.outgoingBytesMax / 2;
   }
 

@@ -36,3 +36,22 @@ test('what waits for admission is bounded by what comes of the records too: a sh
   for (const watcher of watchers) expect(watcher.of('deliver')).toHaveLength(sent);
   expect(two.head).toBe(one.head);
 });
+
+test('what waits for admission is bounded by the work that it was, too: the peer has to do the same', async () => {
+  const { world, one, two } = await syncedPair();
+  const client = one.client();
+  client.connect('client');
+  for (let number = 0; number < 500; number += 1) client.publish(`device ${number}`, 'x', true);
+  await world.until(() => two.head === one.head, 'both have them');
+  world.net.cutBoth('one', 'two');
+  let sent = 0;
+  while (!client.edge.congested && sent < 1_000) {
+    client.subscribe(`+/nothing ${sent}`);
+    sent += 1;
+  }
+  // Of 50 bytes each, they would be more than a thousand.
+  expect(sent).toBeLessThan(100);
+  world.net.healBoth('one', 'two');
+  await world.until(() => client.of('suback').length === sent, 'all answered');
+  expect(two.head).toBe(one.head);
+});

@@ -77,7 +77,12 @@ export class FakeClock implements Clock {
       if (++ran > FakeClock.ACTIONS_MAX) throw new Error(`more than ${FakeClock.ACTIONS_MAX} actions within ${ms} ms of virtual time`);
       next.action();
     }
-    this.now = until;
+    this.now = Math.max(this.now, until);
+  }
+
+  /** What runs now takes so long: time goes on, and nothing else has its turn. */
+  work(ms: number): void {
+    this.now += ms;
   }
 
   /** Runs what is due now, `soon` above all; time stands still. */
@@ -93,7 +98,7 @@ export class FakeClock implements Clock {
       this.advance(Math.max(0, next.at - this.now));
       await settle();
     }
-    this.now = until;
+    this.now = Math.max(this.now, until);
   }
 
   /** The host sleeps: time since boot and wall time go on, monotonic time does not. */
