@@ -86,8 +86,10 @@ export class PacketFramer {
     this.at = 0;
   }
 
-  /** True: a whole packet is there. @throws ProtocolFault when what comes can never be one */
+  /** True: a whole packet is there. False: the one before it is forgotten. @throws ProtocolFault when what comes can never be one */
   next(): boolean {
+    // Of a client that says nothing more for hours it would be kept so long.
+    this.bytes = EMPTY;
     if (this.partial !== null) return this.finishPartial(this.partial);
     const left = this.chunk.length - this.at;
     if (left === 0) {

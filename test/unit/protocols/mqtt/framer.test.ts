@@ -20,6 +20,20 @@ function drain(framer: PacketFramer): string[] {
 }
 
 describe('PacketFramer', () => {
+  test.each(['in one piece', 'in two'])('a packet that came %s is not held any more when the next one is asked for', (how) => {
+    const framer = new PacketFramer(10_000);
+    const bytes = packet(0x30, Buffer.alloc(5_000));
+    framer.push(bytes.subarray(0, how === 'in two' ? 100 : bytes.length));
+    if (how === 'in two') {
+      expect(framer.next()).toBe(false);
+      framer.push(bytes.subarray(100));
+    }
+    expect(framer.next()).toBe(true);
+    expect(framer.bytes.length).toBeGreaterThan(5_000);
+    expect(framer.next()).toBe(false);
+    expect(framer.bytes.length).toBe(0);
+  });
+
   test('gives the same packets however the bytes are cut', () => {
     const bodies = fc.array(fc.uint8Array({ maxLength: 400 }), { minLength: 1, maxLength: 8 });
     fc.assert(
