@@ -18,6 +18,7 @@ import type { ConnectPacket } from './packets.js';
 import type { MqttShared } from './protocol.js';
 import type { Watched } from './rounds.js';
 import { SharedFilters } from './shared-filters.js';
+import type { Stranger } from './strangers.js';
 import { TopicCache } from './topic-cache.js';
 
 /** `ending`: everything is said, the stream takes its last bytes. `closed`: nothing is done any more. */
@@ -57,6 +58,7 @@ export class MqttConnection implements ClientHandler, Watched {
   private clientId: string | null = null;
   private readonly framer: PacketFramer;
   private readonly login: Login;
+  private readonly stranger: Stranger;
   private readonly outbox: Outbox;
   private readonly topics = new TopicCache();
   private reading = true;
@@ -84,6 +86,7 @@ export class MqttConnection implements ClientHandler, Watched {
     private readonly shared: MqttShared,
   ) {
     this.heardAt = shared.clock.monotonic();
+    this.stranger = shared.strangers.enter();
     this.framer = new PacketFramer(Math.min(CONNECT_BYTES_MAX, shared.limits.packetBytesMax));
     this.login = new Login(shared, {
       remote: stream.remote,
@@ -139,6 +142,9 @@ export class MqttConnection implements ClientHandler, Watched {
     if (this.stage === 'ending' || this.stage === 'closed') return;
     const fault = this.clientId === null && this.unheardBytes === 0 ? openingFault(bytes[0]) : null;
     if (fault !== null) return this.fault(fault);
+    if (this.stage === 'login' && !this.stranger.bring(bytes.length)) {
+      return this.fault(new ProtocolFault(`clients that are not let in yet have brought ${this.shared.limits.strangerBytesMax} bytes (strangerBytesMax), and this one brings more`, 'limit'));
+    }
     this.unheardBytes += bytes.length;
     this.framer.push(bytes);
     this.pump();
@@ -329,6 +335,7 @@ export class MqttConnection implements ClientHandler, Watched {
     const connection = edge.register(this);
     this.connection = connection;
     this.stage = 'open';
+    this.stranger.leave();
     this.framer.bytesMax = limits.packetBytesMax;
     const { clean, will } = connect;
     const submitted = edge.submit({ kind: 'connect', connection, clientId, clean, will, user }, RecordOrigin.mqtt3);
@@ -425,6 +432,7 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private endPolitely(): void {
     this.stage = 'ending';
+    this.letGo();
     this.endBy = this.shared.clock.monotonic() + this.shared.limits.lingerMs;
     this.stream.end();
   }
@@ -436,8 +444,15 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private forget(): void {
     this.stage = 'closed';
+    this.letGo();
     this.login.abandon();
     this.shared.rounds.remove(this);
+  }
+
+  /** Nothing that came is looked at any more. */
+  private letGo(): void {
+    this.framer.clear();
+    this.stranger.leave();
   }
 
   /** With `who`, a name that the client gave, the line is one about that name at this address; otherwise one of its kind. */

@@ -111,6 +111,15 @@ export class PacketFramer {
     return true;
   }
 
+  /** Forgets everything that came. */
+  clear(): void {
+    this.bytes = EMPTY;
+    this.chunk = EMPTY;
+    this.at = 0;
+    this.partial = null;
+    this.partialLength = 0;
+  }
+
   /** Takes from the chunk what the packet under way lacks. */
   private finishPartial(partial: Uint8Array): boolean {
     let bytes = partial;

@@ -4,6 +4,11 @@ export interface MqttLimits {
   readonly packetBytesMax: number;
   /** CONNECT must have come, and must have been judged, within this time each; else the connection is closed. Milliseconds. */
   readonly connectTimeoutMs: number;
+  /**
+   * Bytes held of clients that are not let in yet, of all of them together, beside `STRANGER_BYTES_FREE` of each. One that brings more is closed. So whoever
+   * cannot log in makes the server hold no more, however many connections he has.
+   */
+  readonly strangerBytesMax: number;
   /** Client ids longer than this are refused with CONNACK 2. Bytes of UTF-8; the standard wants 23 at least. */
   readonly clientIdBytesMax: number;
   /** A client whose login failed is told so after this time, and not sooner. Milliseconds. */
@@ -25,6 +30,7 @@ export interface MqttLimits {
 export const MQTT_LIMITS_DEFAULT: MqttLimits = {
   packetBytesMax: 4 * 1024 * 1024,
   connectTimeoutMs: 10_000,
+  strangerBytesMax: 64 * 1024 * 1024,
   clientIdBytesMax: 1_024,
   failedLoginDelayMs: 1_000,
   outgoingBytesMax: 4 * 1024 * 1024,
@@ -35,6 +41,9 @@ export const MQTT_LIMITS_DEFAULT: MqttLimits = {
 
 /** A CONNECT cannot need more: five fields of 65,537 bytes and its header. Holds for a client that is not known yet. */
 export const CONNECT_BYTES_MAX = 5 * 65_537 + 32;
+
+/** What each client may bring before it is let in, whatever the others have brought: far more than a CONNECT without a long will. */
+export const STRANGER_BYTES_FREE = 4 * 1024;
 
 /** Bytes handed to a stream in one piece, unless one packet alone is longer. */
 export const WRITE_BYTES_MAX = 256 * 1024;

@@ -12,6 +12,7 @@ import { PacketEncoder } from './encoder.js';
 import { MQTT_LIMITS_DEFAULT } from './limits.js';
 import type { MqttLimits } from './limits.js';
 import { Rounds } from './rounds.js';
+import { Strangers } from './strangers.js';
 
 /** What the records of an operation need beside the payload itself: topic, ids, lengths. Generous. */
 const RECORD_OVERHEAD_BYTES = 128 * 1024;
@@ -45,6 +46,7 @@ export interface MqttShared {
   readonly limits: MqttLimits;
   readonly encoder: PacketEncoder;
   readonly rounds: Rounds;
+  readonly strangers: Strangers;
   readonly counters: MqttCounters;
 }
 
@@ -64,6 +66,7 @@ export class MqttProtocol {
       limits,
       encoder: new PacketEncoder(),
       rounds: new Rounds(world.clock),
+      strangers: new Strangers(limits.strangerBytesMax),
       counters: { connected: 0, refused: 0, faults: 0, qos0Dropped: 0 },
     };
   }
