@@ -1,3 +1,8 @@
+import { printableLines } from '../core/printable.js';
+
+/** Said by `out` alone, it clears a terminal. */
+export const CLEAR_SCREEN = '\u001b[2J\u001b[H';
+
 /** Where a command speaks. Tests pass one that listens. */
 export interface Console {
   /** A line of the result. */
@@ -34,11 +39,11 @@ class SystemConsole implements Console {
   }
 
   out(line: string): void {
-    if (!this.gone) process.stdout.write(`${line}\n`);
+    if (!this.gone) process.stdout.write(`${line === CLEAR_SCREEN ? line : printableLines(line)}\n`);
   }
 
   err(line: string): void {
-    process.stderr.write(`${line}\n`);
+    process.stderr.write(`${printableLines(line)}\n`);
   }
 }
 

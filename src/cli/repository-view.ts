@@ -1,4 +1,5 @@
 import { counted, sizeText } from '../core/counted.js';
+import { printable } from '../core/printable.js';
 import type { RepositoryResult } from '../admin/commands.js';
 import type { RepositoriesStatus, RepositoryStatusView } from '../admin/status.js';
 import { formatDuration } from '../profile/values.js';
@@ -28,11 +29,15 @@ export function repositoryDetails(one: RepositoryStatusView): string[] {
     `  sync:      ${one.syncType}, ${one.when}${one.exchange === null ? '' : `, exchanged ${one.exchange === 'atomic' ? 'in one step' : 'by two renames'}`}`,
     `  last good: ${one.syncedAt ?? 'never'}`,
     `  kept:      ${one.kept.length === 0 ? 'nothing' : one.kept.join(', ')}`,
-  ];
+  ].map(printable);
 }
 
 /** A copy at the other server; `syncType`: as this server has it. */
-export function copyText({ condition, detail }: RepositoriesStatus['peer'][number], syncType: RepositoryStatusView['syncType'] | null): string {
+export function copyText(copy: RepositoriesStatus['peer'][number], syncType: RepositoryStatusView['syncType'] | null): string {
+  return printable(copyWords(copy, syncType));
+}
+
+function copyWords({ condition, detail }: RepositoriesStatus['peer'][number], syncType: RepositoryStatusView['syncType'] | null): string {
   if (condition !== 'in-sync') return `not in sync: ${detail ?? condition}`;
   if (syncType === 'NO') return comparedText(detail, '');
   return `in sync${detail === null ? '' : ` (${detail})`}`;
@@ -67,8 +72,12 @@ export function progressText({ phase, percent, filesDone, filesTotal, bytesDone,
   return `${phase}, ${percent} %, ${filesDone} of ${filesTotal} files, ${sizeText(bytesDone)} of ${sizeText(bytesTotal)}, ${sizeText(bytesPerSecond)}/s, time left ${left}`;
 }
 
-/** What came of a command on one repository. */
+/** What came of a command on one repository: names of files are as their owners like them. */
 export function resultLines(name: string, ask: string, result: RepositoryResult): string[] {
+  return resultWords(name, ask, result).map(printable);
+}
+
+function resultWords(name: string, ask: string, result: RepositoryResult): string[] {
   const { outcome, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal } = result;
   const took = `${(elapsedMs / 1000).toFixed(1)} s`;
   if (outcome === 'failed') return [`${name}: ${ask} FAILED: ${result.detail ?? 'no reason given'}`];

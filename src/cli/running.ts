@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadProfile } from '../profile/load.js';
 import { AdminClient } from './admin-client.js';
-import type { Console } from './console.js';
+import { CLEAR_SCREEN, type Console } from './console.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
 import { renderStatus } from './status-view.js';
@@ -20,7 +20,7 @@ export async function status(console: Console, path: string, options: { readonly
   const client = new AdminClient(loadProfile(path, { checkFiles: false }));
   const show = async (): Promise<void> => {
     const now = await client.status();
-    if (options.watch === true && options.json !== true && console.terminal) console.out('\u001b[2J\u001b[H');
+    if (options.watch === true && options.json !== true && console.terminal) console.out(CLEAR_SCREEN);
     if (options.json === true) console.out(JSON.stringify(now, null, options.watch === true ? 0 : 2));
     else for (const text of renderStatus(now)) console.out(text);
   };

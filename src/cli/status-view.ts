@@ -1,13 +1,14 @@
 import { showEndpoint } from '../adapters/network-errors.js';
 import { EXPIRY_NOTICE_MS } from '../core/certificate.js';
 import { counted } from '../core/counted.js';
+import { printable } from '../core/printable.js';
 import type { ServerStatus } from '../admin/status.js';
 import { formatDuration } from '../profile/values.js';
 import { repositoryLines } from './repository-view.js';
 
 /** A server's status for people: one fact a line, the most urgent first. */
 export function renderStatus(status: ServerStatus): string[] {
-  return [...headLines(status), ...pairLines(status), ...copyLines(status), ...repositoryLines(status.repositories), ...clientLines(status), ...historyLines(status)];
+  return [...headLines(status), ...pairLines(status), ...copyLines(status), ...repositoryLines(status.repositories), ...clientLines(status), ...historyLines(status)].map(printable);
 }
 
 export function line(name: string, text: string): string {

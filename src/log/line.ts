@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.js';
 import type { LogLevel } from '../ports/log.js';
 
 /** One line before it takes a form. */
@@ -33,11 +34,12 @@ export function textLine(server: string, line: Line, colours: boolean): string {
 export function jsonLine(server: string, line: Line): string {
   const fields = clean(line.fields, 0);
   const bare = { time: line.at.toISOString(), server, level: line.level, message: oneLine(line.message) };
-  return JSON.stringify(Object.keys(line.fields).length === 0 ? bare : { ...bare, fields });
+  // It is read on terminals as well. What JSON lets stand as it is means the same as an escape.
+  return printable(JSON.stringify(Object.keys(line.fields).length === 0 ? bare : { ...bare, fields }));
 }
 
 function oneLine(text: string): string {
-  const line = text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+  const line = text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu, ' ');
   return line.length <= MESSAGE_CHARS_MAX ? line : `${line.slice(0, MESSAGE_CHARS_MAX)}…`;
 }
 

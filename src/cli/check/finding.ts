@@ -1,3 +1,5 @@
+import { printable } from '../../core/printable.js';
+
 /** One thing that `lockstep check` looked at. `fails`: a start would be refused, or the pair could not do its work. */
 export interface Finding {
   readonly area: 'profile' | 'folder' | 'ports' | 'tls' | 'gateway' | 'share' | 'peer' | 'failover';
@@ -8,5 +10,5 @@ export interface Finding {
 const MARKS = { ok: 'ok     ', warning: 'WARNING', fails: 'FAILS  ' } as const;
 
 export function renderFinding({ area, level, text }: Finding): string {
-  return `${MARKS[level]}  ${area.padEnd(8)}  ${text}`;
+  return printable(`${MARKS[level]}  ${area.padEnd(8)}  ${text}`);
 }

@@ -33,3 +33,11 @@ test('what is worth knowing of the peer\'s copy stands beside it', () => {
   expect(lines('in-sync', 'not carried: x')).toEqual(['apps at the peer: in sync (not carried: x)']);
   expect(lines('failed', 'the disk is full')).toEqual(['apps at the peer: not in sync: the disk is full']);
 });
+
+test('a name of a file can neither speak to the terminal nor make a line of its own', () => {
+  const path = 'a\u001b]0;mine\u0007\napps: both are equal (0.1 s)';
+  const shown = 'a\\u001b]0;mine\\u0007\\u000aapps: both are equal (0.1 s)';
+  expect(resultLines('apps', 'diff', { ...SAME, outcome: 'differs', differences: [{ path, what: 'extra' }], differencesTotal: 1 })).toEqual(['apps: 1 difference (0.1 s)', `  extra        ${shown}`]);
+  expect(copyText({ name: 'apps', condition: 'failed', detail: path }, 'FULL')).toBe(`not in sync: ${shown}`);
+  expect(repositoryDetails(view({ condition: 'failed', detail: path }))[0]).toContain(shown);
+});

@@ -16,6 +16,7 @@ describe('text line', () => {
 
   it('is one line of bounded length, whatever it says', () => {
     expect(textLine('primary', { ...LINE, message: 'a\nb\u001b[2Jc\u2028d' }, false)).toMatch(/INFO {2}a b \[2Jc d$/);
+    expect(textLine('primary', { ...LINE, message: 'a\u009b2Jb\u202ec\u2066d' }, false)).toMatch(/INFO {2}a 2Jb c d$/);
     expect(textLine('primary', { ...LINE, message: 'x'.repeat(100_000) }, false).length).toBeLessThan(MESSAGE_CHARS_MAX + 100);
   });
 });
@@ -27,6 +28,12 @@ describe('JSON line', () => {
     expect(JSON.parse(jsonLine('primary', { ...LINE, fields: { at: new Date(NaN) } }))).toMatchObject({ fields: { at: 'Invalid Date' } });
     expect(JSON.parse(jsonLine('primary', LINE))).toEqual({ time: LINE.at.toISOString(), server: 'primary', level: 'info', message: LINE.message });
     expect(fieldsOf({ event: 'state', term: 4 })).toEqual({ event: 'state', term: 4 });
+  });
+
+  it('shows a terminal nothing that it would act on, and means the same', () => {
+    const client = 'a\u009b31m\u007f\u202eb\u2028\u001b[2Jé';
+    expect(fieldsOf({ client })).toEqual({ client });
+    expect(jsonLine('primary', { ...LINE, fields: { client } })).toContain('"a\\u009b31m\\u007f\\u202eb\\u2028\\u001b[2Jé"');
   });
 
   it('never has secrets', () => {
