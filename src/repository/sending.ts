@@ -1,4 +1,4 @@
-import { SUM_BYTES, type BlockSums } from '../core/repository/blocks.js';
+import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, SUM_BYTES, type BlockSums } from '../core/repository/blocks.js';
 import type { Entry, Manifest, Scope } from '../core/repository/entry.js';
 import { encodeRepositoryFrame, FilesFrame, SMALL_FILE_BYTES_MAX, type FileResult, type RepositoryFrame, type Want } from '../core/repository/frames.js';
 import type { Term } from '../core/identity.js';
@@ -117,6 +117,7 @@ export class SyncSending {
     const entry = this.entries[want.index];
     if (entry?.kind !== 'file' || this.listed <= this.entries.length) throw new SyncRefused('something was wanted that is not in the manifest');
     if (this.wanted.length - this.next >= WANTS_MAX) throw new SyncRefused('more was wanted than may be under way');
+    if (want.how === 'delta' && (want.blockBytes < BLOCK_BYTES_MIN || want.blockBytes > BLOCK_BYTES_MAX)) throw new SyncRefused(`sums of blocks of ${want.blockBytes} bytes were announced`);
     const count = want.how === 'delta' ? want.blocks * (SUM_BYTES / 4) : 0;
     this.sumBytes += count * 4;
     if (this.sumBytes > SUM_BYTES_MAX) throw new SyncRefused('more block sums were announced than may be under way');

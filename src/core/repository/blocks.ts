@@ -22,6 +22,8 @@ export const SUM_BYTES = 12;
 export const SEARCH_BYTES_MAX = 16 * 1024 * 1024;
 /** A run of copied blocks is handed on when it has become so long: the receiver works on it meanwhile. */
 export const RUN_BYTES_MAX = 4 * 1024 * 1024;
+/** Blocks of the same CRC and other hashes that are looked for; of honest sums hardly two have the same. A block beyond is sent anew. */
+const SAME_CRC_MAX = 16;
 /** Literal bytes are handed on when so many have come together. */
 const LITERAL_BYTES = 128 * 1024;
 
@@ -357,8 +359,10 @@ class SumIndex {
     this.halves[0] = this.sums.sums[block * 3 + 1] ?? 0;
     this.halves[1] = this.sums.sums[block * 3 + 2] ?? 0;
     let last = first;
+    let same = 0;
     for (let other: number | undefined = first; other !== undefined; other = this.next.get(other)) {
-      if (this.hasHash(other)) return;
+      same += 1;
+      if (same === SAME_CRC_MAX || this.hasHash(other)) return;
       last = other;
     }
     this.next.set(last, block);

@@ -3,7 +3,7 @@ import { ByteReader, ByteWriter, decodeText, encodeText, MalformedBytes } from '
 import { encodeFrame, FRAME_HEADER_BYTES, frameHeader } from '../wire/frame.js';
 import { SUM_BYTES } from './blocks.js';
 import type { Digest, Entry, LeftOut, Scope } from './entry.js';
-import { DIGEST_BYTES, EntryWriter, readDigest, readEntries, readLeftOut, readScope, writeDigest, writeLeftOut, writeScope } from './manifest.js';
+import { DIGEST_BYTES, EntryWriter, isForeignMode, readDigest, readEntries, readLeftOut, readScope, writeDigest, writeLeftOut, writeScope } from './manifest.js';
 
 /*
  * Frames of the repository link. The receiver dials and speaks first; docs/decisions/repositories.md shows the conversation.
@@ -283,7 +283,7 @@ function readResult(reader: ByteReader): FileResult {
   const size = reader.u64();
   const mtimeUs = reader.u64();
   const mode = reader.u16();
-  if (mode > 0o7777) throw new MalformedBytes('permissions out of range');
+  if (isForeignMode(mode, 'file')) throw new MalformedBytes('permissions out of range');
   const digest = readOptionalDigest(reader);
   const isRead = outcome === 'sent' || outcome === 'same' || outcome === 'differs';
   if (isRead !== (digest !== null)) throw new MalformedBytes('a digest of what was not read, or none of what was');

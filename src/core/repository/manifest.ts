@@ -21,6 +21,15 @@ const MTIME_US_MAX = Number.MAX_SAFE_INTEGER;
 const KINDS: readonly EntryKind[] = ['file', 'folder', 'link'];
 const WITH_DIGEST = 8;
 export const MODE_MAX = 0o7777;
+const SET_IDS = 0o6000;
+
+/**
+ * Permissions that no server of ours sends. Of files neither set-user-ID nor set-group-ID: what the other server brings must not run here as the user that
+ * Lockstep runs as.
+ */
+export function isForeignMode(mode: number, kind: EntryKind): boolean {
+  return mode > MODE_MAX || (kind === 'file' && (mode & SET_IDS) !== 0);
+}
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const DIGITS = new Uint8Array(128).fill(255);
@@ -86,7 +95,7 @@ export function readEntries(reader: ByteReader, each: (entry: Entry) => void): v
     const size = reader.u64();
     const digest = head & WITH_DIGEST ? readDigest(reader) : null;
     const target = kind === 'link' ? reader.text() : '';
-    if (mode > MODE_MAX || mtimeUs > MTIME_US_MAX) throw new MalformedBytes(`permissions or time of ${shown(path)} out of range`);
+    if (isForeignMode(mode, kind) || mtimeUs > MTIME_US_MAX) throw new MalformedBytes(`permissions or time of ${shown(path)} out of range`);
     if (kind !== 'file' && (size !== 0 || digest !== null)) throw new MalformedBytes(`${shown(path)} is no file and has a content`);
     before = path;
     each({ path, kind, mode, mtimeUs, size, digest, target });

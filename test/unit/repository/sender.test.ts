@@ -3,6 +3,8 @@ import { RepositoryFrameStream } from '../../../src/core/repository/frame-stream
 import { decodeRepositoryFrame, encodeRepositoryFrame, type RepositoryFrame } from '../../../src/core/repository/frames.js';
 import type { Hashing } from '../../../src/ports/hashing.js';
 import { createSender } from '../../../src/repository/sender.js';
+import { SyncRefused, SyncSending } from '../../../src/repository/sending.js';
+import { file } from '../core/repository/trees.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
 import { FakeStream } from '../support/fake-stream.js';
@@ -46,4 +48,20 @@ test('what an operator asks for before the receiver is welcome is said to it onc
   expect(said(stream)).toEqual(early);
   sender.hint(diff);
   expect(said(stream)).toEqual([...early, `hint ${JSON.stringify(diff)}`]);
+});
+
+test.each([0, 1, 2 ** 32 - 1])('block sums of blocks of %d bytes are refused before anything is made for them', (blockBytes) => {
+  const half = new SyncSending({
+    sync: 1,
+    scope: null,
+    checksum: false,
+    folder: { scan: () => ({ step: () => ({ entries: [file('a')], leftOut: [] }) }), open: () => { throw new Error('nothing is to be read'); } },
+    hashing: { begin: () => ({ update: () => undefined, digest: () => '0'.repeat(32) }) } as unknown as Hashing,
+    term: () => TERM,
+    send: () => undefined,
+  });
+  half.step();
+  half.take({ kind: 'list', sync: 1 });
+  while (half.step());
+  expect(() => half.take({ kind: 'wants', sync: 1, wants: [{ how: 'delta', index: 0, blockBytes, blocks: 1 }] })).toThrow(SyncRefused);
 });

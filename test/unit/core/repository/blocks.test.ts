@@ -95,3 +95,13 @@ describe('what changed of a file', () => {
     expect(result.literal).toBe(SEARCH_BYTES_MAX + 8192);
   });
 });
+
+test('sums of which all have the same CRC, as no file has them, take no longer than others', () => {
+  const sums = new Uint32Array(50_000 * 3);
+  for (let block = 0; block < sums.length / 3; block += 1) sums.set([7, block, block], block * 3);
+  const begun = performance.now();
+  const finder = new DeltaFinder({ blockBytes: BLOCK_BYTES_MIN, sums }, HASH, { literal: () => undefined, copy: () => undefined });
+  finder.push(new Uint8Array(BLOCK_BYTES_MIN * 4));
+  finder.end();
+  expect(performance.now() - begun).toBeLessThan(5_000);
+});

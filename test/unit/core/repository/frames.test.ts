@@ -7,7 +7,7 @@ import { MalformedBytes } from '../../../../src/core/wire/bytes.js';
 import { tree } from './trees.js';
 
 const DIGEST = '0123456789abcdef'.repeat(2);
-const RESULT: FileResult = { index: 7, outcome: 'sent', size: 3, mtimeUs: 1_700_000_000_123_456, mode: 0o4755, digest: DIGEST, detail: '' };
+const RESULT: FileResult = { index: 7, outcome: 'sent', size: 3, mtimeUs: 1_700_000_000_123_456, mode: 0o1755, digest: DIGEST, detail: '' };
 
 const FRAMES: readonly RepositoryFrame[] = [
   { kind: 'hello', cluster: 'c', server: 'primary' as ServerId, run: 'r' as RunId, senderRun: 's' as RunId, term: 3 as Term },
@@ -59,6 +59,18 @@ describe('a repository frame', () => {
     const payload = bytes.subarray(6);
     expect(() => decodeRepositoryFrame(bytes[5] ?? 0, payload.subarray(0, payload.length - 1))).toThrow(MalformedBytes);
     expect(() => decodeRepositoryFrame(bytes[5] ?? 0, Buffer.concat([payload, Uint8Array.of(0)]))).toThrow(MalformedBytes);
+  });
+
+  it.each([0o4755, 0o2755, 0o10755])('with a file of permissions %o is refused: no server of ours sends it', (mode) => {
+    const file = { path: 'a', kind: 'file', mode, mtimeUs: 1, size: 0, digest: null, target: '' } as const;
+    for (const frame of [{ kind: 'entries', sync: 1, entries: [file] }, { kind: 'finish', sync: 1, result: { ...RESULT, mode } }] as const) {
+      expect(() => read(encodeRepositoryFrame(frame), [])).toThrow(MalformedBytes);
+    }
+  });
+
+  it('with a folder whose new files get its group is taken', () => {
+    const folder = { path: 'a', kind: 'folder', mode: 0o2775, mtimeUs: 1, size: 0, digest: null, target: '' } as const;
+    expect(read(encodeRepositoryFrame({ kind: 'entries', sync: 1, entries: [folder] }), [])).toEqual([{ kind: 'entries', sync: 1, entries: [folder] }]);
   });
 
   it('names as much of what is left out as fits, however long its names are', () => {
