@@ -18,6 +18,7 @@ import { DiskPause } from './disk-pause.js';
 import type { ClientEdge } from './edge.js';
 import { Following } from './following.js';
 import { Leading } from './leading.js';
+import { MemoryGuard, type MemoryUse } from './memory-guard.js';
 import { openCopy } from './open-copy.js';
 import { RecentGroups } from './recent-groups.js';
 import { Serving } from './serving.js';
@@ -49,6 +50,8 @@ export interface BrokerPorts {
   readonly channel: Channel<BrokerToManager, ManagerToBroker>;
   /** Makes the client listener that speaks to `edge`. */
   readonly clients: (edge: ClientEdge) => ClientPort;
+  /** What of its memory this process has in use. Absent: there is always enough. */
+  readonly memory?: () => MemoryUse;
   /** When the certificate that clients are shown expires, as in BrokerStatus. Absent: clients are not served over TLS. */
   readonly certificateUntil?: () => number;
   /** What counts as durable may be lost with the power: `disk` does not sync. Absent: it does. */
@@ -137,6 +140,7 @@ export class BrokerServer {
       fencedThrough: () => this.fence,
       pulseAt: () => this.order?.pulseAt ?? (-Infinity as Monotonic),
       changed: () => this.changed(),
+      memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: 1 })), log),
     });
     const clientPort = new ClientPortSteering(ports.clients(serving), clock, () => this.changed());
     const parts: Parts = { copy, leading, serving, clientPort, following: null };

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { checksum } from '../adapters/checksum.js';
 import { createClock } from '../adapters/clock.js';
 import { NodeDisk } from '../adapters/disk.js';
+import { heapUse } from '../adapters/memory.js';
 import { createPlainNetwork } from '../adapters/network.js';
 import { isOrphaned, parentChannel } from '../adapters/parent-channel.js';
 import { createRandom } from '../adapters/random.js';
@@ -97,6 +98,7 @@ async function run(config: BrokerProcessConfig): Promise<void> {
       log,
       checksum,
       channel,
+      memory: heapUse,
       clients: (edge) => {
         const mqtt = new MqttProtocol({ edge, clock, random, log, authenticator, limits: config.clients.mqtt });
         return new ClientListener({ doors, limits: { connectionsMax: config.clients.connectionsMax }, start: (stream) => mqtt.start(stream), clock, log });

@@ -5,20 +5,21 @@ import { Copy } from './copy.js';
 import { codeOf, describe } from './disk-io.js';
 import type { Journal } from './journal/api.js';
 import { openJournal } from './journal/open.js';
+import { hasRoomForSecond } from './memory-guard.js';
 import { SnapshotShelf } from './snapshot-shelf.js';
 
 const JOURNAL_FOLDER = 'journal';
 /** A journal whose description cannot be read has no id any more: it is put aside, whole, under this name and a number. */
 const ASIDE = 'journal-unreadable';
 
-type Needs = Pick<BrokerPorts, 'disk' | 'clock' | 'random' | 'log' | 'checksum'>;
+type Needs = Pick<BrokerPorts, 'disk' | 'clock' | 'random' | 'log' | 'checksum' | 'memory'>;
 
 /**
  * Opens what this server has on its disk, without building the state yet.
  * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER; or an Error of the disk (rejects)
  */
 export async function openCopy(ports: Needs, config: BrokerConfig): Promise<Copy> {
-  const { disk, clock, log, checksum } = ports;
+  const { disk, clock, log, checksum, memory } = ports;
   const { tuning, cluster, limits } = config;
   const { journal, lost } = await openOrPutAside(ports, config);
   const shelf = await SnapshotShelf.open(disk, checksum, cluster, log);
@@ -30,6 +31,7 @@ export async function openCopy(ports: Needs, config: BrokerConfig): Promise<Copy
     capturedItemsMax: tuning.snapshotCapturedItemsMax,
     payloadBytesMax: Math.floor(tuning.payloadCacheBytes / 4),
     livePayloadBytesMax: tuning.payloadCacheBytes,
+    ...(memory === undefined ? {} : { hasRoomForSecond: () => hasRoomForSecond(memory()) }),
   };
   return new Copy(journal, shelf, tools, options, lost);
 }

@@ -18,6 +18,7 @@ import type { Copy } from './copy.js';
 import { describe } from './disk-io.js';
 import type { ClientEdge, ClientHandler, Submitted } from './edge.js';
 import type { Leading } from './leading.js';
+import type { MemoryGuard } from './memory-guard.js';
 
 /*
  * Serving clients in a term.
@@ -40,6 +41,7 @@ export interface ServingTools {
   readonly fencedThrough: () => Term;
   readonly pulseAt: () => Monotonic;
   readonly changed: () => void;
+  readonly memory: MemoryGuard;
 }
 
 type Stage = 'off' | 'on' | 'suspended';
@@ -192,6 +194,7 @@ export class Serving implements ClientEdge {
     const looked = core.looked;
     const refusal = core.refusal(operation);
     if (refusal !== null) return refused('limit', refusal.detail);
+    if (this.tools.memory.isScarce && core.grows(operation)) return refused('limit', "the broker's memory is nearly used up");
     return this.append(operation, origin, looked);
   }
 

@@ -20,6 +20,8 @@ export interface SnapshotMakerOptions {
   readonly payloadBytesMax: number;
   /** A state of no more items (sessions, subscriptions, messages, deliveries) is captured as it stands. */
   readonly capturedItemsMax: number;
+  /** Whether there is memory for a second state; absent: there always is. */
+  readonly hasRoomForSecond?: () => boolean;
 }
 
 /** A state at a point of the log, to be written down. */
@@ -33,7 +35,7 @@ interface Captured {
  * Writes snapshots while others are served. The state that serves is captured where it stands, in one turn, all but the payloads; it is written
  * in slices, and gets its name only when its last record is shared with whoever counts: what is cut off the log later was in no snapshot.
  * A state so large that the turn would be felt is left alone: a shadow of it is built in slices, from the snapshot before and the
- * journal, which takes as much work as all of the records did, and the memory of a second state.
+ * journal, which takes as much work as all of the records did, and the memory of a second state. Where there is not that much, the turn is taken all the same.
  *
  * Order of a snapshot: file written and synced → shared → renamed → folder synced → surplus snapshots removed → log compacted up to
  * the *older* of the two kept. So a crash anywhere leaves a snapshot and every record behind it.
@@ -107,7 +109,8 @@ export class SnapshotMaker {
     const small = items <= this.options.capturedItemsMax;
     // Where no good snapshot and not the whole log is left, this state is all there is, and no second one can be built.
     const only = this.shelf.newest === null && journal.base.position !== NO_POSITION;
-    const captured = small || only ? capture(live, journal.head) : await this.shadow(journal, upTo);
+    const crowded = this.options.hasRoomForSecond?.() === false;
+    const captured = small || only || crowded ? capture(live, journal.head) : await this.shadow(journal, upTo);
     if (captured === null) return;
     const { position } = captured.point;
     const bytes = await this.write(captured);

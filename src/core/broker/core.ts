@@ -18,7 +18,7 @@ import type {
 import { Outbound } from './outbound.js';
 import { recomputeDigest } from './recompute.js';
 import { decodeOperation } from './records.js';
-import { refusalOf } from './refusals.js';
+import { growsState, refusalOf } from './refusals.js';
 import type { Refusal } from './refusals.js';
 import { SnapshotRestorer } from './restore.js';
 import { holdWill, lower, Routing } from './routing.js';
@@ -114,6 +114,11 @@ export class BrokerCore {
    */
   refusal(operation: Operation): Refusal | null {
     return refusalOf(this.state, operation);
+  }
+
+  /** Whether an operation adds something to the state that stays until somebody takes it away. Changes nothing. */
+  grows(operation: Operation): boolean {
+    return growsState(this.state, operation);
   }
 
   /**

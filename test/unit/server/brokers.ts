@@ -92,6 +92,8 @@ export class Host {
   order: Omit<BrokerOrder, 'seq' | 'pulseAt'> = { fenceThrough: 0 as Term, clientPort: 'closed', role: { kind: 'idle', keepClients: false }, shutdown: false };
   /** False: the manager is frozen. */
   pulsing = true;
+  /** Of the process, in some unit. */
+  memory = { used: 0, limit: 100 };
 
   constructor(
     readonly world: World,
@@ -137,6 +139,7 @@ export class Host {
         random: random.fork(`${this.name}/${this.generation}`),
         log: this.log,
         checksum,
+        memory: () => this.memory,
         channel: {
           send: (message: BrokerToManager) => this.fromBroker(message, alive),
           handle: (handlers) => {
