@@ -23,6 +23,9 @@ export interface LoginWorld {
   broken(fault: ProtocolFault): void;
 }
 
+/** Of a user's name in a line of the log: anybody may try any name, of 65,535 bytes, and the older lines make room for the newer ones. */
+const USER_CHARS_LOGGED = 256;
+
 const REFUSALS = { 'bad-credentials': ConnackCode.badCredentials, 'not-authorized': ConnackCode.notAuthorized } as const;
 
 /**
@@ -97,7 +100,7 @@ export class Login {
       this.refuse(ConnackCode.unavailable, 'too many logins wait to be judged');
     } else {
       const user = connect.user === null ? 'without a user name' : `as user ${quoted(connect.user)}`;
-      this.world.report('login', 'warn', `failed to log in ${user}: ${verdict.reason}`, { user: connect.user }, this.name);
+      this.world.report('login', 'warn', `failed to log in ${user}: ${verdict.reason}`, { user: connect.user?.slice(0, USER_CHARS_LOGGED) ?? null }, this.name);
       this.stage = 'refusing';
       this.refusal = REFUSALS[verdict.reason];
       this.deadline = this.shared.clock.monotonic() + this.shared.limits.failedLoginDelayMs;

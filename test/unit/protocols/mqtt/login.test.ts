@@ -54,6 +54,13 @@ describe('login', () => {
     expect(JSON.stringify(rig.log.lines)).not.toContain('hunter2');
   });
 
+  test('a name of a user takes no more of the log than names need, however long it is', async () => {
+    const rig = new Rig({}, { authenticate: () => Promise.resolve({ kind: 'refused', reason: 'bad-credentials' }) });
+    await rig.raw().connect({ username: '\u0001'.repeat(60_000), password: Buffer.from('x') });
+    await settle();
+    expect(JSON.stringify(rig.log.lines).length).toBeLessThan(3_000);
+  });
+
   test('a TLS client on the plain port is told from other nonsense, by its first byte', async () => {
     const rig = new Rig();
     const client = rig.raw();
