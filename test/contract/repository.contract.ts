@@ -202,6 +202,22 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       applier.abandon();
     });
 
+    it('takes nothing over from where a link leads that has come into the place of a folder', async () => {
+      fixture.write('folder/file', 'text', { seconds: 3 });
+      fixture.write('private/file', 'mine', { mode: 0o600, seconds: 3 });
+      const store = await fixture.open();
+      const file = scanned(store).entries.find(({ path }) => path === 'folder/file') ?? entry('none');
+      fixture.remove('folder');
+      fixture.link('folder', 'private');
+      const applier = store.apply('staged', commitOf());
+      applier.folder(entry('folder', { kind: 'folder', mode: 0o755, digest: null }));
+      expect([applier.keep(file), applier.touch({ ...file, mode: 0o644 }), read(applier.basis('folder/file'))]).toEqual([false, false, 'nothing']);
+      applier.abandon();
+      const live = store.apply('live', commitOf());
+      expect(read(live.basis('folder/file'))).toBe('nothing');
+      live.abandon();
+    });
+
     it('gives other permissions and times to an equal content', async () => {
       fixture.write('file', 'text', { mode: 0o600, seconds: 3 });
       const store = await fixture.open();

@@ -1,11 +1,15 @@
 import { constants } from 'node:fs';
 import { LockstepError } from '../../core/errors.js';
+import { parentOf } from '../../core/repository/entry.js';
 import { shown } from '../../core/repository/names.js';
 import { codeOf } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { Places } from './places.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+
+/** Nothing, or something else, stands where a folder will be, or was. */
+export const NOT_THERE: readonly string[] = ['ENOENT', 'ENOTDIR', 'LOCKSTEP_REPOSITORY_LINK'];
 
 /**
  * Reaches folders of a live repository without passing a symbolic link. On Linux each part is opened below the one before it and held open, so that nothing can be put
@@ -26,6 +30,17 @@ export class FolderHolder {
     const parts = path === '' ? [] : path.split('/');
     this.held = process.platform === 'linux' ? this.open(path, parts) : this.look(path, parts);
     return this.held.place;
+  }
+
+  /** Where a file or link of the repository can be used; good until the next call. `null`: there is no folder any more that it could lie in. */
+  placeOf(path: string): string | null {
+    const parent = parentOf(path);
+    try {
+      return Places.at(this.reach(parent), path.slice(parent === '' ? 0 : parent.length + 1));
+    } catch (error) {
+      if (NOT_THERE.includes(codeOf(error))) return null;
+      throw error;
+    }
   }
 
   release(): void {

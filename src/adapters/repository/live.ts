@@ -9,7 +9,7 @@ import type { DigestRecord } from './digest-record.js';
 import { syncAll } from './durable.js';
 import { codeOf } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
-import { FolderHolder, noFolder } from './held-folder.js';
+import { FolderHolder, noFolder, NOT_THERE } from './held-folder.js';
 import { Keeping } from './keeping.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import type { Selection } from './patterns.js';
@@ -18,9 +18,6 @@ import { microseconds, seconds, stampOf } from './stamps.js';
 import { FILLING_MODE, writeFile } from './writing.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-
-/** Nothing, or something else, stands where a folder will be. */
-const NOT_THERE_YET: readonly string[] = ['ENOENT', 'ENOTDIR', 'LOCKSTEP_REPOSITORY_LINK'];
 
 export interface LiveParts {
   readonly places: Places;
@@ -85,7 +82,7 @@ export class LiveApplier implements Applier {
   }
 
   basis(path: string): ContentFile | null {
-    return basisOf(this.parts.places, path);
+    return basisOf(this.parts.places, path, this.folder_.placeOf(path));
   }
 
   left(): ContentFile | null {
@@ -130,6 +127,7 @@ export class LiveApplier implements Applier {
   }
 
   abandon(): void {
+    this.folder_.release();
     for (const change of this.changes) if (change.what === 'place') this.fs.rmSync(change.part, { force: true });
   }
 
@@ -168,7 +166,7 @@ export class LiveApplier implements Applier {
       try {
         this.keeping.expect(this.placeOf(entry).place, entry.path, what === 'place');
       } catch (error) {
-        if (!NOT_THERE_YET.includes(codeOf(error))) throw error; // Its folder comes with this commit.
+        if (!NOT_THERE.includes(codeOf(error))) throw error; // Its folder comes with this commit.
       }
     }
   }
@@ -227,7 +225,7 @@ export class LiveApplier implements Applier {
     try {
       return this.folder_.reach(path);
     } catch (error) {
-      if (NOT_THERE_YET.includes(codeOf(error))) return null;
+      if (NOT_THERE.includes(codeOf(error))) return null;
       throw error;
     }
   }

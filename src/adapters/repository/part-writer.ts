@@ -81,13 +81,13 @@ function setAside(places: Places, path: string): void {
   else fs.rmSync(fresh, { force: true });
 }
 
-/** The better basis of the two: the live file, or what an interrupted sync had written of the new one. */
-export function basisOf(places: Places, path: string): ContentFile | null {
+/** The better basis of the two: the live file (`place`: where it can be used, `null` where it cannot), or what an interrupted sync had written of the new one. */
+export function basisOf(places: Places, path: string, place: string | null): ContentFile | null {
   setAside(places, path);
   const part = unlessAbsent(() => openContent({ fs: places.fs, root: places.parts, record: null }, places.part(path, 'old').slice(places.parts.length + 1)));
   let live: ContentFile | null = null;
   try {
-    live = unlessAbsent(() => openContent({ fs: places.fs, root: places.live, record: null }, path));
+    live = place === null ? null : unlessAbsent(() => openContent({ fs: places.fs, root: places.live, record: null }, path, place));
   } catch {
     live = null; // A folder or a link stands there: nothing to begin with, and no trouble.
   }

@@ -8,6 +8,7 @@ import type { DigestRecord } from './digest-record.js';
 import { syncAll, syncFolders } from './durable.js';
 import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
+import { FolderHolder } from './held-folder.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { refuseMounts } from './mounts.js';
 import { Places } from './places.js';
@@ -30,6 +31,7 @@ export class StagedApplier implements Applier {
   private readonly folders: Entry[] = [];
   private readonly written: Written[] = [];
   private readonly taken: Entry[] = [];
+  private readonly holder: FolderHolder;
 
   constructor(
     private readonly parts: StagedParts,
@@ -37,6 +39,7 @@ export class StagedApplier implements Applier {
   ) {
     const { places } = parts;
     this.fs = places.fs;
+    this.holder = new FolderHolder(places.fs, places.live);
     this.fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
     setAsideStage(places);
     this.fs.mkdirSync(places.stage, { mode: FILLING_MODE });
@@ -57,7 +60,8 @@ export class StagedApplier implements Applier {
       this.link(entry);
       return true;
     }
-    const live = Places.at(this.parts.places.live, entry.path);
+    const live = this.holder.placeOf(entry.path);
+    if (live === null) return false;
     const staged = this.staged(entry);
     try {
       fs.linkSync(live, staged);
@@ -88,7 +92,7 @@ export class StagedApplier implements Applier {
   }
 
   basis(path: string): ContentFile | null {
-    return basisOf(this.parts.places, path);
+    return basisOf(this.parts.places, path, this.holder.placeOf(path));
   }
 
   left(entry: Entry): ContentFile | null {
@@ -123,8 +127,9 @@ export class StagedApplier implements Applier {
   async commit(): Promise<CommitOutcome> {
     const { fs } = this;
     const { places, record } = this.parts;
+    this.holder.release();
     refuseMounts(places);
-    await this.carryForeign();
+    await this.carryForeign().finally(() => this.holder.release());
     for (const folder of this.folders.toReversed()) dressFolder(fs, this.staged(folder), folder.mode, folder.mtimeUs);
     this.dressRoot();
     await syncAll(fs, this.written.map(({ path }) => Places.at(places.stage, path)));
@@ -137,6 +142,7 @@ export class StagedApplier implements Applier {
   }
 
   abandon(): void {
+    this.holder.release();
     // The next applier sets the stage aside, and takes from it what is of use.
   }
 
@@ -152,15 +158,17 @@ export class StagedApplier implements Applier {
   private copied(entry: Entry): boolean {
     const { fs } = this;
     const staged = this.staged(entry);
+    const place = this.holder.placeOf(entry.path);
+    if (place === null) return false;
     let live: ContentFile | null;
     try {
-      live = unlessAbsent(() => openContent({ fs: this.fs, root: this.parts.places.live, record: null }, entry.path));
+      live = unlessAbsent(() => openContent({ fs: this.fs, root: this.parts.places.live, record: null }, entry.path, place));
     } catch {
       return false; // No file any more.
     }
     if (live === null) return false;
     try {
-      fs.copyFileSync(Places.at(this.parts.places.live, entry.path), staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      fs.copyFileSync(place, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       if (live.size !== entry.size || live.changed()) {
         fs.unlinkSync(staged);
         return false;
@@ -219,7 +227,8 @@ export class StagedApplier implements Applier {
 
   private carry(path: string): void {
     const { fs } = this;
-    const live = Places.at(this.parts.places.live, path);
+    const live = this.holder.placeOf(path);
+    if (live === null) return;
     const staged = Places.at(this.parts.places.stage, path);
     const stats = fs.lstatSync(live, { throwIfNoEntry: false });
     const hasPlace = fs.lstatSync(Places.at(this.parts.places.stage, parentOf(path)), { throwIfNoEntry: false })?.isDirectory() ?? false;
