@@ -6,6 +6,8 @@ import { hasWildcard, isReserved, topicNameFault } from './topics.js';
 
 /** Topics whose answer is remembered. At this number, or at the next one, all are forgotten and found anew. */
 export const TOPICS_CACHED_MAX = 8_192;
+/** Longer topics are found anew each time: 8,192 of the longest would be half a gigabyte. */
+export const TOPIC_CHARS_CACHED_MAX = 1_024;
 /** Targets of all remembered topics together. */
 export const TARGETS_CACHED_MAX = 262_144;
 
@@ -77,6 +79,7 @@ export class SubscriptionTree {
     const known = this.cache.get(topic);
     if (known !== undefined) return known;
     const found = this.find(topic);
+    if (topic.length > TOPIC_CHARS_CACHED_MAX) return found;
     if (this.cache.size >= TOPICS_CACHED_MAX || this.cachedTargets + found.sessions.length > TARGETS_CACHED_MAX) this.forgetAll();
     if (found.sessions.length <= TARGETS_CACHED_MAX && topicNameFault(topic) === null) {
       this.cache.set(topic, found);

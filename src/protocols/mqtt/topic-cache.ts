@@ -4,6 +4,8 @@ import { ProtocolFault } from './fault.js';
 import { strictText } from './text.js';
 
 const MISSING = new Uint8Array(0);
+/** A longer name is not kept: each connection keeps one for as long as it lasts. */
+const KEPT_BYTES_MAX = 1_024;
 
 /**
  * Decodes and checks topic names of one connection's PUBLISH packets. Publishers repeat themselves: the last name is compared as bytes and
@@ -19,6 +21,7 @@ export class TopicCache {
     if (length > 0 && length === this.lastBytes.length && isAt(this.lastBytes, bytes, start)) return this.last;
     const topic = strictText(bytes, start, end, 'topic name');
     checkTopicName(topic, 'topic name');
+    if (length > KEPT_BYTES_MAX) return topic;
     // A copy of its own: a view would keep all of the received bytes alive.
     this.lastBytes = new Uint8Array(bytes.subarray(start, end));
     this.last = topic;

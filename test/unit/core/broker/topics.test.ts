@@ -2,7 +2,7 @@ import { RetainedStore } from '../../../../src/core/broker/retained.js';
 import { StoredMessage } from '../../../../src/core/broker/messages.js';
 import { hashText } from '../../../../src/core/broker/digest.js';
 import { Session } from '../../../../src/core/broker/session.js';
-import { SubscriptionTree, TOPICS_CACHED_MAX } from '../../../../src/core/broker/subscriptions.js';
+import { SubscriptionTree, TOPIC_CHARS_CACHED_MAX, TOPICS_CACHED_MAX } from '../../../../src/core/broker/subscriptions.js';
 import { TOPIC_LEVELS_MAX, topicFilterFault, topicMatches, topicNameFault } from '../../../../src/core/broker/topics.js';
 import type { Position } from '../../../../src/core/identity.js';
 import fc from 'fast-check';
@@ -161,6 +161,16 @@ describe('matching', () => {
     const store = new RetainedStore();
     store.set(message(1, deep.replaceAll('+', 'x')));
     expect(store.match('#').length).toBe(1);
+  });
+
+  test('a long topic is answered as any other, and not remembered', () => {
+    const tree = new SubscriptionTree();
+    const session = new Session('s', 1, false);
+    tree.subscribe(session, 'long/#', 1);
+    for (const [topic, known] of [[`long/${'x'.repeat(TOPIC_CHARS_CACHED_MAX)}`, false], ['long/short', true]] as const) {
+      expect(tree.targets(topic).sessions).toEqual([session]);
+      expect(tree.knows(topic)).toBe(known);
+    }
   });
 
   test('the cache is bounded, and only valid names are remembered', () => {

@@ -261,3 +261,13 @@ function expectFault(action: () => unknown, clause: string): void {
   expect(fault).toBeInstanceOf(ProtocolFault);
   expect((fault as ProtocolFault).clause).toBe(clause);
 }
+
+test('one topic name behind the other is read rightly, long ones too, of which none is kept', () => {
+  const topics = new TopicCache();
+  const kept = (): number => (topics as unknown as { lastBytes: Uint8Array }).lastBytes.length;
+  for (const topic of ['a/b', 'a/b', 'x'.repeat(60_000), 'y'.repeat(60_000), 'a/b', 'a/c']) {
+    const bytes = Buffer.from(topic);
+    expect(topics.read(bytes, 0, bytes.length)).toBe(topic);
+    expect(kept()).toBe(3);
+  }
+});
