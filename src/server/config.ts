@@ -40,6 +40,8 @@ export interface BrokerTuning {
    * for a million queued messages: two million items). Larger states are built a second time, from the journal.
    */
   readonly snapshotCapturedItemsMax: number;
+  /** … or up to which it is captured so where there is no memory for a second state. Beyond it none is written: this broker would count as hung. */
+  readonly snapshotCrowdedItemsMax: number;
   /** After a failover, how long clients of the lost server may take to come back before their wills are published. */
   readonly orphanGraceMs: number;
   /** Between pings on the replication link. */
@@ -72,6 +74,7 @@ export const DEFAULT_BROKER_TUNING: BrokerTuning = {
   snapshotEveryBytes: 512 * 1024 * 1024,
   snapshotEveryRecords: 500_000,
   snapshotCapturedItemsMax: 2_500_000,
+  snapshotCrowdedItemsMax: 20_000_000,
   orphanGraceMs: 10_000,
   pingIntervalMs: 500,
   linkSilenceMs: 5_000,

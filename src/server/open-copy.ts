@@ -29,6 +29,7 @@ export async function openCopy(ports: Needs, config: BrokerConfig): Promise<Copy
     everyBytes: tuning.snapshotEveryBytes,
     everyRecords: tuning.snapshotEveryRecords,
     capturedItemsMax: tuning.snapshotCapturedItemsMax,
+    crowdedItemsMax: tuning.snapshotCrowdedItemsMax,
     payloadBytesMax: Math.floor(tuning.payloadCacheBytes / 4),
     livePayloadBytesMax: tuning.payloadCacheBytes,
     ...(memory === undefined ? {} : { hasRoomForSecond: () => hasRoomForSecond(memory()) }),

@@ -1,7 +1,7 @@
 import type { BrokerCounts } from '../core/broker/core.js';
 import type { Message } from '../core/broker/effects.js';
 import { encodeMessageEntry, type SnapshotEntry } from '../core/broker/snapshot.js';
-import { assert } from '../core/errors.js';
+import { assert, LockstepError } from '../core/errors.js';
 import type { LogPoint } from '../core/journal/envelope.js';
 import { NO_POSITION, type Position } from '../core/identity.js';
 import type { DiskFile } from '../ports/disk.js';
@@ -20,6 +20,8 @@ export interface SnapshotMakerOptions {
   readonly payloadBytesMax: number;
   /** A state of no more items (sessions, subscriptions, messages, deliveries) is captured as it stands. */
   readonly capturedItemsMax: number;
+  /** … and of no more where a second state has no room: in less than half the time after which a silent broker counts as hung. */
+  readonly crowdedItemsMax: number;
   /** Whether there is memory for a second state; absent: there always is. */
   readonly hasRoomForSecond?: () => boolean;
 }
@@ -35,7 +37,8 @@ interface Captured {
  * Writes snapshots while others are served. The state that serves is captured where it stands, in one turn, all but the payloads; it is written
  * in slices, and gets its name only when its last record is shared with whoever counts: what is cut off the log later was in no snapshot.
  * A state so large that the turn would be felt is left alone: a shadow of it is built in slices, from the snapshot before and the
- * journal, which takes as much work as all of the records did, and the memory of a second state. Where there is not that much, the turn is taken all the same.
+ * journal, which takes as much work as all of the records did, and the memory of a second state. Where there is not that much, the turn is taken all the same, unless it were so long
+ * that this broker would count as hung: then there is none, and the log grows.
  *
  * Order of a snapshot: file written and synced → shared → renamed → folder synced → surplus snapshots removed → log compacted up to
  * the *older* of the two kept. So a crash anywhere leaves a snapshot and every record behind it.
@@ -110,6 +113,7 @@ export class SnapshotMaker {
     // Where no good snapshot and not the whole log is left, this state is all there is, and no second one can be built.
     const only = this.shelf.newest === null && journal.base.position !== NO_POSITION;
     const crowded = this.options.hasRoomForSecond?.() === false;
+    if (crowded && !only && items > this.options.crowdedItemsMax) throw tooLarge(items);
     const captured = small || only || crowded ? capture(live, journal.head) : await this.shadow(journal, upTo);
     if (captured === null) return;
     const { position } = captured.point;
@@ -134,7 +138,8 @@ export class SnapshotMaker {
       title: null,
       cancelled: () => this.cancelling,
     });
-    return capture(shadow, point);
+    assert(shadow.position === point.position, 'a state is captured at another position than its own');
+    return { point, digest: shadow.core.digest(), entries: shadow.core.settledEntries() };
   }
 
   private async write({ point, digest, entries }: Captured): Promise<number> {
@@ -209,6 +214,11 @@ function capture(replica: Replica, point: LogPoint): Captured {
 /** What a capture has to go through. */
 function itemsOf(counts: BrokerCounts): number {
   return counts.sessions + counts.subscriptions + counts.queued + counts.inflight + counts.messages + counts.retained;
+}
+
+function tooLarge(items: number): LockstepError {
+  const what = `the state has ${items} items, for which there is no memory a second time, and which are too many to be captured at once`;
+  return new LockstepError('LOCKSTEP_SNAPSHOT_NO_MEMORY', what, 'Give the broker more memory (LOCKSTEP_BROKER_NODE_OPTIONS=--max-old-space-size=MIB, on both servers), or empty queues that nobody reads: the log grows meanwhile.');
 }
 
 /** Entries between two turns for the others. */

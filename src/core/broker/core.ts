@@ -23,7 +23,7 @@ import type { Refusal } from './refusals.js';
 import { SnapshotRestorer } from './restore.js';
 import { holdWill, lower, Routing } from './routing.js';
 import type { Session } from './session.js';
-import { captureSnapshot } from './snapshot.js';
+import { captureSnapshot, snapshotOfSettled } from './snapshot.js';
 import type { EncodedEntry, SnapshotEntry } from './snapshot.js';
 import { BrokerState } from './state.js';
 import { topicFilterFault } from './topics.js';
@@ -181,6 +181,12 @@ export class BrokerCore {
   snapshotEntries(): Generator<SnapshotEntry> {
     assert(this.restorer === null, 'a snapshot of half a snapshot');
     return captureSnapshot(this.state, this.appliedTo);
+  }
+
+  /** The same pieces, each made when it is taken: no record may be applied before the last one. */
+  settledEntries(): Generator<SnapshotEntry> {
+    assert(this.restorer === null, 'a snapshot of half a snapshot');
+    return snapshotOfSettled(this.state, this.appliedTo);
   }
 
   /**

@@ -38,6 +38,26 @@ test.each([
   expect(snapshots(one)).toHaveLength(1);
 });
 
+test('a state that has no room a second time, and is too large to be captured at once, is not written down before there is room', async () => {
+  const world = new World();
+  const one = new Host(world, 'one', { ...BY_BYTES, snapshotCapturedItemsMax: 1, snapshotCrowdedItemsMax: 5 });
+  one.memory = { used: 50, limit: 100 };
+  await one.start();
+  one.serve(1);
+  const reader = one.client();
+  reader.connect('r');
+  reader.subscribe('q');
+  const client = one.client();
+  client.connect('a');
+  await publish(world, client, 120);
+  expect(one.log.from('warn').join()).toContain('No snapshot was written: the state has ');
+  expect(snapshots(one)).toEqual([]);
+  one.memory = { used: 30, limit: 100 };
+  await world.run(12_000);
+  await publish(world, client, 1);
+  await world.until(() => snapshots(one).length === 1, 'a snapshot is there');
+});
+
 test('a snapshot that was cancelled by a change of the log is due as it was', async () => {
   const { world, one, two } = await syncedPair(BY_BYTES);
   const client = one.client();

@@ -1,7 +1,7 @@
 import { BrokerCore } from '../../../../src/core/broker/core.js';
 import { Digest, hashText } from '../../../../src/core/broker/digest.js';
 import { SNAPSHOT_LIST_BYTES, SnapshotEntryType, encodeMessageEntry } from '../../../../src/core/broker/snapshot.js';
-import type { EncodedEntry } from '../../../../src/core/broker/snapshot.js';
+import type { EncodedEntry, SnapshotEntry } from '../../../../src/core/broker/snapshot.js';
 import { AssertionFailure } from '../../../../src/core/errors.js';
 import { MalformedBytes } from '../../../../src/core/wire/bytes.js';
 import { encodedSnapshot, line, LIMITS, recordOf, restoredFrom, Rig } from './rig.js';
@@ -54,6 +54,20 @@ describe('a snapshot', () => {
       }
     }
     expect(taken).toEqual(expected);
+  });
+
+  test('of a state that nobody changes is the same, made piece by piece', () => {
+    const rig = fullRig();
+    const { core } = rig;
+    const encoded = (pieces: Iterable<SnapshotEntry>): EncodedEntry[] => [...pieces].map((piece) => (piece.kind === 'encoded' ? piece.entry : encodeMessageEntry(piece.message, piece.message.payload ?? new Uint8Array(0))));
+    expect(encoded(core.settledEntries())).toEqual(encoded(core.snapshotEntries()));
+    const pieces = core.settledEntries();
+    const first = pieces.next();
+    const sessions = core.counts.sessions;
+    rig.connect('one more', { clean: true });
+    const rest = encoded(pieces);
+    expect(first.done).toBe(false);
+    expect(rest.filter(({ type }) => type === SnapshotEntryType.session)).toHaveLength(sessions + 1);
   });
 
   test('has entries of bounded size', () => {
