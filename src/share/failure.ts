@@ -35,8 +35,10 @@ export function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
+/** With the random part of temporary names left out: each try has another, and the same trouble would be news every time. */
 export function textOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+  const text = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+  return text.replace(/(?:\.[0-9a-f]{32})+(?=\.tmp\b)/g, '.*');
 }
 
 /** `doing` completes the sentence "… while …"; `user` is who was refused, where one was (`uid 1000`). */
