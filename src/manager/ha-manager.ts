@@ -24,7 +24,7 @@ import { Repositories, type RepositoriesView, type RepositorySpawner } from './r
 import { situate } from './situate.js';
 import { Supervisor } from './supervisor.js';
 import { Telling, type BrokerPart, type KeeperPart } from './telling.js';
-import { whyNot, Wishes, type Wish, type WishAnswer } from './wishes.js';
+import { whyNot, whyNothing, Wishes, type Wish, type WishAnswer } from './wishes.js';
 
 /** The backchannel as the manager uses it. */
 export interface PeerLink {
@@ -205,9 +205,14 @@ export class HaManager {
     const asked = this.wishes.deferSwitchover();
     void last.then(() => {
       const answer: WishAnswer = this.wishes.deferred === asked ? this.begin(wish) : { kind: 'refused', why: `roles have changed since; this server is ${this.ha.state}` };
-      if (answer.kind === 'refused') this.ports.log.write('warn', `The switchover that was asked for comes to nothing: ${answer.why}`, { event: 'switchover-refused' });
+      if (answer.kind === 'refused') this.saidNothing(answer.why);
     });
     return { kind: 'accepted' };
+  }
+
+  /** Of a switchover that was accepted. */
+  private saidNothing(why: string): void {
+    this.ports.log.write('warn', `The switchover that was asked for comes to nothing: ${why}`, { event: 'switchover-refused' });
   }
 
   private begin(wish: Wish): WishAnswer {
@@ -350,7 +355,7 @@ export class HaManager {
     this.seeRecords();
     for (let i = 0; i < DECISIONS_MAX; i += 1) {
       this.situation = this.gather();
-      if (this.wishes.look(this.situation, this.ports.clock.monotonic())) this.situation = this.gather();
+      this.lookAtWishes(this.situation);
       // Before the decision: a lock that is gone although it is wanted was lost, also where its loss ends the wish for it.
       this.announcer.lock(this.situation.lock.held, !wantsLock(this.ha), this.situation.lock.detail);
       this.announcer.lostData(lostByOwnDisk(this.situation));
@@ -370,6 +375,13 @@ export class HaManager {
     this.tellPeer(s);
   }
 
+  private lookAtWishes(s: Situation): void {
+    const { switchover } = this.wishes.now;
+    if (!this.wishes.look(s, this.ports.clock.monotonic())) return;
+    if (switchover && !this.wishes.now.switchover) this.saidNothing(whyNothing(this.ha, s));
+    this.situation = this.gather();
+  }
+
   private seeRecords(): void {
     const keeper = this.keeper.status;
     if (keeper === null) return;
@@ -382,7 +394,7 @@ export class HaManager {
   private enter(next: HaState): void {
     const before = this.ha;
     this.ha = next;
-    this.wishes.entered(before, next);
+    const nothing = this.wishes.entered(before, next, this.situation);
     if (next.moves !== before.moves) this.movedAt = this.ports.clock.monotonic();
     if (claimNonce(next) === this.fresh.nonce) this.fresh = this.freshWords();
     if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before)) {
@@ -391,6 +403,7 @@ export class HaManager {
     const isHeldUp = next.task?.kind === 'alone' && next.task.heldUp;
     this.heldUpSince = isHeldUp ? (this.heldUpSince ?? this.ports.clock.monotonic()) : null;
     this.announcer.state(before, next);
+    if (nothing !== null) this.saidNothing(nothing);
   }
 
   private gather(): Situation {

@@ -63,9 +63,14 @@ export class Wishes {
     this.stopping = true;
   }
 
-  /** A wish ends with the next move, whether that answers it or not, or with the task that it began: who asked it knew nothing of what comes after. */
-  entered(before: HaState, next: HaState): void {
-    if (next.moves !== before.moves) {
+  /**
+   * A wish ends with the next move, whether that answers it or not, or with the task that it began: who asked it knew nothing of what comes after.
+   * @returns why a switchover came to nothing by it; `null`: none did
+   */
+  entered(before: HaState, next: HaState, s: Situation | null): string | null {
+    const wished = this.switchoverSince !== null;
+    const moved = next.moves !== before.moves;
+    if (moved) {
       this.switchoverSince = null;
       this.deferral = null;
       this.promoteSince = null;
@@ -73,7 +78,15 @@ export class Wishes {
     this.isHandingOver = next.task?.kind === 'handover';
     if (before.task?.kind === 'handover' && !this.isHandingOver) this.switchoverSince = null;
     if (before.task?.kind === 'alone' && before.task.forced && next.task === null) this.promoteSince = null;
+    if (!wished || this.switchoverSince !== null || this.stopping) return null;
+    if (moved) return next.state === 'PASSIVE' ? null : `this server is ${next.state} now: ${next.reason}`;
+    return whyNothing(next, s);
   }
+}
+
+/** Why a switchover that was accepted did not come about, where no move says it. */
+export function whyNothing(ha: HaState, s: Situation | null): string {
+  return whyNoSwitchover(ha, s) ?? s?.broker?.trouble ?? 'what clients had sent was not on the disks of both servers in time';
 }
 
 /** Why a wish is refused now; `null` when it is not. */

@@ -1,7 +1,7 @@
 import { Wishes } from '../../../src/manager/wishes.js';
 import type { HaState } from '../../../src/core/ha/state.js';
 import type { Monotonic, Term } from '../../../src/core/identity.js';
-import { active, activeSync, ALONE, passive, passiveSync, peer, situation, standalone, waiting } from '../core/ha/situations.js';
+import { active, activeSync, ALONE, broker, passive, passiveSync, peer, situation, standalone, waiting } from '../core/ha/situations.js';
 
 const PATIENCE_MS = 10_000;
 const at = (ms: number): Monotonic => ms as Monotonic;
@@ -46,7 +46,7 @@ describe('the wish for a promotion ends', () => {
     ['serves', standalone(3, { moves: 1 })],
   ])('when the server %s', (_, next) => {
     const wishes = promoted();
-    wishes.entered(waiting(), next);
+    wishes.entered(waiting(), next, null);
     expect(wishes.now.promote).toBe(false);
   });
 });
@@ -62,12 +62,13 @@ describe('the wish for a switchover', () => {
     return wishes;
   }
 
-  function passThrough(wishes: Wishes, states: readonly HaState[]): void {
+  function passThrough(wishes: Wishes, states: readonly HaState[], s = inStep): readonly (string | null)[] {
     let before = active(2);
-    for (const next of states) {
-      wishes.entered(before, next);
+    return states.map((next) => {
+      const why = wishes.entered(before, next, s);
       before = next;
-    }
+      return why;
+    });
   }
 
   test('is refused while the peer is silent', () => {
@@ -93,7 +94,7 @@ describe('the wish for a switchover', () => {
 
   test('lasts while its task does', () => {
     const wishes = asked();
-    wishes.entered(active(2), draining);
+    wishes.entered(active(2), draining, inStep);
     expect(wishes.look(inStep, at(60 * PATIENCE_MS))).toBe(false);
     expect(wishes.now.switchover).toBe(true);
   });
@@ -108,6 +109,22 @@ describe('the wish for a switchover', () => {
     const wishes = asked();
     passThrough(wishes, states);
     expect(wishes.now.switchover).toBe(false);
+  });
+
+  test.each<[string, readonly HaState[], Parameters<typeof situation>[0], string | null]>([
+    ['nothing where the peer serves', [draining, passive(3, { moves: 1 })], {}, null],
+    ['the state where this server waits', [draining, waiting({ moves: 1, reason: 'the switchover got no answer' })], {}, 'this server is WAITING now: the switchover got no answer'],
+    ['the disk that made nothing durable', [draining, active(2)], { broker: broker({ trouble: 'no room on the disk: nothing is acknowledged until there is' }) }, 'no room on the disk: nothing is acknowledged until there is'],
+    ['the time where nothing else is known', [draining, active(2)], {}, 'what clients had sent was not on the disks of both servers in time'],
+    ['the peer that was lost', [draining, alone], ALONE, 'a switchover needs the peer PASSIVE; it is DEAD'],
+  ])('says of its end %s', (_what, states, changes, why) => {
+    expect(passThrough(asked(), states, situation({ ...inStep, ...changes })).at(-1)).toBe(why);
+  });
+
+  test('of a stop nothing is said: the log says that the server stops', () => {
+    const wishes = asked();
+    wishes.stop();
+    expect(passThrough(wishes, [draining, active(2)])).toEqual([null, null]);
   });
 
   test('ends also where it waits for the repositories, with whatever move comes first, and this server is ACTIVE again', () => {
