@@ -192,7 +192,7 @@ export class HaManager {
 
   /** What an operator could do now; `null` when nothing is called for. @param refused as PeerLinkState has it */
   advice(refused: string | null): string | null {
-    return this.broker.fatal ?? (this.situation === null ? null : adviceFor(this.ha, this.situation, refused));
+    return this.broker.fatal ?? this.keeping?.advice ?? (this.situation === null ? null : adviceFor(this.ha, this.situation, refused));
   }
 
   /** Takes an operator's wish. Whether it comes true shows in the state. */

@@ -2,6 +2,8 @@ import type { TermRecord } from '../core/terms/record.js';
 import type { KeptState, LocalState } from '../ports/local-state.js';
 import type { Log } from '../ports/log.js';
 
+const NOT_KEPT = "the newest term record cannot be kept on this server's disk, and is not acted on";
+
 /**
  * Keeps the highest term record on this server's own disk before anything acts on it: `state` only ever shows what is
  * durable. One write at a time; what comes meanwhile waits, and only the highest of it is written.
@@ -23,6 +25,11 @@ export class Keeping {
 
   get state(): KeptState {
     return this.kept;
+  }
+
+  /** What an operator could do where the disk takes no record; `null`: it does. */
+  get advice(): string | null {
+    return this.trouble === null ? null : `${NOT_KEPT}: ${this.trouble}. This server takes no new role until it can be written, and gives none away: make room on the disk of data.folder, or mend it; "lockstep stop" here lets the other server go on without this one`;
   }
 
   /** Takes notice of a record that stands on the share named `shareId`. Lower ones are ignored. */
@@ -50,6 +57,7 @@ export class Keeping {
 
   private wrote(state: KeptState): void {
     this.writing = false;
+    if (this.trouble !== null) this.log.write('info', "The newest term record is kept on this server's disk now");
     this.trouble = null;
     this.kept = state;
     if (this.wanted === state) this.wanted = null;
@@ -61,7 +69,7 @@ export class Keeping {
   private failed(error: unknown): void {
     this.writing = false;
     const trouble = error instanceof Error ? error.message : String(error);
-    if (trouble !== this.trouble) this.log.write('error', `The newest term record cannot be kept on this server's disk, and is not acted on: ${trouble}`);
+    if (trouble !== this.trouble) this.log.write('error', `${NOT_KEPT.charAt(0).toUpperCase()}${NOT_KEPT.slice(1)}: ${trouble}`);
     this.trouble = trouble;
   }
 }

@@ -1,0 +1,42 @@
+import { Keeping } from '../../../src/manager/keeping.js';
+import type { KeptState } from '../../../src/ports/local-state.js';
+import { record } from '../core/ha/situations.js';
+
+/** A disk that is full until it is told otherwise. */
+function given() {
+  const lines: string[] = [];
+  const disk = { isFull: true, kept: null as KeptState | null };
+  const local = {
+    load: () => Promise.reject(new Error('not asked for')),
+    keep: (state: KeptState): Promise<void> => {
+      if (disk.isFull) return Promise.reject(new Error('ENOSPC: no space left on device, write'));
+      disk.kept = state;
+      return Promise.resolve();
+    },
+  };
+  const log = { write: (level: string, message: string) => void lines.push(`${level} ${message}`), flush: () => Promise.resolve() };
+  const keeping = new Keeping({ schema: 1, record: null, shareId: null }, local, log, () => undefined);
+  return { keeping, disk, lines };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('a record that the disk does not take is said once, stands in the advice, and the end of it is said', async () => {
+  const { keeping, disk, lines } = given();
+  expect(keeping.advice).toBeNull();
+  keeping.see(record(3), 'a-share');
+  await settled();
+  keeping.retry();
+  await settled();
+  expect(lines).toEqual(["error The newest term record cannot be kept on this server's disk, and is not acted on: ENOSPC: no space left on device, write"]);
+  expect(keeping.advice).toMatch(/cannot be kept on this server's disk, and is not acted on: ENOSPC: .*make room on the disk of data\.folder/);
+  expect(keeping.state.record).toBeNull();
+
+  disk.isFull = false;
+  keeping.retry();
+  await settled();
+  expect(keeping.advice).toBeNull();
+  expect(keeping.state.record?.term).toBe(3);
+  expect(disk.kept?.record?.term).toBe(3);
+  expect(lines.slice(1)).toEqual(["info The newest term record is kept on this server's disk now"]);
+});
