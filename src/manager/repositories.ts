@@ -74,6 +74,8 @@ export class Repositories {
   private readonly inSyncAt = new Map<string, Monotonic>();
   /** When the peer was last taken to serve. */
   private peerServedAt: Monotonic | null = null;
+  /** What stands in this profile and not in that of the server that is followed, as it was last said. */
+  private missing = '';
   /** The move that warnings were given for. */
   private warnedMoves = -1;
   private lastSync: LastSync | null = null;
@@ -110,6 +112,7 @@ export class Repositories {
     this.takeAnswers();
     this.noteCopies(s);
     this.warn(ha, s);
+    this.warnOfMissing(ha, s);
     if (!this.isStarted || this.keeper === null) return;
     const role = repositoryRole(ha, s, this.config);
     this.role = role;
@@ -214,7 +217,7 @@ export class Repositories {
     const known = status.repositories.filter(({ condition }) => condition !== 'unused').map(({ name }) => name);
     if (!known.includes(repository)) return { kind: 'refused', why: `there is no repository ${repository}; there are ${known.join(', ') || 'none'}` };
     if (wish.ask === 'restore' && this.role.kind === 'receive') return { kind: 'refused', why: 'this server receives its repositories, and a restored file would be replaced again: restore it on the serving server' };
-    if (wish.ask !== 'restore' && this.role.kind === 'idle') return { kind: 'refused', why: `a ${wish.ask} needs both servers, one of them serving` };
+    if (wish.ask !== 'restore' && this.role.kind === 'idle') return { kind: 'refused', why: this.missing !== this.config.repositories.names.join(', ') ? `a ${wish.ask} needs both servers, one of them serving` : 'the serving server has no repository: name it in both profiles, and start that server anew' };
     if (this.wishes.size - this.own.size >= WISHES_MAX) return { kind: 'refused', why: `${WISHES_MAX} wishes are under way already` };
     return { kind: 'accepted', id: this.put(repository, wish) };
   }
@@ -318,6 +321,21 @@ export class Repositories {
     }
   }
 
+  /** Said on the server that follows, when it changes: with the next switchover the folders here are what counts. */
+  private warnOfMissing(ha: HaState, s: Situation): void {
+    if (!follows(ha)) this.missing = '';
+    const { peer } = s;
+    if (!follows(ha) || peer === null || s.peerSilent || !isServing(peer.state)) return;
+    const named = peer.repositories?.names ?? [];
+    const missing = this.config.repositories.names.filter((name) => !named.includes(name));
+    const text = missing.join(', ');
+    if (text === this.missing) return;
+    this.missing = text;
+    if (text === '') return;
+    const one = missing.length === 1;
+    this.tools.log.write('warn', `${one ? 'Repository' : 'Repositories'} ${text}: the serving server has none of ${one ? 'this name' : 'these names'}, and nothing is received. Name ${one ? 'it' : 'them'} in both profiles, and start that server anew; should this one serve before, what lies in its ${one ? 'folder' : 'folders'} is what counts`, { event: 'repository-profiles', repositories: missing });
+  }
+
   private warnOfTakeover(): void {
     for (const view of this.received) {
       const { name, condition, detail, syncedAt } = view;
@@ -336,9 +354,12 @@ export function repositoryRole(ha: HaState, s: Situation, config: ManagerConfig)
   const server = s.peerServer;
   if ((ha.state === 'ACTIVE' || ha.state === 'ACTIVE_SYNC') && ha.task?.kind !== 'alone') return { kind: 'send', term: ha.term, to: { server, run } };
   const names = peer.repositories?.names ?? [];
-  const follows = ha.state === 'PASSIVE' || ha.state === 'PASSIVE_SYNC';
-  if (!follows || !isServing(peer.state) || names.length === 0) return { kind: 'idle' };
+  if (!follows(ha) || !isServing(peer.state) || names.length === 0) return { kind: 'idle' };
   return { kind: 'receive', term: ha.term, from: { server, run, endpoint: config.repositories.peer, names } };
+}
+
+function follows({ state }: HaState): boolean {
+  return state === 'PASSIVE' || state === 'PASSIVE_SYNC';
 }
 
 /** A reason may end in a sentence of its own; what follows it in a line brings its full stop. */

@@ -344,3 +344,36 @@ test('messages flow while the log has grown within two seconds', () => {
   given.clock.advance(1);
   expect(flows(10)).toBe(false);
 });
+
+describe('what only the profile of the server that follows names', () => {
+  const serving = (names: readonly string[] | null): Situation => situation({ peer: peer({ state: 'ACTIVE', term: 2 as Term, repositories: names === null ? null : theirs(null, { names }) }) });
+  const said = ({ log }: ReturnType<typeof made>): readonly string[] => log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+
+  test('is said once, and again when it changes', () => {
+    const given = made(['apps', 'conf']);
+    given.repositories.order(passive(2), serving(null));
+    given.repositories.order(passive(2), serving([]));
+    expect(said(given)).toEqual([expect.stringMatching(/^Repositories apps, conf: the serving server has none of these names, and nothing is received\. /)]);
+    given.repositories.order(passive(2), serving(['conf']));
+    given.repositories.order(passive(2), serving(['conf', 'apps']));
+    expect(said(given).slice(1)).toEqual([expect.stringMatching(/^Repository apps: the serving server has none of this name, /)]);
+  });
+
+  test('is the reason of a refusal', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    given.repositories.order(passive(2), serving(null));
+    expect(given.repositories.ask('apps', { ask: 'sync', checksum: false })).toEqual({ kind: 'refused', why: 'the serving server has no repository: name it in both profiles, and start that server anew' });
+  });
+
+  test.each<[string, HaState, Situation]>([
+    ['while the other server is not heard', passive(2), { ...serving(null), ...ALONE }],
+    ['before the other server serves', passiveSync(0), situation({ peer: peer({ state: 'WAITING', repositories: null }) })],
+    ['on the server that serves', active(2), situation({ peer: peer({ state: 'PASSIVE', term: 2 as Term, repositories: null }) })],
+  ])('is not said %s', (_when, ha, s) => {
+    const given = made();
+    given.repositories.order(ha, s);
+    expect(said(given).filter((line) => line.includes('has none of'))).toEqual([]);
+  });
+});
