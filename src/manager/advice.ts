@@ -2,7 +2,7 @@ import { isServing, NO_POSITION } from '../core/identity.js';
 import type { BrokerStatus } from '../core/control/broker.js';
 import { reachOf } from '../core/terms/watermark.js';
 import type { HaState } from '../core/ha/state.js';
-import { missingOwnMembership } from '../core/ha/rights.js';
+import { missingMembership, missingOwnMembership } from '../core/ha/rights.js';
 import { peerConnected, peerServes, type Situation } from '../core/ha/situation.js';
 
 /**
@@ -19,6 +19,8 @@ export function adviceFor(ha: HaState, s: Situation, refused: string | null): st
 }
 
 function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused: string | null): string | null {
+  const neither = neitherCounts(s, broker);
+  if (neither !== null) return neither;
   if (broker.journal.damage !== null) return `this server's copy is damaged and needs the peer's: ${peer}`;
   if (!s.peerSilent) return null;
   if (s.share.replaced) return promotion('the share was replaced', s, peer);
@@ -26,6 +28,25 @@ function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused:
   if (s.kept === null) return s.peerHadItsWait || refused !== null ? `a new pair starts with both servers: ${peer}` : null;
   const missing = missingOwnMembership(s, s.kept);
   return missing === null ? null : promotion(missing, s, peer);
+}
+
+/** Both servers are there, and no copy is one that the newest record counts on (a disk put back from a backup, for one): which of them to promote. `null`: one counts, or that is not known. */
+function neitherCounts(s: Situation, { journal }: BrokerStatus): string | null {
+  const { kept, peer, share } = s;
+  const theirs = peer?.broker ?? null;
+  if (kept === null || peer === null || theirs === null || !peerConnected(s) || peer.state !== 'WAITING') return null;
+  if (!share.usable || share.replaced || peer.shareReplaced || peer.shareGivenUp || peer.record?.nonce !== kept.nonce) return null;
+  const copy = { ...theirs, server: s.peerServer };
+  if (missingOwnMembership(s, kept) === null || missingMembership(kept, copy, share.watermark) === null) return null;
+  if (journal.damage !== null && theirs.damage !== null) return null;
+  const promoted = '"lockstep promote --accept-data-loss"';
+  const lost = 'what neither has is lost';
+  if (journal.damage !== null) return `neither copy may serve, and this one is damaged; ${promoted} on the ${s.peerServer} server makes its copy serve; ${lost}`;
+  if (theirs.damage !== null) return `neither copy may serve, and that of the ${s.peerServer} server is damaged; ${promoted} makes this one serve; ${lost}`;
+  const ahead = journal.term - theirs.logTerm || journal.durable - theirs.durable;
+  const logs = `the log here ends at ${journal.durable} (term ${journal.term}), that of the ${s.peerServer} server at ${theirs.durable} (term ${theirs.logTerm})`;
+  const where = ahead === 0 ? 'on either of them' : ahead > 0 ? 'here' : `on the ${s.peerServer} server`;
+  return `neither copy may serve: ${logs}; ${promoted} ${where} makes that copy serve; ${lost}`;
 }
 
 /** For a server of a pair in sync, which needs the share only for a change of roles: what goes on without it, what does not, and what to do. `null`: it is usable, or the pair is not whole. */
@@ -57,7 +78,11 @@ function bringBack(s: Situation, refused: string | null): string {
 function promotion(why: string, s: Situation, peer: string): string {
   const kept = s.kept;
   const sole = kept !== null && kept.forced === undefined && kept.inSync.length === 1 && kept.inSync[0]?.server === s.server && kept.inSync[0]?.journal === s.broker?.journal.id;
-  if (sole && (s.broker?.journal.durable ?? NO_POSITION) < reachOf(kept, s.share.watermark)) return `${why}; "lockstep promote --accept-data-loss" makes this copy serve, and what it lacks is lost`;
+  const durable = s.broker?.journal.durable ?? NO_POSITION;
+  const loses = '"lockstep promote --accept-data-loss" makes this copy serve, and what it lacks is lost';
+  // The other one had everything up to that position.
+  if (sole && durable < kept.position) return `${why}; ${peer}, whose log may go further: "lockstep status" of both then says which one to promote. If the ${s.peerServer} server is gone for good, ${loses}`;
+  if (sole && durable < reachOf(kept, s.share.watermark)) return `${why}; ${loses}`;
   if (sole) return `${why}; ${peer}, or run "lockstep promote --accept-data-loss": nothing is lost by it, this server was the last to serve alone`;
   return `${why}; ${peer}. If the ${s.peerServer} server is gone for good, "lockstep promote --accept-data-loss" makes this copy serve, and what was acknowledged after it fell behind is lost`;
 }

@@ -2,7 +2,7 @@ import type { Position, Term } from '../../../src/core/identity.js';
 import type { AloneTask, HaState } from '../../../src/core/ha/state.js';
 import type { Situation } from '../../../src/core/ha/situation.js';
 import { adviceFor } from '../../../src/manager/advice.js';
-import { active, ALONE, broker, MINE, passive, peer, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
+import { active, ALONE, broker, MINE, passive, peer, peerBroker, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
 
 const NO_SHARE = { ...situation().share, usable: false, detail: '/mnt/s is not there' };
 const DAMAGED = broker({ journal: { ...broker().journal, damage: 'a record' } });
@@ -35,6 +35,12 @@ describe('the advice', () => {
       waiting(),
       { ...ALONE, share: { ...situation().share, watermark: { term: 3 as Term, nonce: 'n3', position: 12 as Position } }, kept: record(3, { inSync: [MINE] }) },
       'the log ends at 9, but was durable up to 12: its disk has lost what it had confirmed, or was put back from a backup; no other copy has it; "lockstep promote --accept-data-loss" makes this copy serve, and what it lacks is lost',
+    ],
+    [
+      'the last copy, put back to before what the other one had',
+      waiting(),
+      { ...ALONE, kept: record(3, { inSync: [MINE], position: 12 as Position }) },
+      'the log ends at 9, before position 12 that term 3 counts on; start the secondary server, whose log may go further: "lockstep status" of both then says which one to promote. If the secondary server is gone for good, "lockstep promote --accept-data-loss" makes this copy serve, and what it lacks is lost',
     ],
     [
       'a share that is away while this server serves and the other follows',
@@ -74,6 +80,22 @@ describe('the advice', () => {
     const advice = adviceFor(ha, situation(changes), 'settings differ');
     expect(advice).toContain('mend what keeps the secondary server and this one apart (settings differ)');
     expect(advice).not.toContain("start the");
+  });
+
+  describe('where neither copy may serve', () => {
+    const kept = record(3, { inSync: [MINE], position: 12 as Position });
+    const theirs = (changes: Parameters<typeof peerBroker>[0]): Partial<Situation> => ({ kept, peer: peer({ record: kept, broker: peerBroker(changes) }) });
+    test.each<[string, Partial<Situation>, string | null]>([
+      ['names the other one, whose log goes further', theirs({ durable: 11 as Position }), 'neither copy may serve: the log here ends at 9 (term 2), that of the secondary server at 11 (term 2); "lockstep promote --accept-data-loss" on the secondary server makes that copy serve; what neither has is lost'],
+      ['names this one, whose log has the newer term', theirs({ durable: 11 as Position, logTerm: 1 as Term }), expect.stringMatching(/promote --accept-data-loss" here makes that copy serve/) as unknown as string],
+      ['names either', theirs({}), expect.stringMatching(/" on either of them makes/) as unknown as string],
+      ['names the other one where this one is damaged', { ...theirs({}), broker: DAMAGED }, expect.stringMatching(/and this one is damaged; .* on the secondary server makes its copy serve/) as unknown as string],
+      ['names this one where the other one is damaged', theirs({ damage: 'a record' }), expect.stringMatching(/that of the secondary server is damaged; .* makes this one serve/) as unknown as string],
+      ['is silent while the servers know of different records', { ...theirs({}), kept: record(4, { inSync: [THEIRS] }) }, null],
+      ['is silent where the other copy counts', { kept: record(3, { inSync: [THEIRS] }), peer: peer({ record: record(3, { inSync: [THEIRS] }) }) }, null],
+    ])('%s', (_what, changes, advice) => {
+      expect(adviceFor(waiting(), situation(changes), null)).toEqual(advice);
+    });
   });
 
   test('does not say of a peer that it runs when only a stranger, or this server itself, was refused', () => {
