@@ -199,15 +199,37 @@ export class HaManager {
   wish(wish: Wish): WishAnswer {
     const refusal = whyNot(wish, this.ha, this.situation);
     if (refusal !== null) return { kind: 'refused', why: refusal };
-    if (wish === 'switchover' && this.wishes.deferred !== null) return { kind: 'accepted' };
-    const last = wish === 'switchover' ? this.repositories.syncOnceMore(this.situation?.peer ?? null, SWITCHOVER_SYNC_MS) : null;
-    if (last === null) return this.begin(wish);
-    const asked = this.wishes.deferSwitchover();
-    void last.then(() => {
-      const answer: WishAnswer = this.wishes.deferred === asked ? this.begin(wish) : { kind: 'refused', why: `roles have changed since; this server is ${this.ha.state}` };
-      if (answer.kind === 'refused') this.saidNothing(answer.why);
-    });
+    if (wish === 'promote') return this.begin(wish);
+    if (this.keeping?.advice) return { kind: 'refused', why: `a switchover needs this server's disk: ${this.keeping.advice}` };
+    if (this.wishes.deferred === null) void this.switchover(this.wishes.deferSwitchover());
     return { kind: 'accepted' };
+  }
+
+  /**
+   * Not before the repositories are synced, and the disk has taken a record: a handover that is won and cannot be kept here would leave the peer
+   * without this server as its second.
+   */
+  private async switchover(asked: symbol): Promise<void> {
+    await this.repositories.syncOnceMore(this.situation?.peer ?? null, SWITCHOVER_SYNC_MS);
+    const trouble = await this.whyNotKept();
+    if (this.wishes.deferred !== asked) return this.saidNothing(`roles have changed since; this server is ${this.ha.state}`);
+    if (trouble !== null) {
+      this.wishes.forgetDeferred();
+      return this.saidNothing(`the term record of it cannot be kept on this server's disk: ${trouble}`);
+    }
+    const answer = this.begin('switchover');
+    if (answer.kind === 'refused') this.saidNothing(answer.why);
+  }
+
+  /** What keeps this server's disk from taking a record; `null`: nothing does. */
+  private whyNotKept(): Promise<string | null> {
+    return new Promise((resolve) => {
+      const cancel = this.ports.clock.after(this.config.taskLimitMs, () => resolve('it does not answer'));
+      void this.keeping?.probe().then((trouble) => {
+        cancel();
+        resolve(trouble);
+      });
+    });
   }
 
   /** Of a switchover that was accepted. */

@@ -13,6 +13,7 @@ export class Keeping {
   private wanted: KeptState | null = null;
   private writing = false;
   private trouble: string | null = null;
+  private readonly probes: ((trouble: string | null) => void)[] = [];
 
   constructor(
     loaded: KeptState,
@@ -40,6 +41,21 @@ export class Keeping {
     this.write();
   }
 
+  /**
+   * Whether the disk takes a record: what is kept is written once more.
+   * @returns what is in the way; `null`: nothing is
+   */
+  probe(): Promise<string | null> {
+    const answer = new Promise<string | null>((resolve) => this.probes.push(resolve));
+    this.wanted ??= this.kept;
+    this.write();
+    return answer;
+  }
+
+  private answer(trouble: string | null): void {
+    for (const tell of this.probes.splice(0)) tell(trouble);
+  }
+
   /** Tries again what could not be written. To be called at every tick. */
   retry(): void {
     if (this.wanted !== null) this.write();
@@ -60,6 +76,7 @@ export class Keeping {
     if (this.trouble !== null) this.log.write('info', "The newest term record is kept on this server's disk now");
     this.trouble = null;
     this.kept = state;
+    this.answer(null);
     if (this.wanted === state) this.wanted = null;
     this.changed();
     this.write();
@@ -71,5 +88,6 @@ export class Keeping {
     const trouble = error instanceof Error ? error.message : String(error);
     if (trouble !== this.trouble) this.log.write('error', `${NOT_KEPT.charAt(0).toUpperCase()}${NOT_KEPT.slice(1)}: ${trouble}`);
     this.trouble = trouble;
+    this.answer(trouble);
   }
 }

@@ -36,6 +36,10 @@ export class Wishes {
     return this.deferral;
   }
 
+  forgetDeferred(): void {
+    this.deferral = null;
+  }
+
   /** Whether it comes true shows in the state. */
   ask(wish: Wish, ha: HaState, s: Situation | null, now: Monotonic): WishAnswer {
     if (wish === 'switchover') this.deferral = null;

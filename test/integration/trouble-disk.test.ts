@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import type { ConfiguredRole } from '../../src/core/identity.js';
+import { lockstep } from './support/cli.js';
 import { connect } from './support/clients.js';
 import { fillUp, MAY_MOUNT, onTmpfs } from './support/mounts.js';
 import { pairTest, type Pair } from './support/pair.js';
@@ -56,6 +57,23 @@ describe(MAY_MOUNT ? 'a full disk, on a small real one' : 'a full disk (without 
     expect(await finish()).toBe(100);
     await traffic.flows();
     await active.reaches('no trouble', ({ broker }) => broker?.trouble === null);
+    await traffic.settle();
+  });
+
+  diskTest('primary', 'of the serving server: a switchover comes to nothing before anything is handed over, and says why', async (pair) => {
+    const { active, passive } = await pair.start();
+    const traffic = await pair.traffic();
+    const makeRoom = fillUp(active.data);
+    expect(await lockstep('switchover', active.profile)).toMatchObject({ code: 0 });
+    await active.says(/The switchover that was asked for comes to nothing: the term record of it cannot be kept on this server's disk: .*ENOSPC/);
+    const refused = await lockstep('switchover', active.profile);
+    expect(refused.err).toContain("a switchover needs this server's disk");
+    expect((await active.status())?.state).toBe('ACTIVE');
+    makeRoom();
+    await active.says("The newest term record is kept on this server's disk now");
+    expect(await lockstep('switchover', active.profile)).toMatchObject({ code: 0 });
+    await passive.reachesState('ACTIVE');
+    await traffic.flows();
     await traffic.settle();
   });
 

@@ -169,7 +169,8 @@ function settleHandover(ha: HaState, s: Situation, task: HandoverTask, claim: Te
   const outcome = outcomeOf(s, claim);
   switch (outcome.kind) {
     case 'pending':
-      return ha;
+      // Won, for one, and this server's disk does not take the record: the peer waits for this lock then.
+      return s.taskOverdue ? moveToWaiting(ha, 'the switchover did not come to its end in time; neither server serves until that is settled') : ha;
     case 'failed':
       return s.mayTryAgain || whyPartnerIsLost(ha, s) !== null ? { ...ha, task: { ...task, claim: null } } : ha;
     case 'lost':

@@ -40,3 +40,27 @@ test('a record that the disk does not take is said once, stands in the advice, a
   expect(disk.kept?.record?.term).toBe(3);
   expect(lines.slice(1)).toEqual(["info The newest term record is kept on this server's disk now"]);
 });
+
+describe('whether the disk takes a record is found out', () => {
+  test('by writing what is kept once more', async () => {
+    const { keeping, disk, lines } = given();
+    expect(await keeping.probe()).toBe('ENOSPC: no space left on device, write');
+    expect(keeping.advice).toContain('cannot be kept');
+    disk.isFull = false;
+    expect(await keeping.probe()).toBeNull();
+    expect(keeping.advice).toBeNull();
+    expect(disk.kept).toEqual(keeping.state);
+    expect(lines).toHaveLength(2);
+  });
+
+  test('also while a record waits to be kept, which is not overwritten', async () => {
+    const { keeping, disk } = given();
+    disk.isFull = false;
+    keeping.see(record(3), 'a-share');
+    expect(await keeping.probe()).toBeNull();
+    keeping.see(record(4), 'a-share');
+    await settled();
+    expect(disk.kept?.record?.term).toBe(4);
+    expect(keeping.state.record?.term).toBe(4);
+  });
+});

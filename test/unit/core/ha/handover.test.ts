@@ -101,6 +101,12 @@ describe('the ACTIVE server whose broker has stopped by itself', () => {
     expect(decide(ACTIVE, asked).task).toMatchObject({ kind: 'handover', claim: { term: 3, server: PRIMARY, position: 5, cause: 'switchover' } });
   });
 
+  test('gives its authority up when the claim comes to no end in time, as where it was won and this disk does not take the record', () => {
+    const sent = decide(ACTIVE, asked);
+    expect(decide(sent, asked)).toBe(sent);
+    expect(decide(sent, { ...asked, taskOverdue: true })).toMatchObject({ state: 'WAITING', task: null, reason: expect.stringContaining('the switchover did not come to its end in time') as unknown });
+  });
+
   test.each<[string, Situation['wishes']]>([
     ['switchover', { switchover: true, stop: false, promote: false }],
     ['stop', { switchover: false, stop: true, promote: false }],
