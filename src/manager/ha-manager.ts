@@ -17,6 +17,7 @@ import type { Random } from '../ports/random.js';
 import { adviceFor, isStandstillOver, nobodyServes, withoutShare } from './advice.js';
 import { Announcer, type Transition } from './announcer.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
+import { Cycles } from './cycles.js';
 import { Keeping } from './keeping.js';
 import { isBrokerNews, isKeeperNews } from './news.js';
 import { PeerView } from './peer-view.js';
@@ -108,14 +109,11 @@ export class HaManager {
   /** Of the next claim: drawn when the one before was used. */
   private fresh: Situation['fresh'];
   private readonly wishes: Wishes;
+  private readonly cycles: Cycles;
   private brokerEnded = false;
   private ticks = 0;
-  private cycledAt: Monotonic | null = null;
-  private catchingUp = false;
   private tickTimer: Cancel | null = null;
   private silenceTimer: Cancel | null = null;
-  private inCycle = false;
-  private again = false;
 
   constructor(
     private readonly config: ManagerConfig,
@@ -128,6 +126,7 @@ export class HaManager {
     this.movedAt = this.startedAt;
     this.announcer = new Announcer(config, log, () => this.wallTime(), () => clock.monotonic());
     this.peer = new PeerView(config, ports.run, clock);
+    this.cycles = new Cycles({ clock, pingIntervalMs: config.pingIntervalMs, cycle: () => this.once(), stoodStill: (ms) => this.peer.stoodStill(ms) });
     const changed = (): void => this.cycle();
     this.broker = new Supervisor(ports.broker, clock, log, {
       name: 'broker',
@@ -334,43 +333,7 @@ export class HaManager {
   }
 
   private cycle(): void {
-    if (this.keeping === null) return;
-    if (this.inCycle) {
-      this.again = true;
-      return;
-    }
-    if (this.catchingUp || this.stoodStill()) return this.catchUp();
-    this.inCycle = true;
-    do {
-      this.again = false;
-      this.once();
-    } while (this.again);
-    this.inCycle = false;
-  }
-
-  /** Where even ticks were missing, this process stood still. */
-  private stoodStill(): boolean {
-    const { pingIntervalMs } = this.config;
-    const now = this.ports.clock.monotonic();
-    const gapMs = now - (this.cycledAt ?? now);
-    this.cycledAt = now;
-    if (gapMs <= pingIntervalMs) return false;
-    this.peer.stoodStill(gapMs - pingIntervalMs / 2);
-    return true;
-  }
-
-  /**
-   * What came meanwhile is still to be read, since timers run before it: a turn first. Judged by what was known before, a peer that is well would
-   * count as lost.
-   */
-  private catchUp(): void {
-    if (this.catchingUp) return;
-    this.catchingUp = true;
-    this.ports.clock.soon(() => {
-      this.catchingUp = false;
-      this.cycledAt = this.ports.clock.monotonic();
-      this.cycle();
-    });
+    if (this.keeping !== null) this.cycles.run();
   }
 
   private once(): void {
