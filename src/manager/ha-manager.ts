@@ -18,6 +18,7 @@ import { adviceFor, isStandstillOver, nobodyServes, withoutShare } from './advic
 import { Announcer, type Transition } from './announcer.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Cycles } from './cycles.js';
+import { GatewayView } from './gateway-view.js';
 import { Keeping } from './keeping.js';
 import { isBrokerNews, isKeeperNews } from './news.js';
 import { PeerView } from './peer-view.js';
@@ -96,13 +97,12 @@ export class HaManager {
   private readonly broker: Supervisor<BrokerPart, BrokerStatus>;
   private readonly announcer: Announcer;
   private readonly peer: PeerView;
+  private readonly gateway: GatewayView;
   private keeping: Keeping | null = null;
   private readonly startedAt: Monotonic;
   private movedAt: Monotonic;
   private taskSince: Monotonic | null = null;
   private heldUpSince: Monotonic | null = null;
-  private gatewayAnsweredAt: Monotonic | null = null;
-  private probing = false;
   private readonly telling: Telling;
   /** Folders beside the messages; what an operator asks of them goes here. */
   readonly repositories: Repositories;
@@ -126,6 +126,10 @@ export class HaManager {
     this.movedAt = this.startedAt;
     this.announcer = new Announcer(config, log, () => this.wallTime(), () => clock.monotonic());
     this.peer = new PeerView(config, ports.run, clock);
+    this.gateway = new GatewayView(ports.gateway, clock, config.pingIntervalMs, (answered) => {
+      // One more answer of a gateway that answers is no news.
+      if (this.situation?.gatewayAnswers !== answered) this.cycle();
+    });
     this.cycles = new Cycles({ clock, pingIntervalMs: config.pingIntervalMs, cycle: () => this.once(), stoodStill: (ms) => this.peer.stoodStill(ms) });
     const changed = (): void => this.cycle();
     this.broker = new Supervisor(ports.broker, clock, log, {
@@ -182,7 +186,7 @@ export class HaManager {
       history: this.announcer.history,
       peerState: this.announcer.peerStateSeen.state,
       peerHeardMs: since(this.peer.knowledge().peerHeardAt),
-      gatewayAnsweredMs: since(this.gatewayAnsweredAt),
+      gatewayAnsweredMs: since(this.gateway.answeredAt),
       leaseLeftMs: until === null ? null : Math.max(0, Math.round(until - now)),
       inDoubt: task !== null && task.kind !== 'accept' ? (task.claim?.term ?? null) : null,
       repositories: this.repositories.view,
@@ -295,7 +299,7 @@ export class HaManager {
     this.repositories.check();
     this.keeping?.retry();
     if (this.ticks % 2 === 1) {
-      this.probeGateway();
+      this.gateway.probe();
       this.telling.repeat();
       this.repositories.repeat();
     }
@@ -310,18 +314,6 @@ export class HaManager {
     if (peerHeardAt === null) return;
     const leftMs = peerHeardAt + silenceLimitMs(this.config) - clock.monotonic();
     if (leftMs >= 0 && leftMs < this.config.pingIntervalMs / 2) this.silenceTimer = clock.after(leftMs + 1, () => this.cycle());
-  }
-
-  private probeGateway(): void {
-    if (this.probing) return;
-    this.probing = true;
-    const sentAt = this.ports.clock.monotonic();
-    void this.ports.gateway.probe(this.config.pingIntervalMs).then((answered) => {
-      this.probing = false;
-      if (answered) this.gatewayAnsweredAt = sentAt;
-      // One more answer of a gateway that answers is no news.
-      if (this.situation?.gatewayAnswers !== answered) this.cycle();
-    });
   }
 
   private hearPeer(status: PeerStatus, receivedAt: Monotonic): void {
@@ -406,7 +398,7 @@ export class HaManager {
       peerHeardAt,
       peerHeardOurs,
       peerConnectedAt,
-      gatewayAnsweredAt: this.gatewayAnsweredAt,
+      gatewayAnsweredAt: this.gateway.answeredAt,
       kept,
       movedAt: this.movedAt,
       taskSince: this.taskSince,
