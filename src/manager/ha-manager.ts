@@ -1,5 +1,5 @@
 import { decide } from '../core/ha/decide.js';
-import { isServing, type Monotonic, type PeerState, type RunId, type Term } from '../core/identity.js';
+import { isServing, type Monotonic, type RunId } from '../core/identity.js';
 import { recordToKeep } from '../core/ha/learning.js';
 import { INITIAL_STATE, type HaState } from '../core/ha/state.js';
 import { wantsLock } from '../core/ha/orders.js';
@@ -10,58 +10,25 @@ import type { PeerStatus } from '../core/control/peer.js';
 import type { Situation } from '../core/ha/situation.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { GatewayProbe } from '../ports/gateway.js';
-import type { KeptState, LocalState } from '../ports/local-state.js';
+import type { LocalState } from '../ports/local-state.js';
 import type { Log } from '../ports/log.js';
 import type { Spawner } from '../ports/process.js';
 import type { Random } from '../ports/random.js';
 import { adviceFor, isStandstillOver, nobodyServes, withoutShare } from './advice.js';
-import { Announcer, type Transition } from './announcer.js';
+import { Announcer } from './announcer.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Cycles } from './cycles.js';
 import { GatewayView } from './gateway-view.js';
 import { Keeping } from './keeping.js';
+import { managerView, type ManagerView } from './manager-view.js';
 import { isBrokerNews, isKeeperNews } from './news.js';
+import type { PeerLink } from './peer-link.js';
 import { PeerView } from './peer-view.js';
-import { Repositories, type RepositoriesView, type RepositorySpawner } from './repositories.js';
+import { Repositories, type RepositorySpawner } from './repositories.js';
 import { situate } from './situate.js';
 import { Supervisor } from './supervisor.js';
 import { Telling, type BrokerPart, type KeeperPart } from './telling.js';
 import { whyNot, whyNothing, Wishes, type Wish, type WishAnswer } from './wishes.js';
-
-/** The backchannel as the manager uses it. */
-export interface PeerLink {
-  start(): Promise<void>;
-  /** The latest status is what counts; it may replace one that has not left yet. */
-  send(status: PeerStatus): void;
-  handle(handlers: { status(status: PeerStatus, receivedAt: Monotonic): void }): void;
-  stop(): void;
-}
-
-/** What the backchannel can say of itself. */
-export interface PeerLinkState {
-  readonly connected: boolean;
-  /** Why the two servers refuse each other now; `null` when they do not. */
-  readonly refused: string | null;
-}
-
-export interface ManagerView {
-  readonly ha: HaState;
-  readonly situation: Situation | null;
-  readonly keeper: KeeperStatus | null;
-  readonly broker: BrokerStatus | null;
-  readonly brokerPid: number | null;
-  readonly brokerCrashes: number;
-  readonly keeperPid: number | null;
-  readonly kept: KeptState | null;
-  readonly history: readonly Transition[];
-  readonly peerState: PeerState;
-  readonly peerHeardMs: number | null;
-  readonly gatewayAnsweredMs: number | null;
-  readonly leaseLeftMs: number | null;
-  /** The term of a claim that was sent and has no answer yet. */
-  readonly inDoubt: Term | null;
-  readonly repositories: RepositoriesView;
-}
 
 export interface ManagerPorts {
   readonly clock: Clock;
@@ -168,29 +135,10 @@ export class HaManager {
     return this.ha;
   }
 
-  /** Everything that the status page shows, as the last cycle saw it. */
   get view(): ManagerView {
-    const now = this.ports.clock.monotonic();
-    const since = (at: Monotonic | null): number | null => (at === null ? null : Math.round(now - at));
-    const until = this.situation?.lock.until ?? null;
-    const task = this.ha.task;
-    return {
-      ha: this.ha,
-      situation: this.situation,
-      keeper: this.keeper.status,
-      broker: this.broker.status,
-      brokerPid: this.broker.pid,
-      brokerCrashes: this.broker.crashes,
-      keeperPid: this.keeper.pid,
-      kept: this.keeping?.state ?? null,
-      history: this.announcer.history,
-      peerState: this.announcer.peerStateSeen.state,
-      peerHeardMs: since(this.peer.knowledge().peerHeardAt),
-      gatewayAnsweredMs: since(this.gateway.answeredAt),
-      leaseLeftMs: until === null ? null : Math.max(0, Math.round(until - now)),
-      inDoubt: task !== null && task.kind !== 'accept' ? (task.claim?.term ?? null) : null,
-      repositories: this.repositories.view,
-    };
+    const { ha, situation, keeper, broker, announcer, peer, gateway, repositories } = this;
+    const kept = this.keeping?.state ?? null;
+    return managerView({ ha, situation, keeper, broker, kept, announcer, peer, gateway, repositories }, this.ports.clock.monotonic());
   }
 
   /** What an operator could do now; `null` when nothing is called for. @param refused as PeerLinkState has it */

@@ -1,5 +1,5 @@
-import type { PeerLinkState } from '../manager/ha-manager.js';
 import type { HaManager } from '../manager/ha-manager.js';
+import type { PeerLinkState } from '../manager/peer-link.js';
 import { progressView, repositoryProgressView, type JournalView, type ReplicationView, type ServerStatus } from '../admin/status.js';
 import { isServing } from '../core/identity.js';
 import type { RunId } from '../core/identity.js';

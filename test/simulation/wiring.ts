@@ -6,7 +6,8 @@ import { readBrokerToManager, readManagerToBroker } from '../../src/core/wire/br
 import { readKeeperToManager, readManagerToKeeper } from '../../src/core/wire/keeper-messages.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import { Backchannel } from '../../src/manager/backchannel.js';
-import { HaManager, type PeerLink } from '../../src/manager/ha-manager.js';
+import { HaManager } from '../../src/manager/ha-manager.js';
+import type { PeerLink } from '../../src/manager/peer-link.js';
 import type { GatewayProbe } from '../../src/ports/gateway.js';
 import type { Log } from '../../src/ports/log.js';
 import type { Channel } from '../../src/ports/process.js';
