@@ -1,5 +1,5 @@
 import { decide } from '../core/ha/decide.js';
-import { isServing, type Monotonic, type RunId } from '../core/identity.js';
+import type { Monotonic, RunId } from '../core/identity.js';
 import { recordToKeep } from '../core/ha/learning.js';
 import { INITIAL_STATE, type HaState } from '../core/ha/state.js';
 import { wantsLock } from '../core/ha/orders.js';
@@ -19,6 +19,7 @@ import { Announcer } from './announcer.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Cycles } from './cycles.js';
 import { GatewayView } from './gateway-view.js';
+import { Handover } from './handover.js';
 import { Keeping } from './keeping.js';
 import { managerView, type ManagerView } from './manager-view.js';
 import { isBrokerNews, isKeeperNews } from './news.js';
@@ -46,10 +47,6 @@ export interface ManagerPorts {
 }
 
 const DECISIONS_MAX = 12;
-/** How long a switchover waits for the repositories before it begins. */
-const SWITCHOVER_SYNC_MS = 30_000;
-/** The same for a stop, which an operator, or the end of the host, waits for. */
-const STOP_SYNC_MS = 5_000;
 
 /**
  * The HA manager of one server: gathers what it knows, asks the rules (`core/ha`) what it is, and tells the two children and the
@@ -76,6 +73,7 @@ export class HaManager {
   /** Of the next claim: drawn when the one before was used. */
   private fresh: Situation['fresh'];
   private readonly wishes: Wishes;
+  private readonly handover: Handover;
   private readonly cycles: Cycles;
   private brokerEnded = false;
   private ticks = 0;
@@ -116,7 +114,17 @@ export class HaManager {
       abandonsKilled: true,
     }, changed, (before, now) => isKeeperNews(before, now, this.situation));
     this.repositories = new Repositories(config, ports.repositories ?? null, { clock, log }, changed);
-    const { broker, keeper, peer } = this;
+    const { broker, keeper, peer, repositories, wishes } = this;
+    this.handover = new Handover({
+      config,
+      clock,
+      log,
+      wishes,
+      repositories,
+      keeping: () => this.keeping,
+      standing: () => ({ ha: this.ha, situation: this.situation }),
+      begin: () => this.begin('switchover'),
+    });
     this.telling = new Telling(config, ports.run, { broker, keeper, peer, send: (status) => ports.peerLink.send(status) });
   }
 
@@ -150,42 +158,7 @@ export class HaManager {
   wish(wish: Wish): WishAnswer {
     const refusal = whyNot(wish, this.ha, this.situation);
     if (refusal !== null) return { kind: 'refused', why: refusal };
-    if (wish === 'promote') return this.begin(wish);
-    if (this.keeping?.advice) return { kind: 'refused', why: `a switchover needs this server's disk: ${this.keeping.advice}` };
-    if (this.wishes.deferred === null) void this.switchover(this.wishes.deferSwitchover());
-    return { kind: 'accepted' };
-  }
-
-  /**
-   * Not before the repositories are synced, and the disk has taken a record: a handover that is won and cannot be kept here would leave the peer
-   * without this server as its second.
-   */
-  private async switchover(asked: symbol): Promise<void> {
-    await this.repositories.syncOnceMore(this.situation?.peer ?? null, SWITCHOVER_SYNC_MS);
-    const trouble = await this.whyNotKept();
-    if (this.wishes.deferred !== asked) return this.saidNothing(`roles have changed since; this server is ${this.ha.state}`);
-    if (trouble !== null) {
-      this.wishes.forgetDeferred();
-      return this.saidNothing(`the term record of it cannot be kept on this server's disk: ${trouble}`);
-    }
-    const answer = this.begin('switchover');
-    if (answer.kind === 'refused') this.saidNothing(answer.why);
-  }
-
-  /** What keeps this server's disk from taking a record; `null`: nothing does. */
-  private whyNotKept(): Promise<string | null> {
-    return new Promise((resolve) => {
-      const cancel = this.ports.clock.after(this.config.taskLimitMs, () => resolve('it does not answer'));
-      void this.keeping?.probe().then((trouble) => {
-        cancel();
-        resolve(trouble);
-      });
-    });
-  }
-
-  /** Of a switchover that was accepted. */
-  private saidNothing(why: string): void {
-    this.ports.log.write('warn', `The switchover that was asked for comes to nothing: ${why}`, { event: 'switchover-refused' });
+    return wish === 'promote' ? this.begin(wish) : this.handover.ask();
   }
 
   private begin(wish: Wish): WishAnswer {
@@ -199,11 +172,11 @@ export class HaManager {
    * children are gone.
    */
   async stop(): Promise<void> {
-    const last = whyNot('switchover', this.ha, this.situation) === null ? this.repositories.syncOnceMore(this.situation?.peer ?? null, STOP_SYNC_MS) : null;
+    const last = this.handover.lastSync();
     if (last !== null) await last;
     this.wishes.stop();
     this.cycle();
-    await this.handedOver();
+    await this.handover.handedOver();
     this.brokerEnded = true;
     this.cycle();
     await Promise.all([this.broker.end(5_000), this.repositories.end()]);
@@ -215,28 +188,6 @@ export class HaManager {
     this.tickTimer?.();
     this.silenceTimer?.();
     this.ports.peerLink.stop();
-  }
-
-  /**
-   * Resolves when there is nothing to hand over, or the peer serves and has the lock: until then it needs this server, whose loss
-   * would leave it in a term of both copies without the lock, and so in WAITING.
-   */
-  private handedOver(): Promise<void> {
-    const deadline = this.ports.clock.monotonic() + this.config.stopLimitMs;
-    const wasActive = this.ha.state === 'ACTIVE';
-    return new Promise((resolve) => {
-      const look = (): void => {
-        const underWay = this.ha.state === 'ACTIVE' || (wasActive && this.ha.state === 'PASSIVE' && !this.peerHasTakenOver());
-        if (!underWay || this.ports.clock.monotonic() >= deadline) resolve();
-        else this.ports.clock.after(this.config.pingIntervalMs / 10, look);
-      };
-      look();
-    });
-  }
-
-  private peerHasTakenOver(): boolean {
-    const peer = this.situation?.peer ?? null;
-    return peer !== null && isServing(peer.state) && peer.term >= this.ha.term && peer.holdsLock;
   }
 
   private tick(): void {
@@ -303,7 +254,7 @@ export class HaManager {
   private lookAtWishes(s: Situation): void {
     const { switchover } = this.wishes.now;
     if (!this.wishes.look(s, this.ports.clock.monotonic())) return;
-    if (switchover && !this.wishes.now.switchover) this.saidNothing(whyNothing(this.ha, s));
+    if (switchover && !this.wishes.now.switchover) this.handover.cameToNothing(whyNothing(this.ha, s));
     this.situation = this.gather();
   }
 
@@ -328,7 +279,7 @@ export class HaManager {
     const isHeldUp = next.task?.kind === 'alone' && next.task.heldUp;
     this.heldUpSince = isHeldUp ? (this.heldUpSince ?? this.ports.clock.monotonic()) : null;
     this.announcer.state(before, next);
-    if (nothing !== null) this.saidNothing(nothing);
+    if (nothing !== null) this.handover.cameToNothing(nothing);
   }
 
   private gather(): Situation {
