@@ -217,8 +217,16 @@ export class Claimer {
     await this.remove(this.temporary(attempt));
   }
 
+  /** Removes what earlier runs of this server prepared and did not publish. Rejects when the folder of records cannot be listed. */
+  async tidyEarlier(): Promise<void> {
+    const { server, files, paths } = this.parts;
+    for (const name of await files.list(paths.terms)) {
+      if (paths.isPreparedBy(server, name)) await this.remove(`${paths.terms}/${name}`);
+    }
+  }
+
   /** Removes a temporary, file or folder, if it is there. A folder is moved away first: emptied in its place, it could still become a term. */
-  async remove(prepared: string): Promise<void> {
+  private async remove(prepared: string): Promise<void> {
     const { files, shelf, log } = this.parts;
     try {
       if (shelf.method === 'link') return await files.removeFile(prepared);
