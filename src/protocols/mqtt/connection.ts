@@ -140,7 +140,7 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private received(bytes: Uint8Array): void {
     if (this.stage === 'ending' || this.stage === 'closed') return;
-    const fault = this.clientId === null && this.unheardBytes === 0 ? openingFault(bytes[0]) : null;
+    const fault = this.clientId === null && this.framer.waiting === 0 ? openingFault(bytes[0]) : null;
     if (fault !== null) return this.fault(fault);
     if (this.stage === 'login' && !this.stranger.bring(bytes.length)) {
       return this.fault(new ProtocolFault(`clients that are not let in yet have brought ${this.shared.limits.strangerBytesMax} bytes (strangerBytesMax), and this one brings more`, 'limit'));

@@ -1,3 +1,4 @@
+import mqttPacket from 'mqtt-packet';
 import type { Authenticator, Credentials, Verdict } from '../../../../src/ports/authenticator.js';
 import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
 import { settle } from '../../support/fake-clock.js';
@@ -77,6 +78,17 @@ describe('login', () => {
     client.sendBytes(Buffer.from([0x16, 3, 1]));
     rig.clock.turn();
     expect(client.stream.closedBy).toMatch(/reserved flags 6/);
+  });
+
+  test('nor does it tell of TLS where a piece of a long CONNECT begins with it', async () => {
+    const rig = new Rig();
+    const client = rig.raw();
+    const connect = mqttPacket.generate({ cmd: 'connect', clientId: 'c1', clean: true, will: { topic: 't', payload: Buffer.alloc(4_000, 0x16), qos: 0, retain: false } });
+    client.sendBytes(connect.subarray(0, 2_000));
+    client.sendBytes(connect.subarray(2_000));
+    await settle();
+    expect(rig.log.from('warn')).toEqual([]);
+    expect(rig.edge.operations).toMatchObject([{ kind: 'connect', clientId: 'c1' }]);
   });
 
   test('refused logins of one user do not hide those of another', async () => {
