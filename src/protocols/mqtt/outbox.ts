@@ -1,4 +1,5 @@
 import type { Message } from '../../core/broker/effects.js';
+import type { Monotonic } from '../../core/identity.js';
 import type { Stream } from '../../ports/stream.js';
 import { WRITE_BYTES_MAX } from './limits.js';
 import type { MqttLimits } from './limits.js';
@@ -58,7 +59,10 @@ export class Outbox {
   private readonly loaded = new Map<number, Uint8Array | null>();
   private loading = 0;
   private closed = false;
+  /** The stream takes nothing more. */
   private isBlocked = false;
+  /** What a blocked stream had taken, and since when it is no more. */
+  private stall: { readonly bytes: number; readonly since: Monotonic } | null = null;
 
   constructor(
     private readonly stream: Stream,
@@ -76,9 +80,12 @@ export class Outbox {
     return this.items.length - this.head;
   }
 
-  /** True while the stream takes nothing more. */
-  get blocked(): boolean {
-    return this.isBlocked;
+  /** True when the stream has taken nothing of what waits for `stalledReaderMs`, by the times at which this was asked. */
+  isStalled(now: Monotonic): boolean {
+    const bytes = this.stream.takenBytes;
+    if (!this.isBlocked) this.stall = null;
+    else if (this.stall === null || this.stall.bytes !== bytes) this.stall = { bytes, since: now };
+    return this.stall !== null && now - this.stall.since >= this.limits.stalledReaderMs;
   }
 
   add(item: Outgoing): Added {

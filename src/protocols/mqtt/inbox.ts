@@ -1,0 +1,127 @@
+import type { Clock } from '../../ports/clock.js';
+import type { Stream } from '../../ports/stream.js';
+import { ProtocolFault } from './fault.js';
+import { PacketFramer } from './framer.js';
+import type { KeepAlive } from './keep-alive.js';
+
+/**
+ * So long packets of one connection are taken before the others have a turn; looked at after so many packets. What a packet costs can be far more than its
+ * bytes: a SUBSCRIBE looks at each retained message.
+ */
+const TURN_MS = 20;
+const PACKETS_PER_LOOK = 8;
+
+export interface InboxWorld {
+  /** Whether the connection, as it stands now, can do with one more packet. Asked before each. */
+  mayTake(): boolean;
+  /** A whole packet. @throws ProtocolFault */
+  take(packet: PacketFramer): void;
+  /** The others have had their turn: `pump` is due. */
+  turn(): void;
+  /** What came is no MQTT, or the packet was not. */
+  broken(fault: ProtocolFault): void;
+}
+
+/**
+ * What comes from one client: packets, taken one by one for as long as the connection may take them and its turn lasts.
+ *
+ * Invariants
+ * - Packets are taken in the order in which they came, and none while `mayTake` says no or the others have their turn: then the stream is paused, and what
+ *   had come already waits in the framer.
+ * - While the client is not read from, its silence is ours.
+ */
+export class Inbox {
+  private readonly framer: PacketFramer;
+  private stage: 'taking' | 'ignoring' | 'closed' = 'taking';
+  private isReading = true;
+  /** The others have their turn; then it goes on with what has come already. */
+  private yielded = false;
+
+  constructor(
+    private readonly stream: Stream,
+    private readonly clock: Clock,
+    private readonly keepAlive: KeepAlive,
+    packetBytesMax: number,
+    private readonly world: InboxWorld,
+  ) {
+    this.framer = new PacketFramer(packetBytesMax);
+  }
+
+  /** False while the stream is paused. */
+  get reading(): boolean {
+    return this.isReading;
+  }
+
+  /** True while nothing waits of what came. */
+  get isEmpty(): boolean {
+    return this.framer.waiting === 0;
+  }
+
+  /** Limit for a whole packet, from the next one on. */
+  set packetBytesMax(bytes: number) {
+    this.framer.bytesMax = bytes;
+  }
+
+  /** What came from the stream; it is taken by `pump`. */
+  add(bytes: Uint8Array): void {
+    this.keepAlive.came(bytes.length);
+    this.framer.push(bytes);
+  }
+
+  /** Takes packets for as long as it may, and tells the stream whether to go on reading. */
+  pump(): void {
+    let heard = this.keepAlive.isProgress;
+    const begunAt = this.clock.monotonic();
+    try {
+      for (let taken = 1; this.mayTake() && this.framer.next(); taken += 1) {
+        heard = true;
+        this.world.take(this.framer);
+        if (taken % PACKETS_PER_LOOK === 0 && this.clock.monotonic() - begunAt >= TURN_MS) this.yield();
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolFault)) throw error;
+      this.world.broken(error);
+    }
+    if (heard) this.keepAlive.hear();
+    this.steer();
+  }
+
+  /** Tells the stream whether to go on reading. */
+  steer(): void {
+    if (this.stage === 'closed') return;
+    const wanted = this.stage === 'ignoring' || this.mayTake();
+    if (wanted === this.isReading) return;
+    this.isReading = wanted;
+    if (wanted) {
+      this.keepAlive.excuse(this.clock.monotonic());
+      this.stream.resume();
+    } else {
+      this.stream.pause();
+    }
+  }
+
+  /** Forgets what came. What comes from now on is read and ignored, so that the other side's end is seen. */
+  ignore(): void {
+    this.stage = 'ignoring';
+    this.framer.clear();
+  }
+
+  /** Forgets what came, and does nothing more with the stream. */
+  close(): void {
+    this.stage = 'closed';
+    this.framer.clear();
+  }
+
+  /** Takes nothing more in this turn. */
+  private yield(): void {
+    this.yielded = true;
+    this.clock.soon(() => {
+      this.yielded = false;
+      this.world.turn();
+    });
+  }
+
+  private mayTake(): boolean {
+    return !this.yielded && this.world.mayTake();
+  }
+}
