@@ -37,6 +37,7 @@ const PLACES: readonly (readonly [path: string, stage: Stage])[] = [
   ['server/feed', 'replication'],
   ['server/leading', 'replication'],
   ['server/following', 'replication'],
+  ['server/follower-link', 'replication'],
   ['server/replication', 'replication'],
 ];
 

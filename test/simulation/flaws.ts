@@ -17,6 +17,7 @@ export interface Flaw {
 const ALONE = 'src/core/ha/alone.ts';
 const BROKER = 'src/server/broker-server.ts';
 const CLAIMER = 'src/share/claimer.ts';
+const FOLLOWER_LINK = 'src/server/follower-link.ts';
 const ORDERS = 'src/core/ha/orders.ts';
 const RIGHTS = 'src/core/ha/rights.ts';
 const ADOPTED = '    if (this.said) countLimits(this.digest, -1, this.inForce);\n    this.said = true;\n    this.inForce = limits;\n    countLimits(this.digest, 1, limits);\n';
@@ -39,7 +40,7 @@ const FENCE_IGNORED: readonly Edit[] = [
   { file: BROKER, find: "if (role.kind !== 'follow') this.stopFollowing(parts,", put: "if (role.kind === 'serve') this.stopFollowing(parts," },
   { file: BROKER, find: "role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',", put: "role: serving.on ? 'serve' : following !== null && (following.term as number) > this.fence ? 'follow' : 'idle'," },
   { file: 'src/core/replication/follower-session.ts', find: 'if (this.sessionTerm <= fencedThrough) return', put: 'if (false) return' },
-  { file: 'src/server/following.ts', find: 'if (link.session.term <= this.tools.fencedThrough()) return;', put: '' },
+  { file: FOLLOWER_LINK, find: 'if (session.term <= this.tools.fencedThrough()) return;', put: '' },
 ];
 
 export const FLAWS: readonly Flaw[] = [
@@ -159,7 +160,7 @@ export const FLAWS: readonly Flaw[] = [
   {
     name: 'follower-acks-unsynced',
     rule: 'R2: the follower acknowledges what it has received and not synced',
-    edits: [{ file: 'src/server/following.ts', find: '    link.progress?.bytes(bytes.length);\n  }\n\n  /** R7', put: "    link.progress?.bytes(bytes.length);\n    link.said = link.session.received;\n    link.wire.send({ kind: 'durable', position: link.said });\n  }\n\n  /** R7" }],
+    edits: [{ file: FOLLOWER_LINK, find: '    this.progress?.bytes(bytes.length);\n  }\n\n  /** R7', put: "    this.progress?.bytes(bytes.length);\n    this.said = this.session.received;\n    this.wire.send({ kind: 'durable', position: this.said });\n  }\n\n  /** R7" }],
   },
   {
     name: 'lease-from-answer',
