@@ -4,41 +4,30 @@ import type { Operation } from '../core/broker/operations.js';
 import { encodeOperation } from '../core/broker/records.js';
 import { RECORD_HEADER_BYTES, RECORD_PAYLOAD_BYTES_MAX, RecordOrigin } from '../core/journal/envelope.js';
 import type { ConnectionId } from '../core/broker/effects.js';
-import { counted } from '../core/counted.js';
 import { NO_POSITION, type Monotonic, type Position, type Term } from '../core/identity.js';
 import { AdmissionWindow, admittedPosition } from '../core/replication/admission-window.js';
-import { LOG_MARK_VERSION, LogMark } from '../core/replication/log-marks.js';
 import { ByteWriter, MalformedBytes } from '../core/wire/bytes.js';
-import type { Cancel, Clock } from '../ports/clock.js';
-import type { Log } from '../ports/log.js';
+import type { Clock } from '../ports/clock.js';
 import { Backlog } from './backlog.js';
-import type { BrokerConfig } from './config.js';
 import { Connections } from './connections.js';
-import type { Copy } from './copy.js';
 import { describe } from './disk-io.js';
 import type { ClientEdge, ClientHandler, Submitted } from './edge.js';
-import type { Leading } from './leading.js';
 import type { MemoryGuard } from './memory-guard.js';
+import { Orphans } from './orphans.js';
+import { ServedTerm, type ServedTermTools } from './served-term.js';
 
 /*
- * Serving clients in a term.
+ * Serving clients in a term: what is taken from them, and what may be said to them.
  *
  * Invariants
  * - Durable before spoken: an effect leaves only when its record is admitted (R2) and the gate is open at that moment.
  * - The gate is open only while the order says serve, the term is above the fence, the manager's pulse is recent, and, while only
  *   this copy counts, before the lease's deadline. A closed gate keeps effects; it never drops them.
- * - Within a term the set of copies that count never shrinks: what a term's record names counts to the end of that term.
- * - The first record of a term is written before any client's, and the link is told of the term before that record.
  * - Suspended: the clients' connections stay, nothing is taken from them, nothing is said to them. Ended: they are closed, and
  *   what was held is dropped; their records stay in the log.
  */
-export interface ServingTools {
-  readonly copy: Copy;
-  readonly leading: Leading;
-  readonly config: BrokerConfig;
+export interface ServingTools extends ServedTermTools {
   readonly clock: Clock;
-  readonly log: Log;
-  readonly fencedThrough: () => Term;
   readonly pulseAt: () => Monotonic;
   readonly changed: () => void;
   readonly memory: MemoryGuard;
@@ -48,11 +37,8 @@ type Stage = 'off' | 'on' | 'suspended';
 
 export class Serving implements ClientEdge {
   private stage: Stage = 'off';
-  private current: Term | null = null;
-  private lastTerm: Term | null = null;
-  private role: ServeRole | null = null;
-  private member: { readonly journal: string } | null = null;
-  private requiredFrom: Position | null = null;
+  private readonly served: ServedTerm;
+  private readonly orphans: Orphans;
   private window = new AdmissionWindow();
   private holdingFor: Position = NO_POSITION;
   private readonly backlog: Backlog;
@@ -60,10 +46,21 @@ export class Serving implements ClientEdge {
   private readonly connections = new Connections();
   private readonly unsaid = new Map<ConnectionId, Operation>();
   private paused = false;
-  private grace: Cancel | null = null;
 
   constructor(private readonly tools: ServingTools) {
     this.backlog = new Backlog(Math.min(64 * 1024, tools.config.tuning.unadmittedBytesMax / 16));
+    this.served = new ServedTerm(tools, {
+      entered: (term, anew) => this.entered(term, anew),
+      hold: (position, effect) => this.window.hold(position, effect),
+      begun: () => this.orphans.begin(),
+    });
+    this.orphans = new Orphans(
+      { clock: tools.clock, log: tools.log, graceMs: tools.config.tuning.orphanGraceMs },
+      {
+        find: () => (this.serving && tools.copy.ready ? tools.copy.replica.core.orphans() : null),
+        bury: (clientIds) => this.append({ kind: 'orphans-gone', clientIds }, RecordOrigin.lockstep, tools.copy.replica.core.looked).kind === 'accepted',
+      },
+    );
   }
 
   // What the orders say.
@@ -73,13 +70,14 @@ export class Serving implements ClientEdge {
    * @returns why it does not, or not yet; `null` when it does
    */
   serve(role: ServeRole): string | null {
-    const refusal = this.refusal(role) ?? this.enter(role);
+    const refusal = this.served.enter(role);
     if (refusal !== null) {
       if (this.stage === 'on') this.suspend();
       return refusal;
     }
     this.stage = 'on';
-    this.adopt(role);
+    this.served.adopt(role);
+    if (role.drain) this.paused = true;
     this.sayUnsaid();
     this.release();
     return null;
@@ -90,20 +88,17 @@ export class Serving implements ClientEdge {
     if (this.stage === 'off') return;
     if (this.stage === 'on') this.tools.leading.forbid('this server serves on only in another term');
     this.stage = 'suspended';
-    this.role = null;
+    this.served.suspend();
     this.paused = true;
   }
 
   /** Serves no more: the clients are closed and what was held for them is dropped. */
   end(reason: string): void {
-    this.grace?.();
-    this.grace = null;
+    this.orphans.end();
     if (this.stage === 'off') return this.connections.closeAll(reason);
     this.tools.leading.forbid('this server has stopped serving');
     this.stage = 'off';
-    this.current = null;
-    this.role = null;
-    this.member = null;
+    this.served.leave();
     this.window.clear();
     this.backlog.clear();
     this.unsaid.clear();
@@ -117,17 +112,17 @@ export class Serving implements ClientEdge {
     return this.stage === 'on';
   }
   get term(): Term | null {
-    return this.current;
+    return this.served.current;
   }
   get peerRequiredFrom(): Position | null {
-    return this.stage === 'on' ? this.requiredFrom : null;
+    return this.stage === 'on' ? this.served.requiredFrom : null;
   }
   /** Records wait for the peer, or would. */
   get awaitsPeer(): boolean {
-    return this.stage === 'on' && (this.member !== null || this.requiredFrom !== null);
+    return this.stage === 'on' && (this.served.member !== null || this.served.requiredFrom !== null);
   }
   get draining(): boolean {
-    return this.role?.drain === true;
+    return this.served.role?.drain === true;
   }
   get admitted(): Position {
     return this.window.admitted;
@@ -150,13 +145,14 @@ export class Serving implements ClientEdge {
   release(): void {
     if (this.stage === 'off') return;
     const { copy, leading } = this.tools;
+    const { member, requiredFrom } = this.served;
     const peer = leading.peerDurable;
-    const counts = peer !== null && (this.member === null || peer.journal === this.member.journal);
+    const counts = peer !== null && (member === null || peer.journal === member.journal);
     const admitted = admittedPosition({
       own: copy.durable,
       peer: counts ? peer.position : null,
-      peerIsMember: this.member !== null,
-      peerRequiredFrom: this.requiredFrom,
+      peerIsMember: member !== null,
+      peerRequiredFrom: requiredFrom,
     });
     if (this.stage === 'on' && this.window.admit(admitted)) this.backlog.admit(admitted);
     if (this.window.held > 0) this.window.release(this.gate, this.deliver);
@@ -219,7 +215,8 @@ export class Serving implements ClientEdge {
 
   /** Whether what is admitted may be said now. */
   private readonly gate = (): boolean => {
-    const { role, current, tools } = this;
+    const { tools } = this;
+    const { role, current } = this.served;
     if (this.stage !== 'on' || role === null || current === null || current <= tools.fencedThrough()) return false;
     const now = tools.clock.monotonic();
     if (now - tools.pulseAt() > tools.config.pulseLimitMs) return false;
@@ -235,80 +232,13 @@ export class Serving implements ClientEdge {
     this.connections.deliver(effect);
   };
 
-  private refusal(role: ServeRole): string | null {
-    const { copy, config } = this.tools;
-    if (role.term <= this.tools.fencedThrough()) return `term ${role.term} is fenced`;
-    if (copy.damage !== null) return 'this copy is damaged';
-    if (!copy.ready) return 'the state is being built';
-    const me = role.inSync.find((one) => one.server === config.server);
-    if (me === undefined || me.journal !== copy.id) return `term ${role.term} does not name this copy (journal ${copy.id})`;
-    return null;
-  }
-
-  /** Goes into the role's term, unless we are in it already. */
-  private enter(role: ServeRole): string | null {
-    const { copy } = this.tools;
-    if (this.current === role.term) {
-      this.tools.leading.allow(role.term, role.peer);
-      return null;
-    }
-    if (this.current !== null) return role.term > this.current ? this.goOn(role) : `term ${role.term} is older than term ${this.current}, which this server serves in`;
-    const head = copy.head.term;
-    if (head > role.term || (head === role.term && this.lastTerm !== role.term)) return `the log has records of term ${head} already, which this run did not serve in`;
-    // R10: the claim may be under way, and names the position at which this log ended.
-    if (role.drain) return `term ${role.term} is being handed over, and this server has stopped serving in it`;
-    return this.begin(role);
-  }
-
-  private begin(role: ServeRole): string | null {
-    const { copy, leading, config, log, clock } = this.tools;
-    const draft = encodeOperation({ kind: 'term-start', server: config.server, limits: config.limits });
-    if (!copy.journal.canAppend(draft.payload.length)) return 'the disk takes no record now';
-    leading.forget();
-    leading.allow(role.term, role.peer);
-    this.current = role.term;
-    // Begun anew, the same term needs the peer from where it needed it before: the claim that names it may have been sent.
-    if (this.lastTerm !== role.term) this.requiredFrom = null;
-    this.lastTerm = role.term;
-    this.connections.beginTerm(role.term);
+  /** A term begins: clients that come from now on belong to it. */
+  private entered(term: Term, anew: boolean): void {
+    this.connections.beginTerm(term);
+    if (!anew) return;
     // A new one: what was admitted under that number before may have been cut away since, as a follower.
     this.window = new AdmissionWindow();
     this.backlog.clear();
-    const record = copy.journal.append(draft.type, draft.version, RecordOrigin.lockstep, role.term, draft.payload);
-    copy.replica.apply(record, (effect) => this.window.hold(record.position, effect));
-    log.write('info', `Serves in term ${role.term} from record ${record.position} on`, { term: role.term, position: record.position });
-    this.grace?.();
-    this.grace = clock.after(config.tuning.orphanGraceMs, () => this.buryOrphans());
-    return null;
-  }
-
-  /** The same server goes on in a higher term: its clients stay. */
-  private goOn(role: ServeRole): string | null {
-    const { copy, leading, log } = this.tools;
-    if (!copy.journal.canAppend(0)) return 'the disk takes no record now';
-    const first = (copy.head.position + 1) as Position;
-    leading.switchTerm(role.term, first);
-    leading.allow(role.term, role.peer);
-    this.current = role.term;
-    this.lastTerm = role.term;
-    this.member = null;
-    this.connections.beginTerm(role.term);
-    const record = copy.journal.append(LogMark.termContinued, LOG_MARK_VERSION, RecordOrigin.lockstep, role.term, NO_BYTES);
-    copy.replica.apply(record, (effect) => this.window.hold(record.position, effect));
-    log.write('debug', `Goes on in term ${role.term} from record ${first} on`, { term: role.term, position: first });
-    return null;
-  }
-
-  private adopt(role: ServeRole): void {
-    const { copy, config, log } = this.tools;
-    const peer = role.inSync.find((one) => one.server !== config.server) ?? null;
-    if (peer === null && this.member !== null) log.write('error', `The order leaves out a copy that counts in term ${role.term}; it goes on counting`, { code: 'LOCKSTEP_ORDER_NARROWS' });
-    else this.member = peer;
-    const wants = role.requirePeer || this.member !== null;
-    if (!wants) this.requiredFrom = null;
-    else this.requiredFrom ??= (copy.head.position + 1) as Position;
-    this.role = role;
-    if (role.drain) this.paused = true;
   }
 
   /** @param looked what the core had looked at before this operation */
@@ -324,12 +254,13 @@ export class Serving implements ClientEdge {
       return refused('limit', error.message);
     }
     if (draft.payload.length > RECORD_PAYLOAD_BYTES_MAX) return refused('limit', `an operation of ${draft.payload.length} bytes`);
-    if (this.current === null || journal.damage !== null) return refused('not-serving', 'this copy is damaged');
+    const { current } = this.served;
+    if (current === null || journal.damage !== null) return refused('not-serving', 'this copy is damaged');
     if (!journal.canAppend(draft.payload.length)) {
       this.paused = true;
       return refused('disk-full', journal.full ? 'there is no room on the disk' : 'the disk does not keep up');
     }
-    const record = journal.append(draft.type, draft.version, origin, this.current, draft.payload);
+    const record = journal.append(draft.type, draft.version, origin, current, draft.payload);
     const before = this.window.held;
     this.holdingFor = record.position;
     copy.replica.apply(record, this.hold);
@@ -369,36 +300,13 @@ export class Serving implements ClientEdge {
       this.unsaid.delete(connection);
     }
   }
-
-  /** The clients of the server before had their time to come back: those that did not are gone, with their wills. */
-  private buryOrphans(): void {
-    this.grace = null;
-    if (this.current === null) return;
-    if (!this.serving || !this.tools.copy.ready) {
-      this.grace = this.tools.clock.after(GRACE_RETRY_MS, () => this.buryOrphans());
-      return;
-    }
-    const orphans = this.tools.copy.replica.core.orphans();
-    if (orphans.length === 0) return;
-    this.tools.log.write('info', `Did not come back: ${counted(orphans.length, 'client')} of the term before; their wills are published`, { count: orphans.length });
-    for (let at = 0; at < orphans.length; at += ORPHANS_PER_RECORD) {
-      const said = this.append({ kind: 'orphans-gone', clientIds: orphans.slice(at, at + ORPHANS_PER_RECORD) }, RecordOrigin.lockstep, this.tools.copy.replica.core.looked);
-      if (said.kind === 'refused') {
-        this.grace = this.tools.clock.after(GRACE_RETRY_MS, () => this.buryOrphans());
-        return;
-      }
-    }
-  }
 }
 
 const ACCEPTED: Submitted = { kind: 'accepted' };
-const NO_BYTES = new Uint8Array(0);
 /** What an effect counts while it is held: a record may have as many as there are subscribers. */
 const EFFECT_BYTES = 64;
 /** What a level of a topic or filter counts that was looked at: the peer takes as long over it, and must come after before more is taken. */
 const LOOK_BYTES = 8;
-const ORPHANS_PER_RECORD = 500;
-const GRACE_RETRY_MS = 500;
 
 function refused(reason: 'not-serving' | 'limit' | 'disk-full', detail: string): Submitted {
   return { kind: 'refused', reason, detail };

@@ -21,6 +21,7 @@ const FOLLOWER_LINK = 'src/server/follower-link.ts';
 const ORDERS = 'src/core/ha/orders.ts';
 const RIGHTS = 'src/core/ha/rights.ts';
 const ADOPTED = '    if (this.said) countLimits(this.digest, -1, this.inForce);\n    this.said = true;\n    this.inForce = limits;\n    countLimits(this.digest, 1, limits);\n';
+const SERVED_TERM = 'src/server/served-term.ts';
 const SERVING = 'src/server/serving.ts';
 const SITUATE = 'src/manager/situate.ts';
 const RULES_OF_SERVING = 'src/core/ha/serving.ts';
@@ -30,7 +31,7 @@ const FENCE_RAISED = 'if (fence > ha.fence) return { ...ha, fence };';
 const ASSERTED = "assert(s.broker !== null && s.broker.fencedThrough >= record.term - 1, 'a solo term begins only behind a confirmed fence');";
 /** The broker's own belt and braces, which hold a manager's mistake up; with it left in, some of the flaws below change nothing. */
 const NARROWED = "if (peer === null && this.member !== null) log.write('error', `The order leaves out a copy that counts in term ${role.term}; it goes on counting`, { code: 'LOCKSTEP_ORDER_NARROWS' });\n    else this.member = peer;";
-const OWN_TERM = 'if (head > role.term || (head === role.term && this.lastTerm !== role.term)) return `the log has records of term ${head} already, which this run did not serve in`;';
+const OWN_TERM = 'if (head > role.term || (head === role.term && this.last !== role.term)) return `the log has records of term ${head} already, which this run did not serve in`;';
 const RESOLVED = "answer = textOf(error); // Says nothing for sure, not even EEXIST: a repeated request meets its own success.";
 
 /** What the broker makes of a fence: nothing, though it says that it is confirmed. */
@@ -54,7 +55,7 @@ export const FLAWS: readonly Flaw[] = [
     rule: 'R5: serves alone at once, without a claim',
     edits: [
       { file: RULES_OF_SERVING, find: "return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: lost });\n  }\n  if (s.wishes.switchover", put: "return move(ha, 'STANDALONE', lost, { partner: null, record: ha.record === null ? null : { ...ha.record, inSync: ha.record.inSync.filter((member) => member.server === s.server) } });\n  }\n  if (s.wishes.switchover" },
-      { file: SERVING, find: NARROWED, put: 'this.member = peer;' },
+      { file: SERVED_TERM, find: NARROWED, put: 'this.member = peer;' },
     ],
   },
   {
@@ -122,7 +123,7 @@ export const FLAWS: readonly Flaw[] = [
   {
     name: 'begins-while-draining',
     rule: 'R10: a broker that ended by itself, since its manager stood still, begins its term anew while its handover is under way',
-    edits: [{ file: SERVING, find: 'if (role.drain) return', put: 'if (false as boolean) return' }],
+    edits: [{ file: SERVED_TERM, find: 'if (role.drain) return', put: 'if (false as boolean) return' }],
   },
   {
     name: 'admission-without-requirement',
@@ -139,7 +140,7 @@ export const FLAWS: readonly Flaw[] = [
     edits: [
       { file: 'src/core/ha/waiting.ts', find: "  return beginAlone(ha, s, 'STANDALONE', 'alone',", put: "  if (s.kept?.server === s.server && s.kept.inSync.length === 1 && s.lock.held) return move(ha, 'STANDALONE', 'resumed', { term: s.kept.term, record: s.kept, brokerRun: s.broker?.run ?? null });\n  return beginAlone(ha, s, 'STANDALONE', 'alone'," },
       { file: ORDERS, find: "return isServing(ha.state) || ha.task?.kind === 'alone'", put: "return isServing(ha.state) || ha.state === 'WAITING' || ha.task?.kind === 'alone'" },
-      { file: SERVING, find: OWN_TERM, put: '' },
+      { file: SERVED_TERM, find: OWN_TERM, put: '' },
     ],
   },
   {
@@ -155,7 +156,7 @@ export const FLAWS: readonly Flaw[] = [
   {
     name: 'ack-before-peer',
     rule: 'R2: acknowledges before the peer has it',
-    edits: [{ file: SERVING, find: 'peerIsMember: this.member !== null,', put: 'peerIsMember: false,' }, { file: SERVING, find: 'peerRequiredFrom: this.requiredFrom,\n    });', put: 'peerRequiredFrom: null,\n    });' }],
+    edits: [{ file: SERVING, find: 'peerIsMember: member !== null,', put: 'peerIsMember: false,' }, { file: SERVING, find: 'peerRequiredFrom: requiredFrom,\n    });', put: 'peerRequiredFrom: null,\n    });' }],
   },
   {
     name: 'follower-acks-unsynced',
