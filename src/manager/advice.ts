@@ -15,7 +15,7 @@ export function adviceFor(ha: HaState, s: Situation, refused: string | null): st
   const without = withoutShare(ha, s);
   if (without !== null) return `the share is not usable here (${s.share.detail ?? 'not looked at yet'}): ${without}`;
   const waiting = ha.state === 'WAITING' && s.broker !== null ? whileWaiting(s, s.broker, peer, refused) : null;
-  return waiting ?? nobodyServes(ha, s);
+  return withoutGateway(ha, s) ?? waiting ?? nobodyServes(ha, s);
 }
 
 function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused: string | null): string | null {
@@ -50,10 +50,22 @@ function neitherCounts(s: Situation, { journal }: BrokerStatus): string | null {
 }
 
 /** For a server of a pair in sync, which needs the share only for a change of roles: what goes on without it, what does not, and what to do. `null`: it is usable, or the pair is not whole. */
-export function withoutShare({ state, task }: HaState, s: Situation): string | null {
-  if (s.share.usable || (state !== 'ACTIVE' && state !== 'PASSIVE') || task?.kind === 'alone' || !peerConnected(s)) return null;
+export function withoutShare(ha: HaState, s: Situation): string | null {
+  if (s.share.usable || !isInSync(ha, s)) return null;
+  const { state } = ha;
   const fails = state === 'ACTIVE' ? `this server cannot go on alone when the ${s.peerServer} server is lost, nor hand over to it` : `this server cannot take over when the ${s.peerServer} server is lost`;
   return `clients are served, and both copies stay in sync, but without it ${fails}; see to its mount here and to the machine that hosts it`;
+}
+
+/** For a server of a pair in sync, which needs the gateway only when the other one is lost: the same. */
+function withoutGateway(ha: HaState, s: Situation): string | null {
+  if (s.gatewayAnswers || !isInSync(ha, s)) return null;
+  const fails = ha.state === 'ACTIVE' ? `this server does not go on alone when the ${s.peerServer} server is lost` : `this server does not take over when the ${s.peerServer} server is lost`;
+  return `the gateway does not answer: clients are served, and both copies stay in sync, but until it does ${fails}; look at that machine and at the way to it`;
+}
+
+function isInSync({ state, task }: HaState, s: Situation): boolean {
+  return (state === 'ACTIVE' || state === 'PASSIVE') && task?.kind !== 'alone' && peerConnected(s);
 }
 
 /** For a server that may not serve without the share while, as far as it knows, nobody does. `null`: somebody serves, or may be about to. */
