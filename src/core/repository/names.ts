@@ -60,7 +60,7 @@ function isLong(path: string): boolean {
 
 function partFault(part: string, naming: Naming): string | null {
   if (part === '') return 'has an empty part';
-  if (part === '.' || part === '..') return `has the part ${part}`;
+  if (part === '.' || part === '..') return `has the part "${part}"`;
   if (part.includes('\0')) return 'holds a NUL';
   if (part.length > PART_BYTES_MAX || (part.length * 3 > PART_BYTES_MAX && utf8Bytes(part) > PART_BYTES_MAX)) return `has a part longer than ${PART_BYTES_MAX} bytes`;
   if (LONE_SURROGATE.test(part)) return 'is not Unicode';
