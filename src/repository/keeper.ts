@@ -1,6 +1,8 @@
+import { counted } from '../core/counted.js';
 import type {
   ManagerToRepositoryKeeper, NumberedWish, ReceiveRepositories, RepositoryKeeperToManager, RepositoryOrder, RepositoryRole, RepositoryView, WishAnswer,
 } from '../core/control/repository.js';
+import { shown } from '../core/repository/names.js';
 import type { Listener } from '../ports/stream.js';
 import type { Channel } from '../ports/process.js';
 import type { RepositoryConfig } from './config.js';
@@ -159,7 +161,8 @@ export class RepositoryKeeper {
   }
 
   private async restore(wish: NumberedWish & { readonly ask: 'restore' }): Promise<void> {
-    const { clock, config } = this.tools;
+    const { clock, config, log } = this.tools;
+    const fields = { event: 'repository-restore', repository: wish.repository, version: wish.version };
     const of = config.repositories.find(({ name }) => name === wish.repository);
     const begun = clock.monotonic();
     try {
@@ -170,9 +173,12 @@ export class RepositoryKeeper {
       const files = await store.restore(wish.version, wish.paths, { term, mayChange, reason: `restore of ${wish.version}`, at: clock.wall() });
       this.shelf.look(wish.repository);
       this.offering.hint({ repository: wish.repository, purpose: 'sync', folders: null });
+      log.write('info', `Repository ${wish.repository}: ${counted(files, 'file')} of the kept version ${shown(wish.version)} put back, as an operator had asked`, { ...fields, files });
       this.answer(wish, { ...NOTHING, repository: wish.repository, outcome: 'changed', files, elapsedMs: Math.round(clock.monotonic() - begun) });
     } catch (error) {
-      this.answer(wish, reasonOf(error));
+      const why = reasonOf(error);
+      log.write('warn', `Repository ${wish.repository}: the restore of the kept version ${shown(wish.version)} that an operator asked for has failed: ${why}`, { ...fields, why });
+      this.answer(wish, why);
     }
   }
 

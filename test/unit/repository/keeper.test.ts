@@ -73,6 +73,8 @@ class World {
   readonly made: boolean[] = [];
   /** Why the folder cannot be opened. */
   broken: string | null = null;
+  /** Why nothing can be restored. */
+  unrestorable: string | null = null;
   restored: { readonly version: string; readonly allowed: boolean }[] = [];
   ended: string | null = null;
   status: RepositoryStatus | null = null;
@@ -95,6 +97,7 @@ class World {
       save: () => undefined,
       exchange: 'atomic',
       restore: async (version: string, _paths: null, commit: { mayChange: () => boolean }) => {
+        if (this.unrestorable !== null) throw new Error(this.unrestorable);
         this.restored.push({ version, allowed: commit.mayChange() });
         return 2;
       },
@@ -636,6 +639,15 @@ describe('wishes', () => {
     expect(world.restored).toEqual([{ version: 'v', allowed: true }]);
     expect(world.status?.answers).toMatchObject([{ id: 3, outcome: 'changed', files: 2 }]);
     expect(world.senders[0]?.hints).toHaveLength(1);
+    expect(world.log.from('info')).toContain('Repository apps: 2 files of the kept version "v" put back, as an operator had asked');
+  });
+
+  test('a restore that fails is answered, and stands in the log', async () => {
+    const world = new World(repository());
+    world.unrestorable = 'there is no such version';
+    await world.order(SEND, { wishes: [{ id: 3, repository: 'apps', ask: 'restore', version: 'v', paths: ['../x'] }] });
+    expect(world.status?.answers).toMatchObject([{ id: 3, outcome: 'failed', detail: 'there is no such version' }]);
+    expect(world.log.from('warn')).toEqual(['Repository apps: the restore of the kept version "v" that an operator asked for has failed: there is no such version']);
   });
 });
 
