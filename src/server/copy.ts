@@ -57,7 +57,8 @@ export class Copy {
   private readonly maker: SnapshotMaker;
   /** What is read of the disk for one payload can be far more than it: only so many at a time, whoever asks. */
   private readonly reads = new FewAtOnce(READS_AT_ONCE);
-  private appendedBytes = 0;
+  /** By this process, and before it since the last snapshot. */
+  private appendedBytes: number;
   private closed = false;
   /** Records from here on are being sent to a follower. */
   neededFrom: Position = Number.MAX_SAFE_INTEGER as Position;
@@ -71,6 +72,7 @@ export class Copy {
     private lost: string | null = null,
   ) {
     this.maker = new SnapshotMaker(tools, options, shelf, () => this.neededFrom, (message) => this.readPayload(message));
+    this.appendedBytes = journal.bytesAfter(shelf.all.at(-1)?.head.point.position ?? NO_POSITION);
     journal.handle({
       durable: (position) => this.listener?.durable(position),
       records: (run) => {

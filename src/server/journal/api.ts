@@ -49,6 +49,8 @@ export interface Journal {
   /** What they wait for, in words; `null` while they do not. */
   readonly waitsFor: string | null;
   readonly bytes: number;
+  /** How much of that, of what is durable, stands behind a position, to within a few records. */
+  bytesAfter(position: Position): number;
 
   /**
    * Adds one record to the current group and starts a commit if none is running. Returns the record as it stands in the log.

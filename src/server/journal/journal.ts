@@ -84,6 +84,10 @@ export class FileJournal implements Journal {
     return this.segments.bytes;
   }
 
+  bytesAfter(position: Position): number {
+    return this.segments.bytesAfter(position);
+  }
+
   handle(handlers: JournalHandlers): void {
     this.handlers = handlers;
   }

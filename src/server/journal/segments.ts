@@ -104,6 +104,16 @@ export class SegmentList {
     return bytes;
   }
 
+  /** How much of the log stands behind `position`, to within `indexEveryBytes`. */
+  bytesAfter(position: Position): number {
+    let bytes = 0;
+    for (const segment of this.segments) {
+      if (segment.last <= position) continue;
+      bytes += segment.end - (position > segment.base.position ? segment.locate(position).entry.offset : SEGMENT_HEADER_BYTES);
+    }
+    return bytes;
+  }
+
   add(segment: Segment): void {
     this.segments.push(segment);
   }

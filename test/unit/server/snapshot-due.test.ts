@@ -78,3 +78,21 @@ test('a snapshot that was cancelled by a change of the log is due as it was', as
   await world.run(1_000);
   expect(snapshots(one)).toHaveLength(1);
 });
+
+test('log that came before the broker was started anew counts, too', async () => {
+  const world = new World();
+  const one = new Host(world, 'one', BY_BYTES);
+  await one.start();
+  one.serve(1);
+  const client = one.client();
+  client.connect('a');
+  await publish(world, client, 60);
+  expect(snapshots(one)).toEqual([]);
+  one.kill();
+  await one.start();
+  one.serve(2);
+  const other = one.client();
+  other.connect('b');
+  await publish(world, other, 60);
+  expect(snapshots(one)).toHaveLength(1);
+});

@@ -303,6 +303,23 @@ test('compaction removes what ends before a position and nothing else', async ()
   expect((await labels(rig, journal)).slice(-2)).toEqual(range(41, 42));
 });
 
+test('how much stands behind a position is known to within the distance of the index, also after another opening', async () => {
+  const rig = new Rig();
+  let journal = await rig.open();
+  await fill(rig, journal, 1, 40);
+  for (let life = 0; life < 2; life++) {
+    const behind = range(0, 41).map((_, position) => journal.bytesAfter(at(position)));
+    expect(behind[0]).toBeLessThanOrEqual(journal.bytes);
+    expect(behind[0]).toBeGreaterThan(journal.bytes / 2);
+    expect(behind).toEqual([...behind].sort((one, other) => other - one));
+    expect(behind[20]).toBeGreaterThan((behind[0] as number) / 3);
+    expect(behind.slice(40)).toEqual([0, 0]);
+    expect(behind[39]).toBeGreaterThan(0);
+    await rig.run(journal.close());
+    journal = await rig.open();
+  }
+});
+
 test('payloads are read back in any order', async () => {
   const rig = new Rig();
   const journal = await rig.open({ preallocate: false, segmentBytes: 4096, groupBytes: 512, indexEveryBytes: 1024 });
