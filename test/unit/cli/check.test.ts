@@ -13,14 +13,15 @@ const DATA = { folder: '/data', segmentBytes: 64 * MIB, snapshotEveryBytes: 512 
 describe('the data folder', () => {
   it.each([
     [4096, 0, 'ok'],
-    [900, 200, 'ok'],
+    [1100, 200, 'ok'],
+    [900, 200, 'warning'],
     [500, 200, 'warning'],
     [63, 2048, 'fails'],
   ])('with %d MiB of room beside a journal of %d MiB: %s', (free, taken, level) => {
     const finding = roomFinding(DATA, free * MIB, taken * MIB);
     expect(finding.level).toBe(level);
     expect(finding.text).toContain(`/data has ${free} MiB of room`);
-    if (level === 'warning') expect(finding.text).toContain('about 1GiB (twice data.snapshotEveryBytes) and takes 200 MiB now');
+    if (level === 'warning') expect(finding.text).toContain('about 1216MiB (twice data.snapshotEveryBytes and three times data.segmentBytes) and takes 200 MiB now');
     if (level === 'fails') expect(finding.text).toContain('data.segmentBytes, 64MiB');
   });
 
