@@ -17,7 +17,7 @@ export function dropAbandoned(app: FastifyInstance, log: Log): void {
   });
 }
 
-/** The end of a connection is read one turn after what came before it at the earliest. */
+/** The end of a connection is read one turn after what came before it at the earliest. A client that ends only its half, and waits, cannot be told from one that has gone before something is written to it: both count. */
 async function hasHungUp(request: FastifyRequest): Promise<boolean> {
   await turn();
   await turn();
