@@ -35,6 +35,12 @@ export class PidFile {
     return new PidFile(file);
   }
 
+  /** Removes one that names a process which has ended; of one that lingers it stays, for the next start to wait for. */
+  static removeEnded(file: string): void {
+    const other = readIdentity(file);
+    if (other !== null && !stillLives(other)) rmSync(file, { force: true });
+  }
+
   remove(): void {
     if (readIdentity(this.file)?.pid === process.pid) rmSync(this.file, { force: true });
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createClock } from '../adapters/clock.js';
@@ -64,6 +65,7 @@ export async function startServer(profilePath: string): Promise<void> {
       await Promise.race([log.flush(), sleep(FLUSH_MS_MAX, undefined, { ref: false })]);
     }
   } finally {
+    for (const name of [join('broker', 'broker.pid'), join('repositories', 'keeper.pid')]) PidFile.removeEnded(join(profile.data.folder, name));
     pidFile.remove();
   }
 }

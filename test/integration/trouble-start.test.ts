@@ -190,6 +190,7 @@ describe('one server, one process', () => {
       await primary.says(`Asked to stop (${signal})`, from);
       await primary.says('Primary Server has stopped', from);
       expect(existsSync(join(primary.data, 'manager.pid'))).toBe(false);
+      expect(existsSync(join(primary.data, 'broker', 'broker.pid'))).toBe(false);
     }
   });
 });
