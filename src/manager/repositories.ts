@@ -9,6 +9,7 @@ import type { Log } from '../ports/log.js';
 import type { Spawner } from '../ports/process.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { sameValue } from '../core/same-value.js';
+import { follows, repositoryRole } from './repository-role.js';
 import { Supervisor } from './supervisor.js';
 
 export type RepositorySpawner = Spawner<ManagerToRepositoryKeeper, RepositoryKeeperToManager>;
@@ -44,6 +45,8 @@ const WISHES_MAX = 16;
 const ANSWERS_MAX = 32;
 /** Messages flow for so long after the last one was written. */
 const FLOW_MS = 2_000;
+/** An admission that the repositories hold up is spoken of after so long. */
+const SAY_WAIT_MS = 5_000;
 const START_MS = 60_000;
 const END_MS = 3_000;
 
@@ -79,6 +82,8 @@ export class Repositories {
   /** The move that warnings were given for. */
   private warnedMoves = -1;
   private lastSync: LastSync | null = null;
+  /** The move whose wait was said. */
+  private saidWaitMoves = -1;
 
   constructor(
     private readonly config: ManagerConfig,
@@ -111,6 +116,7 @@ export class Repositories {
     this.notePeer(s);
     this.takeAnswers();
     this.noteCopies(s);
+    this.sayWait(ha, s.peer);
     this.warn(ha, s);
     this.warnOfMissing(ha, s);
     if (!this.isStarted || this.keeper === null) return;
@@ -289,19 +295,39 @@ export class Repositories {
     return this.inStep?.at ?? null;
   }
 
-  /** What of ours the peer has neither in sync nor given a reason for. */
+  /** What of ours the peer has neither in sync nor given a reason for. What its profile does not name does not come, and what is only compared may differ: neither is waited for. */
   private unsettled(peer: PeerStatus | null): readonly string[] {
+    const copies = this.copiesOf(peer);
     return this.config.repositories.names.filter((name) => {
       const condition = this.copyOf(peer, name)?.condition;
-      return condition !== 'in-sync' && condition !== 'failed';
+      const isAwaited = condition === undefined ? copies === null : condition !== 'in-sync' && condition !== 'failed';
+      return isAwaited && !this.isOnlyCompared(name);
     });
   }
 
-  /** As far as it is about what this very keeper sends. */
-  private copyOf(peer: PeerStatus | null, name: string): RepositoryCopy | undefined {
+  private isOnlyCompared(name: string): boolean {
+    return this.keeper?.status?.repositories.find((one) => one.name === name)?.syncType === 'NO';
+  }
+
+  /** Of each that its profile has, as far as it is about what this very keeper sends; `null`: nothing is known of that. */
+  private copiesOf(peer: PeerStatus | null): readonly RepositoryCopy[] | null {
     const run = this.keeper?.status?.run ?? null;
     const theirs = peer?.repositories ?? null;
-    return run === null || theirs?.from !== run ? undefined : theirs.copies.find((copy) => copy.name === name);
+    return run === null || theirs?.from !== run ? null : theirs.copies;
+  }
+
+  private copyOf(peer: PeerStatus | null, name: string): RepositoryCopy | undefined {
+    return this.copiesOf(peer)?.find((copy) => copy.name === name);
+  }
+
+  /** What an admission waits for is said once, where it takes a while. */
+  private sayWait(ha: HaState, peer: PeerStatus | null): void {
+    const { waitLeftMs } = this.view;
+    if (waitLeftMs === null || this.saidWaitMoves === ha.moves || waitLeftMs > this.config.repositories.waitMs - SAY_WAIT_MS) return;
+    this.saidWaitMoves = ha.moves;
+    const names = this.unsettled(peer);
+    const each = names.map((name) => `${name} (${conditionText(this.copyOf(peer, name))})`);
+    this.tools.log.write('info', `The messages are in step; the admission of the peer waits up to ${Math.ceil(waitLeftMs / 1000)} s more for its repositories: ${each.join(', ')}`, { event: 'repository-wait', repositories: names });
   }
 
   /** An admission without repositories in sync, and a takeover by a server that lacks some, are said once. */
@@ -313,10 +339,16 @@ export class Repositories {
   }
 
   private warnOfAdmission(peer: PeerStatus | null): void {
+    const copies = this.copiesOf(peer);
     for (const name of this.config.repositories.names) {
       const copy = this.copyOf(peer, name);
-      if (copy?.condition === 'in-sync') continue;
-      const why = copy === undefined ? 'nothing is heard of it' : (copy.detail ?? copy.condition);
+      if (copy === undefined && copies !== null) {
+        const why = 'its profile does not name it';
+        this.tools.log.write('warn', `The peer was admitted, and has no repository ${name}: ${why}, and nothing of it is copied. Name it in both profiles, and start that server anew`, { event: 'repository-admission', repository: name, why });
+        continue;
+      }
+      if (copy?.condition === 'in-sync' || (copy?.condition !== 'failed' && this.isOnlyCompared(name))) continue;
+      const why = copy?.detail ?? conditionText(copy);
       this.tools.log.write('warn', `The peer was admitted though its repository ${name} is not in sync: ${clause(why)}. It goes on trying; the messages are in sync.`, { event: 'repository-admission', repository: name, why });
     }
   }
@@ -346,20 +378,9 @@ export class Repositories {
   }
 }
 
-/** What the keeper shall do, as it follows from what the server is. */
-export function repositoryRole(ha: HaState, s: Situation, config: ManagerConfig): RepositoryRole {
-  const peer = s.peer;
-  const run = peer?.repositories?.run ?? null;
-  if (peer === null || run === null || s.peerSilent || ha.term <= ha.fence || ha.task?.kind === 'accept') return { kind: 'idle' };
-  const server = s.peerServer;
-  if ((ha.state === 'ACTIVE' || ha.state === 'ACTIVE_SYNC') && ha.task?.kind !== 'alone') return { kind: 'send', term: ha.term, to: { server, run } };
-  const names = peer.repositories?.names ?? [];
-  if (!follows(ha) || !isServing(peer.state) || names.length === 0) return { kind: 'idle' };
-  return { kind: 'receive', term: ha.term, from: { server, run, endpoint: config.repositories.peer, names } };
-}
-
-function follows({ state }: HaState): boolean {
-  return state === 'PASSIVE' || state === 'PASSIVE_SYNC';
+function conditionText(copy: RepositoryCopy | undefined): string {
+  if (copy === undefined) return 'nothing is heard of it';
+  return copy.detail === null ? copy.condition : `${copy.condition}: ${clause(copy.detail)}`;
 }
 
 /** A reason may end in a sentence of its own; what follows it in a line brings its full stop. */

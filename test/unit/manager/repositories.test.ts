@@ -4,7 +4,8 @@ import type { Situation } from '../../../src/core/ha/situation.js';
 import type { HaState } from '../../../src/core/ha/state.js';
 import type { Monotonic, Position, RunId, ServerState, Term } from '../../../src/core/identity.js';
 import type { ManagerConfig } from '../../../src/manager/config.js';
-import { Repositories, repositoryRole } from '../../../src/manager/repositories.js';
+import { Repositories } from '../../../src/manager/repositories.js';
+import { repositoryRole } from '../../../src/manager/repository-role.js';
 import type { Child } from '../../../src/ports/process.js';
 import { active, activeSync, ALONE, broker, passive, passiveSync, peer, PEER_RUN, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -89,7 +90,8 @@ describe('the gate of the admission', () => {
     ['failed with a reason', theirs('failed'), true],
     ['being synced', theirs('syncing'), false],
     ['not reached yet', theirs('waiting'), false],
-    ['not spoken of', theirs(null), false],
+    ['not in its profile, by which it does not come', theirs(null), true],
+    ['not spoken of by the run of the keeper that receives from this one', theirs(null, { from: null }), false],
     ['in sync with another run of the keeper', theirs('in-sync', { from: 'another' as RunId }), false],
     ['a peer that knows of no repositories', null, false],
   ])('%s', (_what, repositories, settled) => {
@@ -97,6 +99,30 @@ describe('the gate of the admission', () => {
     given.repositories.check();
     given.keepers[0]?.says();
     expect(given.repositories.settled(ha, status(repositories), inStep)).toBe(settled);
+  });
+
+  test('it does not wait for one that is only compared', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says({ repositories: [view('idle', { syncType: 'NO' })] });
+    expect(given.repositories.settled(ha, status(theirs('syncing')), inStep)).toBe(true);
+  });
+
+  test('what it waits for, and why, is said once, where that takes a while', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    const waits = (ms: number): readonly string[] => {
+      given.clock.advance(ms);
+      const s = status(theirs('syncing'));
+      given.repositories.settled(ha, s, inStep);
+      given.repositories.order(ha, situation({ peer: s }));
+      return given.log.from('info').filter((line) => line.includes('admission'));
+    };
+    expect(waits(0)).toEqual([]);
+    expect(waits(4_999)).toEqual([]);
+    expect(waits(1)).toEqual(['The messages are in step; the admission of the peer waits up to 115 s more for its repositories: apps (syncing)']);
+    expect(waits(1_000)).toHaveLength(1);
   });
 
   test('it opens when repositoryWait has passed since the messages were first in step, and not before they are', () => {
@@ -143,6 +169,22 @@ describe('what is said', () => {
     const admitted = active(3, { previous: 'ACTIVE_SYNC', moves: 4 });
     for (let i = 0; i < 3; i += 1) given.repositories.order(admitted, s);
     expect(given.log.from('warn')).toEqual([expect.stringMatching(/admitted though its repository apps is not in sync: the disk is full/)]);
+  });
+
+  test('an admission of a peer whose profile does not name a repository is a warning that says so', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    given.repositories.order(active(3, { previous: 'ACTIVE_SYNC', moves: 4 }), situation({ peer: peer({ state: 'PASSIVE', repositories: theirs(null) }) }));
+    expect(given.log.from('warn')).toEqual(['The peer was admitted, and has no repository apps: its profile does not name it, and nothing of it is copied. Name it in both profiles, and start that server anew']);
+  });
+
+  test.each<[RepositoryCondition, number]>([['syncing', 0], ['failed', 1]])('an admission of a peer that only compares a repository: %s', (condition, warnings) => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says({ repositories: [view('idle', { syncType: 'NO' })] });
+    given.repositories.order(active(3, { previous: 'ACTIVE_SYNC', moves: 4 }), situation({ peer: peer({ state: 'PASSIVE', repositories: theirs(condition) }) }));
+    expect(given.log.from('warn')).toHaveLength(warnings);
   });
 
   test('a takeover by a server whose repository was not in sync is a warning with the last time that it was', () => {
