@@ -142,7 +142,7 @@ export class Looks {
     const watermark = order.watermark === null ? await shelf.watermark() : marker.written;
     this.whole += 1;
     this.conclude({ shareId: identity.share, highest: look.highest, watermark, lookedAt: began }, this.whyNotThisOne(order, identity.share, look));
-    await opening.tryOut();
+    await opening.tryOut(identity.share);
     opening.checkMethod(identity);
     await opening.settle(identity);
     if (!this.tidied) {

@@ -32,6 +32,8 @@ export interface OpeningParts {
 export class Opening {
   /** Ways of publishing that the preflight found to be exclusive here; `null` before it passed. */
   private methods: readonly PublishMethod[] | null = null;
+  /** The share that was tried; `null` while none stood there. */
+  private triedOn: string | null = null;
   private toldMount = '';
   /** How the share is mounted, as it was looked at last. */
   private mount: MountReport | null = null;
@@ -81,9 +83,15 @@ export class Opening {
     if (report.verdict === 'refuse') throw trouble('refused', `the share (${where}) cannot be relied on: ${report.findings.join(' ')}`);
   }
 
-  /** Tries the share, once; again after `distrust`. @throws ShareTrouble */
-  async tryOut(): Promise<void> {
-    if (this.methods !== null) return;
+  /**
+   * Tries the share, once; again after `distrust`, and where another one stands now: it may lie on another file system.
+   * @param share `null`: it is about to be made
+   * @throws ShareTrouble
+   */
+  async tryOut(share: string | null): Promise<void> {
+    if (this.methods !== null && share !== null && share === this.triedOn) return;
+    this.methods = null;
+    this.triedOn = share;
     const report = await preflight(this.parts.files, this.parts.paths, { ...this.parts, user: this.parts.config.user });
     if (report.trouble !== null) throw new ShareTrouble(report.trouble);
     this.methods = report.methods;
@@ -111,10 +119,11 @@ export class Opening {
     if (identity === null) {
       if (order.kept !== null || (order.shareId !== null && !adopts(order))) return null;
       await this.permitFirst();
-      await this.tryOut();
+      await this.tryOut(null);
       await this.make();
       identity = await this.read();
       if (identity === null) throw trouble('failed', `the lockfile ${config.lockFile} was made and cannot be seen`);
+      this.triedOn = identity.share;
     }
     if (identity.cluster !== config.cluster) {
       throw trouble('refused', `the lockfile ${config.lockFile} belongs to the cluster "${identity.cluster}", this server to "${config.cluster}"; give each cluster a lockfile of its own`);

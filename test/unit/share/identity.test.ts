@@ -19,6 +19,23 @@ describe('the share', () => {
     }
   });
 
+  it('that is made in the place of another one on another file system is tried anew: what that one could do says nothing', async () => {
+    const rig = new Rig();
+    const keeper = rig.keeper('primary');
+    keeper.order({});
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'ok' });
+    const { shareId } = keeper.status;
+    rig.share.replace();
+    keeper.client.fate = (operation) => (operation === 'link' ? { kind: 'refused', code: 'EOPNOTSUPP' } : { kind: 'normal' });
+    keeper.order({ shareId, wantLock: true });
+    await rig.pass(PASS);
+    expect(decodeShareIdentity(rig.share.tree.read(LOCK_FILE), LOCK_FILE)).toMatchObject({ method: 'rename' });
+    keeper.order({ shareId: keeper.status.shareId });
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'ok', lock: { held: true } });
+  });
+
   it('that somebody else made, and may not have synced, survives a restart of the gateway from the first look on', async () => {
     const rig = new Rig();
     const identity = { schema: 1, share: 's', cluster: 'test', method: 'link' } as const;
