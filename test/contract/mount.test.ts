@@ -19,7 +19,7 @@ function realGround(): Ground {
   return { mount: createMountInspector(folder), end: () => rmSync(folder, { recursive: true }) };
 }
 
-/** The simulator's hosts are of a system that does not tell how it has mounted the share: what a report leads to is tried in unit tests. */
+/** In some seeds the simulator's hosts are of a system that does not tell how it has mounted the share. */
 function simulatedGround(): Ground {
   const world = new World(1);
   const host = (name: string): SimHost => new SimHost(world, name, { rate: 1, wallOffsetMs: 0 });

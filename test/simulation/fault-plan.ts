@@ -46,7 +46,10 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
 };
 
 /** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
-const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 2, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2 };
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 2, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'booted-without-mount': 2 };
+
+/** Hosts that come up before their mounts do, and servers that are started then for the first time. */
+const UNMOUNTED_AT_START: readonly FaultKind[] = ['mount-gone'];
 
 const BURST_GAP_MS = { low: 1, high: 4_000 };
 
@@ -66,6 +69,8 @@ const CHANCES = {
   relapse: 0.06,
   /** So often a server stands still while it hands over. */
   lapse: 0.25,
+  /** So often the servers are started before the share is mounted. */
+  unmounted: 0.08,
   /** So often one server's share stalls just then. */
   stall: 0.3,
   /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
@@ -118,6 +123,7 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
   const count = shape.faultsMin + random.below(shape.faultsMax - shape.faultsMin + 1);
   const faults: Fault[] = [];
   let last = shape.fromMs;
+  if (allowed.includes('mount-gone') && random.chance(rates.unmounted)) faults.push(draw(random, rates, allowed, { kinds: UNMOUNTED_AT_START, atMs: 0, host: random.pick(HOSTS), momentChance: 0, span: null }));
   for (let i = 0; i < count; i += 1) {
     const burst = i > 0 && random.chance(rates.burst);
     const at = burst ? last + random.logBetween(BURST_GAP_MS.low, BURST_GAP_MS.high) : random.between(shape.fromMs, shape.untilMs);

@@ -69,6 +69,8 @@ export const FAULT_KINDS = {
   'disk-wiped': { low: 500, high: 10_000 },
   'disk-put-back': { low: 15_000, high: 60_000 },
   'share-replaced': { low: 1, high: 1 },
+  'mount-gone': { low: 2_000, high: 60_000 },
+  'booted-without-mount': { low: 6_000, high: 60_000 },
   'links-reset': { low: 1, high: 1 },
   'clients-reset': { low: 1, high: 1 },
   'clients-cut': { low: 50, high: 10_000 },

@@ -144,6 +144,11 @@ export const FLAWS: readonly Flaw[] = [
     ],
   },
   {
+    name: 'bare-share-claimed-at-once',
+    rule: 'R9: where both find nothing, the first one claims before the peer sees the lockfile that was made there',
+    edits: [{ file: ALONE, find: 'if (task.fresh && !task.forced && !isOneShare(s)) return awaitPeersLook(ha, s);', put: '' }],
+  },
+  {
     name: 'limits-of-the-profile',
     rule: 'a log is read by the limits of the profile, whatever they were when it was written',
     edits: [{ file: 'src/core/broker/state.ts', find: ADOPTED, put: '' }],

@@ -33,6 +33,9 @@ export class ShareTree {
   private readonly split = new Map<string, readonly string[]>();
   private root = this.folder();
 
+  /** @param device tells its files from those of other trees */
+  constructor(private readonly device = 'sim') {}
+
   /** Another, empty share in the place of this one. */
   replace(): void {
     this.root = this.folder();
@@ -55,7 +58,7 @@ export class ShareTree {
   }
 
   identity(path: string): string {
-    return `sim:${this.find(path).number}`;
+    return `${this.device}:${this.find(path).number}`;
   }
 
   has(path: string): boolean {

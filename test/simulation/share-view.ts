@@ -21,6 +21,8 @@ export class ShareView implements ShareProbe {
     private readonly share: SimShare,
     private readonly termsFolder: string,
     private readonly appeared: () => void = () => undefined,
+    /** When a keeper wrote a heartbeat somewhere else, since the share's mount went in that moment. */
+    private readonly beatElsewhere: (keeper: string) => number | null = () => null,
   ) {
     const { tree } = share;
     share.onTakeOver = (from, askedAt, number) => {
@@ -48,7 +50,8 @@ export class ShareView implements ShareProbe {
   }
 
   beatAt(keeper: string): number | null {
-    return this.share.beatAt.get(keeper) ?? null;
+    const at = this.share.beatAt.get(keeper) ?? null;
+    return at === null ? null : Math.max(at, this.beatElsewhere(keeper) ?? at);
   }
 
   takenOver(): readonly TakeOver[] {

@@ -48,6 +48,8 @@ export interface SimShareOptions {
   readonly now: () => number;
   /** Uniform in [0, 1). */
   readonly fraction: () => number;
+  /** What it lies on. */
+  readonly device?: string;
   /** False: a share without hard links. */
   readonly links?: boolean;
   /** False: clients keep no list of what they asked. */
@@ -63,7 +65,7 @@ const ASKED_AGAIN_CHANCE = 0.5;
 
 /** A shared folder in virtual time. Clients reach it by ports of their own, each with faults of its own beside those of all. */
 export class SimShare {
-  readonly tree = new ShareTree();
+  readonly tree: ShareTree;
   readonly faults = noFaults();
   /** No working lock at all: everybody gets it, and nobody notices. */
   lockBroken = false;
@@ -76,7 +78,9 @@ export class SimShare {
   private locks = 0;
   private waiting: (() => void)[] = [];
 
-  constructor(readonly options: SimShareOptions) {}
+  constructor(readonly options: SimShareOptions) {
+    this.tree = new ShareTree(options.device);
+  }
 
   /** Every term record that stands there, by number; unreadable ones are left out. */
   records(lockFileName: string): ReadonlyMap<number, TermRecord> {
@@ -206,6 +210,11 @@ export class SimShareClient {
       if (!share.lockBroken) share.onTakeOver(from, askedAt, this.mine);
       return 'taken';
     });
+  }
+
+  /** Whatever stands there, it is not remembered as this client's. */
+  forgetLock(): void {
+    this.mine = null;
   }
 
   private isMine(): boolean {

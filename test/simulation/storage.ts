@@ -1,12 +1,11 @@
 import { decodeWatermark, reachOf } from '../../src/core/terms/watermark.js';
-import type { MountInspector } from '../../src/ports/mount.js';
-import type { LockPrimitive, ShareFiles } from '../../src/ports/share.js';
 import { DiskImage } from './disk-image.js';
 import { SimulatedDisk } from './disk.js';
 import type { FaultGround } from './fault-actions.js';
 import type { Fault, FaultKind, HostName } from './faults.js';
 import type { SimHost } from './host.js';
 import type { Moments } from './moments.js';
+import { Mounts, type MountedClient } from './mounts.js';
 import { LOCK_FILE } from './pair-config.js';
 import type { Prng } from './prng.js';
 import type { SimProcess } from './process.js';
@@ -14,12 +13,6 @@ import { noFaults, SimShare, type Fate, type Operation, type ShareFaults, type S
 import { ShareView } from './share-view.js';
 import type { StorageFaults } from './storage-faults.js';
 import type { World } from './world.js';
-
-export interface SharePorts {
-  readonly files: ShareFiles;
-  readonly lock: LockPrimitive;
-  readonly mount: MountInspector;
-}
 
 type Undo = () => void;
 /** The share is reached by all in the same way, or one host has its trouble alone. */
@@ -45,6 +38,7 @@ export class Storage implements StorageFaults {
   readonly images: Readonly<Record<HostName, DiskImage>> = { primary: new DiskImage(), secondary: new DiskImage() };
   private readonly diskRandom: Readonly<Record<HostName, Prng>>;
   private readonly share: SimShare;
+  private readonly mounts: Mounts;
   /** The share as it is for everybody in this seed while nothing is at fault. */
   private readonly usual: ShareFaults;
   /** What a host's next keeper meets too. */
@@ -58,6 +52,7 @@ export class Storage implements StorageFaults {
     private readonly stalenessMs: number,
   ) {
     const random = world.random.fork('share');
+    this.mounts = new Mounts(world, hosts);
     this.diskRandom = { primary: world.random.fork('disk/primary'), secondary: world.random.fork('disk/secondary') };
     for (const name of ['primary', 'secondary'] as const) {
       this.images[name].named = (path) => {
@@ -79,19 +74,19 @@ export class Storage implements StorageFaults {
     });
     this.usual = { ...noFaults(), ...drawHabits(random) };
     Object.assign(this.share.faults, this.usual);
-    this.shareProbe = new ShareView(this.share, `${LOCK_FILE}.terms`, () => moments.tell('record'));
-    this.actions = this.shareActions();
+    this.shareProbe = new ShareView(this.share, `${LOCK_FILE}.terms`, () => moments.tell('record'), (keeper) => this.mounts.beatAt(keeper));
+    this.actions = { ...this.shareActions(), ...this.mounts.actions };
   }
 
-  /** The share as one process reaches it. */
-  shareFor(process: SimProcess): SharePorts {
+  /** The share as one process reaches it, or what it finds in its place while its host has not mounted it. */
+  shareFor(process: SimProcess): MountedClient {
     const host = process.host.name as HostName;
     const client = this.share.client(process.unique, process.schedule);
     Object.assign(client.faults, this.hostFaults[host]);
     const entry = { host, client };
     this.clients.add(entry);
     process.onEnd.push(() => this.clients.delete(entry));
-    return { files: client.files, lock: client.lock, mount: { inspect: () => Promise.resolve(null) } };
+    return this.mounts.client(host, client, this.mounts.folders[host].client(process.unique, process.schedule));
   }
 
   /** The server's own disk as one process reaches it. */
@@ -162,12 +157,14 @@ export class Storage implements StorageFaults {
 
   wipe(host: HostName): void {
     this.images[host].wipe();
+    this.mounts.wipe(host);
   }
 
   heal(): void {
     for (const host of ['primary', 'secondary'] as const) this.apply(host, noFaults());
     this.apply(null, noFaults());
     this.share.lockBroken = false;
+    this.mounts.heal();
     for (const image of Object.values(this.images)) {
       image.capacityBytes = Infinity;
       image.slownessMs = 0;

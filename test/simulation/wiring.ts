@@ -218,8 +218,8 @@ export class ServerWiring {
     void broker.start();
   }
 
-  /** Notes what the keeper says of claims and of the lock; nothing is changed. */
-  private tapKeeper(process: SimProcess, channel: Channel<KeeperToManager, ManagerToKeeper>): Channel<KeeperToManager, ManagerToKeeper> {
+  /** Notes what the keeper says of claims and of the lock; nothing is changed. A lock that does not stand on the share is none. */
+  private tapKeeper(process: SimProcess, channel: Channel<KeeperToManager, ManagerToKeeper>, isShared: () => boolean): Channel<KeeperToManager, ManagerToKeeper> {
     let ordered = 0;
     let said: ClaimOutcome | null = null;
     return {
@@ -233,8 +233,9 @@ export class ServerWiring {
         const bootedAt = (): number => process.host.world.now - clock.sinceBoot() / process.host.clock.rate;
         const boot = bootedAt();
         const ahead = (): boolean => lock.until !== null && clock.monotonic() < lock.until && Math.abs(bootedAt() - boot) < 1;
-        const untilTrue = lock.until === null ? null : process.host.world.now + (lock.until - clock.monotonic()) / process.host.clock.rate;
-        this.lock = { lock, keeper: process.unique, untilTrue, relied: () => process.alive && ahead() && !slept(), ahead };
+        const shared = isShared();
+        const untilTrue = lock.until === null || !shared ? null : process.host.world.now + (lock.until - clock.monotonic()) / process.host.clock.rate;
+        this.lock = { lock, keeper: process.unique, untilTrue, relied: () => shared && process.alive && ahead() && !slept(), ahead };
         if (claim === null || (claim.nonce === said?.nonce && claim.kind === said.kind)) return;
         said = claim;
         this.claims.push({ term: ordered, outcome: claim });
@@ -267,15 +268,18 @@ export class ServerWiring {
 
   private bootKeeper(process: SimProcess, channel: Channel<KeeperToManager, ManagerToKeeper>): void {
     const { name, storage } = this.parts;
+    const share = storage.shareFor(process);
     new ShareKeeper({
       config: keeperConfig(name, this.parts.pace),
       lockFileName: LOCK_FILE,
       run: process.random.id() as RunId,
-      ...storage.shareFor(process),
+      files: share.files,
+      lock: share.lock,
+      mount: share.mount,
       clock: process.clock,
       random: process.random.fork('ids'),
       log: logTo(channel),
-      channel: this.tapKeeper(process, channel),
+      channel: this.tapKeeper(process, channel, () => share.lockIsShared),
       ended: (reason) => void process.schedule(FAREWELL_MS, () => process.end(`exit: ${reason}`)),
     }).start();
   }
