@@ -1,4 +1,4 @@
-import { ASKED_FOR, DAMAGING, describeFault, type Fault, type FaultKind, type HostName } from './faults.js';
+import type { Fault, FaultKind, HostName } from './faults.js';
 import type { SimGateway } from './gateway.js';
 import type { SimNetwork, Span } from './network.js';
 import type { Moments } from './moments.js';
@@ -25,8 +25,8 @@ export interface FaultGround {
   readonly putBack: (host: HostName) => void;
 }
 
-type Undo = () => void;
-type Action = (ground: FaultGround, fault: Fault) => Undo | null;
+export type Undo = () => void;
+export type Action = (ground: FaultGround, fault: Fault) => Undo | null;
 
 const SLOWEST_LINK_MS = 20_000;
 const SMALLEST_LIMIT_BYTES = 100;
@@ -299,107 +299,7 @@ export function possibleFaults(ground: FaultGround): FaultKind[] {
   return [...Object.keys(ACTIONS), ...Object.keys(ground.storage.actions)] as FaultKind[];
 }
 
-/** A fault waits so long for its moment. */
-const MOMENT_LIMIT_MS = 15_000;
-/** Before a copy is destroyed nothing else may have gone wrong for so long. */
-const CALM_MS = 3_000;
-const LOOK_AGAIN_MS = 500;
-/** … and nothing else goes wrong until the damage has been met for so long, */
-const DAMAGE_MET_MS = 2_500;
-/** … also where a failing sync waits for the next write; it is taken back when none comes in so long. */
-const DAMAGE_LIMIT_MS = 30_000;
-
-/** Carries out a plan, and undoes all of it when the trouble is over. */
-export class FaultRunner {
-  private readonly undos = new Set<Undo>();
-  private damageMetAt = -Infinity;
-  private healed = false;
-  private begun = 0;
-
-  /** `told`: of everything that goes wrong or is mended. */
-  constructor(
-    private readonly ground: FaultGround,
-    private readonly plan: readonly Fault[],
-    private readonly told: () => void = () => undefined,
-  ) {}
-
-  /** Faults that have happened so far, without what an operator asked for. */
-  get happened(): number {
-    return this.begun;
-  }
-
-  start(): void {
-    for (const fault of this.plan) this.ground.world.schedule(fault.atMs, () => this.await(fault));
-  }
-
-  /** A fault of a moment waits for it, and happens all the same when it does not come. */
-  private await(fault: Fault): void {
-    if (fault.moment === null) return this.begin(fault);
-    const { world, moments } = this.ground;
-    let begun = false;
-    const once = (host: HostName): void => {
-      if (!begun) this.begin({ ...fault, host });
-      begun = true;
-    };
-    const forget = moments.next(fault.moment, (mover) => {
-      const act = (): void => once(fault.hitsMover ? (mover ?? fault.host) : fault.host);
-      // In the world's own event it happens within the step: the answer to the very request that made a record can be lost. A process is not struck in the middle of its code.
-      if (fault.lagMs === 0 && world.current === null) act();
-      else world.schedule(fault.lagMs, act);
-    });
-    world.schedule(MOMENT_LIMIT_MS, () => {
-      forget();
-      once(fault.host);
-    });
-  }
-
-  /** Everything works again from now on. */
-  heal(): void {
-    this.healed = true;
-    for (const undo of [...this.undos]) undo();
-  }
-
-  private begin(fault: Fault): void {
-    const { world, troubles } = this.ground;
-    if (this.healed) return;
-    const damaging = DAMAGING.has(fault.kind);
-    if ((damaging && !this.calm) || world.now - this.damageMetAt < DAMAGE_MET_MS) {
-      world.schedule(LOOK_AGAIN_MS, () => this.begin(fault));
-      return;
-    }
-    if (damaging) this.damageMetAt = world.now;
-    if (!ASKED_FOR.has(fault.kind)) this.begun += 1;
-    this.told();
-    world.transcript.line('FAULT', describeFault(fault));
-    const action = ACTIONS[fault.kind] ?? this.ground.storage.actions[fault.kind];
-    const undo = action?.(this.ground, fault) ?? null;
-    troubles.begun(undo !== null);
-    if (damaging) this.awaitDamage(world.now + DAMAGE_LIMIT_MS);
-    const { then } = fault;
-    if (then !== undefined) world.schedule(then.atMs, () => this.begin({ ...then, host: fault.host }));
-    if (undo === null) return;
-    const once = (): void => {
-      if (!this.undos.delete(once)) return;
-      troubles.mended();
-      this.told();
-      world.transcript.line('MENDED', describeFault(fault));
-      undo();
-    };
-    this.undos.add(once);
-    world.schedule(fault.forMs, once);
-  }
-
-  /** A sync that will fail is met at the earliest now. */
-  private awaitDamage(limit: number): void {
-    const { world, storage } = this.ground;
-    if (!storage.syncWillFail) return;
-    this.damageMetAt = world.now;
-    if (world.now >= limit) storage.letSyncs();
-    else world.schedule(LOOK_AGAIN_MS, () => this.awaitDamage(limit));
-  }
-
-  /** Nothing is wrong, nothing was for a while, and either copy would be enough. */
-  private get calm(): boolean {
-    return this.ground.troubles.quietMs > CALM_MS && this.ground.bothCount();
-  }
+/** What makes a fault of that kind happen; `null` for one that the simulator cannot have. */
+export function actionOf(ground: FaultGround, kind: FaultKind): Action | null {
+  return ACTIONS[kind] ?? ground.storage.actions[kind] ?? null;
 }

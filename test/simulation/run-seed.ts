@@ -1,5 +1,6 @@
-import { FaultRunner, possibleFaults } from './fault-actions.js';
+import { possibleFaults } from './fault-actions.js';
 import { drawPlan } from './fault-plan.js';
+import { FaultRunner } from './fault-runner.js';
 import { describeFault, type Fault } from './faults.js';
 import { History, operationsIn, type WorkloadFigures } from './history.js';
 import { Pair } from './pair.js';

@@ -1,6 +1,6 @@
 import type { ServerState } from '../../src/core/identity.js';
 import { Consumer } from '../simulation/consumer.js';
-import { FaultRunner } from '../simulation/fault-actions.js';
+import { FaultRunner } from '../simulation/fault-runner.js';
 import type { Fault, FaultKind, HostName } from '../simulation/faults.js';
 import { History, type Operation } from '../simulation/history.js';
 import { SimHost } from '../simulation/host.js';
