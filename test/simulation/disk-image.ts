@@ -28,6 +28,8 @@ export class DiskImage {
   capacityBytes = Infinity;
   /** Added to the time of every operation, milliseconds. */
   slownessMs = 0;
+  /** How likely an open, of a file or a folder, is to find no descriptor left: in [0, 1]. What is open goes on. */
+  fileShortage = 0;
   /** Told of each name that a file gets. */
   named: (path: string) => void = () => undefined;
   private entries = new Map<string, Inode>();

@@ -55,11 +55,11 @@ export class SimulatedDisk implements Disk {
   }
 
   list(folder: string): Promise<string[]> {
-    return this.perform('read', folder, () => this.image.namesIn(checked(folder)));
+    return this.opening('read', folder, () => this.image.namesIn(checked(folder)));
   }
 
   readFile(path: string): Promise<Uint8Array> {
-    return this.perform('read', path, () => {
+    return this.opening('read', path, () => {
       const inode = this.image.inode(checked(path));
       return inode.read(0, inode.size);
     });
@@ -77,10 +77,12 @@ export class SimulatedDisk implements Disk {
     };
     const act = (): void => {
       put();
+      // The folder is opened, too: the new content may stand there, and not be durable.
+      this.needFile(path);
       this.image.syncEntries(folderOf(path));
     };
     // Its process may have come to the new name, and not to making that durable.
-    return this.perform('replaceFile', path, act, () => (this.setup.random() < 0.5 ? put() : act()));
+    return this.opening('replaceFile', path, act, () => (this.setup.random() < 0.5 ? put() : act()));
   }
 
   makeFolder(path: string): Promise<void> {
@@ -115,14 +117,14 @@ export class SimulatedDisk implements Disk {
   }
 
   syncFolder(path: string): Promise<void> {
-    return this.perform('syncFolder', path, () => {
+    return this.opening('syncFolder', path, () => {
       if (!this.image.hasFolder(checked(path))) throw systemError('ENOENT', path);
       this.image.syncEntries(path);
     });
   }
 
   open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile> {
-    return this.perform('open', path, () => {
+    return this.opening('open', path, () => {
       this.needFolder(checked(path));
       if (mode === 'create') {
         if (this.image.has(path)) throw systemError('EEXIST', path);
@@ -138,6 +140,15 @@ export class SimulatedDisk implements Disk {
 
   freeBytes(): Promise<number> {
     return this.perform('read', '', () => Math.max(0, Math.min(this.image.capacityBytes, Number.MAX_SAFE_INTEGER) - this.image.usedBytes));
+  }
+
+  /** As `perform`, of what needs a descriptor of its own. */
+  private opening<T>(operation: DiskOperation, path: string, act: () => T, torn?: () => void): Promise<T> {
+    const withFile = <R>(then: () => R): R => {
+      this.needFile(path);
+      return then();
+    };
+    return this.perform(operation, path, () => withFile(act), torn === undefined ? undefined : () => withFile(torn));
   }
 
   // What follows is for the files.
@@ -196,6 +207,11 @@ export class SimulatedDisk implements Disk {
 
   private needRoom(bytes: number, path: string): void {
     if (this.room(bytes) < bytes) throw systemError('ENOSPC', path);
+  }
+
+  private needFile(path: string): void {
+    const { fileShortage } = this.image;
+    if (fileShortage > 0 && this.setup.random() < fileShortage) throw systemError('EMFILE', path);
   }
 
   private needFolder(path: string): void {

@@ -64,6 +64,7 @@ export const FAULT_KINDS = {
   'lock-stolen': { low: 1, high: 1 },
   'disk-sync-fails': { low: 1, high: 1 },
   'disk-full': { low: 500, high: 15_000 },
+  'no-files': { low: 500, high: 20_000 },
   'disk-slow': { low: 500, high: 10_000 },
   'disk-bit-flipped': { low: 1_000, high: 10_000 },
   'disk-wiped': { low: 500, high: 10_000 },

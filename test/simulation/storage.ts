@@ -27,6 +27,8 @@ const SPIKE_CHANCE = 0.15;
 const STALL_OF_STALENESS = { low: 1, high: 1.18 };
 const SLOWEST_DISK_MS = 3_000;
 const FULL_DISK_LEFT_BYTES = 2_000;
+/** Half of the hosts without descriptors have one at times. */
+const SHORT_AT_TIMES = { chance: 0.5, low: 0.3, high: 0.95 };
 /** Of the full disks. */
 const FOUND_OUT_LATE = 0.5;
 
@@ -168,6 +170,7 @@ export class Storage implements StorageFaults {
     for (const image of Object.values(this.images)) {
       image.capacityBytes = Infinity;
       image.slownessMs = 0;
+      image.fileShortage = 0;
     }
     this.letSyncs();
   }
@@ -220,6 +223,15 @@ export class Storage implements StorageFaults {
         this.images[host].slownessMs = SLOWEST_DISK_MS ** amount;
         return () => {
           this.images[host].slownessMs = 0;
+        };
+      },
+      // A process that leaks them, the broker itself or another one of its user. What is open goes on.
+      'no-files': (_, { host, amount }) => {
+        const image = this.images[host];
+        const { chance, low, high } = SHORT_AT_TIMES;
+        image.fileShortage = amount < chance ? low + ((high - low) * amount) / chance : 1;
+        return () => {
+          image.fileShortage = 0;
         };
       },
       // Nothing acknowledged may be lost when everybody gets the lock (arbitration, section 1).
