@@ -145,6 +145,7 @@ const WRONG: readonly (readonly [check: string, what: string, does: (it: Whole) 
   }],
   ['equal positions, equal digests', 'the same log amounts to two states', ({ secondary }) => secondary.is({ run: 'next', role: 'idle', term: 0, digest: () => 'another' })],
   ['a known log', 'a server has a log that nobody wrote', ({ secondary }) => secondary.is({ run: 'next', journal: 'not a member', role: 'idle', term: 0, head: point(9, 8, 7) })],
+  ['damage has a cause', 'a new run finds its copy damaged, and nothing has happened to its disk', ({ secondary }) => secondary.is({ run: 'next', role: 'idle', term: 0, damage: 'a segment' })],
   ['fences hold', 'a fence is lowered', ({ secondary }) => secondary.is({ fencedThrough: 0 })],
   ['table of moves', 'a move is not in the table', ({ primary }) => primary.goes('ACTIVE', 'ACTIVE_SYNC')],
   ['table of moves', 'a move begins where the server is not', ({ primary }) => primary.goes('STANDALONE', 'WAITING')],
@@ -236,6 +237,24 @@ describe('the checkers', () => {
     it.secondary.is({ head: point(2, 4, 1) });
     it.checkers.compareEnds();
     expect(it.world.violation?.check).toBe('equal positions, equal logs');
+  });
+
+  it('say "damage has a cause" when a run makes its copy anew after what the host denied it, and not when it ends by that', async () => {
+    for (const anew of [false, true]) {
+      const it = await Whole.make();
+      await it.happens(() => it.secondary.is({ role: 'idle', term: 0, damage: 'no file was to be had' }));
+      expect(it.world.violation).toBeNull();
+      await it.happens(() => it.secondary.is(anew ? { journal: 'a new one', damage: null, head: EMPTY_LOG, durable: 0 } : { run: 'next', damage: null }));
+      expect(it.world.violation?.check).toBe(anew ? 'damage has a cause' : undefined);
+    }
+  });
+
+  it('have nothing to say of a copy that is given up when something has happened to its disk', async () => {
+    const it = await Whole.make();
+    it.checkers.mayDamage('secondary');
+    await it.happens(() => it.secondary.is({ run: 'next', role: 'idle', term: 0, damage: 'a bit' }));
+    await it.happens(() => it.secondary.is({ journal: 'a new one', damage: null, head: EMPTY_LOG, durable: 0 }));
+    expect(it.world.violation).toBeNull();
   });
 
   it('remember what was won', async () => {

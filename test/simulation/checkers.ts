@@ -31,6 +31,8 @@ interface Seen {
   role: BrokerView['role'];
   term: number;
   headPosition: number;
+  /** This run's copy is damaged, and nothing has happened to its disk. */
+  damagedAs: string | null;
 }
 
 /**
@@ -45,6 +47,9 @@ export class Checkers {
   private readonly rights: RightsChecker;
   /** Servers whose disk was put back, and through which term that is known; `null`: not back yet. */
   private readonly putBacks = new Map<HostName, number | null>();
+  private readonly unsyncedLosses = new Set<HostName>();
+  /** Servers whose disk may hold something that is damaged. */
+  private readonly mayBeDamaged = new Set<HostName>();
   private readonly judged = new Map<string, TermRecord>();
   private readonly seen = new Map<HostName, Seen>();
 
@@ -56,7 +61,7 @@ export class Checkers {
     private readonly pace: Pace,
   ) {
     for (const probe of probes) {
-      this.seen.set(probe.name, { view: null, managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0 });
+      this.seen.set(probe.name, { view: null, managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0, damagedAs: null });
     }
     this.rights = new RightsChecker(world, probes, share, pace.stalenessMs);
     world.afterEach.push((owner) => this.check(owner));
@@ -74,6 +79,28 @@ export class Checkers {
   /** The disk of `name` has lost what it had confirmed. Until it has all of it again, no record counts on its copy that stood when it came back. */
   putBack(name: HostName): void {
     this.putBacks.set(name, null);
+  }
+
+  /** Something happens to the disk of `name` for which its copy may be given up. */
+  mayDamage(name: HostName): void {
+    this.mayBeDamaged.add(name);
+  }
+
+  /** The host of `name` lost power with something on its disk that was confirmed and never synced: nothing else is excused by that. */
+  losesUnsynced(name: HostName): void {
+    this.unsyncedLosses.add(name);
+    this.mayDamage(name);
+    this.putBack(name);
+  }
+
+  /** The newest record still counts a copy that may have lost what was confirmed and never synced. No watermark guards against it. */
+  get countsOnUnsynced(): boolean {
+    const { highest } = this;
+    if (highest === null) return false;
+    return [...this.unsyncedLosses].some((name) => {
+      const through = this.putBacks.get(name);
+      return through !== undefined && (through === null || highest.term <= through) && highest.inSync.some(({ server }) => server === name);
+    });
   }
 
   /** A client got an acknowledgement that `server` sent. */
@@ -116,9 +143,9 @@ export class Checkers {
       for (; seen.moves < probe.moves.length; seen.moves += 1) this.checkMove(probe.name, probe.moves[seen.moves] as Move, seen);
       const broker = probe.broker();
       if (broker === seen.view) continue;
-      seen.view = broker;
       if (broker !== null) this.checkBroker(probe.name, broker, seen);
       else seen.brokerRun = null;
+      seen.view = broker;
     }
     // A broker has no lock and claims nothing.
     if (!(owner instanceof SimProcess) || owner.kind !== 'broker') this.rights.check(changed);
@@ -156,6 +183,7 @@ export class Checkers {
   }
 
   private checkBroker(name: HostName, broker: BrokerView, seen: Seen): void {
+    this.checkDamage(name, broker, seen);
     if (broker.run !== seen.brokerRun) {
       seen.brokerRun = broker.run;
       seen.fencedThrough = 0;
@@ -186,6 +214,18 @@ export class Checkers {
       if (cut && !this.ledger.holdsAll(broker.head)) this.lost(name, broker, `cut its log as a member of term ${this.highest?.term ?? 0}`);
       if (broker.head.position > 0 && broker.head.position % DIGEST_EVERY === 0) this.compareDigest(name, broker);
     }
+  }
+
+  /**
+   * A copy is given up only for what has happened to its disk: a new run finds it whole, and none makes it anew. A run may call its own copy damaged for what
+   * the host denied it, when it ends by that and leaves the disk as it was.
+   */
+  private checkDamage(name: HostName, broker: BrokerView, seen: Seen): void {
+    if (this.mayBeDamaged.has(name)) return;
+    const isNew = broker.run !== seen.brokerRun;
+    const given = isNew ? broker.damage : seen.damagedAs !== null && seen.view?.journal !== broker.journal ? seen.damagedAs : null;
+    if (given !== null) this.world.fail('damage has a cause', `${name} has given its copy up (${given}), and nothing has happened to its disk`);
+    seen.damagedAs = isNew ? broker.damage : (seen.damagedAs ?? broker.damage);
   }
 
   private beginsToServe(name: HostName, broker: BrokerView): void {

@@ -33,6 +33,7 @@ export class DiskImage {
   /** Told of each name that a file gets. */
   named: (path: string) => void = () => undefined;
   private entries = new Map<string, Inode>();
+  private unreadable = new Set<Inode>();
   private durableEntries = new Map<string, Inode>();
   private folders = new Set<string>(['']);
   private pending: EntryChange[] = [];
@@ -54,6 +55,19 @@ export class DiskImage {
     this.failures = this.failures.filter((failure) => failure.operation !== operation);
   }
 
+  /** Reads of these files fail with EIO, whatever names they get, until `allReadable` or until the machine starts anew. */
+  makeUnreadable(paths: readonly string[]): void {
+    for (const path of paths) this.unreadable.add(this.inode(path));
+  }
+
+  allReadable(): void {
+    this.unreadable.clear();
+  }
+
+  get hasUnreadable(): boolean {
+    return this.unreadable.size > 0;
+  }
+
   /** Nothing is answered any more, until `release`. */
   hang(): void {
     this.held ??= [];
@@ -69,6 +83,7 @@ export class DiskImage {
   wipe(): void {
     this.entries.clear();
     this.durableEntries.clear();
+    this.allReadable();
     this.folders = new Set(['']);
     this.pending = [];
   }
@@ -82,6 +97,7 @@ export class DiskImage {
 
   /** @param random uniform in [0, 1) */
   losePower(random: () => number): void {
+    this.allReadable();
     // Entries reach the disk in their order, some of them.
     const kept = Math.floor(random() * (this.pending.length + 1));
     for (const change of this.pending.slice(0, kept)) apply(this.durableEntries, change);
@@ -157,6 +173,12 @@ export class DiskImage {
     const inode = this.entries.get(path);
     if (inode === undefined) throw systemError('ENOENT', path);
     return inode;
+  }
+
+  /** What a process reads of a file. @throws Error EIO */
+  read(path: string, inode: Inode, offset: number, length: number): Uint8Array {
+    if (this.unreadable.has(inode)) throw systemError('EIO', path);
+    return inode.read(offset, length);
   }
 
   has(path: string): boolean {

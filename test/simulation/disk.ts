@@ -61,7 +61,7 @@ export class SimulatedDisk implements Disk {
   readFile(path: string): Promise<Uint8Array> {
     return this.opening('read', path, () => {
       const inode = this.image.inode(checked(path));
-      return inode.read(0, inode.size);
+      return this.image.read(path, inode, 0, inode.size);
     });
   }
 
@@ -234,7 +234,7 @@ class SimulatedFile implements DiskFile {
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
-    return this.disk.perform('read', this.path, () => this.open().read(offset, length));
+    return this.disk.perform('read', this.path, () => this.disk.image.read(this.path, this.open(), offset, length));
   }
 
   write(parts: readonly Uint8Array[], offset: number, done: Done): void {

@@ -21,6 +21,10 @@ export interface FaultGround {
   readonly storage: StorageFaults;
   /** ACTIVE and PASSIVE, and both copies count. */
   readonly bothCount: () => boolean;
+  /** A copy that has lost what was confirmed and never synced may still count. */
+  readonly countsOnUnsynced: () => boolean;
+  /** What lies on the disk of `host` may be damaged from now on. */
+  readonly mayDamage: (host: HostName) => void;
   /** The disk of `host` holds less than it has confirmed. */
   readonly putBack: (host: HostName) => void;
 }
@@ -35,11 +39,22 @@ const NORMAL_DELAY = { min: 0.1, max: 0.5 };
 /** So much later than the disk shows power is lost. */
 const PUT_BACK_MS = { low: 2_500, high: 6_000 };
 const PUT_BACK_DOWN_MS = 1_500;
+const MEETS_IT_AT_START = 0.35;
+const READABLE_AGAIN = 0.6;
+const RESTART_MS = 1_000;
 const STUTTER_MS = { low: 20, high: 900 };
 const INFLIGHT_MAX = [1, 2, 5, 20, 40];
+/** So often the acknowledgement mode changes with the limits. */
+const DURABILITY_CHANGES = 0.6;
 const CLOCK_STEP_MS_MAX = 7_200_000;
 
 const other = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
+
+/** Three numbers in [0, 1) out of the one that a fault has: for kinds with more than one choice. */
+function draws(amount: number): readonly [number, number, number] {
+  const [second, third] = [(amount * 64) % 1, (amount * 4_096) % 1];
+  return [amount, second, third];
+}
 
 /** Kills one process; a manager is started again when the fault is over, a child by its manager. */
 function killed(kind: ProcessKind): Action {
@@ -145,7 +160,8 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     for (const server of [first, second]) server.killAll('stopped for a change of the limits');
     const inflightMessagesMax = INFLIGHT_MAX[Math.floor(amount * INFLIGHT_MAX.length)] ?? 1;
     ground.settings.limits = { ...LIMITS, inflightMessagesMax };
-    ground.world.transcript.line('profiles', `limits.inflightMessagesMax ${inflightMessagesMax}`);
+    if (draws(amount)[1] < DURABILITY_CHANGES) ground.settings.durability = ground.settings.durability === 'both' ? 'bothWithoutDiskSync' : 'both';
+    ground.world.transcript.line('profiles', `limits.inflightMessagesMax ${inflightMessagesMax}, data.durability ${ground.settings.durability}`);
     ground.world.schedule(forMs * amount, () => first.start());
     return () => {
       first.start();
@@ -241,6 +257,18 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     ground.storage.flipBit(host, amount);
     return () => server.start();
   },
+  // Whoever serves meets it where it reads; some brokers start just then, and read everything.
+  'disk-unreadable': (ground, { host, amount }) => {
+    const [start, end, which] = draws(amount);
+    const server = ground.server(host);
+    ground.storage.makeUnreadable(host, which);
+    if (start < MEETS_IT_AT_START) server.find('broker')?.end('SIGKILL');
+    return () => {
+      if (end < READABLE_AGAIN) return ground.storage.allReadable(host);
+      // Only the machine's next start brings it back.
+      ground.world.schedule(RESTART_MS, losesPower(server));
+    };
+  },
   'disk-wiped': (ground, { host }) => {
     const server = ground.server(host);
     const restore = losesPower(server);
@@ -256,8 +284,8 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
     let over = false;
     let undo: Undo = () => undefined;
     world.schedule(PUT_BACK_MS.low + amount * (PUT_BACK_MS.high - PUT_BACK_MS.low), () => {
-      // What was acknowledged since the watermark was written is more than is promised to be missed.
-      if (over || !ground.bothCount() || storage.reach() <= head) return;
+      // What was acknowledged since the watermark was written, or without a sync, is more than is promised to be missed.
+      if (over || !ground.bothCount() || storage.unsynced.size > 0 || storage.reach() <= head) return;
       const [first, second] = [losesPower(server), losesPower(ground.server(other(host)))];
       storage.putBack(host, image);
       server.localState.putBack(kept);
@@ -297,6 +325,12 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
 /** Kinds that the simulator can make happen. */
 export function possibleFaults(ground: FaultGround): FaultKind[] {
   return [...Object.keys(ACTIONS), ...Object.keys(ground.storage.actions)] as FaultKind[];
+}
+
+/** Whom a fault hits. Of a disk that cannot be read a broker that only follows would hardly learn. */
+export function targetOf({ server }: FaultGround, { kind, host, amount }: Fault): HostName {
+  if (kind !== 'disk-unreadable' || draws(amount)[0] < MEETS_IT_AT_START) return host;
+  return server(other(host)).probe.broker()?.role === 'serve' ? other(host) : host;
 }
 
 /** What makes a fault of that kind happen; `null` for one that the simulator cannot have. */

@@ -1,4 +1,4 @@
-import { ASKED_FOR, DAMAGING, FAULT_KINDS, type Fault, type FaultKind, type HostName } from './faults.js';
+import { ASKED_FOR, FAULT_KINDS, MAY_NOT_COME, type Fault, type FaultKind, type HostName } from './faults.js';
 import { MOMENTS_DRAWN, type Moment } from './moments.js';
 import type { Prng } from './prng.js';
 
@@ -29,6 +29,8 @@ const UNANSWERED: readonly FaultKind[] = ['share-hung', 'keeper-paused', 'share-
 const LAPSES: readonly FaultKind[] = ['manager-paused'];
 const LAPSE_MS = { low: 20_000, high: 60_000 };
 const LAPSE_AFTER_MS = { low: 0.05, high: 2_000 };
+/** Clients are away so long while a disk cannot be read. */
+const ABSENCE_MS = { low: 200, high: 3_000 };
 const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale', 'share-replies-lost'];
 
 /** The steps in which somebody stumbles: mostly those that come first, when both may still think that they serve. */
@@ -37,16 +39,16 @@ const LAG_MS = { low: 0.05, high: 300 };
 /** Who is at work in each step, and what can hold it up just then. */
 const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
   fence: ['broker-paused', 'broker-paused', 'broker-paused', 'broker-stutters', 'broker-killed', 'host-frozen', 'replication-cut'],
-  require: ['replication-cut', 'broker-paused', 'links-reset', 'server-killed', 'host-lost-power', 'disk-slow'],
+  require: ['replication-cut', 'broker-paused', 'links-reset', 'server-killed', 'host-lost-power', 'disk-slow', 'no-files'],
   drain: ['broker-paused', 'replication-cut', 'server-killed', 'links-reset', 'manager-paused', 'disk-slow'],
   claim: ['share-replies-lost', 'share-replies-lost', 'share-replies-lost', 'share-hung', 'share-slow', 'share-gone', 'keeper-killed', 'keeper-paused', 'manager-paused', 'host-lost-power', 'server-killed'],
   record: ['share-replies-lost', 'share-replies-lost', 'share-hung', 'keeper-killed', 'server-killed', 'host-lost-power', 'manager-paused', 'host-frozen', 'link-cut'],
-  roll: ['broker-killed', 'broker-killed', 'server-killed', 'host-lost-power', 'disk-slow', 'no-files'],
+  roll: ['broker-killed', 'broker-killed', 'server-killed', 'host-lost-power', 'disk-slow', 'no-files', 'no-files'],
   serve: ['broker-killed', 'broker-paused', 'server-killed', 'host-lost-power', 'host-frozen', 'link-cut', 'clients-cut'],
 };
 
 /** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
-const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 2, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'booted-without-mount': 2, 'no-files': 2 };
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 2, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'booted-without-mount': 2, 'no-files': 2, 'disk-unreadable': 5 };
 
 /** Hosts that come up before their mounts do, and servers that are started then for the first time. */
 const UNMOUNTED_AT_START: readonly FaultKind[] = ['mount-gone'];
@@ -128,14 +130,15 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
     const burst = i > 0 && random.chance(rates.burst);
     const at = burst ? last + random.logBetween(BURST_GAP_MS.low, BURST_GAP_MS.high) : random.between(shape.fromMs, shape.untilMs);
     last = Math.min(at, shape.untilMs);
-    const fault = draw(random, rates, allowed, { kinds: weighted, atMs: last, host: random.pick(HOSTS), momentChance: rates.moment, span: null });
+    const drawn = draw(random, rates, allowed, { kinds: weighted, atMs: last, host: random.pick(HOSTS), momentChance: rates.moment, span: null });
+    const fault = drawn.kind === 'disk-unreadable' && allowed.includes('clients-cut') ? { ...drawn, then: comeBack(random, rates, allowed, drawn) } : drawn;
     faults.push(fault);
     if (random.chance(rates.relapse)) faults.push(strikeAtRoll(random, rates, allowed, last));
     if (random.chance(rates.answer)) faults.push(answer(random, rates, fault, allowed));
     if (PARTINGS.includes(fault.kind)) faults.push(...companions(random, rates, fault, allowed));
   }
   // What destroys a copy waits until the pair could lose it, and in some seeds that is never: it is not counted on; nor is what an operator asks for.
-  const certain = allowed.filter((kind) => !DAMAGING.has(kind) && !ASKED_FOR.has(kind));
+  const certain = allowed.filter((kind) => !MAY_NOT_COME.has(kind) && !ASKED_FOR.has(kind));
   for (let left = shape.faultsMin - faults.filter(({ kind, atMs }) => certain.includes(kind) && atMs <= shape.untilMs).length; left > 0; left -= 1) {
     faults.push(draw(random, rates, certain, { kinds: certain, atMs: random.between(shape.fromMs, shape.untilMs), host: random.pick(HOSTS), momentChance: rates.moment, span: null }));
   }
@@ -178,6 +181,11 @@ function strikeAtRoll(random: Prng, rates: Rates, allowed: readonly FaultKind[],
   const struck = draw(random, rates, allowed, { kinds: strikes.length > 0 ? strikes : allowed, atMs, host, momentChance: 0, span: null });
   const then = draw(random, rates, allowed, { kinds: RELAPSES, atMs: random.logBetween(RELAPSE_AFTER_MS.low, RELAPSE_AFTER_MS.high), host, momentChance: 0, span: null });
   return { ...struck, moment: 'roll', hitsMover: true, then };
+}
+
+/** Clients that come back ask for what waits for them, and much of it stands on the disk alone. */
+function comeBack(random: Prng, rates: Rates, allowed: readonly FaultKind[], { forMs, host }: Fault): Fault {
+  return draw(random, rates, allowed, { kinds: ['clients-cut'], atMs: forMs * random.between(0, 0.3), host, momentChance: 0, span: ABSENCE_MS });
 }
 
 /** Whoever hands over next, from `atMs` on. */

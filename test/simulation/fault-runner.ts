@@ -1,12 +1,12 @@
-import { actionOf, type FaultGround, type Undo } from './fault-actions.js';
-import { ASKED_FOR, DAMAGING, describeFault, type Fault, type HostName } from './faults.js';
+import { actionOf, targetOf, type FaultGround, type Undo } from './fault-actions.js';
+import { ASKED_FOR, DAMAGING, describeFault, LOSES_POWER, OF_CLIENTS, type Fault, type HostName } from './faults.js';
 
 /** A fault waits so long for its moment. */
 const MOMENT_LIMIT_MS = 15_000;
 /** Before a copy is destroyed nothing else may have gone wrong for so long. */
 const CALM_MS = 3_000;
 const LOOK_AGAIN_MS = 500;
-/** … and nothing else goes wrong until the damage has been met for so long, */
+/** … and nothing else goes wrong, but for clients, until the damage has been met for so long, */
 const DAMAGE_MET_MS = 2_500;
 /** … also where a failing sync waits for the next write; it is taken back when none comes in so long. */
 const DAMAGE_LIMIT_MS = 30_000;
@@ -61,15 +61,19 @@ export class FaultRunner {
     for (const undo of [...this.undos]) undo();
   }
 
-  private begin(fault: Fault): void {
+  private begin(planned: Fault): void {
     const { world, troubles } = this.ground;
     if (this.healed) return;
-    const damaging = DAMAGING.has(fault.kind);
-    if ((damaging && !this.calm) || world.now - this.damageMetAt < DAMAGE_MET_MS) {
+    const fault = { ...planned, host: targetOf(this.ground, planned) };
+    const damaging = this.damages(fault);
+    if ((damaging && !this.calm) || this.takesUnsyncedOfBoth(fault) || (world.now - this.damageMetAt < DAMAGE_MET_MS && !OF_CLIENTS.has(fault.kind))) {
       world.schedule(LOOK_AGAIN_MS, () => this.begin(fault));
       return;
     }
-    if (damaging) this.damageMetAt = world.now;
+    if (damaging) {
+      this.damageMetAt = world.now;
+      this.ground.mayDamage(fault.host);
+    }
     if (!ASKED_FOR.has(fault.kind)) this.begun += 1;
     this.told();
     world.transcript.line('FAULT', describeFault(fault));
@@ -90,12 +94,20 @@ export class FaultRunner {
     world.schedule(fault.forMs, once);
   }
 
-  /** A sync that will fail is met at the earliest now. */
+  private damages({ kind, host }: Fault): boolean {
+    return DAMAGING.has(kind) || (LOSES_POWER.has(kind) && this.ground.storage.unsynced.has(host));
+  }
+
+  private takesUnsyncedOfBoth({ kind }: Fault): boolean {
+    return kind === 'both-hosts-lost-power' && this.ground.storage.unsynced.size > 0;
+  }
+
+  /** A sync that will fail is met at the earliest now, and what cannot be read, or was lost unsynced, as long as that lasts. */
   private awaitDamage(limit: number): void {
     const { world, storage } = this.ground;
-    if (!storage.syncWillFail) return;
+    if (!storage.syncWillFail && !storage.hasUnreadable && !this.ground.countsOnUnsynced()) return;
     this.damageMetAt = world.now;
-    if (world.now >= limit) storage.letSyncs();
+    if (world.now >= limit && storage.syncWillFail) storage.letSyncs();
     else world.schedule(LOOK_AGAIN_MS, () => this.awaitDamage(limit));
   }
 

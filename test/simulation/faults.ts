@@ -67,6 +67,7 @@ export const FAULT_KINDS = {
   'no-files': { low: 500, high: 20_000 },
   'disk-slow': { low: 500, high: 10_000 },
   'disk-bit-flipped': { low: 1_000, high: 10_000 },
+  'disk-unreadable': { low: 3_000, high: 20_000 },
   'disk-wiped': { low: 500, high: 10_000 },
   'disk-put-back': { low: 15_000, high: 60_000 },
   'share-replaced': { low: 1, high: 1 },
@@ -85,7 +86,19 @@ export type FaultKind = keyof typeof FAULT_KINDS;
  * Kinds that destroy a copy. They wait until the other copy is whole and counts: corruption of one copy together with the loss of the
  * other is not promised to be survived (arbitration, section 6).
  */
-export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-wiped', 'disk-put-back']);
+export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-unreadable', 'disk-wiped', 'disk-put-back']);
+
+/**
+ * Kinds by which a host loses power, or both do. What a broker that does not sync has confirmed may go with it: there, that of one host waits as a damaging kind
+ * does, and that of both until nothing is unsynced, as then it may rightly take what was acknowledged.
+ */
+export const LOSES_POWER: ReadonlySet<FaultKind> = new Set<FaultKind>(['host-lost-power', 'both-hosts-lost-power']);
+
+/** Kinds that wait for something that may not come. */
+export const MAY_NOT_COME: ReadonlySet<FaultKind> = new Set([...DAMAGING, ...LOSES_POWER]);
+
+/** What only clients meet: it goes on while a damaged copy is met, as it takes none. */
+export const OF_CLIENTS: ReadonlySet<FaultKind> = new Set<FaultKind>(['clients-reset', 'clients-cut']);
 
 /** What an operator asks for. It meets faults, and is none: it does not count among those that a seed must have. */
 export const ASKED_FOR: ReadonlySet<FaultKind> = new Set<FaultKind>(['switchover', 'server-stopped', 'limits-changed']);

@@ -3,7 +3,9 @@ import type { Endpoint } from '../../src/core/control/broker.js';
 import type { Hello } from '../../src/core/control/peer.js';
 import type { RunId, ServerId } from '../../src/core/identity.js';
 import type { ManagerConfig } from '../../src/manager/config.js';
-import { DEFAULT_BROKER_TUNING, linkTimes, type BrokerConfig } from '../../src/server/config.js';
+import { DEFAULT_BROKER_TUNING, linkTimes, type BrokerConfig, type BrokerTuning } from '../../src/server/config.js';
+import { JOURNAL_DEFAULTS, type JournalOptions } from '../../src/server/journal/options.js';
+import type { BrokerProcessConfig } from '../../src/server/process-config.js';
 import type { KeeperConfig } from '../../src/share/config.js';
 import type { HostName } from './faults.js';
 
@@ -34,7 +36,17 @@ export const LIMITS: BrokerLimits = {
 /** What both profiles say and an operator may change, while neither server runs. */
 export interface PairSettings {
   limits: BrokerLimits;
+  durability: Durability;
 }
+
+export type Durability = BrokerProcessConfig['durability'];
+
+/** What a seed has of its own among the brokers' limits. */
+export interface SeedTuning extends Pick<BrokerTuning, 'payloadCacheBytes' | 'snapshotEveryRecords'> {
+  readonly journal: Pick<JournalOptions, 'segmentBytes' | 'indexEveryBytes' | 'readHandlesMax'>;
+}
+
+export const PLAIN_TUNING: SeedTuning = { payloadCacheBytes: 32 * 1024, snapshotEveryRecords: 400, journal: { segmentBytes: 24 * 1024, indexEveryBytes: JOURNAL_DEFAULTS.indexEveryBytes, readHandlesMax: JOURNAL_DEFAULTS.readHandlesMax } };
 
 export const otherHost = (name: HostName): HostName => (name === 'primary' ? 'secondary' : 'primary');
 
@@ -100,7 +112,7 @@ export function keeperConfig(name: HostName, pace = 1): KeeperConfig {
   };
 }
 
-export function brokerConfig(name: HostName, pace = 1, { limits }: PairSettings = { limits: LIMITS }): BrokerConfig {
+export function brokerConfig(name: HostName, pace = 1, { limits }: Pick<PairSettings, 'limits'> = { limits: LIMITS }, tuning = PLAIN_TUNING): BrokerConfig {
   return {
     cluster: CLUSTER,
     server: name as ServerId & HostName,
@@ -114,14 +126,13 @@ export function brokerConfig(name: HostName, pace = 1, { limits }: PairSettings 
       ...linkTimes(PING_INTERVAL_MS * pace, STALL_LIMIT_MS * pace),
       // Small, so that two minutes see snapshots, copies in several chunks, and payloads that are read back.
       snapshotEveryBytes: 256 * 1024,
-      snapshotEveryRecords: 400,
       // Some states are captured, some are built a second time.
       snapshotCapturedItemsMax: 60,
       chunkBytes: 8 * 1024,
       recentBytesMax: 16 * 1024,
-      payloadCacheBytes: 32 * 1024,
+      ...tuning,
       orphanGraceMs: 4_000,
-      journal: { segmentBytes: 24 * 1024, groupBytes: 4 * 1024, hurryBytes: 400, preallocate: false },
+      journal: { ...tuning.journal, groupBytes: 4 * 1024, hurryBytes: 400, preallocate: false },
     },
   };
 }

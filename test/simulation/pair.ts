@@ -37,7 +37,7 @@ export class Pair {
   readonly ledger = new Ledger();
   readonly moments = new Moments();
   private readonly troubles: Troubles;
-  private readonly settings: PairSettings = { limits: LIMITS };
+  private readonly settings: PairSettings = { limits: LIMITS, durability: 'both' };
   private parts: { servers: Record<HostName, SimServer>; storage: Storage; workload: Workload; checkers: Checkers } | null = null;
   private pid = 100;
 
@@ -55,10 +55,12 @@ export class Pair {
 
   build(shape: SeedShape, history: History): void {
     const { world } = this;
+    this.settings.durability = shape.durability;
     const hosts = { primary: new SimHost(world, 'primary', shape.clocks.primary), secondary: new SimHost(world, 'secondary', shape.clocks.secondary) };
     const storage = new Storage(world, hosts, this.moments, keeperConfig('primary', shape.pace).passiveLockIntervalMs);
-    const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape.pace), secondary: this.makeServer('secondary', hosts.secondary, storage, shape.pace) };
+    const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape), secondary: this.makeServer('secondary', hosts.secondary, storage, shape) };
     const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, { stalenessMs: keeperConfig('primary', shape.pace).passiveLockIntervalMs, quietMs: () => this.troubles.quietMs / shape.pace });
+    for (const name of ['primary', 'secondary'] as const) storage.onUnsyncedLoss(name, () => checkers.losesUnsynced(name));
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
     history.wasRepeated = ({ id }) => this.ledger.ofOperation(id).length > 1;
     const clients = new SimHost(world, 'clients', PERFECT_CLOCK);
@@ -86,7 +88,7 @@ export class Pair {
   }
 
   get ground(): FaultGround {
-    return { world: this.world, moments: this.moments, troubles: this.troubles, settings: this.settings, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers, putBack: (name) => this.built.checkers.putBack(name) };
+    return { world: this.world, moments: this.moments, troubles: this.troubles, settings: this.settings, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers, countsOnUnsynced: () => this.built.checkers.countsOnUnsynced, mayDamage: (name) => this.built.checkers.mayDamage(name), putBack: (name) => this.built.checkers.putBack(name) };
   }
 
   get storage(): Storage {
@@ -153,13 +155,13 @@ export class Pair {
     return this.parts;
   }
 
-  private makeServer(name: HostName, host: SimHost, storage: Storage, pace: number): SimServer {
+  private makeServer(name: HostName, host: SimHost, storage: Storage, { pace, tuning }: SeedShape): SimServer {
     host.onPower.push((on) => {
       for (const machine of [name, backchannelHost(name)]) this.network.power(machine, on);
     });
     const nextPid = (): number => (this.pid += 1);
     const localState = new SimLocalState(host);
-    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, moments: this.moments, nextPid, pace, settings: this.settings });
+    const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, moments: this.moments, nextPid, pace, tuning, settings: this.settings });
     return new SimServer(name, host, localState, wiring.probe, nextPid, (server, process) => wiring.bootManager(server, process));
   }
 }

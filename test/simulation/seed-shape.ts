@@ -1,4 +1,5 @@
 import type { PlanShape } from './fault-plan.js';
+import { PLAIN_TUNING, type Durability, type SeedTuning } from './pair-config.js';
 import type { Prng } from './prng.js';
 import type { ClockShape } from './host.js';
 import type { WorkloadShape } from './workload.js';
@@ -34,6 +35,9 @@ export interface SeedShape {
   readonly plan: PlanShape;
   readonly workload: WorkloadShape;
   readonly clocks: { readonly primary: ClockShape; readonly secondary: ClockShape };
+  readonly tuning: SeedTuning;
+  /** As both profiles say at first. */
+  readonly durability: Durability;
   /** When each server is started first. */
   readonly startMs: { readonly primary: number; readonly secondary: number };
 }
@@ -55,6 +59,26 @@ function drawClock(random: Prng): ClockShape {
   const rate = random.chance(0.5) ? 1 : 1 + random.between(-0.01, 0.01);
   const wallOffsetMs = random.chance(0.5) ? 0 : random.pick([-1, 1]) * random.logBetween(10, 7_200_000);
   return { rate, wallOffsetMs };
+}
+
+/** So many seeds keep hardly a payload in memory, so that what waits in a queue is read back from the disk. */
+const FORGETFUL_CHANCE = 0.5;
+const FORGETFUL = { payloadCacheBytes: 300, indexEveryBytes: 1024, readHandlesMax: 1 };
+/** … and so many write their snapshots more often: then the log is short, and payloads stand in snapshots alone. */
+const SNAPSHOTS_CHANCE = 0.35;
+const SNAPSHOT_RECORDS = { low: 60, high: 250 };
+/** … and so many have shorter segments: more of them to begin, to sync and to read. */
+const SEGMENTS_CHANCE = 0.35;
+const SEGMENT_BYTES = { low: 5 * 1024, high: 24 * 1024 };
+
+/** So many pairs begin without syncing. */
+const UNSYNCED_CHANCE = 0.15;
+
+function drawTuning(random: Prng): SeedTuning {
+  const { payloadCacheBytes, indexEveryBytes, readHandlesMax } = random.chance(FORGETFUL_CHANCE) ? FORGETFUL : { ...PLAIN_TUNING, ...PLAIN_TUNING.journal };
+  const snapshotEveryRecords = random.chance(SNAPSHOTS_CHANCE) ? Math.round(random.logBetween(SNAPSHOT_RECORDS.low, SNAPSHOT_RECORDS.high)) : PLAIN_TUNING.snapshotEveryRecords;
+  const segmentBytes = random.chance(SEGMENTS_CHANCE) ? Math.round(random.logBetween(SEGMENT_BYTES.low, SEGMENT_BYTES.high)) : PLAIN_TUNING.journal.segmentBytes;
+  return { payloadCacheBytes, snapshotEveryRecords, journal: { segmentBytes, indexEveryBytes, readHandlesMax } };
 }
 
 /** Draws the shape of a run that lasts `minutes` of virtual time or somewhat more. */
@@ -89,6 +113,8 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
       incidentEveryMs: random.logBetween(3_000, 60_000) * (isLong ? 3 : 1),
     },
     clocks: { primary: drawClock(random), secondary: drawClock(random) },
+    tuning: drawTuning(random.fork('tuning')),
+    durability: random.fork('durability').chance(UNSYNCED_CHANCE) ? 'bothWithoutDiskSync' : 'both',
     startMs: { primary: first === 'primary' ? 10 : 10 + late, secondary: first === 'secondary' ? 10 : 10 + late },
   };
 }

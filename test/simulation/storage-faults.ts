@@ -15,6 +15,14 @@ export interface StorageFaults {
   letSyncs(): void;
   /** A bit turns somewhere in the journal or in a snapshot. `where` in [0, 1). */
   flipBit(host: HostName, where: number): void;
+  /** The disk does not give some of its segments, of its snapshots, or of both any more. `which` in [0, 1). */
+  makeUnreadable(host: HostName, which: number): void;
+  /** It gives everything again. */
+  allReadable(host: HostName): void;
+  /** There is something that a disk does not give. */
+  readonly hasUnreadable: boolean;
+  /** Whose disks hold what was confirmed and not synced. */
+  readonly unsynced: ReadonlySet<HostName>;
   /** The disk as it is now. */
   remember(host: HostName): DiskImage;
   /** The disk is as it was then. */

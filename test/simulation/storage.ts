@@ -29,6 +29,9 @@ const SLOWEST_DISK_MS = 3_000;
 const FULL_DISK_LEFT_BYTES = 2_000;
 /** Half of the hosts without descriptors have one at times. */
 const SHORT_AT_TIMES = { chance: 0.5, low: 0.3, high: 0.95 };
+const SEGMENTS_OR_SNAPSHOTS = /^(journal\/[^/]+\.segment|snapshots\/[^/]+\.snap)$/;
+/** What becomes unreadable together, each as often as the others. */
+const UNREADABLE = [/^journal\/[^/]+\.segment$/, /^snapshots\/[^/]+\.snap$/, SEGMENTS_OR_SNAPSHOTS];
 /** Of the full disks. */
 const FOUND_OUT_LATE = 0.5;
 
@@ -38,6 +41,9 @@ export class Storage implements StorageFaults {
   readonly actions: StorageFaults['actions'];
   /** Each host's disk, as it lies in the machine. */
   readonly images: Readonly<Record<HostName, DiskImage>> = { primary: new DiskImage(), secondary: new DiskImage() };
+  /** Hosts on which a broker that does not sync has written since they lost power, or since a copy was opened with syncing. */
+  readonly unsynced = new Set<HostName>();
+  private readonly unsyncedLost = new Map<HostName, () => void>();
   private readonly diskRandom: Readonly<Record<HostName, Prng>>;
   private readonly share: SimShare;
   private readonly mounts: Mounts;
@@ -64,7 +70,9 @@ export class Storage implements StorageFaults {
     for (const host of Object.values(hosts)) {
       host.onPower.push((on) => {
         const name = host.name as HostName;
-        if (!on) this.images[name].losePower(() => this.diskRandom[name].fraction());
+        if (on) return;
+        this.images[name].losePower(() => this.diskRandom[name].fraction());
+        if (this.unsynced.delete(name)) this.unsyncedLost.get(name)?.();
       });
     }
     this.share = new SimShare({
@@ -97,6 +105,11 @@ export class Storage implements StorageFaults {
     const disk = new SimulatedDisk({ image: this.images[host], schedule: (delayMs, action) => void process.schedule(delayMs, action), random: () => this.diskRandom[host].fraction() });
     process.onEnd.push(() => disk.kill());
     return disk;
+  }
+
+  /** `told` when `host` loses power with something on its disk that was confirmed and never synced. */
+  onUnsyncedLoss(host: HostName, told: () => void): void {
+    this.unsyncedLost.set(host, told);
   }
 
   shareGoneFor(host: HostName): Undo {
@@ -142,6 +155,25 @@ export class Storage implements StorageFaults {
     }
   }
 
+  makeUnreadable(host: HostName, which: number): void {
+    const image = this.images[host];
+    const kind = UNREADABLE[Math.floor(which * UNREADABLE.length)] ?? SEGMENTS_OR_SNAPSHOTS;
+    const share = (which * UNREADABLE.length) % 1;
+    // The newest ones, as many as are drawn; all of them in half of the cases.
+    const files = image.paths().filter((path) => kind.test(path));
+    const chosen = files.slice(share < 0.5 ? 0 : Math.floor((share - 0.5) * 2 * files.length));
+    image.makeUnreadable(chosen);
+    this.world.transcript.line(host, `cannot be read: ${chosen.join(', ')}`);
+  }
+
+  allReadable(host: HostName): void {
+    this.images[host].allReadable();
+  }
+
+  get hasUnreadable(): boolean {
+    return Object.values(this.images).some((image) => image.hasUnreadable);
+  }
+
   remember(host: HostName): DiskImage {
     return this.images[host].copy();
   }
@@ -171,6 +203,7 @@ export class Storage implements StorageFaults {
       image.capacityBytes = Infinity;
       image.slownessMs = 0;
       image.fileShortage = 0;
+      image.allReadable();
     }
     this.letSyncs();
   }

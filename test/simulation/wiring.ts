@@ -19,6 +19,7 @@ import type { Copy } from '../../src/server/copy.js';
 import type { ClientEdge } from '../../src/server/edge.js';
 import type { Following } from '../../src/server/following.js';
 import { Serving } from '../../src/server/serving.js';
+import { UnsyncedDisk } from '../../src/server/unsynced-disk.js';
 import { ShareKeeper } from '../../src/share/keeper.js';
 import { BOOT_TOLERANCE_MS } from '../../src/share/lease.js';
 import { SimSpawner } from './channel.js';
@@ -29,7 +30,7 @@ import { tapJournal } from './journal-tap.js';
 import type { Ledger } from './ledger.js';
 import type { SimLocalState } from './local-state.js';
 import type { SimNetwork, SimNode } from './network.js';
-import { backchannelEndpoint, backchannelHello, backchannelHost, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost, type PairSettings } from './pair-config.js';
+import { backchannelEndpoint, backchannelHello, backchannelHost, brokerConfig, clientEndpoint, keeperConfig, LOCK_FILE, managerConfig, otherHost, type PairSettings, type SeedTuning } from './pair-config.js';
 import { watchBrokers, watchKeepers, type Moments } from './moments.js';
 import type { BrokerView, ClaimWord, LockWord, ManagerView, Move, ServerProbe } from './probe.js';
 import type { SimProcess } from './process.js';
@@ -49,6 +50,7 @@ export interface WiringParts {
   readonly nextPid: () => number;
   /** Of the profile's times. */
   readonly pace: number;
+  readonly tuning: SeedTuning;
   readonly settings: PairSettings;
 }
 
@@ -194,9 +196,13 @@ export class ServerWiring {
     const { clock } = process;
     const log = logTo(channel);
     const { network } = this.node(process, name);
+    const disk = storage.diskFor(process);
+    const diskUnsynced = this.parts.settings.durability !== 'both';
+    if (diskUnsynced) storage.unsynced.add(name);
     const broker = new BrokerServer(
       {
-        disk: storage.diskFor(process),
+        disk: diskUnsynced ? new UnsyncedDisk(disk) : disk,
+        diskUnsynced,
         network,
         clock,
         random: process.random.fork('ids'),
@@ -205,6 +211,8 @@ export class ServerWiring {
         channel,
         clients: (edge) => {
           const { copy, serving } = insidesOf(edge);
+          // The copy is open, and with it is synced what was not.
+          if (!diskUnsynced) storage.unsynced.delete(name);
           tapJournal(copy.journal, ledger);
           this.showBroker(process, broker, copy, serving);
           const protocol = new MqttProtocol({ edge, clock, random: process.random.fork('clients'), log, authenticator: new AnonymousAuthenticator() });
@@ -213,7 +221,7 @@ export class ServerWiring {
         },
         exit: (code) => void process.schedule(FAREWELL_MS, () => process.end(`exit ${code}`)),
       },
-      brokerConfig(name, this.parts.pace, this.parts.settings),
+      brokerConfig(name, this.parts.pace, this.parts.settings, this.parts.tuning),
     );
     void broker.start();
   }

@@ -7,7 +7,7 @@ import { SimHost } from '../simulation/host.js';
 import type { LinkOptions } from '../simulation/mqtt-link.js';
 import type { Moment } from '../simulation/moments.js';
 import { Pair } from '../simulation/pair.js';
-import { clientEndpoint } from '../simulation/pair-config.js';
+import { clientEndpoint, PLAIN_TUNING } from '../simulation/pair-config.js';
 import { SimProcess } from '../simulation/process.js';
 import { Publisher } from '../simulation/publisher.js';
 import type { SeedShape } from '../simulation/seed-shape.js';
@@ -30,6 +30,8 @@ const SHAPE: SeedShape = {
   plan: { fromMs: 0, untilMs: 0, stretch: 1, faultsMin: 0, faultsMax: 0 },
   workload: { everyMs: 1, busyEveryMs: 1, busyForMs: 1, incidentEveryMs: 1 },
   clocks: { primary: STEADY, secondary: STEADY },
+  tuning: PLAIN_TUNING,
+  durability: 'both',
   startMs: { primary: 0, secondary: 0 },
 };
 
