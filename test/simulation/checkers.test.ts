@@ -274,4 +274,31 @@ describe('the checkers', () => {
     await it.happens(() => it[name].is({ run: 'third', head: point(2, 3), durable: 3 }));
     expect(it.world.violation?.check).toBe('nothing acknowledged is lost');
   });
+
+  it('excuse a host that lost power with what was never synced, and know for how long the newest record counts on it', async () => {
+    const it = await Whole.make();
+    it.checkers.losesUnsynced('secondary');
+    expect(it.checkers.countsOnUnsynced).toBe(true);
+    await it.happens(() => it.secondary.is({ run: 'next', role: 'idle', term: 0, head: point(2, 3), durable: 3, damage: 'a segment' }));
+    expect(it.world.violation).toBeNull();
+    expect(it.checkers.countsOnUnsynced).toBe(true);
+    await it.happens(() => {
+      it.stands(record(3, 'primary', ['primary'], { position: 4 as Position }));
+      it.primary.is({ role: 'idle', term: 0 });
+    });
+    expect(it.checkers.countsOnUnsynced).toBe(false);
+    await it.happens(() => it.stands(record(4, 'primary', ['primary', 'secondary'], { cause: 'admission', position: 4 as Position })));
+    await it.happens(() => it.secondary.is({ damage: null }));
+    await it.happens(() => it.secondary.is({ run: 'third' }));
+    expect(it.world.violation?.check).toBe('nothing acknowledged is lost');
+  });
+
+  it('count on a host again that has everything in spite of it', async () => {
+    const it = await Whole.make();
+    it.checkers.losesUnsynced('secondary');
+    await it.happens(() => it.secondary.is({ run: 'next', role: 'idle', term: 0 }));
+    expect([it.checkers.countsOnUnsynced, it.world.violation]).toEqual([false, null]);
+    await it.happens(() => it.secondary.is({ run: 'third', head: point(2, 3), durable: 3 }));
+    expect(it.world.violation?.check).toBe('nothing acknowledged is lost');
+  });
 });

@@ -21,6 +21,7 @@ export interface FaultGround {
   readonly storage: StorageFaults;
   /** ACTIVE and PASSIVE, and both copies count. */
   readonly bothCount: () => boolean;
+  readonly consumersAway: (forMs: number) => void;
   /** A copy that has lost what was confirmed and never synced may still count. */
   readonly countsOnUnsynced: () => boolean;
   /** What lies on the disk of `host` may be damaged from now on. */
@@ -305,6 +306,10 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
   'clients-cut': (ground, { host }) => {
     ground.network.cutBoth('clients', host);
     return () => ground.network.healBoth('clients', host);
+  },
+  'consumers-away': (ground, { forMs }) => {
+    ground.consumersAway(forMs);
+    return () => undefined;
   },
   switchover: (ground) => {
     for (const name of ['primary', 'secondary'] as const) ground.server(name).insides?.switchover();

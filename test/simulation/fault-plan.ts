@@ -29,8 +29,8 @@ const UNANSWERED: readonly FaultKind[] = ['share-hung', 'keeper-paused', 'share-
 const LAPSES: readonly FaultKind[] = ['manager-paused'];
 const LAPSE_MS = { low: 20_000, high: 60_000 };
 const LAPSE_AFTER_MS = { low: 0.05, high: 2_000 };
-/** Clients are away so long while a disk cannot be read. */
-const ABSENCE_MS = { low: 200, high: 3_000 };
+/** Consumers are away so long while a disk cannot be read. */
+const ABSENCE_MS = { low: 500, high: 5_000 };
 const SHARE_TROUBLES: readonly FaultKind[] = ['share-slow', 'share-lists-stale', 'share-replies-lost'];
 
 /** The steps in which somebody stumbles: mostly those that come first, when both may still think that they serve. */
@@ -48,7 +48,7 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
 };
 
 /** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
-const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 2, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'booted-without-mount': 2, 'no-files': 2, 'disk-unreadable': 5 };
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 4, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 3, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'booted-without-mount': 2, 'no-files': 2, 'disk-unreadable': 5 };
 
 /** Hosts that come up before their mounts do, and servers that are started then for the first time. */
 const UNMOUNTED_AT_START: readonly FaultKind[] = ['mount-gone'];
@@ -69,6 +69,8 @@ const CHANCES = {
   shareTrouble: 0.25,
   /** So often a broker is killed as it begins a segment, and power is lost later. */
   relapse: 0.06,
+  /** So often both lose power after their profiles were changed. */
+  unsynced: 0.5,
   /** So often a server stands still while it hands over. */
   lapse: 0.25,
   /** So often the servers are started before the share is mounted. */
@@ -131,7 +133,7 @@ export function drawPlan(random: Prng, shape: PlanShape, allowed: readonly Fault
     const at = burst ? last + random.logBetween(BURST_GAP_MS.low, BURST_GAP_MS.high) : random.between(shape.fromMs, shape.untilMs);
     last = Math.min(at, shape.untilMs);
     const drawn = draw(random, rates, allowed, { kinds: weighted, atMs: last, host: random.pick(HOSTS), momentChance: rates.moment, span: null });
-    const fault = drawn.kind === 'disk-unreadable' && allowed.includes('clients-cut') ? { ...drawn, then: comeBack(random, rates, allowed, drawn) } : drawn;
+    const fault = withSequel(random, rates, allowed, drawn);
     faults.push(fault);
     if (random.chance(rates.relapse)) faults.push(strikeAtRoll(random, rates, allowed, last));
     if (random.chance(rates.answer)) faults.push(answer(random, rates, fault, allowed));
@@ -183,9 +185,21 @@ function strikeAtRoll(random: Prng, rates: Rates, allowed: readonly FaultKind[],
   return { ...struck, moment: 'roll', hitsMover: true, then };
 }
 
-/** Clients that come back ask for what waits for them, and much of it stands on the disk alone. */
+/** What shows only by something else that happens then. */
+function withSequel(random: Prng, rates: Rates, allowed: readonly FaultKind[], fault: Fault): Fault {
+  if (fault.kind === 'disk-unreadable' && allowed.includes('consumers-away')) return { ...fault, then: comeBack(random, rates, allowed, fault) };
+  if (fault.kind === 'limits-changed' && allowed.includes('both-hosts-lost-power') && random.chance(rates.unsynced)) return { ...fault, then: powerGoes(random, rates, allowed, fault) };
+  return fault;
+}
+
+/** What a pair left unsynced while it was not asked to sync shows when the power goes, and it is asked to by then. */
+function powerGoes(random: Prng, rates: Rates, allowed: readonly FaultKind[], { forMs, host }: Fault): Fault {
+  return draw(random, rates, allowed, { kinds: ['both-hosts-lost-power'], atMs: forMs + random.logBetween(RELAPSE_AFTER_MS.low, RELAPSE_AFTER_MS.high), host, momentChance: 0, span: null });
+}
+
+/** Consumers that come back ask for what waits for them, and much of it stands on the disk alone. */
 function comeBack(random: Prng, rates: Rates, allowed: readonly FaultKind[], { forMs, host }: Fault): Fault {
-  return draw(random, rates, allowed, { kinds: ['clients-cut'], atMs: forMs * random.between(0, 0.3), host, momentChance: 0, span: ABSENCE_MS });
+  return draw(random, rates, allowed, { kinds: ['consumers-away'], atMs: forMs * random.between(0, 0.2), host, momentChance: 0, span: ABSENCE_MS });
 }
 
 /** Whoever hands over next, from `atMs` on. */

@@ -76,6 +76,7 @@ export const FAULT_KINDS = {
   'links-reset': { low: 1, high: 1 },
   'clients-reset': { low: 1, high: 1 },
   'clients-cut': { low: 50, high: 10_000 },
+  'consumers-away': { low: 300, high: 10_000 },
   switchover: { low: 1, high: 1 },
   'server-stopped': { low: 1_000, high: 20_000 },
 } as const satisfies Readonly<Record<string, { low: number; high: number }>>;
@@ -98,7 +99,7 @@ export const LOSES_POWER: ReadonlySet<FaultKind> = new Set<FaultKind>(['host-los
 export const MAY_NOT_COME: ReadonlySet<FaultKind> = new Set([...DAMAGING, ...LOSES_POWER]);
 
 /** What only clients meet: it goes on while a damaged copy is met, as it takes none. */
-export const OF_CLIENTS: ReadonlySet<FaultKind> = new Set<FaultKind>(['clients-reset', 'clients-cut']);
+export const OF_CLIENTS: ReadonlySet<FaultKind> = new Set<FaultKind>(['clients-reset', 'clients-cut', 'consumers-away']);
 
 /** What an operator asks for. It meets faults, and is none: it does not count among those that a seed must have. */
 export const ASKED_FOR: ReadonlySet<FaultKind> = new Set<FaultKind>(['switchover', 'server-stopped', 'limits-changed']);

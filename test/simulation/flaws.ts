@@ -217,6 +217,19 @@ export const FLAWS: readonly Flaw[] = [
     ],
   },
   {
+    name: 'no-sync-at-opening',
+    rule: 'what was written without syncing is not synced when it is opened with it',
+    edits: [
+      { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncSegments(context))', put: 'await syncNames(context)' },
+      { file: 'src/server/snapshot-shelf.ts', find: 'if (found) await sync(file);', put: '' },
+    ],
+  },
+  {
+    name: 'no-file-is-damage',
+    rule: 'a segment that cannot be begun since the host has no file left is a failure of the disk',
+    edits: [{ file: 'src/server/journal/committer.ts', find: '!isNoRoom(error) && !(untouched && isShortage(error))', put: '!isNoRoom(error)' }],
+  },
+  {
     name: 'retained-out-of-order',
     rule: 'a retained message is kept one operation late',
     edits: [

@@ -27,8 +27,8 @@ const SPIKE_CHANCE = 0.15;
 const STALL_OF_STALENESS = { low: 1, high: 1.18 };
 const SLOWEST_DISK_MS = 3_000;
 const FULL_DISK_LEFT_BYTES = 2_000;
-/** Half of the hosts without descriptors have one at times. */
-const SHORT_AT_TIMES = { chance: 0.5, low: 0.3, high: 0.95 };
+/** Most hosts without descriptors have one at times. */
+const SHORT_AT_TIMES = { chance: 0.6, low: 0.08, high: 0.6 };
 const SEGMENTS_OR_SNAPSHOTS = /^(journal\/[^/]+\.segment|snapshots\/[^/]+\.snap)$/;
 /** What becomes unreadable together, each as often as the others. */
 const UNREADABLE = [/^journal\/[^/]+\.segment$/, /^snapshots\/[^/]+\.snap$/, SEGMENTS_OR_SNAPSHOTS];
@@ -160,7 +160,9 @@ export class Storage implements StorageFaults {
     const kind = UNREADABLE[Math.floor(which * UNREADABLE.length)] ?? SEGMENTS_OR_SNAPSHOTS;
     const share = (which * UNREADABLE.length) % 1;
     // The newest ones, as many as are drawn; all of them in half of the cases.
-    const files = image.paths().filter((path) => kind.test(path));
+    const paths = image.paths().filter((path) => SEGMENTS_OR_SNAPSHOTS.test(path));
+    const ofKind = paths.filter((path) => kind.test(path));
+    const files = ofKind.length > 0 ? ofKind : paths;
     const chosen = files.slice(share < 0.5 ? 0 : Math.floor((share - 0.5) * 2 * files.length));
     image.makeUnreadable(chosen);
     this.world.transcript.line(host, `cannot be read: ${chosen.join(', ')}`);

@@ -73,6 +73,11 @@ export class Workload {
     if (this.started) for (const publisher of this.publishers) publisher.hurry(forMs);
   }
 
+  /** All consumers are gone at once, and come back after so long: what waits for them is asked for then. */
+  consumersAway(awayMs: number): void {
+    if (this.started && !this.healing) for (const consumer of this.consumers) consumer.crash(awayMs);
+  }
+
   /** No incidents any more, and nothing new to publish. */
   finish(): void {
     this.healing = true;

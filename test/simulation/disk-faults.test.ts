@@ -1,0 +1,68 @@
+import { DiskImage } from './disk-image.js';
+import { SimulatedDisk } from './disk.js';
+
+const BYTES = Uint8Array.of(1, 2, 3);
+const CONTENT = [...BYTES];
+const refused = (code: string): unknown => expect.objectContaining({ code });
+
+function machine(random = (): number => 0.5): { image: DiskImage; disk: SimulatedDisk } {
+  const image = new DiskImage();
+  image.put('folder/one', BYTES);
+  return { image, disk: new SimulatedDisk({ image, schedule: (_, action) => setImmediate(action), random }) };
+}
+
+describe('a machine without file descriptors', () => {
+  it('opens nothing, and goes on with what is open', async () => {
+    const { image, disk } = machine();
+    const file = await disk.open('folder/one', 'write');
+    image.fileShortage = 1;
+    await expect(disk.open('folder/one', 'read')).rejects.toEqual(refused('EMFILE'));
+    await expect(disk.readFile('folder/one')).rejects.toEqual(refused('EMFILE'));
+    await expect(disk.list('folder')).rejects.toEqual(refused('EMFILE'));
+    await expect(disk.syncFolder('folder')).rejects.toEqual(refused('EMFILE'));
+    await expect(disk.replaceFile('folder/one', Uint8Array.of(9))).rejects.toEqual(refused('EMFILE'));
+    await expect(disk.open('folder/two', 'create')).rejects.toEqual(refused('EMFILE'));
+    expect([...(await file.read(0, 3))]).toEqual(CONTENT);
+    expect(await new Promise((resolve) => file.writeSynced([BYTES], 3, resolve))).toBeNull();
+    await disk.rename('folder/one', 'folder/three');
+    await file.close();
+    image.fileShortage = 0;
+    expect([...(await disk.readFile('folder/three'))]).toEqual([...CONTENT, ...CONTENT]);
+    expect(await disk.list('folder')).toEqual(['three']);
+  });
+
+  it('may put a new file in its place and not come to make its name durable', async () => {
+    let asked = 0;
+    const { image, disk } = machine(() => ((asked += 1) === 2 ? 0.9 : 0.1));
+    image.fileShortage = 0.5;
+    await expect(disk.replaceFile('folder/one', Uint8Array.of(9))).rejects.toEqual(refused('EMFILE'));
+    expect([...image.content('folder/one')]).toEqual([9]);
+    image.losePower(() => 0);
+    expect([...image.content('folder/one')]).toEqual(CONTENT);
+  });
+});
+
+describe('files that cannot be read', () => {
+  it('are refused under any name and through what is open, until all can be read again', async () => {
+    const { image, disk } = machine();
+    image.put('folder/other', BYTES);
+    const file = await disk.open('folder/one', 'write');
+    image.makeUnreadable(['folder/one']);
+    await disk.rename('folder/one', 'folder/two');
+    await expect(disk.readFile('folder/two')).rejects.toEqual(refused('EIO'));
+    await expect(file.read(0, 1)).rejects.toEqual(refused('EIO'));
+    expect(await file.size()).toBe(3);
+    expect([...(await disk.readFile('folder/other'))]).toEqual(CONTENT);
+    image.allReadable();
+    expect([...(await file.read(0, 3))]).toEqual(CONTENT);
+  });
+
+  it('can be read when the machine has started anew', async () => {
+    const { image, disk } = machine();
+    image.makeUnreadable(['folder/one']);
+    expect(image.hasUnreadable).toBe(true);
+    image.losePower(() => 0);
+    expect(image.hasUnreadable).toBe(false);
+    expect([...(await disk.readFile('folder/one'))]).toEqual(CONTENT);
+  });
+});
