@@ -1,5 +1,5 @@
 import { actionOf, targetOf, type FaultGround, type Undo } from './fault-actions.js';
-import { ASKED_FOR, DAMAGING, describeFault, LOSES_POWER, OF_CLIENTS, type Fault, type HostName } from './faults.js';
+import { ASKED_FOR, DAMAGING, describeFault, LOSES_POWER, OF_BOTH, OF_CLIENTS, type Fault, type HostName } from './faults.js';
 
 /** A fault waits so long for its moment. */
 const MOMENT_LIMIT_MS = 15_000;
@@ -99,7 +99,7 @@ export class FaultRunner {
   }
 
   private takesUnsyncedOfBoth({ kind }: Fault): boolean {
-    return kind === 'both-hosts-lost-power' && this.ground.storage.unsynced.size > 0;
+    return OF_BOTH.has(kind) && this.ground.storage.unsynced.size > 0;
   }
 
   /** A sync that will fail is met at the earliest now, and what cannot be read, or was lost unsynced, as long as that lasts. */

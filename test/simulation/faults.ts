@@ -93,7 +93,9 @@ export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-f
  * Kinds by which a host loses power, or both do. What a broker that does not sync has confirmed may go with it: there, that of one host waits as a damaging kind
  * does, and that of both until nothing is unsynced, as then it may rightly take what was acknowledged.
  */
-export const LOSES_POWER: ReadonlySet<FaultKind> = new Set<FaultKind>(['host-lost-power', 'both-hosts-lost-power']);
+export const LOSES_POWER: ReadonlySet<FaultKind> = new Set<FaultKind>(['host-lost-power', 'both-hosts-lost-power', 'booted-without-mount']);
+/** … and of these it may be both. */
+export const OF_BOTH: ReadonlySet<FaultKind> = new Set<FaultKind>(['both-hosts-lost-power', 'booted-without-mount']);
 
 /** Kinds that wait for something that may not come. */
 export const MAY_NOT_COME: ReadonlySet<FaultKind> = new Set([...DAMAGING, ...LOSES_POWER]);
