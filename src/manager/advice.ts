@@ -15,7 +15,7 @@ export function adviceFor(ha: HaState, s: Situation, refused: string | null): st
   const without = withoutShare(ha, s);
   if (without !== null) return `the share is not usable here (${s.share.detail ?? 'not looked at yet'}): ${without}`;
   const waiting = ha.state === 'WAITING' && s.broker !== null ? whileWaiting(s, s.broker, peer, refused) : null;
-  return withoutGateway(ha, s) ?? waiting ?? nobodyServes(ha, s);
+  return withoutGateway(ha, s) ?? waiting ?? nobodyServes(ha, s) ?? withoutPort(ha, s);
 }
 
 function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused: string | null): string | null {
@@ -62,6 +62,12 @@ function withoutGateway(ha: HaState, s: Situation): string | null {
   if (s.gatewayAnswers || !isInSync(ha, s)) return null;
   const fails = ha.state === 'ACTIVE' ? `this server does not go on alone when the ${s.peerServer} server is lost` : `this server does not take over when the ${s.peerServer} server is lost`;
   return `the gateway does not answer: clients are served, and both copies stay in sync, but until it does ${fails}; look at that machine and at the way to it`;
+}
+
+/** For a server that follows: that it could serve nobody, also when it takes over. */
+function withoutPort({ state }: HaState, { broker }: Situation): string | null {
+  const error = state === 'PASSIVE' || state === 'PASSIVE_SYNC' ? (broker?.clientPortError ?? null) : null;
+  return error === null ? null : `this server could not take over, since clients could not connect to it: ${error}`;
 }
 
 function isInSync({ state, task }: HaState, s: Situation): boolean {

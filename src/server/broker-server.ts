@@ -142,7 +142,7 @@ export class BrokerServer {
       changed: () => this.changed(),
       memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: 1 })), log),
     });
-    const clientPort = new ClientPortSteering(ports.clients(serving), clock, () => this.changed());
+    const clientPort = new ClientPortSteering(ports.clients(serving), clock, log, () => this.changed());
     const parts: Parts = { copy, leading, serving, clientPort, following: null };
     copy.listen({
       durable: (position) => {

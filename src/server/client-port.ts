@@ -1,5 +1,6 @@
 import type { BrokerStatus } from '../core/control/broker.js';
 import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
 
 /** The listener that clients reach (src/server/clients): all of its ports together. */
 export interface ClientPort {
@@ -8,6 +9,8 @@ export interface ClientPort {
   readonly error: string | null;
   /** Binds; connections are held unread. Never rejects; `state` says what came of it. */
   bind(): Promise<void>;
+  /** When closed: binds for a moment, and resolves to what keeps it from that. `bind` may come between. Never rejects. */
+  rehearse(): Promise<string | null>;
   /** When bound: serves those held and all that follow. */
   accept(): void;
   /** When accepting: connections that come from now on are held. */
@@ -18,15 +21,22 @@ export interface ClientPort {
 
 /** Wait before a port is tried again that could not be bound. */
 const REBIND_MS = 1_000;
+/** While clients are not served, it is tried each so often whether they could be. */
+export const REHEARSE_MS = 30_000;
 
 /** Leads the client port to where it shall be, whatever it is now. */
 export class ClientPortSteering {
   private wanted: 'closed' | 'bound' | 'accepting' = 'closed';
   private triedAt = -Infinity;
+  private rehearsedAt = -Infinity;
+  private isRehearsing = false;
+  /** Why the port could not be bound when it was last tried, for nobody to connect yet. */
+  private ahead: string | null = null;
 
   constructor(
     private readonly port: ClientPort,
     private readonly clock: Clock,
+    private readonly log: Log,
     private readonly changed: () => void,
   ) {}
 
@@ -34,21 +44,47 @@ export class ClientPortSteering {
     return this.port.state === 'binding' ? 'closed' : this.port.state;
   }
 
+  /** While the port is closed: why it could not be bound now. */
   get error(): string | null {
-    return this.port.error;
+    return this.wanted === 'closed' ? this.ahead : this.port.error;
   }
 
   /** Idempotent; to be said again now and then, so that a port that failed is tried again. */
   want(wanted: 'closed' | 'bound' | 'accepting'): void {
+    // The clients of a server that has just ended serving look for the other one.
+    if (wanted === 'closed' && this.wanted !== 'closed') this.rehearsedAt = this.clock.monotonic();
     this.wanted = wanted;
     const { port } = this;
     if (wanted === 'closed') {
-      if (port.state !== 'closed') port.close('this server does not serve');
-      return;
+      if (!this.isRehearsing && port.state !== 'closed') port.close('this server does not serve');
+      return this.rehearse();
     }
-    if (port.state === 'closed' || port.state === 'failed') return this.bind();
+    const { isRehearsing } = this;
+    this.isRehearsing = false;
+    if (port.state === 'bound' || port.state === 'accepting') this.ahead = null;
+    if (isRehearsing || port.state === 'closed' || port.state === 'failed') return this.bind();
     if (wanted === 'accepting' && port.state === 'bound') port.accept();
     else if (wanted === 'bound' && port.state === 'accepting') port.hold();
+  }
+
+  private rehearse(): void {
+    const now = this.clock.monotonic();
+    if (this.port.state !== 'closed' || now - this.rehearsedAt < REHEARSE_MS) return;
+    this.rehearsedAt = now;
+    this.isRehearsing = true;
+    void this.port.rehearse().then((trouble) => {
+      // Else the port was wanted meanwhile.
+      if (this.isRehearsing && this.rehearsedAt === now) this.rehearsed(trouble);
+    });
+  }
+
+  private rehearsed(trouble: string | null): void {
+    this.isRehearsing = false;
+    if (trouble === this.ahead) return;
+    this.ahead = trouble;
+    if (trouble === null) this.log.write('info', 'Clients could connect to this server again, should it serve', { event: 'client-port', free: true });
+    else this.log.write('warn', `Clients could not connect to this server, should it serve: ${trouble}`, { event: 'client-port', free: false });
+    this.changed();
   }
 
   private bind(): void {

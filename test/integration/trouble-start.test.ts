@@ -154,6 +154,22 @@ pairTest('the MQTT port is taken when the lock is won: the server takes no term,
   await pair.inStep();
 });
 
+pairTest('the MQTT port of a server that does not serve is taken: it follows all the same, and says that it could serve nobody', async ({ primary, secondary }) => {
+  primary.start();
+  await primary.reachesState('STANDALONE', 'WAITING');
+  const other = await listenOn(secondary.ports.mqtt);
+  try {
+    secondary.start();
+    const said = `port ${secondary.ports.mqtt} on 127.0.0.1 is taken by another program`;
+    await secondary.says(`Clients could not connect to this server, should it serve: ${said}`);
+    const { advice, broker } = await secondary.reachesState('PASSIVE');
+    expect(advice).toContain(`this server could not take over, since clients could not connect to it: ${said}`);
+    expect(broker).toMatchObject({ clientPort: 'closed', clientPortError: expect.stringContaining(said) });
+  } finally {
+    await closed(other);
+  }
+});
+
 describe('one server, one process', () => {
   pairTest('a second start of a profile that runs is refused and harms nothing; a stale pid file stands in nobody’s way', async (pair) => {
     const { active } = await pair.start();

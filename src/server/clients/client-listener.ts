@@ -34,6 +34,14 @@ export interface ClientListenerWorld {
  */
 export type ClientPortState = 'closed' | 'binding' | 'bound' | 'accepting' | 'failed';
 
+interface Attempt {
+  readonly generation: number;
+  /** The ports are closed again when they are bound. */
+  isTrial: boolean;
+  /** Resolves to why they could not be bound. */
+  ended: Promise<string | null>;
+}
+
 /**
  * The clients' ports of one server. Bound before a term is claimed, so that winning it never meets a port that is taken; served only
  * after it is won; closed on the server that does not serve, so that clients go on to the other one at once.
@@ -47,7 +55,7 @@ export class ClientListener {
   private readonly held = new Set<HeldStream>();
   private readonly started = new Set<HeldStream>();
   private readonly log: ThrottledLog;
-  private attempt: { readonly generation: number; readonly ended: Promise<void> } | null = null;
+  private attempt: Attempt | null = null;
   /** Grows with every `close`: a port that gets bound after it is closed again. */
   private generation = 0;
   /** The one in which it was last said that clients are accepted: a pause of a moment, between two terms, is no news. */
@@ -85,13 +93,25 @@ export class ClientListener {
     // An attempt from before a `close` ends first: it may still hold the ports for a moment.
     while (this.attempt !== null && this.attempt.generation !== generation) await this.attempt.ended;
     if (generation !== this.generation || this.current === 'bound' || this.current === 'accepting') return;
-    this.attempt ??= {
-      generation,
-      ended: this.bindDoors(generation).finally(() => {
-        this.attempt = null;
-      }),
-    };
-    await this.attempt.ended;
+    // A trial becomes the binding itself: nothing has to be waited for.
+    if (this.attempt !== null) this.attempt.isTrial = false;
+    await this.begin(generation, false).ended;
+  }
+
+  /** Binds all doors, closes them at once, and resolves to what kept them from being bound. Does nothing unless they are closed. `bind` may come between, and is as quick as ever. Never rejects. */
+  async rehearse(): Promise<string | null> {
+    if (this.current !== 'closed' || this.attempt !== null) return null;
+    return await this.begin(this.generation, true).ended;
+  }
+
+  private begin(generation: number, isTrial: boolean): Attempt {
+    if (this.attempt !== null) return this.attempt;
+    const attempt: Attempt = { generation, isTrial, ended: Promise.resolve(null) };
+    this.attempt = attempt;
+    attempt.ended = this.bindDoors(attempt).finally(() => {
+      this.attempt = null;
+    });
+    return attempt;
   }
 
   /** Serves: held connections and all that follow. To be called only when bound; does nothing otherwise. */
@@ -118,7 +138,8 @@ export class ClientListener {
     for (const stream of [...this.held, ...this.started]) stream.destroy(reason);
   }
 
-  private async bindDoors(generation: number): Promise<void> {
+  private async bindDoors(attempt: Attempt): Promise<string | null> {
+    const { generation } = attempt;
     this.current = 'binding';
     this.failure = null;
     const bound: typeof this.listeners = [];
@@ -128,24 +149,31 @@ export class ClientListener {
       }
     } catch (error) {
       for (const { listener } of bound) listener.close();
-      this.fail(error, generation);
-      return;
+      return this.fail(error, attempt);
     }
     if (generation !== this.generation) {
       for (const { listener } of bound) listener.close();
-      return;
+      return null;
     }
     this.listeners = bound;
     this.current = 'bound';
+    if (attempt.isTrial) {
+      this.close('this server does not serve');
+      return null;
+    }
     for (const { name, listener } of bound) this.log.always('debug', `client port ${listener.port} (${name}) is bound`, { port: listener.port, door: name });
+    return null;
   }
 
-  private fail(error: unknown, generation: number): void {
+  private fail(error: unknown, { generation, isTrial }: Attempt): string | null {
     for (const stream of this.held) stream.destroy('the client ports could not be bound');
-    if (generation !== this.generation) return;
-    this.current = 'failed';
-    this.failure = error instanceof LockstepError ? `${error.message}. ${error.remedy}` : String(error);
+    if (generation !== this.generation) return null;
+    const failure = error instanceof LockstepError ? `${error.message}. ${error.remedy}` : String(error);
+    this.current = isTrial ? 'closed' : 'failed';
+    if (isTrial) return failure;
+    this.failure = failure;
     this.log.write('bind', 'error', `Clients cannot connect: ${this.failure}`, { code: error instanceof LockstepError ? error.code : undefined });
+    return failure;
   }
 
   private admit(stream: Stream, generation: number): void {

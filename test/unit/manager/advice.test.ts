@@ -66,6 +66,7 @@ describe('the advice', () => {
       { gatewayAnswers: false },
       'the gateway does not answer: clients are served, and both copies stay in sync, but until it does this server does not take over when the secondary server is lost; look at that machine and at the way to it',
     ],
+    ['a follower whose client port cannot be bound', passive(2), { broker: broker({ clientPortError: 'port 1883 on 10.9.9.9 …' }) }, 'this server could not take over, since clients could not connect to it: port 1883 on 10.9.9.9 …'],
     ['a share that is away, and a silent gateway', active(2), { share: NO_SHARE, gatewayAnswers: false }, expect.stringMatching(/^the share is not usable here/) as unknown as string],
     ['a gateway that is silent when the other server is lost', passive(2), { ...ALONE, gatewayAnswers: false }, null],
     ['a share that is away when the other server is lost: nobody is served until the reason says so', passive(2), { ...ALONE, share: NO_SHARE }, null],

@@ -56,10 +56,15 @@ export class World {
 
 class FakeClientPort implements ClientPort {
   state: ClientPort['state'] = 'closed';
+  /** Why it could not be bound. */
+  ahead: string | null = null;
   error: string | null = null;
   bind(): Promise<void> {
     if (this.state === 'closed' || this.state === 'failed') this.state = 'bound';
     return Promise.resolve();
+  }
+  rehearse(): Promise<string | null> {
+    return Promise.resolve(this.ahead);
   }
   accept(): void {
     if (this.state === 'bound') this.state = 'accepting';

@@ -149,6 +149,43 @@ describe('ClientListener', () => {
     expect(rig.network.bound.size).toBe(1);
   });
 
+  test('a trial binds all doors for a moment, and says nothing', async () => {
+    const rig = new Rig([1883, 8883]);
+    const trial = rig.listener.rehearse();
+    await Promise.resolve();
+    expect(rig.network.bound.size).toBeGreaterThan(0);
+    expect(await trial).toBeNull();
+    expect(rig.listener.state).toBe('closed');
+    expect(rig.network.bound.size).toBe(0);
+    rig.network.bound.set(8883, () => undefined);
+    expect(await rig.listener.rehearse()).toBe('port 8883 is taken. Choose another one.');
+    expect(rig.listener).toMatchObject({ state: 'closed', error: null });
+    expect([...rig.network.bound.keys()]).toEqual([8883]);
+    expect(rig.log.lines).toEqual([]);
+  });
+
+  test.each([['free', 'bound'], ['taken', 'failed']])('wanted in the middle of a trial, the ports being %s: the trial is the binding', async (ports, state) => {
+    const rig = new Rig([1883, 8883]);
+    if (ports === 'taken') rig.network.bound.set(8883, () => undefined);
+    const trial = rig.listener.rehearse();
+    await rig.listener.bind();
+    expect(rig.listener.state).toBe(state);
+    await trial;
+    expect(rig.listener.state).toBe(state);
+    expect(rig.log.from('error')).toHaveLength(ports === 'taken' ? 1 : 0);
+    expect(await rig.listener.rehearse()).toBeNull();
+    expect(rig.listener.state).toBe(state);
+  });
+
+  test('closed in the middle of a trial, and wanted then', async () => {
+    const rig = new Rig();
+    const trial = rig.listener.rehearse();
+    rig.listener.close('changed my mind');
+    await rig.listener.bind();
+    await trial;
+    expect(rig.listener.state).toBe('bound');
+  });
+
   test('bind twice at the same time is once', async () => {
     const rig = new Rig();
     await Promise.all([rig.listener.bind(), rig.listener.bind()]);
