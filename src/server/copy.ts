@@ -146,14 +146,18 @@ export class Copy {
   }
 
   /**
-   * Takes records from the leader: appended as they are, and applied.
+   * Takes records from the leader: appended as they are, and applied. Asked behind each, `more` can put off the rest; the state stands at the log's head then.
+   * @returns how many of the bytes were taken
    * @throws LockstepError LOCKSTEP_RECORD_UNKNOWN, MalformedBytes: nothing was taken. LOCKSTEP_CHAIN_BROKEN: what came before the break was
    */
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array, more: (record: LogRecord) => boolean): number {
     assert(this.ready, 'records for a copy that is not ready');
     walkRecords(bytes, (place) => assertKnown(place.type, place.version, place.position));
     const replica = this.replica;
-    this.journal.appendEncoded(bytes, (record) => replica.apply(record, FORGET));
+    return this.journal.appendEncoded(bytes, (record) => {
+      replica.apply(record, FORGET);
+      return more(record);
+    });
   }
 
   /** Compares the state with the leader's digest of the same position. */

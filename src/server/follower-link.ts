@@ -1,6 +1,6 @@
 import type { CopyProgress, FollowRole, ReplicationPhase } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
-import { EMPTY_LOG, type LogPoint } from '../core/journal/envelope.js';
+import { EMPTY_LOG, type LogPoint, type LogRecord } from '../core/journal/envelope.js';
 import { NO_POSITION, type JournalId, type Monotonic, type Position, type RunId, type Term } from '../core/identity.js';
 import { FollowerSession } from '../core/replication/follower-session.js';
 import { REPLICATION_FRAME_BYTES_MAX, type OfferFrame, type ReplicationFrame } from '../core/replication/frames.js';
@@ -12,6 +12,7 @@ import type { BrokerConfig } from './config.js';
 import type { Copy } from './copy.js';
 import { describe } from './disk-io.js';
 import { discardIncoming, INCOMING, IncomingSnapshot } from './incoming-snapshot.js';
+import { Intake } from './intake.js';
 import { Progress } from './progress.js';
 import { ReplicationWire } from './replication-wire.js';
 import { samePoint } from './snapshot-shelf.js';
@@ -24,8 +25,8 @@ import { samePoint } from './snapshot-shelf.js';
  *   synced. Nothing that is still under way on the disk can speak through a link that is over.
  * - The own log is cut only at a point that was compared with the leader's, and only while the session that compared it lives; a cut
  *   that has begun is carried to its end.
- * - Silence is the leader's only while this side reads: while the own disk is behind with a snapshot, none is counted, and the leader
- *   is told that this side lives though it reads no ping.
+ * - Silence is the leader's only while this side reads: while the own disk is behind with a snapshot, or records take long to apply, none
+ *   is counted, and the leader is told that this side lives though it reads no ping.
  * - That it is lost is said once at most. After `end` no frame is heard any more, and nothing more is said.
  */
 export interface LinkTools {
@@ -51,6 +52,7 @@ export interface LinkListener {
 export class FollowerLink {
   private readonly wire: ReplicationWire;
   private readonly session: FollowerSession;
+  private readonly intake: Intake;
   private over = false;
   private incoming: Promise<IncomingSnapshot> | null = null;
   private progress: Progress | null = null;
@@ -75,9 +77,14 @@ export class FollowerLink {
     this.heard = clock.monotonic();
     this.session = new FollowerSession({ term, leader });
     this.wire = new ReplicationWire(stream, REPLICATION_FRAME_BYTES_MAX, {
-      frame: (frame) => this.onFrame(frame),
+      frame: (frame) => this.hear(frame),
       drain: () => undefined,
       closed: (reason) => this.lose(reason, null),
+    });
+    this.intake = new Intake(clock, {
+      frame: (frame) => this.onFrame(frame),
+      records: (bytes, more) => this.takeRecords(bytes, more),
+      pace: (go) => this.pace(go),
     });
     const whole = copy.damage === null;
     const known = copy.known();
@@ -159,6 +166,7 @@ export class FollowerLink {
   /** Nothing comes of it any more. The leader is told `answer` first, when there is one. */
   end(reason: string, answer: string | null): void {
     this.over = true;
+    this.intake.end();
     this.session.end();
     this.wire.finish(answer, reason);
     this.incoming?.then((incoming) => incoming.giveUp()).catch((error: unknown) => this.tools.log.write('warn', `An unfinished snapshot: ${describe(error)}`));
@@ -168,14 +176,18 @@ export class FollowerLink {
     if (!this.over) this.listener.lost(reason, answer, refused);
   }
 
-  private onFrame(frame: ReplicationFrame): void {
+  private hear(frame: ReplicationFrame): void {
     if (this.over) return;
-    const { copy, clock, fencedThrough, changed, log } = this.tools;
-    this.heard = clock.monotonic();
+    this.heard = this.tools.clock.monotonic();
+    this.intake.take(frame, this.heard);
+  }
+
+  private onFrame(frame: ReplicationFrame): void {
+    const { copy, fencedThrough, changed, log } = this.tools;
     const event = this.session.frame(frame, fencedThrough());
     switch (event.kind) {
       case 'records':
-        return this.onRecords(event.bytes);
+        return this.intake.records(event.bytes);
       case 'ping':
         this.answered = event.count;
         return this.wire.send({ kind: 'pong', count: event.count });
@@ -205,16 +217,19 @@ export class FollowerLink {
     }
   }
 
-  private onRecords(bytes: Uint8Array): void {
+  private takeRecords(bytes: Uint8Array, more: (record: LogRecord) => boolean): number {
+    let taken = 0;
     try {
-      this.tools.copy.receive(bytes);
+      taken = this.tools.copy.receive(bytes, more);
     } catch (error) {
       // An error of the records is an answer; anything else is a broken assumption of ours.
       if (!(error instanceof LockstepError)) throw error;
       this.tools.log.write('error', `Records from ${this.leader.server} were refused: ${error.message}`, { code: error.code });
-      return this.lose(error.message, error.message);
+      this.lose(error.message, error.message);
+      return 0;
     }
-    this.progress?.bytes(bytes.length);
+    this.progress?.bytes(taken);
+    return taken;
   }
 
   /** R7: the leader's point is compared with the own log before anything is cut. */

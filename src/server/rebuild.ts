@@ -39,7 +39,7 @@ export interface RebuildWish {
 }
 
 /** So long records are applied before the others have a turn. */
-const TURN_MS = 20;
+export const TURN_MS = 20;
 
 /** The work was given up because nobody wants its result any more. */
 export class Cancelled extends Error {}

@@ -38,6 +38,7 @@ const PLACES: readonly (readonly [path: string, stage: Stage])[] = [
   ['server/leading', 'replication'],
   ['server/following', 'replication'],
   ['server/follower-link', 'replication'],
+  ['server/intake', 'replication'],
   ['server/replication', 'replication'],
 ];
 

@@ -166,7 +166,7 @@ export const FLAWS: readonly Flaw[] = [
   {
     name: 'follower-acks-unsynced',
     rule: 'R2: the follower acknowledges what it has received and not synced',
-    edits: [{ file: FOLLOWER_LINK, find: '    this.progress?.bytes(bytes.length);\n  }\n\n  /** R7', put: "    this.progress?.bytes(bytes.length);\n    this.said = this.session.received;\n    this.wire.send({ kind: 'durable', position: this.said });\n  }\n\n  /** R7" }],
+    edits: [{ file: FOLLOWER_LINK, find: '    this.progress?.bytes(taken);\n', put: "    this.progress?.bytes(taken);\n    this.said = this.session.received;\n    this.wire.send({ kind: 'durable', position: this.said });\n" }],
   },
   {
     name: 'lease-from-answer',

@@ -32,11 +32,11 @@ export function tapJournal(journal: Journal, ledger: Ledger): Journal {
     note(before, record);
     return record;
   };
-  journal.appendEncoded = (bytes: Uint8Array, each: (record: LogRecord) => void): void => {
+  journal.appendEncoded = (bytes: Uint8Array, each: (record: LogRecord) => boolean): number => {
     let before = journal.head;
-    appendEncoded.call(journal, bytes, (record) => {
+    return appendEncoded.call(journal, bytes, (record) => {
       before = note(before, record);
-      each(record);
+      return each(record);
     });
   };
   return journal;

@@ -41,6 +41,11 @@ export function isKnownOperation(type: number, version: number): boolean {
   return KNOWN_TYPES.has(type) && version >= 1 && version <= (type === RecordType.termStart ? TERM_START_VERSION : OPERATION_VERSION);
 }
 
+/** Whether applying such a record deals with one message: what it costs goes by the sessions that get it, and not by what is kept. */
+export function isOfOneMessage(type: number): boolean {
+  return type >= RecordType.publish && type <= RecordType.complete;
+}
+
 /** What `Journal.append` takes for one operation, beside the origin and the term. */
 export interface RecordDraft {
   readonly type: number;

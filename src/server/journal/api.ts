@@ -63,10 +63,11 @@ export interface Journal {
   /** True when records with payloads of `bytes` together can be appended now. */
   canAppend(bytes: number): boolean;
   /**
-   * Adds records that the leader encoded, after checking position and chain; the bytes are copied. As `append`, and
+   * Adds records that the leader encoded, after checking position and chain, until `each` returns false; the bytes are copied. As `append`, and
+   * @returns how many of the bytes were added
    * @throws LockstepError LOCKSTEP_CHAIN_BROKEN; `each` was called for the records before the broken one, which are added
    */
-  appendEncoded(bytes: Uint8Array, each: (record: LogRecord) => void): void;
+  appendEncoded(bytes: Uint8Array, each: (record: LogRecord) => boolean): number;
   /** Set once. Never called from within `append`. */
   handle(handlers: JournalHandlers): void;
 

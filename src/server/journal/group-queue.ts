@@ -92,10 +92,14 @@ export class GroupQueue {
     return record;
   }
 
-  /** @throws LockstepError LOCKSTEP_CHAIN_BROKEN; the records before the broken one are added */
-  appendEncoded(bytes: Uint8Array, each: (record: LogRecord) => void): void {
+  /**
+   * Adds records until `each` returns false. @returns how many of the bytes
+   * @throws LockstepError LOCKSTEP_CHAIN_BROKEN; the records before the broken one are added
+   */
+  appendEncoded(bytes: Uint8Array, each: (record: LogRecord) => boolean): number {
     const source = blockOf(bytes);
-    for (let at = 0; at < bytes.length; ) {
+    let at = 0;
+    while (at < bytes.length) {
       if (at + RECORD_HEADER_BYTES > bytes.length) throw chainBroken('a record is cut off in its header');
       const size = recordBytes(source.view.getUint32(at));
       if (at + size > bytes.length) throw chainBroken('a record is cut off in its payload');
@@ -105,9 +109,10 @@ export class GroupQueue {
       const record = this.codec.decode(group.block, group.end, group.end + size, this.term, this.position, this.chain);
       if (isFlaw(record)) throw chainBroken(record);
       this.grow(group, record, size);
-      each(record);
       at += size;
+      if (!each(record)) break;
     }
+    return at;
   }
 
   /** Closes the group that is being filled; what comes next goes to another one. */

@@ -104,12 +104,12 @@ export class FileJournal implements Journal {
     return record;
   }
 
-  appendEncoded(bytes: Uint8Array, each: (record: LogRecord) => void): void {
+  appendEncoded(bytes: Uint8Array, each: (record: LogRecord) => boolean): number {
     const committer = this.ready(bytes.length);
     try {
-      this.queue.appendEncoded(bytes, (record) => {
+      return this.queue.appendEncoded(bytes, (record) => {
         this.note(record);
-        each(record);
+        return each(record);
       });
     } finally {
       committer.kick();

@@ -107,22 +107,38 @@ test("the leader's bytes make the same log; bytes that do not follow are refused
   const to = await follower.open();
   await fill(leader, from, 1, 10);
   const seen: string[] = [];
-  for (const run of leader.heard.runs) to.appendEncoded(run.bytes, (record) => seen.push(labelOf(record.payload)));
+  for (const run of leader.heard.runs) to.appendEncoded(run.bytes, (record) => seen.push(labelOf(record.payload)) > 0);
   expect(seen).toEqual(range(1, 10));
   expect(to.head).toEqual(from.head);
   await follower.until(() => to.durable === 10);
   const bytes = leader.heard.runs[0]?.bytes ?? new Uint8Array();
-  expect(() => to.appendEncoded(bytes, () => undefined)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_CHAIN_BROKEN' }));
+  expect(() => to.appendEncoded(bytes, () => true)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_CHAIN_BROKEN' }));
   append(from, 'r11');
   append(from, 'r12');
   await leader.until(() => from.durable === 12);
   const next = (leader.heard.runs[10]?.bytes ?? new Uint8Array()).slice();
-  expect(() => to.appendEncoded(next.subarray(0, next.length - 1), () => undefined)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_CHAIN_BROKEN' }));
+  expect(() => to.appendEncoded(next.subarray(0, next.length - 1), () => true)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_CHAIN_BROKEN' }));
   // The first of the two was whole, and counts.
   expect(to.head.position).toBe(11);
   next[next.length - 1] = 1 ^ (next[next.length - 1] ?? 0);
-  expect(() => to.appendEncoded(next.subarray(84), () => undefined)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_CHAIN_BROKEN' }));
+  expect(() => to.appendEncoded(next.subarray(84), () => true)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_CHAIN_BROKEN' }));
   expect(to.head.position).toBe(11);
+});
+
+test("of the leader's bytes as many are taken as are wanted, record by record", async () => {
+  const leader = new Rig();
+  const follower = new Rig(undefined, 2);
+  const from = await leader.open();
+  const to = await follower.open();
+  for (const label of range(1, 5)) append(from, label);
+  await leader.until(() => from.durable === 5);
+  const bytes = Uint8Array.from(leader.heard.runs.flatMap((run) => [...run.bytes]));
+  const taken = to.appendEncoded(bytes, ({ position }) => position < 2);
+  expect(to.head.position).toBe(2);
+  await follower.until(() => to.durable === 2);
+  expect(taken).toBeLessThan(bytes.length);
+  expect(to.appendEncoded(bytes.subarray(taken), () => true)).toBe(bytes.length - taken);
+  expect(to.head).toEqual(from.head);
 });
 
 test('epochs say where each term begins, also after opening and compaction', async () => {
