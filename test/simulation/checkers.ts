@@ -12,7 +12,7 @@ import type { Owner, World } from './world.js';
 /** Digests are compared at every so many positions, and at the end. */
 const DIGEST_EVERY = 4;
 /** A pair that is ACTIVE and PASSIVE, and at which nothing was wrong for so long, stays so. */
-const STAYS_AFTER_MS = 15_000;
+export const STAYS_AFTER_MS = 15_000;
 
 /** The pair's times, and how long nothing has been wrong: in milliseconds of the bundled profile, of which a slower pair needs as many more. */
 export interface Pace {

@@ -100,6 +100,29 @@ describe('SimProcess', () => {
     expect(seen).toEqual(['10 at 100, clock 1100', '20 at 100, clock 1100', '30 at 100, clock 1100', '200']);
   });
 
+  it('comes to what was said meanwhile before or after its overdue timers, and always to its turns that were due before', async () => {
+    const orders = new Set<string>();
+    for (let pid = 1; pid <= 20; pid += 1) {
+      const world = new World(1);
+      const it = process(world, new SimHost(world, 'primary', PERFECT), pid);
+      const seen: string[] = [];
+      it.clock.after(20, () => {
+        seen.push('timer');
+        it.clock.soon(() => seen.push('turn'));
+      });
+      world.schedule(5, () => {
+        world.continueAs(it, () => it.clock.soon(() => seen.push('due turn')));
+        it.pause();
+      });
+      it.schedule(10, () => seen.push('message'));
+      it.schedule(30, () => seen.push('message'));
+      world.schedule(100, () => it.resume());
+      await world.run(200);
+      orders.add(seen.join(', '));
+    }
+    expect([...orders].sort()).toEqual(['due turn, message, timer, message, turn', 'due turn, timer, message, message, turn']);
+  });
+
   it('does not count a suspend in monotonic time, but in the time since boot', async () => {
     const world = new World(1);
     const host = new SimHost(world, 'primary', PERFECT);

@@ -87,6 +87,11 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: 'src/manager/config.ts', find: 'return config.pingIntervalMs * config.pingMissLimit;', put: 'return config.pingIntervalMs;' }],
   },
   {
+    name: 'standstill-is-silence',
+    rule: 'section 2: an HA manager that stood still judges its peer before it has read what that one said meanwhile',
+    edits: [{ file: 'src/manager/ha-manager.ts', find: 'if (this.catchingUp || this.stoodStill()) return this.catchUp();', put: '' }],
+  },
+  {
     name: 'late-renewal-counts',
     rule: 'section 4: a renewal that is confirmed after the deadline has passed makes the lock relied on at once',
     edits: [{ file: 'src/share/lease.ts', find: 'if (!this.held && !(await this.isBack(hold, sent))) return;', put: '' }],

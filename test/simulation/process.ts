@@ -6,9 +6,17 @@ import type { Owner, WorldEvent } from './world.js';
 
 export type ProcessKind = 'manager' | 'keeper' | 'broker' | 'client' | 'supervisor';
 
+/** Of the times that a process goes on after it stood still. */
+const TIMERS_FIRST_CHANCE = 0.5;
+
+/** What the process has asked of its own event loop: timers, and turns that were due before it stood still. All else comes from outside. */
+function isOfTheLoop(event: WorldEvent): boolean {
+  return event.dueMonotonic !== null;
+}
+
 /**
  * One run of one process. Everything that its code does happens in events that it owns: when it is dead they are dropped, when
- * it is paused they wait and run late, all of them, in their order.
+ * it is paused they wait and run late, all of them: in their order, or the timers before whatever came meanwhile, as it comes.
  */
 export class SimProcess implements Owner {
   readonly label: string;
@@ -18,6 +26,7 @@ export class SimProcess implements Owner {
   private living = true;
   private stopped = false;
   private held: WorldEvent[] = [];
+  private readonly resumes: Prng;
 
   constructor(
     readonly host: SimHost,
@@ -29,6 +38,7 @@ export class SimProcess implements Owner {
   ) {
     this.label = label;
     this.clock = this.makeClock();
+    this.resumes = random.fork('resumes');
     host.processes.add(this);
   }
 
@@ -94,8 +104,12 @@ export class SimProcess implements Owner {
   releaseHeld(): void {
     if (this.paused) return;
     const { held } = this;
+    if (held.length === 0) return;
     this.held = [];
-    for (const event of held) this.host.world.release(event);
+    // Where an event loop was stopped decides what it comes to first: its overdue timers, or what there is to read.
+    const timersFirst = this.resumes.chance(TIMERS_FIRST_CHANCE);
+    const inOrder = timersFirst ? [...held.filter(isOfTheLoop), ...held.filter((event) => !isOfTheLoop(event))] : held;
+    for (const event of inOrder) this.host.world.release(event);
   }
 
   /** The process is gone, from this moment. Calling it again does nothing. */
@@ -126,10 +140,10 @@ export class SimProcess implements Owner {
         return world.schedule(wait / host.clock.rate, action, this, host.monotonic() + wait);
       },
       soon: (action) => {
-        world.schedule(0, action, this);
+        world.schedule(0, action, this, host.monotonic());
       },
       next: (action) => {
-        world.schedule(0, action, this);
+        world.schedule(0, action, this, host.monotonic());
       },
     };
   }

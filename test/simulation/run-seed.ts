@@ -1,9 +1,12 @@
+import { STAYS_AFTER_MS } from './checkers.js';
 import { possibleFaults } from './fault-actions.js';
 import { drawPlan } from './fault-plan.js';
 import { FaultRunner } from './fault-runner.js';
 import { describeFault, type Fault } from './faults.js';
+import { Hitches } from './hitches.js';
 import { History, operationsIn, type WorkloadFigures } from './history.js';
 import { Pair } from './pair.js';
+import { managerConfig } from './pair-config.js';
 import { drawShape, type SeedShape } from './seed-shape.js';
 import type { Violation, World } from './world.js';
 
@@ -39,6 +42,8 @@ export interface SeedResult {
   readonly healedAfterMs: number | null;
 }
 
+/** A server that answered a standstill would do so within this. */
+const ANSWER_MS = 3_000;
 /** Faults that still wait for their step when the time of trouble is over have so long. */
 const FAULTS_LIMIT_MS = 60_000;
 /** Clients that have done too little when everything is mended go on for so long at most. */
@@ -73,8 +78,14 @@ export async function runSeed(seed: number, options: RunOptions): Promise<SeedRe
     runner.start();
     await world.run(shape.troubleUntilMs);
     if (world.violation === null && !hadFaults()) await world.run(world.now + FAULTS_LIMIT_MS, hadFaults);
+    const mendedAt = world.now;
     const healedAfterMs = world.violation === null ? await heal(world, pair, runner, shape, hadOperations) : null;
-    if (world.violation === null) await world.run(shape.untilMs);
+    if (world.violation === null) {
+      const { pingIntervalMs, pingMissLimit } = managerConfig('primary', shape.pace);
+      // A manager that goes on speaks at every second of its ticks.
+      new Hitches(pair.ground, pingIntervalMs * pingMissLimit - pingIntervalMs / 2, shape.pace).start(mendedAt + STAYS_AFTER_MS * shape.pace + 1, shape.untilMs - ANSWER_MS * shape.pace);
+      await world.run(shape.untilMs);
+    }
     if (world.violation === null) pair.judgeEnd();
     if (world.violation === null) pair.workload.judgeRetained();
     if (!hadFaults() || !hadOperations() || world.now < shape.least.minutes * 60_000) world.fail('a seed does enough', `${Math.floor(world.now)} ms, ${operationsIn(history.figures)} client operations, ${runner.happened} faults`);

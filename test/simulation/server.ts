@@ -10,6 +10,8 @@ export interface ServerInsides {
   switchover(): void;
   /** Asks the manager to stop; the manager's process ends when `stopped` is called. */
   stop(stopped: () => void): void;
+  /** True time at which its manager last spoke to the peer. */
+  spokeAt(): number;
 }
 
 /** One server of the pair: its host, its disk, and whichever of its three processes are alive. */

@@ -74,6 +74,7 @@ export class ServerWiring {
   private readonly claims: ClaimWord[] = [];
   private readonly ordered: TermRecord[] = [];
   private lock: LockWord | null = null;
+  private spokeAt = -Infinity;
   private brokerView: (() => BrokerView | null) | null = null;
 
   constructor(private readonly parts: WiringParts) {
@@ -123,6 +124,7 @@ export class ServerWiring {
         process.say(answer.kind === 'accepted' ? 'switchover asked for' : `switchover refused: ${answer.why}`);
       },
       stop: (stopped) => void manager.stop().then(stopped),
+      spokeAt: () => this.spokeAt,
     };
     manager.start().catch((error: unknown) => {
       process.say(`cannot start: ${error instanceof Error ? error.message : String(error)}`);
@@ -167,6 +169,7 @@ export class ServerWiring {
       start: () => link.start(),
       send: (status) => {
         testimony.tellsPeer(status);
+        this.spokeAt = process.host.world.now;
         link.send(status);
       },
       handle: ({ status }) =>

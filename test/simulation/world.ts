@@ -21,7 +21,7 @@ export interface WorldEvent extends Ordered {
   at: number;
   sequence: number;
   readonly owner: Owner | null;
-  /** On its owner's monotonic clock, for timers; else `null`. */
+  /** On its owner's monotonic clock, for timers and turns; else `null`: it comes from outside. */
   readonly dueMonotonic: number | null;
   action: (() => void) | null;
 }
