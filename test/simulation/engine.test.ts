@@ -100,7 +100,7 @@ describe('SimProcess', () => {
     expect(seen).toEqual(['10 at 100, clock 1100', '20 at 100, clock 1100', '30 at 100, clock 1100', '200']);
   });
 
-  it('comes to what was said meanwhile before or after its overdue timers, and always to its turns that were due before', async () => {
+  it('comes to what was said meanwhile, all of it, before or after its overdue timers, first to its turns that were due before, and last to new ones', async () => {
     const orders = new Set<string>();
     for (let pid = 1; pid <= 20; pid += 1) {
       const world = new World(1);
@@ -114,13 +114,16 @@ describe('SimProcess', () => {
         world.continueAs(it, () => it.clock.soon(() => seen.push('due turn')));
         it.pause();
       });
-      it.schedule(10, () => seen.push('message'));
+      it.schedule(10, () => {
+        seen.push('message');
+        it.schedule(0, () => it.schedule(0, () => seen.push('rest')));
+      });
       it.schedule(30, () => seen.push('message'));
       world.schedule(100, () => it.resume());
       await world.run(200);
       orders.add(seen.join(', '));
     }
-    expect([...orders].sort()).toEqual(['due turn, message, timer, message, turn', 'due turn, timer, message, message, turn']);
+    expect([...orders].sort()).toEqual(['due turn, message, timer, message, rest, turn', 'due turn, timer, message, message, rest, turn']);
   });
 
   it('does not count a suspend in monotonic time, but in the time since boot', async () => {

@@ -140,7 +140,7 @@ export class SimProcess implements Owner {
         return world.schedule(wait / host.clock.rate, action, this, host.monotonic() + wait);
       },
       soon: (action) => {
-        world.schedule(0, action, this, host.monotonic());
+        world.turn(action, this, host.monotonic());
       },
       next: (action) => {
         world.schedule(0, action, this, host.monotonic());

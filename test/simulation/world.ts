@@ -33,6 +33,9 @@ export interface Violation {
   readonly atMs: number;
 }
 
+/** Above every number of an event that is no turn. */
+const TURNS_FROM = 2 ** 48;
+
 /** Events between two turns of the real event loop, so that a run can be interrupted from outside. */
 const EVENTS_PER_SLICE = 50_000;
 
@@ -100,6 +103,11 @@ export class World {
     return () => {
       event.action = null;
     };
+  }
+
+  /** Runs `action` at this very time, when all has happened that there is to happen: as an event loop comes to its next turn when it has read what there is to read. */
+  turn(action: () => void, owner: Owner, dueMonotonic: number): void {
+    this.queue.push({ at: this.time, sequence: TURNS_FROM + this.sequence++, owner, dueMonotonic, action });
   }
 
   /** Puts back an event that its owner held: it is late, and runs now. */
