@@ -286,13 +286,19 @@ export class FileJournal implements Journal {
     try {
       await this.saveMeta(meta);
     } catch (error) {
-      if (!(await takeBack(this.context, this.meta, meta))) await this.letGo();
-      throw error;
+      if (await takeBack(this.context, this.meta, meta)) throw error;
+      await this.letGo();
+      throw this.asUnreadable(error);
     }
     await this.letGo();
     await this.goOnWith(meta, known).catch((error: unknown) => {
-      throw isPassing(error) ? unreadable(placeOf(this.context), error) : error;
+      throw this.asUnreadable(error);
     });
+  }
+
+  /** What the host denies just now: a new process finds the log as it was, or as it shall be. */
+  private asUnreadable(error: unknown): unknown {
+    return isPassing(error) ? unreadable(placeOf(this.context), error) : error;
   }
 
   private async goOnWith(meta: JournalMeta, known: KnownLog | null): Promise<void> {

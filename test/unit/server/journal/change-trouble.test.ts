@@ -69,12 +69,12 @@ describe.each(CHANGES)('a log that shall be %s', (_, change, moved) => {
   });
 
   /** journal.json gets its new content, and the disk refuses to make the name durable. */
-  function renamedOnly(rig: Rig, times: number): void {
+  function renamedOnly(rig: Rig, times: number, code = 'ENOSPC'): void {
     const replace = rig.disk.replaceFile.bind(rig.disk);
     let left = times;
     rig.disk.replaceFile = async (path, bytes) => {
       await replace(path, bytes);
-      if (path.endsWith('journal.json') && left-- > 0) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+      if (path.endsWith('journal.json') && left-- > 0) throw Object.assign(new Error(code), { code });
     };
   }
 
@@ -96,6 +96,17 @@ describe.each(CHANGES)('a log that shall be %s', (_, change, moved) => {
     await expect(rig.run(change(journal))).rejects.toMatchObject({ code: 'ENOSPC' });
     expect(journal.damage).not.toBeNull();
     expect(journal.canAppend(1)).toBe(false);
+  });
+
+  test('and is written down, and cannot be taken back since no file is to be had: that is no damage that lasts', async () => {
+    const rig = new Rig();
+    const journal = await filled(rig, 20);
+    renamedOnly(rig, 2, 'EMFILE');
+    await expect(rig.run(change(journal))).rejects.toMatchObject({ code: 'LOCKSTEP_JOURNAL_UNREADABLE' });
+    expect(journal.canAppend(1)).toBe(false);
+    await rig.run(journal.close());
+    const again = await rig.open(PLAIN);
+    expect([again.damage, again.id]).toEqual([null, journal.id]);
   });
 });
 
