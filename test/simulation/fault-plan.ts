@@ -72,7 +72,7 @@ const CHANCES = {
   /** So often both lose power after their profiles were changed. */
   unsynced: 0.5,
   /** So often a server stands still while it hands over. */
-  lapse: 0.25,
+  lapse: 0.6,
   /** So often the servers are started before the share is mounted. */
   unmounted: 0.08,
   /** So often one server's share stalls just then. */

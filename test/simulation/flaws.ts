@@ -89,7 +89,7 @@ export const FLAWS: readonly Flaw[] = [
   {
     name: 'standstill-is-silence',
     rule: 'section 2: an HA manager that stood still judges its peer before it has read what that one said meanwhile',
-    edits: [{ file: 'src/manager/ha-manager.ts', find: 'if (this.catchingUp || this.stoodStill()) return this.catchUp();', put: '' }],
+    edits: [{ file: 'src/manager/cycles.ts', find: 'if (this.catchingUp || this.stoodStill()) return this.catchUp();', put: '' }],
   },
   {
     name: 'late-renewal-counts',
@@ -127,8 +127,11 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'begins-while-draining',
-    rule: 'R10: a broker that ended by itself, since its manager stood still, begins its term anew while its handover is under way',
-    edits: [{ file: SERVED_TERM, find: 'if (role.drain) return', put: 'if (false as boolean) return' }],
+    rule: 'R10: a broker that ended by itself, since its manager stood still, begins its term anew while its handover is under way, which the manager does not give up in time either',
+    edits: [
+      { file: SERVED_TERM, find: 'if (role.drain) return', put: 'if (false as boolean) return' },
+      { file: RULES_OF_SERVING, find: "return s.taskOverdue ? moveToWaiting(ha, 'the switchover did not come to its end in time; neither server serves until that is settled') : ha;", put: 'return ha;' },
+    ],
   },
   {
     name: 'admission-without-requirement',
