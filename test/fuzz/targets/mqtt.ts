@@ -93,7 +93,7 @@ interface Heard {
 async function hear(parts: readonly Uint8Array[]): Promise<Heard> {
   const rig = new Rig({ packetBytesMax: PACKET_BYTES_MAX });
   const { stream } = rig.raw();
-  const [watched] = (rig.protocol as unknown as { shared: { rounds: { watched: Set<{ framer: PacketFramer }> } } }).shared.rounds.watched;
+  const [watched] = (rig.protocol as unknown as { shared: { rounds: { watched: Set<{ inbox: { framer: PacketFramer } }> } } }).shared.rounds.watched;
   const largest = Math.max(...parts.map(({ length }) => length));
   for (const part of parts) {
     stream.receive(part);
@@ -101,7 +101,7 @@ async function hear(parts: readonly Uint8Array[]): Promise<Heard> {
     // The login is judged meanwhile; what comes behind CONNECT waits.
     await settle();
     rig.clock.turn();
-    assert.ok((watched?.framer.waiting ?? 0) <= MQTT_LIMITS_DEFAULT.packetBytesMax + largest, 'more waits than a packet and a piece');
+    assert.ok((watched?.inbox.framer.waiting ?? 0) <= MQTT_LIMITS_DEFAULT.packetBytesMax + largest, 'more waits than a packet and a piece');
   }
   return {
     operations: rig.edge.operations.map(shown),
