@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -28,6 +28,16 @@ interface Running {
   readonly child: ChildProcess;
   readonly console: GuestConsole;
   readonly ended: Promise<void>;
+}
+
+/** Guests cannot run on this machine at all. */
+export class NoGuests extends Error {}
+
+/** @param words what its kernel said */
+export function whyNotBooted(name: string, words: string): Error {
+  // The guests' kernel has too little room for what a processor with AMX keeps of a process, and ends with its first one.
+  if (words.includes('ptrace set fp regs failed')) return new NoGuests("the guests' kernel cannot run on this processor (ptrace set fp regs failed: its registers, with AMX for one, are more than that kernel takes)");
+  return new Error(`${name} ended while it booted`);
 }
 
 /** One host of the lab: a whole Linux kernel of its own, with its own clock, network stack, page cache and disks. */
@@ -67,7 +77,8 @@ export class Guest {
   /** Resolves when the guest takes commands. */
   async boot(): Promise<void> {
     if (this.running !== null || this.dead) throw new Error(`${this.name} ${this.dead ? 'is gone for good' : 'is up'}`);
-    const log = openSync(join(this.folder, 'logs', `${this.name}.kernel.log`), 'a');
+    const words = join(this.folder, 'logs', `${this.name}.kernel.log`);
+    const log = openSync(words, 'a');
     const [program, args] = ahead('linux.uml', this.commandLine());
     const child = spawn(program, args, { stdio: ['ignore', log, log, 'pipe', 'pipe', 'pipe'], detached: true });
     closeSync(log);
@@ -82,7 +93,7 @@ export class Guest {
       if (this.running?.child === child) this.running = null;
     });
     this.running = { child, console, ended };
-    await inTime(`${this.name} boots`, BOOT_LIMIT_MS, Promise.race([console.ready, ended.then(() => Promise.reject(new Error(`${this.name} ended while it booted`)))]));
+    await inTime(`${this.name} boots`, BOOT_LIMIT_MS, Promise.race([console.ready, ended.then(() => Promise.reject(whyNotBooted(this.name, readFileSync(words, 'utf8'))))]));
     for (const [at, disk] of this.disks.entries()) await this.must(`mount -t ext4 /dev/ubd${'abc'[at] ?? ''} /mnt/${disk.name}`);
   }
 

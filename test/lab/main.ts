@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { NoGuests } from './guest.js';
 import { Lab } from './lab.js';
 import { goAhead } from './machine.js';
 import { HELP, parseOptions, type LabOptions } from './options.js';
@@ -123,14 +124,21 @@ async function main(options: LabOptions): Promise<number> {
     }
   } finally {
     await run.end();
-    if (!options.keep && code === 0) rmSync(folder, { recursive: true, force: true });
+    if (!options.keep && (code === 0 || code === SKIPPED)) rmSync(folder, { recursive: true, force: true });
     else say(`kept for a look: ${folder}`);
   }
   return code;
 }
 
+/** As the script that is called before says it. */
+const SKIPPED = 77;
+
 /** A lab that could not be set up. */
 function failed(error: unknown): number {
+  if (error instanceof NoGuests) {
+    say(`The lab of real hosts is skipped: ${error.message}.`);
+    return SKIPPED;
+  }
   say(`the lab failed: ${error instanceof Error ? error.message : String(error)}`);
   return 1;
 }
