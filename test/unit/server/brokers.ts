@@ -317,3 +317,14 @@ export function peerOf(host: Host): { server: ServerId; brokerRun: RunId } {
 }
 
 export const forever = Number.MAX_SAFE_INTEGER as Monotonic;
+
+export const snapshots = (host: Host): string[] => host.image.paths().filter((path) => path.endsWith('.snap'));
+
+/** A session that is away, so that messages wait for it. */
+export function leaveSession(host: Host): void {
+  const client = host.client();
+  client.connect('away');
+  client.subscribe('q');
+  client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1);
+  client.edge.unregister(client.connection);
+}

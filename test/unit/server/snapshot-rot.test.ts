@@ -1,6 +1,6 @@
 import type { Message } from '../../../src/core/broker/effects.js';
 import type { Position } from '../../../src/core/identity.js';
-import { Host, World, peerOf, startedPair, syncedPair } from './brokers.js';
+import { Host, leaveSession, peerOf, snapshots, startedPair, syncedPair, World } from './brokers.js';
 
 const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
 
@@ -13,17 +13,6 @@ async function fill(world: World, host: Host, count: number): Promise<void> {
   }
   await world.run(100);
 }
-
-/** A session that is away, so that messages wait for it. */
-function leaveSession(host: Host): void {
-  const client = host.client();
-  client.connect('away');
-  client.subscribe('q');
-  client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1);
-  client.edge.unregister(client.connection);
-}
-
-const snapshots = (host: Host): string[] => host.image.paths().filter((path) => path.endsWith('.snap'));
 
 /** Alters a byte of the state in the newest snapshot: of a session's client id, which nobody reads as long as the server runs. */
 function rotState(host: Host): string {

@@ -1,17 +1,7 @@
-import { peerOf, startedPair, type Host, type World } from './brokers.js';
+import { leaveSession, peerOf, snapshots, startedPair, type Host, type World } from './brokers.js';
 
 const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
 const ALWAYS = 1_000_000;
-
-const snapshots = (host: Host): string[] => host.image.paths().filter((path) => path.endsWith('.snap'));
-
-function leaveSession(host: Host): void {
-  const client = host.client();
-  client.connect('away');
-  client.subscribe('q');
-  client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1);
-  client.edge.unregister(client.connection);
-}
 
 async function fill(world: World, host: Host, count: number): Promise<void> {
   const client = host.client();
