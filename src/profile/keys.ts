@@ -94,7 +94,7 @@ const data = {
   durability: defaulted(
     oneOf(['both', 'bothWithoutDiskSync']),
     'both',
-    'When an operation is acknowledged. both: written and synced to disk at every in-sync server. bothWithoutDiskSync: written at every in-sync server without waiting for the disks, so that a power failure of both loses acknowledged messages. Must agree on both servers.',
+    'When an operation is acknowledged. both: written and synced to disk at every in-sync server. bothWithoutDiskSync: written at every in-sync server without waiting for the disks, so that a power failure of both loses acknowledged messages; a server that counts alone syncs all the same. Must agree on both servers.',
   ),
   segmentBytes: defaulted(bytes(1 * MIB, 256 * MIB), '64MiB', "Size of one journal file. Old ones are removed whole, when a snapshot covers them."),
   snapshotEveryBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '512MiB', 'A snapshot is taken when the journal has grown by so much since the last; or by 500,000 records, or as many as there are sessions, subscriptions, messages and deliveries where those are more.'),

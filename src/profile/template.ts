@@ -144,7 +144,7 @@ function dataPart(pair: TemplatePair, role: ConfiguredRole): string {
 data:
   folder: ${pair.dataFolder[role]}
   # both: acknowledged means written and synced to disk at every in-sync server.
-  # bothWithoutDiskSync: written at both, not synced: a power failure of both loses acknowledged messages.
+  # bothWithoutDiskSync: written at both, not synced: a power failure of both loses acknowledged messages. A server that counts alone syncs all the same.
   # durability: both
   # segmentBytes: 64MiB
   # A snapshot follows when the journal has grown by so much; older segments are then removed.

@@ -1,4 +1,4 @@
-import type { BrokerOrder, BrokerStatus, BrokerToManager, FollowRole, ManagerToBroker } from '../core/control/broker.js';
+import type { BrokerOrder, BrokerRole, BrokerStatus, BrokerToManager, FollowRole, ManagerToBroker, ServeRole } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import { NO_TERM, type Monotonic, type Position, type RunId, type Term } from '../core/identity.js';
 import { sameValue } from '../core/same-value.js';
@@ -21,7 +21,9 @@ import { Leading } from './leading.js';
 import { MemoryGuard, type MemoryUse } from './memory-guard.js';
 import { openCopy } from './open-copy.js';
 import { RecentGroups } from './recent-groups.js';
+import { RelaxableDisk } from './relaxable-disk.js';
 import { Serving } from './serving.js';
+import { NOT_YET, Settling } from './settling.js';
 
 /*
  * The broker process: carries out the manager's orders and says what it is.
@@ -30,7 +32,7 @@ import { Serving } from './serving.js';
  * - An order is carried out whole, as far as that is possible at once, before its status is sent. Orders are whole states: the latest
  *   one is all that counts, except that the fence never goes down.
  * - The fence comes first: before anything else of an order, what belongs to a fenced term is ended. `fencedThrough` is said only
- *   after that.
+ *   after that, and when nothing of those terms waits for the disk (settling.ts).
  * - This server serves or follows, never both, and neither before its copy is whole.
  * - What cannot be carried out yet (the state is being built, the disk is full) is tried again at every change and every tick.
  * - A manager that gives no pulse for MANAGER_LOST_PULSES pulse limits cannot say any more who serves: its clients are sent away, so
@@ -40,6 +42,7 @@ import { Serving } from './serving.js';
 export const MANAGER_LOST_PULSES = 2;
 
 export interface BrokerPorts {
+  /** A relaxable one is relaxed while both copies count. */
   readonly disk: Disk;
   /** For the replication link. */
   readonly network: Network;
@@ -54,8 +57,6 @@ export interface BrokerPorts {
   readonly memory?: () => MemoryUse;
   /** When the certificate that clients are shown expires, as in BrokerStatus. Absent: clients are not served over TLS. */
   readonly certificateUntil?: () => number;
-  /** What counts as durable may be lost with the power: `disk` does not sync. Absent: it does. */
-  readonly diskUnsynced?: boolean;
   /** The process ends: 0 after a shutdown that was ordered, otherwise after a failure that was said. */
   readonly exit: (code: number) => void;
 }
@@ -143,7 +144,8 @@ export class BrokerServer {
       memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: 1 })), log),
     });
     const clientPort = new ClientPortSteering(ports.clients(serving), clock, log, () => this.changed());
-    const parts: Parts = { copy, leading, serving, clientPort, following: null };
+    const settling = new Settling(this.relaxable, copy, clock, log, () => this.changed());
+    const parts: Parts = { copy, leading, serving, clientPort, settling, following: null };
     copy.listen({
       durable: (position) => {
         parts.following?.durable(position);
@@ -184,7 +186,8 @@ export class BrokerServer {
     const { role } = order;
     this.refused = null;
     if (role.kind !== 'follow') this.stopFollowing(parts, 'this server does not follow any more');
-    if (role.kind === 'serve') this.refused = parts.serving.serve(role);
+    this.steerDisk(parts, role);
+    if (role.kind === 'serve') this.refused = this.serve(parts, role);
     else if (role.kind === 'idle' && role.keepClients) parts.serving.suspend();
     else parts.serving.end('this server does not serve any more');
     if (role.kind === 'follow') this.follow(parts, role);
@@ -198,6 +201,24 @@ export class BrokerServer {
     if (parts.following !== null && parts.following.term <= this.fence) this.stopFollowing(parts, `terms up to ${this.fence} are fenced`);
     const { term } = parts.serving;
     if (term !== null && term <= this.fence) parts.serving.suspend();
+  }
+
+  /** Two copies stand for what a follower confirms, and a server whose term both count in. */
+  private steerDisk({ settling }: Parts, role: BrokerRole): void {
+    const two = role.kind === 'follow' || (role.kind === 'serve' && role.inSync.length > 1);
+    if (two && role.term > this.fence) settling.relax(this.fence);
+    else settling.settle();
+  }
+
+  private serve({ serving, settling }: Parts, role: ServeRole): string | null {
+    if (role.inSync.length > 1 || settling.settled) return serving.serve(role);
+    serving.suspend();
+    return NOT_YET;
+  }
+
+  private get relaxable(): RelaxableDisk | null {
+    const { disk } = this.ports;
+    return disk instanceof RelaxableDisk ? disk : null;
   }
 
   /** In two ticks: had this process itself been held up, the orders that came meanwhile are read between the two. */
@@ -277,19 +298,19 @@ export class BrokerServer {
   }
 
   private statusOf(parts: Parts): BrokerStatus {
-    const { copy, serving, leading, following, clientPort } = parts;
+    const { copy, serving, leading, following, clientPort, settling } = parts;
     const { head, durable, damage, id, counts } = copy;
     return {
       run: this.run,
       orderSeq: this.order?.seq ?? 0,
-      fencedThrough: this.fence,
+      fencedThrough: settling.confirm(this.fence),
       clientPort: clientPort.state,
       clientPortError: clientPort.error,
       certificateUntil: this.ports.certificateUntil?.() ?? null,
       role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',
       term: serving.on ? (serving.term ?? NO_TERM) : (following?.term ?? NO_TERM),
       peerRequiredFrom: serving.peerRequiredFrom,
-      admitted: serving.on && this.ports.diskUnsynced !== true ? serving.admitted : null,
+      admitted: serving.on && this.relaxable === null ? serving.admitted : null,
       drained: serving.drained,
       journal: { id, term: head.term, position: head.position, durable, damage },
       replication: following?.status() ?? leading.status(serving.awaitsPeer),
@@ -301,9 +322,10 @@ export class BrokerServer {
     };
   }
 
-  private troubleOf({ copy, leading, following }: Parts): string | null {
+  private troubleOf({ copy, leading, following, settling }: Parts): string | null {
     if (copy.damage !== null) return `the copy is damaged: ${copy.damage}`;
     if (copy.journal.waitsFor !== null) return `${copy.journal.waitsFor}: nothing is acknowledged until there is`;
+    if (settling.trouble !== null) return settling.trouble;
     if (this.refused !== null) return this.refused;
     if (this.diskPause.trouble !== null) return this.diskPause.trouble;
     if (!copy.ready) return 'the state is being built from the log';
@@ -350,5 +372,6 @@ interface Parts {
   readonly leading: Leading;
   readonly serving: Serving;
   readonly clientPort: ClientPortSteering;
+  readonly settling: Settling;
   following: Following | null;
 }

@@ -176,6 +176,16 @@ export class Copy {
     if (this.ready && !this.closed) this.maker.consider(this.journal, this.replica, upTo, this.appendedBytes);
   }
 
+  /** Syncs whatever was taken for synced and may not be. What cannot be is damage, as after a failed sync; what passes by itself rejects. */
+  settle(): Promise<void> {
+    return this.change(null, async () => {
+      if (this.damage !== null) return;
+      const unsynced = await this.shelf.settle();
+      if (unsynced === null) await this.journal.settle();
+      else this.journal.giveUp(unsynced);
+    });
+  }
+
   /** Ends the log at a shared point; what lies beyond goes to quarantine. Rejects, with the copy as it was, when it cannot. */
   rewind(point: LogPoint): Promise<void> {
     return this.change(point, async () => {

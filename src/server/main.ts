@@ -23,7 +23,7 @@ import { MqttProtocol } from '../protocols/mqtt/protocol.js';
 import { BrokerServer } from './broker-server.js';
 import { ClientListener, type ClientDoor } from './clients/client-listener.js';
 import type { BrokerProcessConfig } from './process-config.js';
-import { UnsyncedDisk } from './unsynced-disk.js';
+import { RelaxableDisk } from './relaxable-disk.js';
 
 /*
  * The broker process. Forked by the HA manager with its BrokerProcessConfig as JSON in the first argument; everything else
@@ -90,8 +90,7 @@ async function run(config: BrokerProcessConfig): Promise<void> {
   if (!(await becomeSoleWriter(path.join(config.folder, 'broker.pid'), log, isOrphaned))) return leave(1);
   server = new BrokerServer(
     {
-      disk: config.durability === 'both' ? disk : new UnsyncedDisk(disk),
-      diskUnsynced: config.durability !== 'both',
+      disk: config.durability === 'both' ? disk : new RelaxableDisk(disk),
       network,
       clock,
       random,

@@ -3,7 +3,7 @@ import type { Position } from '../core/identity.js';
 import type { Disk, DiskFile } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
 import { codeOf, describe, sync } from './disk-io.js';
-import { isPassing } from './journal/files.js';
+import { isNoRoom, isPassing } from './journal/files.js';
 import { unreadable } from './journal/troubles.js';
 import { damaged, readSnapshotHead, scanSnapshot, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
 
@@ -111,6 +111,28 @@ export class SnapshotShelf {
     if (!this.snapshots.includes(snapshot) || this.damagedPaths.has(snapshot.path)) return;
     this.damagedPaths.add(snapshot.path);
     this.log.write('error', `Snapshot ${this.disk.place(snapshot.path)} cannot be used: ${describe(error)}`, { code: codeOf(error) });
+  }
+
+  /** Syncs those that are good. @returns what could not be, and will not be; what passes by itself rejects */
+  async settle(): Promise<string | null> {
+    for (const { path } of this.good) {
+      try {
+        await this.syncFound(path);
+      } catch (error) {
+        if (isPassing(error) || isNoRoom(error)) throw error;
+        return `snapshot ${path} could not be made durable: ${describe(error)}`;
+      }
+    }
+    return null;
+  }
+
+  private async syncFound(path: string): Promise<void> {
+    const file = await this.disk.open(path, 'write');
+    try {
+      await sync(file);
+    } finally {
+      await file.close();
+    }
   }
 
   /** Removes one that speaks of another log, or is not needed. */

@@ -36,6 +36,8 @@ class Told implements ServerProbe {
   manager = (): ManagerView | null => this.state;
   broker = (): BrokerView | null => this.view;
   lock = (): LockWord | null => this.word;
+  kept = 0;
+  keptTerm = (): number => this.kept;
 
   is(changes: Partial<BrokerView>): void {
     const before = this.view ?? { run: `run of ${this.name}`, role: 'idle' as const, term: 0, fencedThrough: 0, journal: journalOf(this.name), damage: null, head: EMPTY_LOG, durable: 0, digest: () => null };
@@ -64,10 +66,12 @@ class Whole {
   beat: number | null = null;
   readonly checkers: Checkers;
   private version = 0;
+  private replacements = 0;
 
   private constructor() {
-    const share: ShareProbe = { version: 0, records: () => this.records, beatAt: () => this.beat, takenOver: () => this.robbed.splice(0) };
+    const share: ShareProbe = { version: 0, replacements: 0, records: () => this.records, beatAt: () => this.beat, takenOver: () => this.robbed.splice(0) };
     Object.defineProperty(share, 'version', { get: () => this.version });
+    Object.defineProperty(share, 'replacements', { get: () => this.replacements });
     this.checkers = new Checkers(this.world, [this.primary, this.secondary], share, this.ledger, { stalenessMs: STALENESS_MS, quietMs: () => QUIET_MS });
   }
 
@@ -98,6 +102,12 @@ class Whole {
 
   stands(...records: readonly TermRecord[]): void {
     for (const one of records) this.records.set(one.term, one);
+    this.version += 1;
+  }
+
+  /** An empty share stands in its place, and what it said before is remembered by the servers alone. */
+  replacesShare(): void {
+    this.replacements += 1;
     this.version += 1;
   }
 
@@ -263,6 +273,18 @@ describe('the checkers', () => {
     expect(it.world.violation).toBeNull();
     await it.happens(() => it.stands({ ...record(2, 'primary', ['primary', 'secondary'], { cause: 'admission' }), nonce: 'another' }));
     expect(it.world.violation?.check).toBe('a won term stays won');
+  });
+
+  it.each([
+    ['and was kept', 2, 'a won term stays won'],
+    ['and nobody had kept when the share was replaced', 1, undefined],
+  ] as const)('know of a number that was won %s', async (_, kept, check) => {
+    const it = await Whole.make();
+    await it.happens(() => it.primary.claims.push({ term: 2, outcome: { kind: 'won', nonce: 'nonce of 2', record: record(2, 'primary', ['primary', 'secondary']) } }));
+    it.primary.kept = kept;
+    await it.happens(() => it.replacesShare());
+    await it.happens(() => it.stands({ ...record(2, 'primary', ['primary', 'secondary'], { cause: 'admission' }), nonce: 'another' }));
+    expect(it.world.violation?.check).toBe(check);
   });
 
   it.each(NAMES)('do not count on a copy that is known to be put back, until it has everything again (%s)', async (name) => {

@@ -86,8 +86,21 @@ export class Checkers {
     this.mayBeDamaged.add(name);
   }
 
+  /** What `name` has confirmed and not synced stands on another copy, too, or counts for nothing. One that counts alone has to sync. */
+  mayBeUnsynced(name: HostName): boolean {
+    const members = this.highest?.inSync ?? [];
+    return members.length !== 1 || members[0]?.server !== name;
+  }
+
+  /** `name` counts, and so does another copy: together they stand for what neither has synced. */
+  sharesUnsynced(name: HostName): boolean {
+    const members = this.highest?.inSync ?? [];
+    return members.length > 1 && members.some(({ server }) => server === name);
+  }
+
   /** The host of `name` lost power with something on its disk that was confirmed and never synced: nothing else is excused by that. */
   losesUnsynced(name: HostName): void {
+    if (!this.mayBeUnsynced(name)) return;
     this.unsyncedLosses.add(name);
     this.mayDamage(name);
     this.putBack(name);

@@ -119,7 +119,7 @@ export class SimulatedDisk implements Disk {
   syncFolder(path: string): Promise<void> {
     return this.opening('syncFolder', path, () => {
       if (!this.image.hasFolder(checked(path))) throw systemError('ENOENT', path);
-      this.image.syncEntries(path);
+      this.image.syncEntries(checked(path));
     });
   }
 

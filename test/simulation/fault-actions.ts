@@ -22,6 +22,8 @@ export interface FaultGround {
   /** ACTIVE and PASSIVE, and both copies count. */
   readonly bothCount: () => boolean;
   readonly consumersAway: (forMs: number) => void;
+  /** The disk of `host` holds what was confirmed and not synced, for which another copy stands, too. */
+  readonly sharesUnsynced: (host: HostName) => boolean;
   /** A copy that has lost what was confirmed and never synced may still count. */
   readonly countsOnUnsynced: () => boolean;
   /** What lies on the disk of `host` may be damaged from now on. */

@@ -95,11 +95,11 @@ export class FaultRunner {
   }
 
   private damages({ kind, host }: Fault): boolean {
-    return DAMAGING.has(kind) || (LOSES_POWER.has(kind) && this.ground.storage.unsynced.has(host));
+    return DAMAGING.has(kind) || (LOSES_POWER.has(kind) && this.ground.sharesUnsynced(host));
   }
 
   private takesUnsyncedOfBoth({ kind }: Fault): boolean {
-    return OF_BOTH.has(kind) && this.ground.storage.unsynced.size > 0;
+    return OF_BOTH.has(kind) && (this.ground.sharesUnsynced('primary') || this.ground.sharesUnsynced('secondary'));
   }
 
   /** A sync that will fail is met at the earliest now, and what cannot be read, or was lost unsynced, as long as that lasts. */

@@ -90,8 +90,8 @@ export type FaultKind = keyof typeof FAULT_KINDS;
 export const DAMAGING: ReadonlySet<FaultKind> = new Set<FaultKind>(['disk-sync-fails', 'disk-bit-flipped', 'disk-unreadable', 'disk-wiped', 'disk-put-back']);
 
 /**
- * Kinds by which a host loses power, or both do. What a broker that does not sync has confirmed may go with it: there, that of one host waits as a damaging kind
- * does, and that of both until nothing is unsynced, as then it may rightly take what was acknowledged.
+ * Kinds by which a host loses power, or both do. What a broker that does not sync has confirmed may go with it: while both copies count, that of one host waits as a damaging kind
+ * does, and that of both until nothing is unsynced, as then it may rightly take what was acknowledged. A copy that counts alone has to be synced.
  */
 export const LOSES_POWER: ReadonlySet<FaultKind> = new Set<FaultKind>(['host-lost-power', 'both-hosts-lost-power', 'booted-without-mount']);
 /** … and of these it may be both. */

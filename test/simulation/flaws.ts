@@ -225,10 +225,38 @@ export const FLAWS: readonly Flaw[] = [
     ],
   },
   {
+    name: 'alone-not-synced',
+    rule: 'a copy that counts alone is not synced where the profile asks for no syncing',
+    edits: [
+      { file: BROKER, find: "const two = role.kind === 'follow' || (role.kind === 'serve' && role.inSync.length > 1);", put: "const two = role.kind !== 'idle';" },
+      { file: BROKER, find: 'if (role.inSync.length > 1 || settling.settled)', put: 'if (true)' },
+    ],
+  },
+  {
+    name: 'fence-said-unsettled',
+    rule: 'R4: the fence is said, and a claim made on it, while what was confirmed is not on the disk',
+    edits: [{ file: 'src/server/settling.ts', find: 'if (this.settled)', put: 'if (true)' }],
+  },
+  {
+    name: 'log-not-settled',
+    rule: 'a copy that is to count alone syncs its snapshots, and not its log',
+    edits: [{ file: 'src/server/copy.ts', find: 'await this.journal.settle();', put: 'await Promise.resolve();' }],
+  },
+  {
+    name: 'snapshot-not-settled',
+    rule: 'a copy that is to count alone syncs its log, and not the snapshots that it builds on',
+    edits: [{ file: 'src/server/copy.ts', find: 'await this.shelf.settle();', put: 'await Promise.resolve(null);' }],
+  },
+  {
+    name: 'unreadable-payload-empty',
+    rule: 'a payload in a snapshot that the disk does not give, or gives altered, is delivered empty',
+    edits: [{ file: 'src/server/snapshot-shelf.ts', find: 'this.condemn(snapshot, error);\n      }\n    }\n    return null;', put: 'return new Uint8Array(0);\n      }\n    }\n    return null;' }],
+  },
+  {
     name: 'no-sync-at-opening',
     rule: 'what was written without syncing is not synced when it is opened with it',
     edits: [
-      { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncSegments(context))', put: 'await syncNames(context)' },
+      { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context))', put: 'await syncNames(context)' },
       { file: 'src/server/snapshot-shelf.ts', find: 'if (found) await sync(file);', put: '' },
     ],
   },

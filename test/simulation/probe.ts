@@ -70,12 +70,16 @@ export interface ServerProbe {
   lock(): LockWord | null;
   /** `null` while there is none, or while it has not read its journal. */
   broker(): BrokerView | null;
+  /** Of the highest record that this server has kept on its own disk; 0 while it has kept none. */
+  keptTerm(): number;
 }
 
 /** The share as it really is, whatever the servers can see of it. */
 export interface ShareProbe {
   /** Grows with every change of the records. */
   readonly version: number;
+  /** How often an empty share was put in its place. */
+  readonly replacements: number;
   /** Every term record that stands there, by number. */
   records(): ReadonlyMap<number, TermRecord>;
   /** True time at which a keeper's last heartbeat took effect; `null` when none did. */

@@ -30,6 +30,7 @@ export class RightsChecker {
   /** What each server's keepers have said of a lock that it held, the last of it. */
   private readonly held = new Map<HostName, readonly LockWord[]>();
   private readonly won = new Map<number, { readonly nonce: string; readonly name: HostName }>();
+  private replacements = 0;
 
   constructor(
     private readonly world: World,
@@ -99,9 +100,16 @@ export class RightsChecker {
 
   /** What was won stands: a number that a restart of the share forgets could be used twice. */
   checkWon(records: ReadonlyMap<number, TermRecord>): void {
+    if (this.share.replacements > this.replacements) this.forgetUnkept();
     for (const [term, { nonce, name }] of this.won) {
       if (records.get(term)?.nonce !== nonce) this.world.fail('a won term stays won', `${name} was told that it had won term ${term}; ${records.has(term) ? 'another record' : 'no record'} stands there now`);
     }
+  }
+
+  /** Section 2: it counts as won when the server has kept it on its own disk, too. What only the old share had, nobody goes by, and its number is free. */
+  private forgetUnkept(): void {
+    this.replacements = this.share.replacements;
+    for (const [term, { name }] of this.won) if ((this.probes.find((probe) => probe.name === name)?.keptTerm() ?? 0) < term) this.won.delete(term);
   }
 
   /** R3: "it is in inSync(T) with its present journal id". */

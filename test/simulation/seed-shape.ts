@@ -72,7 +72,7 @@ const SEGMENTS_CHANCE = 0.35;
 const SEGMENT_BYTES = { low: 5 * 1024, high: 24 * 1024 };
 
 /** So many pairs begin without syncing. */
-const UNSYNCED_CHANCE = 0.15;
+const UNSYNCED_CHANCE = 0.25;
 
 function drawTuning(random: Prng): SeedTuning {
   const { payloadCacheBytes, indexEveryBytes, readHandlesMax } = random.chance(FORGETFUL_CHANCE) ? FORGETFUL : { ...PLAIN_TUNING, ...PLAIN_TUNING.journal };

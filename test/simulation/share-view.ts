@@ -10,6 +10,7 @@ const decoder = new TextDecoder();
 /** The share's term records as they really stand there. Looked up again only after something that can change them. */
 export class ShareView implements ShareProbe {
   version = 0;
+  replacements = 0;
   private robbed: TakeOver[] = [];
   private readAt = -1;
   private before: ReadonlyMap<number, TermRecord> = new Map();
@@ -46,6 +47,7 @@ export class ShareView implements ShareProbe {
   /** An empty share stands in the place of this one. What was claimed on the old one still says who serves, until a record stands on the new one. */
   replaced(): void {
     this.before = new Map(this.records());
+    this.replacements += 1;
     this.changed();
   }
 

@@ -9,6 +9,7 @@ import { Backchannel } from '../../src/manager/backchannel.js';
 import { HaManager } from '../../src/manager/ha-manager.js';
 import type { PeerLink } from '../../src/manager/peer-link.js';
 import type { GatewayProbe } from '../../src/ports/gateway.js';
+import type { Disk } from '../../src/ports/disk.js';
 import type { Log } from '../../src/ports/log.js';
 import type { Channel } from '../../src/ports/process.js';
 import { AnonymousAuthenticator } from '../../src/protocols/mqtt/anonymous.js';
@@ -19,7 +20,7 @@ import type { Copy } from '../../src/server/copy.js';
 import type { ClientEdge } from '../../src/server/edge.js';
 import type { Following } from '../../src/server/following.js';
 import { Serving } from '../../src/server/serving.js';
-import { UnsyncedDisk } from '../../src/server/unsynced-disk.js';
+import { RelaxableDisk } from '../../src/server/relaxable-disk.js';
 import { ShareKeeper } from '../../src/share/keeper.js';
 import { BOOT_TOLERANCE_MS } from '../../src/share/lease.js';
 import { SimSpawner } from './channel.js';
@@ -86,6 +87,7 @@ export class ServerWiring {
       lock: () => this.lock,
       manager: () => this.managerView?.() ?? null,
       broker: () => this.brokerView?.() ?? null,
+      keptTerm: () => parts.localState.content.record?.term ?? 0,
     };
   }
 
@@ -200,12 +202,9 @@ export class ServerWiring {
     const log = logTo(channel);
     const { network } = this.node(process, name);
     const disk = storage.diskFor(process);
-    const diskUnsynced = this.parts.settings.durability !== 'both';
-    if (diskUnsynced) storage.unsynced.add(name);
     const broker = new BrokerServer(
       {
-        disk: diskUnsynced ? new UnsyncedDisk(disk) : disk,
-        diskUnsynced,
+        disk: this.parts.settings.durability === 'both' ? disk : new ToldDisk(disk, storage.unsynced, name),
         network,
         clock,
         random: process.random.fork('ids'),
@@ -215,7 +214,7 @@ export class ServerWiring {
         clients: (edge) => {
           const { copy, serving } = insidesOf(edge);
           // The copy is open, and with it is synced what was not.
-          if (!diskUnsynced) storage.unsynced.delete(name);
+          storage.unsynced.delete(name);
           tapJournal(copy.journal, ledger);
           this.showBroker(process, broker, copy, serving);
           const protocol = new MqttProtocol({ edge, clock, random: process.random.fork('clients'), log, authenticator: new AnonymousAuthenticator() });
@@ -293,6 +292,27 @@ export class ServerWiring {
       channel: this.tapKeeper(process, channel, () => share.lockIsShared),
       ended: (reason) => void process.schedule(FAREWELL_MS, () => process.end(`exit: ${reason}`)),
     }).start();
+  }
+}
+
+/** Tells whose disk holds what counts as synced and is not. */
+class ToldDisk extends RelaxableDisk {
+  constructor(
+    disk: Disk,
+    private readonly unsynced: Set<HostName>,
+    private readonly host: HostName,
+  ) {
+    super(disk);
+  }
+
+  override relax(): void {
+    super.relax();
+    this.unsynced.add(this.host);
+  }
+
+  override settle(round: number): void {
+    super.settle(round);
+    if (!this.owes) this.unsynced.delete(this.host);
   }
 }
 

@@ -107,7 +107,7 @@ export interface BrokerStatus {
   readonly run: RunId;
   /** The last order that was carried out as far as it can be at once. */
   readonly orderSeq: number;
-  /** Everything up to this term is fenced: confirmed, and remembered for as long as this process lives. */
+  /** Everything up to this term is fenced: confirmed, and remembered for as long as this process lives. What was confirmed in it is on this server's disk, whatever the durability. */
   readonly fencedThrough: Term;
   readonly clientPort: 'closed' | 'bound' | 'accepting' | 'failed';
   readonly clientPortError: string | null;

@@ -92,6 +92,13 @@ export interface Journal {
    * the journal is another one from then on; damage is gone. Otherwise as `truncateAfter`.
    */
   restart(base: LogPoint, newId: boolean): Promise<string | null>;
+  /**
+   * Syncs every file of the log, also where a disk without syncing had said that it was. One that cannot be is damage, as after a failed sync; rejects
+   * with what passes by itself (no room, no file to be had).
+   */
+  settle(): Promise<void>;
+  /** What this log builds on is lost as by a failed sync: as after one, it takes nothing more, and says so by `failed`. */
+  giveUp(reason: string): void;
   /** Removes segments that end before `position`, which a durable snapshot covers. */
   compactBefore(position: Position): Promise<void>;
   /** Commits what is appended, then closes. Rejects with LOCKSTEP_DISK_FULL when there was no room for the last of it. */

@@ -15,6 +15,7 @@ import { JournalReader } from './reading.js';
 import { findLog, mendTail, removeSurplus, segmentNames, type FoundLog, type KnownLog } from './recovery.js';
 import { Roller, type ActiveSegment } from './roller.js';
 import { SegmentList, type Segment } from './segments.js';
+import { syncLog } from './syncing.js';
 import { damaged, diskBehind, diskFull, unreadable } from './troubles.js';
 
 const UNHEARD: JournalHandlers = { durable: () => undefined, records: () => undefined, failed: () => undefined, room: () => undefined };
@@ -160,6 +161,18 @@ export class FileJournal implements Journal {
       this.damage = null;
       return quarantine === null ? null : pathIn(this.context, quarantine);
     });
+  }
+
+  settle(): Promise<void> {
+    return this.inTurn(async () => {
+      if (this.damage !== null || this.closed) return;
+      const unsynced = await syncLog(this.context);
+      if (unsynced !== null) this.fail(unsynced);
+    });
+  }
+
+  giveUp(reason: string): void {
+    this.fail(reason);
   }
 
   compactBefore(position: Position): Promise<void> {

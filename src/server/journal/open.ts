@@ -6,14 +6,15 @@ import type { Disk } from '../../ports/disk.js';
 import type { Log } from '../../ports/log.js';
 import type { Random } from '../../ports/random.js';
 import type { Journal } from './api.js';
-import { pathIn, placeOf, type JournalContext } from './context.js';
-import { isNoRoom, isPassing, reasonOf, syncFile } from './files.js';
+import { placeOf, type JournalContext } from './context.js';
+import { isNoRoom, isPassing, reasonOf } from './files.js';
 import { FileJournal } from './journal.js';
 import { META_SCHEMA, readMeta, writeMeta, type JournalMeta } from './meta.js';
 import { completeOptions, type JournalOptions } from './options.js';
 import { removeUnfinished } from './quarantine.js';
 import { findLog, mendTail, segmentNames, tidy, type FoundLog } from './recovery.js';
 import type { ActiveSegment } from './roller.js';
+import { syncFound } from './syncing.js';
 import { diskFull, metaMissing, unreadable } from './troubles.js';
 
 export interface JournalSetup {
@@ -54,7 +55,7 @@ export async function openJournal(setup: JournalSetup): Promise<Journal> {
 
 async function openIn(context: JournalContext): Promise<Journal> {
   const read = (await readMeta(context)) ?? (await createMeta(context));
-  const unsynced = (await syncNames(context)) ?? (await syncSegments(context));
+  const unsynced = (await syncNames(context)) ?? (await syncFound(context));
   const meta = await tidy(context, read);
   const found = await findLog(context, meta);
   if (found.damage === null && meta.failed === undefined) await removeUnfinished(context, meta.id, meta.base, found.head, read.change?.quarantine ?? null);
@@ -77,32 +78,6 @@ async function syncNames(context: JournalContext): Promise<string | null> {
     if (isNoRoom(error)) throw error;
     if (isPassing(error)) throw unreadable(placeOf(context), error);
     return `the names of its files could not be made durable: ${reasonOf(error)}`;
-  }
-}
-
-/**
- * Commits go to the last segment, whose end is made ready below. Those before it count as durable; a profile that went without syncing until now, or somebody who
- * copied the folder here, may have left them to the system, and what is promised from now on would be lost with them.
- */
-async function syncSegments(context: JournalContext): Promise<string | null> {
-  for (const name of (await segmentNames(context)).slice(0, -1)) {
-    try {
-      await syncSegment(context, name);
-    } catch (error) {
-      if (isNoRoom(error)) throw error;
-      if (isPassing(error)) throw unreadable(placeOf(context, name), error);
-      return `segment ${name} could not be made durable: ${reasonOf(error)}`;
-    }
-  }
-  return null;
-}
-
-async function syncSegment(context: JournalContext, name: string): Promise<void> {
-  const file = await context.disk.open(pathIn(context, name), 'write');
-  try {
-    await syncFile(file);
-  } finally {
-    await file.close();
   }
 }
 

@@ -6,6 +6,7 @@ import { BrokerServer } from '../../../src/server/broker-server.js';
 import type { ClientPort } from '../../../src/server/client-port.js';
 import { DEFAULT_BROKER_TUNING, type BrokerConfig, type BrokerTuning } from '../../../src/server/config.js';
 import type { ClientEdge, ClientHandler, Submitted } from '../../../src/server/edge.js';
+import { RelaxableDisk } from '../../../src/server/relaxable-disk.js';
 import { DiskImage } from '../../simulation/disk-image.js';
 import { SimulatedDisk } from '../../simulation/disk.js';
 import { PLAIN_SHAPE, SimNetwork, type SimNode } from '../../simulation/network.js';
@@ -95,6 +96,8 @@ export class Host {
   private alive = { now: false };
   private generation = 0;
   order: Omit<BrokerOrder, 'seq' | 'pulseAt'> = { fenceThrough: 0 as Term, clientPort: 'closed', role: { kind: 'idle', keepClients: false }, shutdown: false };
+  /** Of its profile; a change counts from the next start on. */
+  durability: 'both' | 'bothWithoutDiskSync' = 'both';
   /** False: the manager is frozen. */
   pulsing = true;
   /** Of the process, in some unit. */
@@ -138,7 +141,7 @@ export class Host {
     const processClock = { monotonic: () => clock.monotonic(), sinceBoot: () => clock.sinceBoot(), wall: () => clock.wall(), after: guarded, soon: (action: () => void) => void guarded(0, action), next: (action: () => void) => void guarded(0, action) };
     const server = new BrokerServer(
       {
-        disk: this.disk,
+        disk: this.durability === 'both' ? this.disk : new RelaxableDisk(this.disk),
         network: this.node.network,
         clock: processClock,
         random: random.fork(`${this.name}/${this.generation}`),
@@ -166,6 +169,12 @@ export class Host {
     void server.start();
     await this.world.until(() => this.fatal.length > 0 || (server.status !== null && server.status.trouble !== 'the state is being built from the log'), `${this.name} has started`);
     this.send();
+  }
+
+  /** The machine goes off, and what was not synced may go with it. */
+  losePower(): void {
+    this.kill();
+    this.image.losePower(() => this.world.random.fraction());
   }
 
   /** SIGKILL. */
@@ -290,10 +299,11 @@ export class TestClient implements ClientHandler {
 }
 
 /** Two started brokers; `one` serves alone in term 1 and `two` follows it, in step. */
-export async function startedPair(tuning: Partial<BrokerTuning> = {}): Promise<{ world: World; one: Host; two: Host }> {
+export async function startedPair(tuning: Partial<BrokerTuning> = {}, durability: Host['durability'] = 'both'): Promise<{ world: World; one: Host; two: Host }> {
   const world = new World();
   const one = new Host(world, 'one', tuning);
   const two = new Host(world, 'two', tuning);
+  one.durability = two.durability = durability;
   await one.start();
   await two.start();
   one.serve(1, { peer: peerOf(two) });
@@ -303,8 +313,8 @@ export async function startedPair(tuning: Partial<BrokerTuning> = {}): Promise<{
 }
 
 /** As `startedPair`, admitted: term 2 needs both. */
-export async function syncedPair(tuning: Partial<BrokerTuning> = {}): Promise<{ world: World; one: Host; two: Host }> {
-  const { world, one, two } = await startedPair(tuning);
+export async function syncedPair(tuning: Partial<BrokerTuning> = {}, durability: Host['durability'] = 'both'): Promise<{ world: World; one: Host; two: Host }> {
+  const { world, one, two } = await startedPair(tuning, durability);
   one.serve(1, { peer: peerOf(two), requirePeer: true });
   one.serve(2, { peer: peerOf(two), requirePeer: true, inSync: [one.member, two.member] });
   two.follow(one, 2);

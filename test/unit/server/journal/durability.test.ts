@@ -3,13 +3,14 @@ import { sync } from '../../../../src/server/disk-io.js';
 import { openJournal } from '../../../../src/server/journal/open.js';
 import { SnapshotWriter } from '../../../../src/server/snapshot-file.js';
 import { SNAPSHOT_FOLDER, snapshotPath, SnapshotShelf } from '../../../../src/server/snapshot-shelf.js';
-import { UnsyncedDisk } from '../../../../src/server/unsynced-disk.js';
+import { RelaxableDisk } from '../../../../src/server/relaxable-disk.js';
 import { FakeLog } from '../../support/fake-log.js';
 import { append, at, checksum, fill, FOLDER, labels, range, Rig, TINY } from './rig.js';
 
 /** A log of several segments by a server whose profile said `bothWithoutDiskSync`. */
 async function unsynced(rig: Rig, end: 'closed' | 'killed'): Promise<void> {
-  const disk = new UnsyncedDisk(rig.disk);
+  const disk = new RelaxableDisk(rig.disk);
+  disk.relax();
   const journal = await rig.run(openJournal({ disk, folder: FOLDER, checksum, random: rig.prng, clock: rig.clock, options: { ...TINY, preallocate: false } }));
   await fill(rig, journal, 1, 40);
   expect(journal.bytes).toBeGreaterThan(3 * 1024);
@@ -33,7 +34,8 @@ test.each(['closed', 'killed'] as const)('what was written without syncing is sy
 test('a snapshot that was written without syncing is synced when it is found', async () => {
   for (let seed = 1; seed <= 20; seed++) {
     const rig = new Rig(undefined, seed);
-    const disk = new UnsyncedDisk(rig.disk);
+    const disk = new RelaxableDisk(rig.disk);
+    disk.relax();
     const path = snapshotPath(at(7));
     const write = async (): Promise<number> => {
       await disk.makeFolder(SNAPSHOT_FOLDER);

@@ -1,0 +1,86 @@
+import type { Disk, DiskFile, Done } from '../ports/disk.js';
+
+/**
+ * The disk of a profile that says `bothWithoutDiskSync`. While it is relaxed, what is written counts as synced; else it is synced indeed, and so is,
+ * before it counts, what was under way when that began. Names and folders are durable at all times, so that what is there after a loss of power can still be understood.
+ */
+export class RelaxableDisk implements Disk {
+  private relaxed = false;
+  private round = 0;
+  private owing = false;
+
+  constructor(private readonly disk: Disk) {}
+
+  /** Something may have counted as synced that is not, and nobody has synced it since. */
+  get owes(): boolean {
+    return this.owing;
+  }
+
+  /** From now on nothing is synced. */
+  relax(): void {
+    if (this.relaxed) return;
+    this.relaxed = true;
+    this.owing = true;
+    this.round += 1;
+  }
+
+  /** From now on everything is. What counted before is the caller's to sync. @returns what to say by `settle` when that is done */
+  insist(): number {
+    this.relaxed = false;
+    return this.round;
+  }
+
+  /** All that had counted when `insist` gave this answer is synced. */
+  settle(round: number): void {
+    if (round === this.round && !this.relaxed) this.owing = false;
+  }
+
+  list(folder: string): Promise<string[]> {
+    return this.disk.list(folder);
+  }
+  readFile(path: string): Promise<Uint8Array> {
+    return this.disk.readFile(path);
+  }
+  replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+    return this.disk.replaceFile(path, bytes);
+  }
+  makeFolder(path: string): Promise<void> {
+    return this.disk.makeFolder(path);
+  }
+  rename(from: string, to: string): Promise<void> {
+    return this.disk.rename(from, to);
+  }
+  remove(path: string): Promise<void> {
+    return this.disk.remove(path);
+  }
+  removeFolder(path: string): Promise<void> {
+    return this.disk.removeFolder(path);
+  }
+  syncFolder(path: string): Promise<void> {
+    return this.disk.syncFolder(path);
+  }
+  place(path: string): string {
+    return this.disk.place(path);
+  }
+  freeBytes(): Promise<number> {
+    return this.disk.freeBytes();
+  }
+
+  async open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile> {
+    const file = await this.disk.open(path, mode);
+    return {
+      size: () => file.size(),
+      read: (offset, length) => file.read(offset, length),
+      write: (parts, offset, done) => file.write(parts, offset, done),
+      // After the write before it: an empty write waits for its turn as a sync would.
+      sync: (done) => (this.relaxed ? file.write([], 0, this.orSynced(file, done)) : file.sync(done)),
+      writeSynced: (parts, offset, done) => (this.relaxed ? file.write(parts, offset, this.orSynced(file, done)) : file.writeSynced(parts, offset, done)),
+      truncate: (length) => file.truncate(length),
+      close: () => file.close(),
+    };
+  }
+
+  private orSynced(file: DiskFile, done: Done): Done {
+    return (error) => (error === null && !this.relaxed ? file.sync(done) : done(error));
+  }
+}

@@ -1,0 +1,88 @@
+import { NO_TERM, type Monotonic, type Term } from '../core/identity.js';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import type { Copy } from './copy.js';
+import { describe } from './disk-io.js';
+import type { RelaxableDisk } from './relaxable-disk.js';
+
+/*
+ * Whether this server's disk is synced, by the durability of its profile. `both`: always. `bothWithoutDiskSync`: not while two copies stand for what is
+ * confirmed, as a follower's does, or that of a server whose term both count in. What remains when that ends may be this copy alone: then all of it is synced
+ * before the fence is said, on which every claim for one copy rests, and while one copy counts it is synced as with `both`. So the loss of one server's power
+ * takes nothing, whichever it is and whenever.
+ *
+ * Invariants
+ * - Of the terms up to a fence that was said nothing waits for the disk.
+ * - This server serves alone only while nothing does at all.
+ */
+
+/** What passes by itself (no room, no file to be had) is tried again after so long. */
+const RETRY_MS = 1_000;
+
+export const NOT_YET = 'what this server has confirmed is being written to its disk';
+
+export class Settling {
+  private hindrance: string | null = null;
+  private said: Term = NO_TERM;
+  private working = false;
+  private retryAt = -Infinity as Monotonic;
+
+  /** @param disk `null`: one that is always synced */
+  constructor(
+    private readonly disk: RelaxableDisk | null,
+    private readonly copy: Copy,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    private readonly changed: () => void,
+  ) {}
+
+  /** Nothing that counts as durable waits for the disk. */
+  get settled(): boolean {
+    return this.disk?.owes !== true;
+  }
+
+  /** What is not on the disk yet and has to be, or why it cannot be; `null` when there is no such thing. */
+  get trouble(): string | null {
+    if (this.hindrance !== null) return hinderedBy(this.hindrance);
+    return this.working ? NOT_YET : null;
+  }
+
+  /** What may be said of the fence that this server keeps to. */
+  confirm(fence: Term): Term {
+    if (this.settled) this.said = fence;
+    return this.said;
+  }
+
+  /** Two copies stand for what is confirmed from now on. */
+  relax(fence: Term): void {
+    this.confirm(fence);
+    this.hindrance = null;
+    this.disk?.relax();
+  }
+
+  /** This copy must stand for itself: begins to sync what is not, and says so when it is done. To be asked again and again. */
+  settle(): void {
+    const { disk, clock } = this;
+    if (disk === null || !disk.owes) return;
+    const round = disk.insist();
+    if (this.working || clock.monotonic() < this.retryAt) return;
+    this.working = true;
+    this.copy.settle().then(
+      () => this.ended(() => disk.settle(round), null),
+      (error: unknown) => this.ended(() => (this.retryAt = (clock.monotonic() + RETRY_MS) as Monotonic), describe(error)),
+    );
+  }
+
+  private ended(note: () => void, hindrance: string | null): void {
+    this.working = false;
+    if (hindrance !== null && this.hindrance === null) this.log.write('error', `This server cannot take over yet: ${hinderedBy(hindrance)}`);
+    else if (hindrance === null && this.hindrance !== null) this.log.write('info', "All that was confirmed is on this server's disk now");
+    this.hindrance = hindrance;
+    note();
+    this.changed();
+  }
+}
+
+function hinderedBy(why: string): string {
+  return `not everything that was confirmed is on the disk: ${why}`;
+}
