@@ -103,14 +103,17 @@ export class Inode {
     this.syncNow();
   }
 
-  /** A bit turns while the data lies there; the system's cache is cold, so it is seen at once. */
+  /** A bit turns while the data lies there; the system's cache is cold, so it is seen at once. Of what only the cache has, it turns there, and goes to the disk so. */
   flip(offset: number, bit: number): void {
     const sector = Math.floor(offset / SECTOR_BYTES);
-    for (const contents of [this.current, this.durable]) {
-      const content = (contents.get(sector) ?? BLANK).slice();
+    const turned = (before: Sector = BLANK): Sector => {
+      const content = before.slice();
       content[offset % SECTOR_BYTES] = (content[offset % SECTOR_BYTES] ?? 0) ^ (1 << bit);
-      contents.set(sector, content);
-    }
+      return content;
+    };
+    for (const contents of [this.current, this.durable]) contents.set(sector, turned(contents.get(sector)));
+    const versions = this.dirty.get(sector);
+    if (versions !== undefined) this.dirty.set(sector, versions.map((one) => turned(one)));
   }
 
   private change(sector: number, content: Sector): void {

@@ -5,14 +5,14 @@ import { SPARE_NAME } from './roller.js';
 import { unreadable } from './troubles.js';
 
 /**
- * Of a log that is being opened. Commits go to the last segment, whose end is made ready then. Those before it count as durable; a profile that went without syncing until
- * now, or somebody who copied the folder here, may have left them to the system, and what is promised from now on would be lost with them.
+ * Of a log that is being opened. What is found counts as durable; a profile that went without syncing until now, or somebody who copied the folder here, may have left it to the system, and what is
+ * promised from now on would be lost with it. So would damage be that is found in the last segment: what a loss of power leaves of it can pass for an unfinished write.
  * @returns what could not be synced, and will not be
  * @throws LockstepError LOCKSTEP_JOURNAL_UNREADABLE, or an Error of a full disk (rejects)
  */
 export async function syncFound(context: JournalContext): Promise<string | null> {
   try {
-    return await syncAll(context, (await segmentNames(context)).slice(0, -1));
+    return await syncAll(context, await segmentNames(context));
   } catch (error) {
     throw isPassing(error) ? unreadable(placeOf(context), error) : error;
   }

@@ -8,12 +8,12 @@ import { FakeLog } from '../../support/fake-log.js';
 import { append, at, checksum, fill, FOLDER, labels, range, Rig, TINY } from './rig.js';
 
 /** A log of several segments by a server whose profile said `bothWithoutDiskSync`. */
-async function unsynced(rig: Rig, end: 'closed' | 'killed'): Promise<void> {
+async function unsynced(rig: Rig, end: 'closed' | 'killed', segmentBytes = 1024): Promise<void> {
   const disk = new RelaxableDisk(rig.disk);
   disk.relax();
-  const journal = await rig.run(openJournal({ disk, folder: FOLDER, checksum, random: rig.prng, clock: rig.clock, options: { ...TINY, preallocate: false } }));
+  const journal = await rig.run(openJournal({ disk, folder: FOLDER, checksum, random: rig.prng, clock: rig.clock, options: { ...TINY, segmentBytes, preallocate: false } }));
   await fill(rig, journal, 1, 40);
-  expect(journal.bytes).toBeGreaterThan(3 * 1024);
+  expect(journal.bytes).toBeGreaterThan(2 * 1024);
   if (end === 'closed') await rig.run(journal.close());
   else rig.kill();
 }
@@ -28,6 +28,19 @@ test.each(['closed', 'killed'] as const)('what was written without syncing is sy
     rig.crash();
     const again = await rig.open({ preallocate: false });
     expect([seed, again.damage, await labels(rig, again)]).toEqual([seed, null, range(1, 41)]);
+  }
+});
+
+test('damage that is found in a log that was written without syncing is still there after a loss of power', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const rig = new Rig(undefined, seed);
+    await unsynced(rig, 'killed', 16 * 1024);
+    rig.image.flipBit(`${FOLDER}/0000000000000001.segment`, 250, 1);
+    const found = await rig.open({ preallocate: false });
+    expect([seed, found.damage]).toEqual([seed, expect.stringContaining('offset')]);
+    rig.crash();
+    const again = await rig.open({ preallocate: false });
+    expect([seed, again.damage]).toEqual([seed, found.damage]);
   }
 });
 
