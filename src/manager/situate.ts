@@ -83,7 +83,7 @@ function isNewerThanSilence(config: ManagerConfig, k: Knowledge, peerSilent: boo
  */
 export function presentBroker(broker: BrokerStatus | null, roleSeq: number): BrokerStatus | null {
   if (broker === null || broker.orderSeq >= roleSeq) return broker;
-  return { ...broker, drained: false, admitted: null, peerRequiredFrom: null, replication: null, clientPort: 'closed' };
+  return { ...broker, drained: false, admitted: null, peerRequiredFrom: null, replication: null, clientPort: 'closed', onDisk: false };
 }
 
 /** `isLate`: what is neither usable nor another share by now is given up. */

@@ -32,7 +32,7 @@ import { NOT_YET, Settling } from './settling.js';
  * - An order is carried out whole, as far as that is possible at once, before its status is sent. Orders are whole states: the latest
  *   one is all that counts, except that the fence never goes down.
  * - The fence comes first: before anything else of an order, what belongs to a fenced term is ended. `fencedThrough` is said only
- *   after that, and when nothing of those terms waits for the disk (settling.ts).
+ *   after that.
  * - This server serves or follows, never both, and neither before its copy is whole.
  * - What cannot be carried out yet (the state is being built, the disk is full) is tried again at every change and every tick.
  * - A manager that gives no pulse for MANAGER_LOST_PULSES pulse limits cannot say any more who serves: its clients are sent away, so
@@ -144,7 +144,7 @@ export class BrokerServer {
       memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: 1 })), log),
     });
     const clientPort = new ClientPortSteering(ports.clients(serving), clock, log, () => this.changed());
-    const settling = new Settling(this.relaxable, copy, clock, log, () => this.changed());
+    const settling = new Settling(disk instanceof RelaxableDisk ? disk : null, copy, clock, log, () => this.changed());
     const parts: Parts = { copy, leading, serving, clientPort, settling, following: null };
     copy.listen({
       durable: (position) => {
@@ -206,7 +206,7 @@ export class BrokerServer {
   /** Two copies stand for what a follower confirms, and a server whose term both count in. */
   private steerDisk({ settling }: Parts, role: BrokerRole): void {
     const two = role.kind === 'follow' || (role.kind === 'serve' && role.inSync.length > 1);
-    if (two && role.term > this.fence) settling.relax(this.fence);
+    if (two && role.term > this.fence) settling.relax();
     else settling.settle();
   }
 
@@ -214,11 +214,6 @@ export class BrokerServer {
     if (role.inSync.length > 1 || settling.settled) return serving.serve(role);
     serving.suspend();
     return NOT_YET;
-  }
-
-  private get relaxable(): RelaxableDisk | null {
-    const { disk } = this.ports;
-    return disk instanceof RelaxableDisk ? disk : null;
   }
 
   /** In two ticks: had this process itself been held up, the orders that came meanwhile are read between the two. */
@@ -303,14 +298,15 @@ export class BrokerServer {
     return {
       run: this.run,
       orderSeq: this.order?.seq ?? 0,
-      fencedThrough: settling.confirm(this.fence),
+      fencedThrough: this.fence,
+      onDisk: settling.settled,
       clientPort: clientPort.state,
       clientPortError: clientPort.error,
       certificateUntil: this.ports.certificateUntil?.() ?? null,
       role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',
       term: serving.on ? (serving.term ?? NO_TERM) : (following?.term ?? NO_TERM),
       peerRequiredFrom: serving.peerRequiredFrom,
-      admitted: serving.on && this.relaxable === null ? serving.admitted : null,
+      admitted: serving.on && settling.settled ? serving.admitted : null,
       drained: serving.drained,
       journal: { id, term: head.term, position: head.position, durable, damage },
       replication: following?.status() ?? leading.status(serving.awaitsPeer),

@@ -11,6 +11,7 @@ import { isPassing } from './journal/files.js';
 import { unreadable } from './journal/troubles.js';
 import { codeOf, describe } from './disk-io.js';
 import { FewAtOnce } from './few-at-once.js';
+import { RelaxableDisk } from './relaxable-disk.js';
 import { Cancelled, loadSnapshot, rebuild, type RebuildTools } from './rebuild.js';
 import { FORGET, Replica, assertKnown } from './replica.js';
 import { SnapshotMaker, type SnapshotMakerOptions } from './snapshot-maker.js';
@@ -176,14 +177,23 @@ export class Copy {
     if (this.ready && !this.closed) this.maker.consider(this.journal, this.replica, upTo, this.appendedBytes);
   }
 
-  /** Syncs whatever was taken for synced and may not be. What cannot be is damage, as after a failed sync; what passes by itself rejects. */
+  /**
+   * Syncs whatever was taken for synced and may not be, behind the changes of the past that are under way. A segment that cannot be is damage, as after a failed sync; so is a snapshot
+   * without which the log does not say how its state began. What passes by itself rejects.
+   */
   settle(): Promise<void> {
-    return this.change(null, async () => {
+    const done = this.changes.then(async () => {
+      if (this.closed) throw new Cancelled('the broker is closing');
+      // One that was begun before the disk was synced again would stand there afterwards.
+      await this.maker.cancel();
       if (this.damage !== null) return;
-      const unsynced = await this.shelf.settle();
-      if (unsynced === null) await this.journal.settle();
-      else this.journal.giveUp(unsynced);
+      const removed = await this.shelf.settle();
+      const { position } = this.journal.base;
+      if (removed && position !== NO_POSITION && !this.shelf.good.some(({ head }) => head.point.position >= position)) this.journal.giveUp('no snapshot that it builds on could be made durable');
+      else await this.journal.settle();
     });
+    this.changes = done.catch(() => undefined);
+    return done;
   }
 
   /** Ends the log at a shared point; what lies beyond goes to quarantine. Rejects, with the copy as it was, when it cannot. */
@@ -223,6 +233,7 @@ export class Copy {
       const right = head.point.position === point.position && head.point.chain === point.chain && head.cluster === this.options.cluster;
       if (!right) throw new LockstepError('LOCKSTEP_SNAPSHOT_DAMAGED', `the snapshot that came speaks of position ${head.point.position}, not of ${point.position}`, 'The copy is tried again.');
       const path = snapshotPath(point.position);
+      await this.shelf.prove(file);
       await this.tools.disk.rename(file, path);
       await this.tools.disk.syncFolder(SNAPSHOT_FOLDER);
       this.live = null;
@@ -293,7 +304,7 @@ export class Copy {
       this.target = target ?? this.journal.head;
       try {
         await this.maker.cancel();
-        await work();
+        await (target === null ? work() : this.strictly(work));
       } catch (error) {
         if (codeOf(error) === 'LOCKSTEP_JOURNAL_UNREADABLE') this.listener?.unreadable(error);
         else await this.restoreState();
@@ -305,6 +316,11 @@ export class Copy {
     });
     this.changes = done.catch(() => undefined);
     return done;
+  }
+
+  /** What is moved to quarantine is kept there, and what takes its place stands for all of it. */
+  private strictly(work: () => Promise<void>): Promise<void> {
+    return this.tools.disk instanceof RelaxableDisk ? this.tools.disk.strictly(() => this.journal.settle().then(work)) : work();
   }
 
   /** After a change that found no room: the log is as it was, and without its state this copy could not serve until a leader comes. */

@@ -6,6 +6,7 @@ import type { Disk, DiskFile, Done } from '../ports/disk.js';
  */
 export class RelaxableDisk implements Disk {
   private relaxed = false;
+  private strict = 0;
   private round = 0;
   private owing = false;
 
@@ -33,6 +34,20 @@ export class RelaxableDisk implements Disk {
   /** All that had counted when `insist` gave this answer is synced. */
   settle(round: number): void {
     if (round === this.round && !this.relaxed) this.owing = false;
+  }
+
+  /** Until `work` has ended everything is synced, whatever was asked for. */
+  async strictly<T>(work: () => Promise<T>): Promise<T> {
+    this.strict += 1;
+    try {
+      return await work();
+    } finally {
+      this.strict -= 1;
+    }
+  }
+
+  private get isRelaxed(): boolean {
+    return this.relaxed && this.strict === 0;
   }
 
   list(folder: string): Promise<string[]> {
@@ -68,19 +83,24 @@ export class RelaxableDisk implements Disk {
 
   async open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile> {
     const file = await this.disk.open(path, mode);
+    let closed = false;
+    const orSynced = (done: Done): Done => (error) => {
+      if (error !== null || this.isRelaxed) done(error);
+      else if (closed) done(new Error('the file was closed meanwhile'));
+      else file.sync(done);
+    };
     return {
       size: () => file.size(),
       read: (offset, length) => file.read(offset, length),
       write: (parts, offset, done) => file.write(parts, offset, done),
       // After the write before it: an empty write waits for its turn as a sync would.
-      sync: (done) => (this.relaxed ? file.write([], 0, this.orSynced(file, done)) : file.sync(done)),
-      writeSynced: (parts, offset, done) => (this.relaxed ? file.write(parts, offset, this.orSynced(file, done)) : file.writeSynced(parts, offset, done)),
+      sync: (done) => (this.isRelaxed ? file.write([], 0, orSynced(done)) : file.sync(done)),
+      writeSynced: (parts, offset, done) => (this.isRelaxed ? file.write(parts, offset, orSynced(done)) : file.writeSynced(parts, offset, done)),
       truncate: (length) => file.truncate(length),
-      close: () => file.close(),
+      close: () => {
+        closed = true;
+        return file.close();
+      },
     };
-  }
-
-  private orSynced(file: DiskFile, done: Done): Done {
-    return (error) => (error === null && !this.relaxed ? file.sync(done) : done(error));
   }
 }

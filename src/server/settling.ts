@@ -1,29 +1,28 @@
-import { NO_TERM, type Monotonic, type Term } from '../core/identity.js';
+import type { Monotonic } from '../core/identity.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { Copy } from './copy.js';
 import { describe } from './disk-io.js';
 import type { RelaxableDisk } from './relaxable-disk.js';
+import { Cancelled } from './rebuild.js';
 
 /*
  * Whether this server's disk is synced, by the durability of its profile. `both`: always. `bothWithoutDiskSync`: not while two copies stand for what is
- * confirmed, as a follower's does, or that of a server whose term both count in. What remains when that ends may be this copy alone: then all of it is synced
- * before the fence is said, on which every claim for one copy rests, and while one copy counts it is synced as with `both`. So the loss of one server's power
- * takes nothing, whichever it is and whenever.
+ * confirmed, as a follower's does, or that of a server whose term both count in. What remains when that ends may be this copy alone: then all of it is synced,
+ * on which every claim for one copy waits (`onDisk`), and while one copy counts it is synced as with `both`.
  *
  * Invariants
- * - Of the terms up to a fence that was said nothing waits for the disk.
- * - This server serves alone only while nothing does at all.
+ * - While `settled`, nothing that counts as durable waits for the disk.
+ * - This server serves alone only while it is.
  */
 
-/** What passes by itself (no room, no file to be had) is tried again after so long. */
+/** What passes by itself (no file to be had, for one) is tried again after so long. */
 const RETRY_MS = 1_000;
 
 export const NOT_YET = 'what this server has confirmed is being written to its disk';
 
 export class Settling {
   private hindrance: string | null = null;
-  private said: Term = NO_TERM;
   private working = false;
   private retryAt = -Infinity as Monotonic;
 
@@ -36,7 +35,6 @@ export class Settling {
     private readonly changed: () => void,
   ) {}
 
-  /** Nothing that counts as durable waits for the disk. */
   get settled(): boolean {
     return this.disk?.owes !== true;
   }
@@ -44,18 +42,11 @@ export class Settling {
   /** What is not on the disk yet and has to be, or why it cannot be; `null` when there is no such thing. */
   get trouble(): string | null {
     if (this.hindrance !== null) return hinderedBy(this.hindrance);
-    return this.working ? NOT_YET : null;
-  }
-
-  /** What may be said of the fence that this server keeps to. */
-  confirm(fence: Term): Term {
-    if (this.settled) this.said = fence;
-    return this.said;
+    return this.working && !this.settled ? NOT_YET : null;
   }
 
   /** Two copies stand for what is confirmed from now on. */
-  relax(fence: Term): void {
-    this.confirm(fence);
+  relax(): void {
     this.hindrance = null;
     this.disk?.relax();
   }
@@ -68,17 +59,19 @@ export class Settling {
     if (this.working || clock.monotonic() < this.retryAt) return;
     this.working = true;
     this.copy.settle().then(
-      () => this.ended(() => disk.settle(round), null),
-      (error: unknown) => this.ended(() => (this.retryAt = (clock.monotonic() + RETRY_MS) as Monotonic), describe(error)),
+      () => this.ended(null, () => disk.settle(round)),
+      (error: unknown) => this.ended(error, () => (this.retryAt = (clock.monotonic() + RETRY_MS) as Monotonic)),
     );
   }
 
-  private ended(note: () => void, hindrance: string | null): void {
+  private ended(error: unknown, note: () => void): void {
     this.working = false;
-    if (hindrance !== null && this.hindrance === null) this.log.write('error', `This server cannot take over yet: ${hinderedBy(hindrance)}`);
+    note();
+    if (error instanceof Cancelled) return;
+    const hindrance = error === null ? null : describe(error);
+    if (hindrance !== null && this.hindrance === null) this.log.write('error', `This server cannot go on alone yet: ${hinderedBy(hindrance)}`);
     else if (hindrance === null && this.hindrance !== null) this.log.write('info', "All that was confirmed is on this server's disk now");
     this.hindrance = hindrance;
-    note();
     this.changed();
   }
 }

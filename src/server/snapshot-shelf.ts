@@ -3,7 +3,7 @@ import type { Position } from '../core/identity.js';
 import type { Disk, DiskFile } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
 import { codeOf, describe, sync } from './disk-io.js';
-import { isNoRoom, isPassing } from './journal/files.js';
+import { isPassing } from './journal/files.js';
 import { unreadable } from './journal/troubles.js';
 import { damaged, readSnapshotHead, scanSnapshot, type PayloadPlace, type SnapshotHead } from './snapshot-file.js';
 
@@ -62,7 +62,7 @@ export class SnapshotShelf {
     for (const name of (await disk.list(SNAPSHOT_FOLDER)).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (name.endsWith('.tmp')) await disk.remove(path);
-      else if (name.endsWith(SUFFIX)) await shelf.look(path, true);
+      else if (name.endsWith(SUFFIX) && (await shelf.isDurable(path))) await shelf.look(path);
     }
     return shelf;
   }
@@ -113,35 +113,55 @@ export class SnapshotShelf {
     this.log.write('error', `Snapshot ${this.disk.place(snapshot.path)} cannot be used: ${describe(error)}`, { code: codeOf(error) });
   }
 
-  /** Syncs those that are good. @returns what could not be, and will not be; what passes by itself rejects */
-  async settle(): Promise<string | null> {
-    for (const { path } of this.good) {
-      try {
-        await this.syncFound(path);
-      } catch (error) {
-        if (isPassing(error) || isNoRoom(error)) throw error;
-        return `snapshot ${path} could not be made durable: ${describe(error)}`;
-      }
+  /** Syncs those that are good. One that cannot be is removed: what the system shows of it may be gone with the power. Rejects with what passes by itself, or when it cannot be removed either. @returns whether one was */
+  async settle(): Promise<boolean> {
+    let removed = false;
+    for (const snapshot of this.good) {
+      const failure = await this.syncFound(snapshot.path);
+      if (failure === null) continue;
+      this.log.write('error', `Snapshot ${this.disk.place(snapshot.path)} could not be made durable, and is removed: ${failure}`);
+      removed = true;
+      this.forget(snapshot);
+      await this.removeDurably(snapshot.path);
     }
-    return null;
+    return removed;
   }
 
-  private async syncFound(path: string): Promise<void> {
+  /** A snapshot that came by the link, before it stands for the log. @throws Error when it is not durable (rejects) */
+  async prove(path: string): Promise<void> {
+    const failure = await this.syncFound(path);
+    if (failure !== null) throw new Error(`the snapshot could not be made durable: ${failure}`);
+  }
+
+  /** @returns why it is not durable, whatever the failure of the sync says: a second try can succeed without having done anything */
+  private async syncFound(path: string): Promise<string | null> {
     const file = await this.disk.open(path, 'write');
     try {
       await sync(file);
+      return null;
+    } catch (error) {
+      return describe(error);
     } finally {
       await file.close();
     }
   }
 
+  private async removeDurably(path: string): Promise<void> {
+    await this.disk.remove(path);
+    await this.disk.syncFolder(SNAPSHOT_FOLDER);
+  }
+
   /** Removes one that speaks of another log, or is not needed. */
   async discard(snapshot: ShelvedSnapshot): Promise<void> {
+    this.forget(snapshot);
+    await this.removeQuietly(snapshot.path);
+  }
+
+  private forget(snapshot: ShelvedSnapshot): void {
     this.snapshots = this.snapshots.filter((one) => one !== snapshot);
     this.damagedPaths.delete(snapshot.path);
     this.indexes.delete(snapshot.path);
     this.forgetPieces(snapshot.path);
-    await this.removeQuietly(snapshot.path);
   }
 
   /** Removes all but `keep`. */
@@ -267,12 +287,26 @@ export class SnapshotShelf {
     }
   }
 
-  /** @param found not written by this process, and perhaps never synced: by a profile that went without until now, or by somebody who copied the folder here */
-  private async look(path: string, found = false): Promise<void> {
+  /** Of one that was not written by this process, and perhaps never synced: by a profile that went without until now, or by somebody who copied the folder here. */
+  private async isDurable(path: string): Promise<boolean> {
+    let failure: string | null;
+    try {
+      failure = await this.syncFound(path);
+    } catch (error) {
+      if (isPassing(error)) throw unreadable(this.disk.place(path), error);
+      this.log.write('warn', `Snapshot ${this.disk.place(path)} cannot be used: ${describe(error)}`);
+      return false;
+    }
+    if (failure === null) return true;
+    this.log.write('error', `Snapshot ${this.disk.place(path)} could not be made durable, and is removed: ${failure}`);
+    await this.removeDurably(path).catch((error: unknown) => this.log.write('error', `Snapshot ${this.disk.place(path)} cannot be removed: ${describe(error)}`));
+    return false;
+  }
+
+  private async look(path: string): Promise<void> {
     let file: DiskFile | null = null;
     try {
-      file = await this.disk.open(path, found ? 'write' : 'read');
-      if (found) await sync(file);
+      file = await this.disk.open(path, 'read');
       const head = await readSnapshotHead(file, this.disk.place(path), this.checksum);
       if (head.cluster !== this.cluster) {
         this.log.write('warn', `Snapshot ${this.disk.place(path)} belongs to cluster "${head.cluster}" and is left alone`);

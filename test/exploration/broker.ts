@@ -172,6 +172,7 @@ export function statusOf(broker: Broker, flaw: Flaw): BrokerStatus {
     fencedThrough: (noFence ? 1_000 : broker.fencedThrough) as Term,
     clientPort: noFence || broker.obeyed.clientPort === 'bound' ? 'bound' : 'closed',
     clientPortError: null,
+    onDisk: true,
     certificateUntil: null,
     role: role !== null ? 'serve' : follow !== null && !noFence ? 'follow' : 'idle',
     term: (role !== null ? broker.current : (follow?.term ?? 0)) as Term,

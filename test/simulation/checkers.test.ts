@@ -38,6 +38,8 @@ class Told implements ServerProbe {
   lock = (): LockWord | null => this.word;
   kept = 0;
   keptTerm = (): number => this.kept;
+  dirty: string[] = [];
+  unsynced = (): string[] => this.dirty;
 
   is(changes: Partial<BrokerView>): void {
     const before = this.view ?? { run: `run of ${this.name}`, role: 'idle' as const, term: 0, fencedThrough: 0, journal: journalOf(this.name), damage: null, head: EMPTY_LOG, durable: 0, digest: () => null };
@@ -128,6 +130,11 @@ const WRONG: readonly (readonly [check: string, what: string, does: (it: Whole) 
   ['nothing acknowledged is lost', 'a record names a copy that lacks what was acknowledged', (it) => {
     it.secondary.is({ run: 'next', journal: 'a new one', role: 'idle', term: 0, head: EMPTY_LOG, durable: 0 });
     it.stands(record(3, 'primary', ['primary', 'secondary'], { inSync: [{ server: 'primary' as ServerId, journal: journalOf('primary') }, { server: 'secondary' as ServerId, journal: 'a new one' as JournalId }] }));
+  }],
+  ['a copy that counts alone is on its disk', 'a server claims for itself alone with a file that is not synced', (it) => {
+    it.primary.is({ role: 'idle', term: 0, fencedThrough: 2 });
+    it.primary.dirty = ['snapshots/4.snap'];
+    it.stands(record(3, 'primary', ['primary']));
   }],
   ['durable at every member', 'an operation is acknowledged that one member has not synced', (it) => {
     it.appends(point(2, 4), point(2, 5));

@@ -94,8 +94,10 @@ export class Checkers {
 
   /** `name` counts, and so does another copy: together they stand for what neither has synced. */
   sharesUnsynced(name: HostName): boolean {
-    const members = this.highest?.inSync ?? [];
-    return members.length > 1 && members.some(({ server }) => server === name);
+    const { highest } = this;
+    // Also by an admission that is under way: from when it was sent, the copy that it names counts.
+    const claims = this.probes.flatMap(({ ordered }) => ordered.filter(({ term }) => term > (highest?.term ?? 0)));
+    return [...claims, ...(highest === null ? [] : [highest])].some(({ inSync }) => inSync.length > 1 && inSync.some(({ server }) => server === name));
   }
 
   /** The host of `name` lost power with something on its disk that was confirmed and never synced: nothing else is excused by that. */

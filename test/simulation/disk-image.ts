@@ -139,6 +139,11 @@ export class DiskImage {
     this.durableEntries.delete(path);
   }
 
+  /** Whether a loss of power now would leave the file as it is. */
+  isSynced(path: string): boolean {
+    return this.inode(path).isSynced;
+  }
+
   /** All that is on the disk now, as a disk of its own on which everything is durable. */
   copy(): DiskImage {
     const image = new DiskImage();

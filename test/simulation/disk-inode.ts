@@ -22,6 +22,10 @@ export class Inode {
   /** For each sector written since its last sync: every content that it had meanwhile. */
   private dirty = new Map<number, Sector[]>();
 
+  get isSynced(): boolean {
+    return this.dirty.size === 0 && this.durableSize === this.size;
+  }
+
   read(offset: number, length: number): Uint8Array {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)));
     for (let at = 0; at < bytes.length; ) {

@@ -251,6 +251,7 @@ class SimulatedFile implements DiskFile {
   }
 
   sync(done: Done): void {
+    if (this.closed) throw systemError('EBADF', this.path);
     this.settle(this.inode.beginSync(), () => null, done);
   }
 

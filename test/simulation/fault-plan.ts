@@ -42,7 +42,7 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
   require: ['replication-cut', 'broker-paused', 'links-reset', 'server-killed', 'host-lost-power', 'disk-slow', 'no-files'],
   drain: ['broker-paused', 'replication-cut', 'server-killed', 'links-reset', 'manager-paused', 'disk-slow'],
   claim: ['share-replies-lost', 'share-replies-lost', 'share-replies-lost', 'share-hung', 'share-slow', 'share-gone', 'keeper-killed', 'keeper-paused', 'manager-paused', 'host-lost-power', 'server-killed'],
-  record: ['share-replies-lost', 'share-replies-lost', 'share-hung', 'keeper-killed', 'server-killed', 'host-lost-power', 'manager-paused', 'host-frozen', 'link-cut'],
+  record: ['share-replies-lost', 'share-replies-lost', 'share-hung', 'keeper-killed', 'server-killed', 'host-lost-power', 'host-lost-power', 'host-lost-power', 'manager-paused', 'host-frozen', 'link-cut'],
   roll: ['broker-killed', 'broker-killed', 'server-killed', 'host-lost-power', 'disk-slow', 'no-files', 'no-files'],
   serve: ['broker-killed', 'broker-paused', 'server-killed', 'host-lost-power', 'host-frozen', 'link-cut', 'clients-cut'],
 };

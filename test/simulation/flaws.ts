@@ -230,12 +230,13 @@ export const FLAWS: readonly Flaw[] = [
     edits: [
       { file: BROKER, find: "const two = role.kind === 'follow' || (role.kind === 'serve' && role.inSync.length > 1);", put: "const two = role.kind !== 'idle';" },
       { file: BROKER, find: 'if (role.inSync.length > 1 || settling.settled)', put: 'if (true)' },
+      { file: ALONE, find: 'if (!s.broker.onDisk)', put: 'if (false)' },
     ],
   },
   {
-    name: 'fence-said-unsettled',
-    rule: 'R4: the fence is said, and a claim made on it, while what was confirmed is not on the disk',
-    edits: [{ file: 'src/server/settling.ts', find: 'if (this.settled)', put: 'if (true)' }],
+    name: 'claims-unsettled',
+    rule: 'R4: claims for itself alone while what it has confirmed is not on its disk',
+    edits: [{ file: ALONE, find: 'if (!s.broker.onDisk)', put: 'if (false)' }],
   },
   {
     name: 'log-not-settled',
@@ -245,7 +246,7 @@ export const FLAWS: readonly Flaw[] = [
   {
     name: 'snapshot-not-settled',
     rule: 'a copy that is to count alone syncs its log, and not the snapshots that it builds on',
-    edits: [{ file: 'src/server/copy.ts', find: 'await this.shelf.settle();', put: 'await Promise.resolve(null);' }],
+    edits: [{ file: 'src/server/copy.ts', find: 'await this.shelf.settle();', put: 'await Promise.resolve(false);' }],
   },
   {
     name: 'unreadable-payload-empty',
@@ -256,8 +257,8 @@ export const FLAWS: readonly Flaw[] = [
     name: 'no-sync-at-opening',
     rule: 'what was written without syncing is not synced when it is opened with it',
     edits: [
-      { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context))', put: 'await syncNames(context)' },
-      { file: 'src/server/snapshot-shelf.ts', find: 'if (found) await sync(file);', put: '' },
+      { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context, read))', put: 'await syncNames(context)' },
+      { file: 'src/server/snapshot-shelf.ts', find: 'failure = await this.syncFound(path);\n    } catch', put: 'failure = null;\n    } catch' },
     ],
   },
   {

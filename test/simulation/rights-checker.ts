@@ -143,6 +143,8 @@ export class RightsChecker {
     const name = record.server as string as HostName;
     this.soloTerms.set(name, Math.max(this.soloTerms.get(name) ?? 0, record.term));
     for (const view of this.views()) if (view.name === name) this.checkRole(name, view.broker);
+    const unsynced = this.probes.find((probe) => probe.name === name)?.unsynced() ?? [];
+    if (unsynced.length > 0) this.world.fail('a copy that counts alone is on its disk', `${name} has claimed term ${record.term} for itself alone, and of its copy not all is synced: ${unsynced.join(', ')}`);
   }
 
   /** Section 2: who has won is the record that stands there; without one nothing is known, and what was not sent cannot land. */

@@ -107,6 +107,14 @@ export class Storage implements StorageFaults {
     return disk;
   }
 
+  /** Segments that are sealed, and snapshots, that would lose something with the power. */
+  unsyncedOf(host: HostName): string[] {
+    const image = this.images[host];
+    const copy = image.paths().filter((path) => /^(?:journal\/[^/]+\.segment|snapshots\/[^/]+\.snap)$/.test(path)).sort();
+    const end = copy.findLast((path) => path.endsWith('.segment'));
+    return copy.filter((path) => path !== end && !image.isSynced(path));
+  }
+
   /** `told` when `host` loses power with something on its disk that was confirmed and never synced. */
   onUnsyncedLoss(host: HostName, told: () => void): void {
     this.unsyncedLost.set(host, told);

@@ -88,6 +88,7 @@ export class ServerWiring {
       manager: () => this.managerView?.() ?? null,
       broker: () => this.brokerView?.() ?? null,
       keptTerm: () => parts.localState.content.record?.term ?? 0,
+      unsynced: () => parts.storage.unsyncedOf(parts.name),
     };
   }
 

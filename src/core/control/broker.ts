@@ -107,8 +107,10 @@ export interface BrokerStatus {
   readonly run: RunId;
   /** The last order that was carried out as far as it can be at once. */
   readonly orderSeq: number;
-  /** Everything up to this term is fenced: confirmed, and remembered for as long as this process lives. What was confirmed in it is on this server's disk, whatever the durability. */
+  /** Everything up to this term is fenced: confirmed, and remembered for as long as this process lives. */
   readonly fencedThrough: Term;
+  /** Nothing that counts as durable here waits for the disk, also where the durability is `bothWithoutDiskSync`. Only then may this copy come to count alone. */
+  readonly onDisk: boolean;
   readonly clientPort: 'closed' | 'bound' | 'accepting' | 'failed';
   readonly clientPortError: string | null;
   /** When the certificate that clients are shown expires, or one of its chain: wall time, milliseconds since 1970. `null` without TLS. */

@@ -10,7 +10,7 @@ import { isServing, NO_TERM, type Term } from '../identity.js';
 /*
  * R4, one way for every claim of {me, [me]}. In this order, each step only when the one before is confirmed:
  *   1. the lock is held (and, for a takeover, the gateway answers)
- *   2. the broker has ended the replication session, accepts nothing from the terms before, and has bound the client port
+ *   2. the broker has ended the replication session, accepts nothing from the terms before, has all of its copy on its disk, and has bound the client port
  *   3. the claim is sent
  *   4. won, and the lock is still held: serve. Lost: WAITING
  * Steps 2 and 3 are never swapped: a claim that is won while our broker still answers the old leader would let
@@ -38,10 +38,17 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   if (fence > ha.fence) return { ...ha, fence };
   if (s.broker.clientPort === 'failed') return withoutPort(ha, s.broker.clientPortError);
   if (s.broker.fencedThrough < fence || s.broker.clientPort === 'closed' || s.broker.role !== 'idle') return ha;
+  if (!s.broker.onDisk) return awaitDisk(ha, s);
   const me = ownMember(s);
   assert(me !== null, 'a claim needs a broker');
   const claim = newClaim(s, { term, server: s.server, inSync: [me], position: ownDurable(s), cause: task.cause, forced: task.forced });
   return { ...ha, task: { ...task, claim } };
+}
+
+/** Let go after a while: whose disk is so slow, or fails, bars a peer that could serve. */
+function awaitDisk(ha: HaState, s: Situation): HaState {
+  const reason = 'waiting until what this server has confirmed is on its disk';
+  return s.taskOverdue ? moveOut(ha, reason) : stay(ha, reason);
 }
 
 /**

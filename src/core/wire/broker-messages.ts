@@ -75,6 +75,7 @@ function readStatus(status: Fields): BrokerStatus {
     run: runOf(status, 'run'),
     orderSeq: status.whole('orderSeq'),
     fencedThrough: status.whole('fencedThrough') as Term,
+    onDisk: status.flag('onDisk'),
     clientPort: status.oneOf('clientPort', ['closed', 'bound', 'accepting', 'failed']),
     clientPortError: status.nullable('clientPortError', words),
     certificateUntil: status.nullable('certificateUntil', (at, name) => at.whole(name, Number.MIN_SAFE_INTEGER)),

@@ -166,7 +166,7 @@ export class FileJournal implements Journal {
   settle(): Promise<void> {
     return this.inTurn(async () => {
       if (this.damage !== null || this.closed) return;
-      const unsynced = await syncLog(this.context);
+      const unsynced = await syncLog(this.context, this.base);
       if (unsynced !== null) this.fail(unsynced);
     });
   }

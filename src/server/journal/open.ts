@@ -55,12 +55,13 @@ export async function openJournal(setup: JournalSetup): Promise<Journal> {
 
 async function openIn(context: JournalContext): Promise<Journal> {
   const read = (await readMeta(context)) ?? (await createMeta(context));
-  const unsynced = (await syncNames(context)) ?? (await syncFound(context));
-  const meta = await tidy(context, read);
+  const unsynced = (await syncNames(context)) ?? (await syncFound(context, read));
+  const known = unsynced === null ? read : { ...read, failed: read.failed ?? unsynced };
+  // At once, so that the next opening, which may be told that all is well, does not believe it either.
+  if (unsynced !== null) await writeMeta(context, known).catch(() => undefined);
+  const meta = await tidy(context, known);
   const found = await findLog(context, meta);
   if (found.damage === null && meta.failed === undefined) await removeUnfinished(context, meta.id, meta.base, found.head, read.change?.quarantine ?? null);
-  // So that the next opening, which may be told that all is well, does not believe it either.
-  if (unsynced !== null) await writeMeta(context, { ...meta, failed: unsynced }).catch(() => undefined);
   const { damage, active } = unsynced === null ? await makeReady(context, meta, found) : { damage: unsynced, active: null };
   if (damage !== null) context.log.write('error', `The journal is damaged: ${damage}`, { folder: placeOf(context), damage });
   return new FileJournal(context, meta, found, damage, active);

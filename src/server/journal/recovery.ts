@@ -65,7 +65,8 @@ export async function removeSurplus(context: JournalContext, meta: JournalMeta):
   if (failures.length > 0) throw failures[0];
 }
 
-function surplus(names: readonly string[], base: LogPoint): string[] {
+/** Of the segments those that end at or before the base. */
+export function surplus(names: readonly string[], base: LogPoint): string[] {
   return names.filter((_, at) => (baseOfName(names[at + 1] ?? '') ?? Infinity) <= base.position);
 }
 

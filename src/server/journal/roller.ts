@@ -54,6 +54,8 @@ export class Roller {
       await syncFile(file);
       await context.disk.rename(pathIn(context, SPARE_NAME), pathIn(context, name));
       await context.disk.syncFolder(context.folder);
+      // Once more: who came to sync the whole log since (a disk that was relaxed) did not find it under this name.
+      await syncFile(file);
     } catch (error) {
       await file.close();
       await this.removeSpare();

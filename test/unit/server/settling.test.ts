@@ -1,3 +1,4 @@
+import type { Disk, Done } from '../../../src/ports/disk.js';
 import { RelaxableDisk } from '../../../src/server/relaxable-disk.js';
 import { write } from '../../../src/server/disk-io.js';
 import { DiskImage } from '../../simulation/disk-image.js';
@@ -20,9 +21,24 @@ async function unsyncedPair(tuning = {}): Promise<Pair> {
   return { world, one, two };
 }
 
+/** … and two snapshots, on the older of which the log rests by now. */
+async function shortenedPair(): Promise<Pair> {
+  const pair = await unsyncedPair({ snapshotEveryRecords: 20 });
+  const isShort = (host: Host): boolean => snapshots(host).length === 2 && !host.image.has('journal/0000000000000000.segment') && !host.image.has('journal/0000000000000001.segment');
+  for (let i = 0; i < 8 && !(isShort(pair.one) && isShort(pair.two)); i += 1) {
+    await publish(pair, pair.one, 30);
+    await pair.world.run(500);
+  }
+  expect([isShort(pair.one), isShort(pair.two)]).toEqual([true, true]);
+  return pair;
+}
+
+let clients = 0;
+
 async function publish({ world }: Pair, host: Host, count: number): Promise<void> {
   const client = host.client();
-  client.connect(`client ${count}`);
+  clients += 1;
+  client.connect(`client ${clients}`);
   for (let i = 0; i < count; i += 1) client.publish('t', 'x'.repeat(100));
   await world.until(() => client.acknowledged === count, 'all is acknowledged');
 }
@@ -53,14 +69,14 @@ describe('a pair that does not sync', () => {
     expect(lost).toBeGreaterThan(0);
   });
 
-  test.each(roles)('%s that is left alone has all of it on its disk before it says that it is fenced', async (_, left) => {
+  test.each(roles)('%s that is left alone says so when all of it is on its disk', async (_, left) => {
     for (let i = 0; i < TRIES; i += 1) {
-      const pair = await unsyncedPair({ snapshotEveryRecords: 20 });
+      const pair = await shortenedPair();
       const host = left(pair);
-      await pair.world.until(() => snapshots(host).length > 0, 'a snapshot is written');
       host.idle(true, 2);
-      expect(host.status.fencedThrough).toBeLessThan(2);
-      await pair.world.until(() => host.status.fencedThrough === 2, 'it is fenced');
+      expect(host.status).toMatchObject({ fencedThrough: 2, onDisk: false, trouble: 'what this server has confirmed is being written to its disk' });
+      await pair.world.until(() => host.status.onDisk, 'it is on the disk');
+      expect(host.image.paths().filter((path) => /segment$|snap$/.test(path) && !host.image.isSynced(path))).toEqual([]);
       expect(await outlivesPower(host)).toBe(true);
     }
   });
@@ -70,9 +86,10 @@ describe('a pair that does not sync', () => {
       const pair = await unsyncedPair();
       const host = left(pair);
       host.idle(true, 2);
-      await pair.world.until(() => host.status.fencedThrough === 2, 'it is fenced');
+      await pair.world.until(() => host.status.onDisk, 'it is on the disk');
       host.serve(3);
       await publish(pair, host, 20);
+      expect(host.status.onDisk).toBe(true);
       expect(await outlivesPower(host)).toBe(true);
     }
   });
@@ -81,29 +98,36 @@ describe('a pair that does not sync', () => {
     const { world, one, two } = await unsyncedPair();
     two.kill();
     one.become({ kind: 'serve', term: 3 as never, inSync: [one.member], requirePeer: false, soloUntil: null, peer: null, drain: false }, 2);
-    expect(one.status).toMatchObject({ role: 'idle', trouble: 'what this server has confirmed is being written to its disk' });
+    expect(one.status).toMatchObject({ role: 'idle', onDisk: false });
     await world.until(() => one.status.role === 'serve', 'it serves');
-    expect(one.status.fencedThrough).toBe(2);
+    expect(one.status.onDisk).toBe(true);
   });
 
-  test('owes what it confirms to a new leader, whatever was synced for the fence before', async () => {
+  test('serves on at once where both count: a switchover does not wait for the disk', async () => {
+    const { one, two } = await unsyncedPair();
+    one.idle(true, 2);
+    two.idle(false, 2);
+    two.serve(3, { inSync: [one.member, two.member], peer: { server: 'one' as never, brokerRun: one.run } });
+    expect(two.status).toMatchObject({ role: 'serve', term: 3, onDisk: false });
+  });
+
+  test('owes what it confirms to a new leader, whatever is being synced for the fence before', async () => {
     const { world, one, two } = await unsyncedPair();
     two.idle(false, 2);
     one.serve(3, { peer: { server: 'two' as never, brokerRun: two.run } });
     two.follow(one, 3);
     await world.until(() => one.status.replication?.phase === 'in-step', 'in step');
     await publish({ world, one, two }, one, 30);
+    expect(two.status.onDisk).toBe(false);
     two.idle(false, 3);
-    expect(two.status.fencedThrough).toBeLessThan(3);
-    await world.until(() => two.status.fencedThrough === 3, 'it is fenced');
+    await world.until(() => two.status.onDisk, 'it is on the disk');
     expect(await outlivesPower(two)).toBe(true);
   });
 
-  test.each(['journal/', 'snapshots/'])('a file in %s that cannot be synced is damage, and known to the next process', async (folder) => {
-    const { world, one, two } = await unsyncedPair({ snapshotEveryRecords: 20 });
-    await world.until(() => snapshots(two).length > 0, 'a snapshot is written');
+  test.each(['EIO', 'ENOSPC'])('a segment whose sync says %s is damage, and known to the next process', async (code) => {
+    const { world, one, two } = await unsyncedPair();
     one.kill();
-    two.image.failNext('sync', 'EIO', 1, folder);
+    two.image.failNext('sync', code, 1, 'journal/');
     two.idle(false, 2);
     await world.until(() => two.status.journal.damage !== null, 'it is damaged');
     expect(two.status.journal.damage).toContain('could not be made durable');
@@ -113,23 +137,108 @@ describe('a pair that does not sync', () => {
     expect(two.status.journal.damage).toContain('could not be made durable');
   });
 
-  test('what only has no room now is tried again', async () => {
-    const { world, one, two } = await unsyncedPair();
+  test('a snapshot that cannot be synced is removed, and the copy lives on where another stands for it', async () => {
+    const { world, one, two } = await shortenedPair();
     one.kill();
-    two.image.failNext('sync', 'ENOSPC', 2, 'journal/');
+    const before = snapshots(two);
+    two.image.failNext('sync', 'EIO', 1, 'snapshots/');
     two.idle(false, 2);
-    await world.run(1_500);
-    expect(two.status).toMatchObject({ fencedThrough: 0, trouble: expect.stringContaining('not everything that was confirmed is on the disk: ENOSPC') as unknown, journal: { damage: null } });
-    await world.until(() => two.status.fencedThrough === 2, 'it is fenced');
-    expect(two.status.trouble).toBeNull();
-    expect(two.log.from('info').slice(-2)).toEqual(['This server cannot take over yet: not everything that was confirmed is on the disk: ENOSPC: sync journal/0000000000000001.segment', "All that was confirmed is on this server's disk now"]);
+    await world.until(() => two.status.onDisk, 'it is on the disk');
+    expect(snapshots(two)).toEqual([before[1]]);
+    expect(await outlivesPower(two)).toBe(true);
   });
 
-  test('a server that never went without syncing says its fence at once', async () => {
+  test('without any snapshot that its log builds on the copy is damaged, and known to be by the next process', async () => {
+    const { world, one, two } = await shortenedPair();
+    one.kill();
+    two.image.failNext('sync', 'EIO', 2, 'snapshots/');
+    two.idle(false, 2);
+    await world.until(() => two.status.journal.damage !== null, 'it is damaged');
+    await world.run(50);
+    two.kill();
+    await two.start();
+    expect(two.status.journal.damage).toContain('no snapshot that it builds on could be made durable');
+  });
+
+  test('a snapshot that cannot be synced when it is found is removed: the next process does not find it either', async () => {
+    const { two } = await shortenedPair();
+    const before = snapshots(two);
+    two.kill();
+    two.image.failNext('sync', 'EIO', 1, 'snapshots/');
+    await two.start();
+    two.kill();
+    await two.start();
+    expect(snapshots(two)).not.toContain(before[0]);
+  });
+
+  test('a segment that cannot be synced when it is found is known to the next process, also where this one comes no further', async () => {
+    const { two } = await unsyncedPair();
+    two.kill();
+    two.image.failNext('sync', 'EIO', 1, 'journal/');
+    two.image.failNext('remove', 'EACCES', 1, 'spare');
+    await two.start();
+    expect(two.fatal.splice(0)).toEqual([expect.stringContaining('EACCES')]);
+    two.kill();
+    await two.start();
+    expect(two.status.journal.damage).toContain('could not be made durable');
+  });
+
+  test('what the host only has not to give now is tried again, and said', async () => {
+    const { world, one, two } = await unsyncedPair();
+    one.kill();
+    two.image.fileShortage = 1;
+    two.idle(false, 2);
+    await world.run(2_500);
+    expect(two.status).toMatchObject({ onDisk: false, trouble: expect.stringContaining('not everything that was confirmed is on the disk: EMFILE') as unknown, journal: { damage: null } });
+    two.image.fileShortage = 0;
+    await world.until(() => two.status.onDisk, 'it is on the disk');
+    expect(two.status.trouble).toBeNull();
+    expect(two.log.from('info').slice(-2)).toEqual([expect.stringContaining('This server cannot go on alone yet: not everything that was confirmed is on the disk: EMFILE'), "All that was confirmed is on this server's disk now"]);
+  });
+
+  test('a stop meanwhile is no trouble', async () => {
+    const { world, one, two } = await unsyncedPair();
+    one.kill();
+    two.idle(false, 2);
+    two.shutDown();
+    await world.until(() => two.exited !== null, 'it has stopped');
+    expect([two.exited, two.log.from('warn').filter((line) => line.includes('go on alone'))]).toEqual([0, []]);
+  });
+
+  test('what goes to quarantine is on the disk', async () => {
+    const pair = await unsyncedPair();
+    const { world, one, two } = pair;
+    // The follower is given another log in place of its own.
+    two.follow(one, 2, { resync: true });
+    await world.until(() => two.image.paths().some((path) => path.includes('quarantine/') && path.endsWith('.segment')) && one.status.replication?.phase === 'in-step', 'copied anew');
+    expect(two.image.paths().filter((path) => path.includes('quarantine/') && !two.image.isSynced(path))).toEqual([]);
+  });
+
+  test('a server that never went without syncing has all of it on its disk at once', async () => {
     const { two } = await syncedPair();
     two.idle(false, 2);
-    expect(two.status.fencedThrough).toBe(2);
+    expect(two.status).toMatchObject({ fencedThrough: 2, onDisk: true });
   });
+});
+
+test('a file that is closed while a write of the relaxed disk is under way is not synced any more: the write ends with an error', async () => {
+  let end: Done = () => undefined;
+  const file = {
+    write: (_: readonly Uint8Array[], __: number, done: Done) => (end = done),
+    sync: () => {
+      throw new Error('it is closed');
+    },
+    close: () => Promise.resolve(),
+  };
+  const disk = new RelaxableDisk({ open: () => Promise.resolve(file) } as unknown as Disk);
+  const opened = await disk.open('file', 'write');
+  disk.relax();
+  let failure: Error | null = null;
+  opened.writeSynced([], 0, (error) => (failure = error));
+  disk.insist();
+  await opened.close();
+  end(null);
+  expect(failure).toMatchObject({ message: 'the file was closed meanwhile' });
 });
 
 test.each(['sync', 'writeSynced'] as const)('a %s under way when syncing begins again counts when it is on the disk', async (how) => {

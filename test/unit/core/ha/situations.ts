@@ -20,7 +20,7 @@ export function record(term: number, changes: Partial<TermRecord> = {}): TermRec
 
 export function broker(changes: Partial<BrokerStatus> = {}): BrokerStatus {
   return {
-    run: MY_RUN, orderSeq: 1, fencedThrough: 0 as Term, clientPort: 'closed', clientPortError: null, certificateUntil: null, role: 'idle', term: 0 as Term, peerRequiredFrom: null, admitted: null, drained: false,
+    run: MY_RUN, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, role: 'idle', term: 0 as Term, peerRequiredFrom: null, admitted: null, drained: false,
     journal: { id: MINE.journal, term: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null },
     replication: null, diverged: null, trouble: null, clients: 0, sessions: 0, queued: 0, ...changes,
   };

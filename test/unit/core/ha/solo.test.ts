@@ -26,6 +26,7 @@ describe('a claim to serve alone (R4)', () => {
     ['the broker still copies', { role: 'follow' }],
     ['the broker still serves', { role: 'serve' }],
     ['the client port is not bound', { clientPort: 'closed' }],
+    ['its copy is not all on its disk', { onDisk: false }],
   ])('is not sent while %s', (_name, changes) => {
     const ha = settle(waiting(), situation({ ...ALONE, broker: { ...fenced(2), ...changes } }));
     expect(ha.fence).toBe(2);
@@ -35,6 +36,14 @@ describe('a claim to serve alone (R4)', () => {
   test('names this copy, up to where it is durable, in the term after the highest', () => {
     const ha = settle(waiting(), situation({ ...ALONE, broker: fenced(2) }));
     expect(claimOf(ha)).toMatchObject({ term: 3, server: 'primary', inSync: [MINE], position: 9, nonce: 'fresh' });
+  });
+
+  test('is given up when its copy does not come to its disk in time: the peer may serve meanwhile', () => {
+    const unsynced = situation({ ...ALONE, broker: { ...fenced(2), onDisk: false } });
+    const task = { ...ALONE_TASK, cause: 'takeover' } as const;
+    const held = settle(passive(2, { fence: 2 as Term, task }), unsynced);
+    expect(held).toMatchObject({ state: 'PASSIVE', reason: 'waiting until what this server has confirmed is on its disk' });
+    expect(decide(held, { ...unsynced, taskOverdue: true })).toMatchObject({ state: 'WAITING', task: null });
   });
 
   test('is given up when the broker was restarted behind it', () => {
