@@ -54,11 +54,12 @@ begin lint npm run --silent lint
 step build npm run --silent build
 step "type check" npm run --silent typecheck
 finish lint
+# Seeds that the simulation below runs on the code as it is: at least 8 for each flaw, and all of them until it is found. Beside the tests, whose servers mostly wait; they go first.
+begin "planted flaws" nice -n 19 node dist-test/test/simulation/flaws-main.js --seeds "${SIMULATION_SEEDS:-2000}" --least 8 --clean-elsewhere
 step tests npm test --silent -- --json --outputFile="$report"
+finish "planted flaws"
 step exploration npm run --silent explore
 step simulation npm run --silent simulate -- --seeds "${SIMULATION_SEEDS:-2000}"
-# On seeds that the step before has run on the code as it is: at least 8 for each flaw, and all of them until it is found.
-step "planted flaws" node dist-test/test/simulation/flaws-main.js --seeds "${SIMULATION_SEEDS:-2000}" --least 8 --clean-elsewhere
 step lab lab
 
 say ""

@@ -6,7 +6,7 @@ export interface BrokerProcessConfig {
   readonly broker: BrokerConfig;
   /** The broker's own folder on this server's disk: journal, snapshots, quarantine. Absolute. */
   readonly folder: string;
-  /** `bothWithoutDiskSync`: an operation counts as durable when the system has it. A loss of power can lose it then. */
+  /** `bothWithoutDiskSync`: while two copies stand for an operation it counts as durable when the system has it. */
   readonly durability: 'both' | 'bothWithoutDiskSync';
   /** Shared secret of the pair; `null`: plain TCP, on loopback alone. `broker.replicationSecured` says the same. */
   readonly secretFile: string | null;

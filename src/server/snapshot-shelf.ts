@@ -113,16 +113,22 @@ export class SnapshotShelf {
     this.log.write('error', `Snapshot ${this.disk.place(snapshot.path)} cannot be used: ${describe(error)}`, { code: codeOf(error) });
   }
 
-  /** Syncs those that are good. One that cannot be is removed: what the system shows of it may be gone with the power. Rejects with what passes by itself, or when it cannot be removed either. @returns whether one was */
+  /**
+   * Syncs all that stand in the folder, also one that got its name and did not come to be used, as the next process finds it. One that cannot be synced is removed, unless it is damaged anyway: what
+   * the system shows of it may be gone with the power. Rejects with what passes by itself, or when it cannot be removed either. @returns whether one was that is in use
+   */
   async settle(): Promise<boolean> {
     let removed = false;
-    for (const snapshot of this.good) {
-      const failure = await this.syncFound(snapshot.path);
-      if (failure === null) continue;
-      this.log.write('error', `Snapshot ${this.disk.place(snapshot.path)} could not be made durable, and is removed: ${failure}`);
-      removed = true;
-      this.forget(snapshot);
-      await this.removeDurably(snapshot.path);
+    for (const name of (await this.disk.list(SNAPSHOT_FOLDER)).sort()) {
+      const path = `${SNAPSHOT_FOLDER}/${name}`;
+      if (!name.endsWith(SUFFIX)) continue;
+      const failure = await this.syncFound(path);
+      if (failure === null || this.damagedPaths.has(path)) continue;
+      this.log.write('error', `Snapshot ${this.disk.place(path)} could not be made durable, and is removed: ${failure}`);
+      const snapshot = this.snapshots.find((one) => one.path === path);
+      removed ||= snapshot !== undefined;
+      if (snapshot !== undefined) this.forget(snapshot);
+      await this.removeDurably(path);
     }
     return removed;
   }

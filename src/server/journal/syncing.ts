@@ -13,9 +13,10 @@ import { unreadable } from './troubles.js';
  * @throws LockstepError LOCKSTEP_JOURNAL_UNREADABLE; or an Error of a disk that has no room for the end of the log, which is written once more by the opening that has room (rejects)
  */
 export async function syncFound(context: JournalContext, meta: JournalMeta): Promise<string | null> {
+  const names = await segmentNames(context);
+  const end = names.at(-1);
   try {
-    const names = await kept(context, meta.base);
-    return (await syncAll(context, names.slice(0, -1))) ?? (await syncAll(context, names.slice(-1), isNoRoom));
+    return await syncAll(context, names, meta.base, (name, error) => name === end && isNoRoom(error));
   } catch (error) {
     throw isPassing(error) ? unreadable(placeOf(context), error) : error;
   }
@@ -27,34 +28,35 @@ export async function syncFound(context: JournalContext, meta: JournalMeta): Pro
  */
 export async function syncLog(context: JournalContext, base: LogPoint): Promise<string | null> {
   for (;;) {
-    const names = await kept(context, base);
-    const failure = await syncAll(context, names);
-    if (failure !== null || (await kept(context, base)).join() === names.join()) return failure;
+    const names = await segmentNames(context);
+    const failure = await syncAll(context, names, base, () => false);
+    if (failure !== null || (await segmentNames(context)).join() === names.join()) return failure;
   }
 }
 
-async function kept(context: JournalContext, base: LogPoint): Promise<string[]> {
-  const names = await segmentNames(context);
+/** What cannot be synced of segments that are to be removed is no loss. @param passes of the failures of a sync those that are no damage */
+async function syncAll(context: JournalContext, names: readonly string[], base: LogPoint, passes: (name: string, error: unknown) => boolean): Promise<string | null> {
   const passed = new Set(surplus(names, base));
-  return names.filter((name) => !passed.has(name));
-}
-
-/** @param passes of the failures of a sync those that are no damage */
-async function syncAll(context: JournalContext, names: readonly string[], passes: (error: unknown) => boolean = () => false): Promise<string | null> {
   for (const name of names) {
-    const file = await openToSync(context, name);
-    if (typeof file === 'string') return file;
-    try {
-      await syncFile(file);
-    } catch (error) {
-      if (passes(error)) throw error;
-      // Whatever it says, also that there is no room: the system may have let go of what it could not write, and a second try can succeed without having done anything.
-      return notDurable(name, error);
-    } finally {
-      await file.close();
-    }
+    const failure = await syncSegment(context, name, passes);
+    if (failure !== null && !passed.has(name)) return failure;
   }
   return null;
+}
+
+async function syncSegment(context: JournalContext, name: string, passes: (name: string, error: unknown) => boolean): Promise<string | null> {
+  const file = await openToSync(context, name);
+  if (typeof file === 'string') return file;
+  try {
+    await syncFile(file);
+    return null;
+  } catch (error) {
+    if (passes(name, error)) throw error;
+    // Whatever it says, also that there is no room: the system may have let go of what it could not write, and a second try can succeed without having done anything.
+    return notDurable(name, error);
+  } finally {
+    await file.close();
+  }
 }
 
 async function openToSync(context: JournalContext, name: string): Promise<DiskFile | string> {
