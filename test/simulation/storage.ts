@@ -111,8 +111,9 @@ export class Storage implements StorageFaults {
   unsyncedOf(host: HostName): string[] {
     const image = this.images[host];
     const copy = image.paths().filter((path) => /^(?:journal\/[^/]+\.segment|snapshots\/[^/]+\.snap)$/.test(path)).sort();
-    const end = copy.findLast((path) => path.endsWith('.segment'));
-    return copy.filter((path) => path !== end && !image.isSynced(path));
+    // The last may have been named and never begun, for want of a file: then the one before it is still being written.
+    const open = copy.filter((path) => path.endsWith('.segment')).slice(-2);
+    return copy.filter((path) => !open.includes(path) && !image.isSynced(path));
   }
 
   /** `told` when `host` loses power with something on its disk that was confirmed and never synced. */
