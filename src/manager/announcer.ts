@@ -73,7 +73,7 @@ export class Announcer {
       this.log.write('warn', `Only this server's copy counts now: what is acknowledged from here on is on this server's disk alone, and no server can take over. Start the ${peerServer} server, or see to what keeps it away; it is admitted by itself`, { event: 'copies', copies: 1, term });
     } else if ((state === 'ACTIVE' || state === 'PASSIVE') && this.saidAlone) {
       this.saidAlone = false;
-      this.log.write('info', "Both copies count again: what is acknowledged is on both servers' disks, and either can go on without the other", { event: 'copies', copies: 2, term });
+      this.log.write('info', "Both copies count again: what is acknowledged is on both servers, and either can go on without the other", { event: 'copies', copies: 2, term });
     }
   }
 
