@@ -273,7 +273,8 @@ export class HaManager {
     const nothing = this.wishes.entered(before, next, this.situation);
     if (next.moves !== before.moves) this.movedAt = this.ports.clock.monotonic();
     if (claimNonce(next) === this.fresh.nonce) this.fresh = this.freshWords();
-    if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before)) {
+    // Behind the fence the broker begins to bring its copy to the disk: it has its time for that, however long the lock was waited for.
+    if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before) || next.fence !== before.fence) {
       this.taskSince = next.task === null ? null : this.ports.clock.monotonic();
     }
     const isHeldUp = next.task?.kind === 'alone' && next.task.heldUp;

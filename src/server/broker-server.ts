@@ -19,6 +19,7 @@ import type { ClientEdge } from './edge.js';
 import { Following } from './following.js';
 import { Leading } from './leading.js';
 import { MemoryGuard, type MemoryUse } from './memory-guard.js';
+import { unreadable } from './journal/troubles.js';
 import { openCopy } from './open-copy.js';
 import { RecentGroups } from './recent-groups.js';
 import { RelaxableDisk } from './relaxable-disk.js';
@@ -144,7 +145,7 @@ export class BrokerServer {
       memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: 1 })), log),
     });
     const clientPort = new ClientPortSteering(ports.clients(serving), clock, log, () => this.changed());
-    const settling = new Settling(disk instanceof RelaxableDisk ? disk : null, copy, clock, log, () => this.changed());
+    const settling = new Settling(disk instanceof RelaxableDisk ? disk : null, copy, clock, log, () => this.changed(), (error) => this.failBecauseOf(unreadable(disk.place('.'), error)));
     const parts: Parts = { copy, leading, serving, clientPort, settling, following: null };
     copy.listen({
       durable: (position) => {

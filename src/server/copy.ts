@@ -187,9 +187,9 @@ export class Copy {
       // One that was begun before the disk was synced again would stand there afterwards.
       await this.maker.cancel();
       if (this.damage !== null) return;
-      const removed = await this.shelf.settle();
+      await this.shelf.settle();
       const { position } = this.journal.base;
-      if (removed && position !== NO_POSITION && !this.shelf.good.some(({ head }) => head.point.position >= position)) this.journal.giveUp('no snapshot that it builds on could be made durable');
+      if (this.shelf.hasLost && position !== NO_POSITION && !this.shelf.good.some(({ head }) => head.point.position >= position)) this.journal.giveUp('no snapshot that it builds on could be made durable');
       else await this.journal.settle();
     });
     this.changes = done.catch(() => undefined);
@@ -233,7 +233,7 @@ export class Copy {
       const right = head.point.position === point.position && head.point.chain === point.chain && head.cluster === this.options.cluster;
       if (!right) throw new LockstepError('LOCKSTEP_SNAPSHOT_DAMAGED', `the snapshot that came speaks of position ${head.point.position}, not of ${point.position}`, 'The copy is tried again.');
       const path = snapshotPath(point.position);
-      await this.shelf.prove(file);
+      await this.shelf.demandDurable(file);
       await this.tools.disk.rename(file, path);
       await this.tools.disk.syncFolder(SNAPSHOT_FOLDER);
       this.live = null;

@@ -18,12 +18,15 @@ import { Cancelled } from './rebuild.js';
 
 /** What passes by itself (no file to be had, for one) is tried again after so long. */
 const RETRY_MS = 1_000;
+/** … and for so long at most: a new process opens the copy with syncing, and says what it cannot open. */
+const RETRIES_MAX = 10;
 
 export const NOT_YET = 'what this server has confirmed is being written to its disk';
 
 export class Settling {
   private hindrance: string | null = null;
   private working = false;
+  private failures = 0;
   private retryAt = -Infinity as Monotonic;
 
   /** @param disk `null`: one that is always synced */
@@ -33,6 +36,7 @@ export class Settling {
     private readonly clock: Clock,
     private readonly log: Log,
     private readonly changed: () => void,
+    private readonly gaveUp: (error: unknown) => void,
   ) {}
 
   get settled(): boolean {
@@ -72,7 +76,9 @@ export class Settling {
     if (hindrance !== null && this.hindrance === null) this.log.write('error', `This server cannot go on alone yet: ${hinderedBy(hindrance)}`);
     else if (hindrance === null && this.hindrance !== null) this.log.write('info', "All that was confirmed is on this server's disk now");
     this.hindrance = hindrance;
-    this.changed();
+    this.failures = hindrance === null ? 0 : this.failures + 1;
+    if (this.failures > RETRIES_MAX) this.gaveUp(error);
+    else this.changed();
   }
 }
 

@@ -21,6 +21,7 @@ import { damaged, readSnapshotHead, scanSnapshot, type PayloadPlace, type Snapsh
 export const SNAPSHOT_FOLDER = 'snapshots';
 const KEPT = 2;
 const SUFFIX = '.snap';
+const ASIDE = '.unsynced';
 /** Pieces of snapshots kept in memory: the payloads of a queue stand one behind the other, and are asked for one by one. */
 const PIECES_KEPT = 4;
 const PIECE_BYTES = 256 * 1024;
@@ -39,6 +40,11 @@ export class SnapshotShelf {
   /** Oldest first. */
   private snapshots: ShelvedSnapshot[] = [];
   private readonly damagedPaths = new Set<string>();
+  /** Good ones until their sync failed, which still have their names. */
+  private readonly unsynced = new Set<string>();
+  private readonly aside = new Set<string>();
+  /** A good one could not be made durable. */
+  hasLost = false;
   private readonly pins = new Map<string, number>();
   private readonly indexes = new Map<string, PayloadIndex>();
   /** Scans for an index, one after the other. */
@@ -62,7 +68,8 @@ export class SnapshotShelf {
     for (const name of (await disk.list(SNAPSHOT_FOLDER)).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (name.endsWith('.tmp')) await disk.remove(path);
-      else if (name.endsWith(SUFFIX) && (await shelf.isDurable(path))) await shelf.look(path);
+      else if (name.endsWith(ASIDE)) shelf.aside.add(path);
+      else if (name.endsWith(SUFFIX)) await shelf.look(path, true);
     }
     return shelf;
   }
@@ -114,27 +121,50 @@ export class SnapshotShelf {
   }
 
   /**
-   * Syncs all that stand in the folder, also one that got its name and did not come to be used, as the next process finds it. One that cannot be synced is removed, unless it is damaged anyway: what
-   * the system shows of it may be gone with the power. Rejects with what passes by itself, or when it cannot be removed either. @returns whether one was that is in use
+   * Syncs all that stand in the folder, also one that got its name and did not come to be used. A good one that cannot be synced is put aside: what the system shows of it may be gone with
+   * the power, and a second try can succeed without having done anything. Rejects with what passes by itself, and as long as such a one cannot be put aside.
    */
-  async settle(): Promise<boolean> {
-    let removed = false;
+  async settle(): Promise<void> {
+    for (const path of [...this.unsynced]) await this.putAside(path);
     for (const name of (await this.disk.list(SNAPSHOT_FOLDER)).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (!name.endsWith(SUFFIX)) continue;
-      const failure = await this.syncFound(path);
-      if (failure === null || this.damagedPaths.has(path)) continue;
-      this.log.write('error', `Snapshot ${this.disk.place(path)} could not be made durable, and is removed: ${failure}`);
-      const snapshot = this.snapshots.find((one) => one.path === path);
-      removed ||= snapshot !== undefined;
-      if (snapshot !== undefined) this.forget(snapshot);
-      await this.removeDurably(path);
+      const snapshot = this.good.find((one) => one.path === path);
+      // Nothing rests on it.
+      if (snapshot === undefined) await this.syncFound(path).catch(() => null);
+      else await this.prove(snapshot);
     }
-    return removed;
   }
 
-  /** A snapshot that came by the link, before it stands for the log. @throws Error when it is not durable (rejects) */
-  async prove(path: string): Promise<void> {
+  private async prove(snapshot: ShelvedSnapshot): Promise<void> {
+    const { path } = snapshot;
+    let failure: string | null;
+    try {
+      failure = await this.syncFound(path);
+    } catch (error) {
+      if (isPassing(error)) throw error;
+      failure = describe(error);
+    }
+    if (failure === null) return;
+    this.log.write('error', notDurable(this.disk.place(path), failure));
+    this.hasLost = true;
+    this.unsynced.add(path);
+    this.forget(snapshot);
+    await this.putAside(path);
+  }
+
+  /** It stands there for whoever wants to look at it, until a newer snapshot is there; no process takes it for a good one. */
+  private async putAside(path: string): Promise<void> {
+    await this.disk.rename(path, path + ASIDE).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    });
+    await this.disk.syncFolder(SNAPSHOT_FOLDER);
+    this.aside.add(path + ASIDE);
+    this.unsynced.delete(path);
+  }
+
+  /** Of a snapshot that came by the link, before it stands for the log. @throws Error when it is not durable (rejects) */
+  async demandDurable(path: string): Promise<void> {
     const failure = await this.syncFound(path);
     if (failure !== null) throw new Error(`the snapshot could not be made durable: ${failure}`);
   }
@@ -150,11 +180,6 @@ export class SnapshotShelf {
     } finally {
       await file.close();
     }
-  }
-
-  private async removeDurably(path: string): Promise<void> {
-    await this.disk.remove(path);
-    await this.disk.syncFolder(SNAPSHOT_FOLDER);
   }
 
   /** Removes one that speaks of another log, or is not needed. */
@@ -181,6 +206,8 @@ export class SnapshotShelf {
     const position = kept.at(-1)?.head.point.position ?? 0;
     const surplus = this.snapshots.filter((one) => !kept.includes(one) && one.head.point.position < position);
     for (const snapshot of surplus) if (!this.pins.has(snapshot.path)) await this.discard(snapshot);
+    for (const path of this.aside) await this.removeQuietly(path);
+    this.aside.clear();
   }
 
   /** Keeps a snapshot from being removed until the answer is called. */
@@ -293,23 +320,8 @@ export class SnapshotShelf {
     }
   }
 
-  /** Of one that was not written by this process, and perhaps never synced: by a profile that went without until now, or by somebody who copied the folder here. */
-  private async isDurable(path: string): Promise<boolean> {
-    let failure: string | null;
-    try {
-      failure = await this.syncFound(path);
-    } catch (error) {
-      if (isPassing(error)) throw unreadable(this.disk.place(path), error);
-      this.log.write('warn', `Snapshot ${this.disk.place(path)} cannot be used: ${describe(error)}`);
-      return false;
-    }
-    if (failure === null) return true;
-    this.log.write('error', `Snapshot ${this.disk.place(path)} could not be made durable, and is removed: ${failure}`);
-    await this.removeDurably(path).catch((error: unknown) => this.log.write('error', `Snapshot ${this.disk.place(path)} cannot be removed: ${describe(error)}`));
-    return false;
-  }
-
-  private async look(path: string): Promise<void> {
+  /** @param found not written by this process, and perhaps never synced: by a profile that went without until now, or by somebody who copied the folder here */
+  private async look(path: string, found = false): Promise<void> {
     let file: DiskFile | null = null;
     try {
       file = await this.disk.open(path, 'read');
@@ -318,6 +330,7 @@ export class SnapshotShelf {
         this.log.write('warn', `Snapshot ${this.disk.place(path)} belongs to cluster "${head.cluster}" and is left alone`);
         return;
       }
+      if (found && !(await this.isDurable(path))) return;
       const bytes = await file.size();
       this.snapshots = this.snapshots.filter((one) => one.path !== path);
       this.snapshots.push({ path, head, bytes });
@@ -328,6 +341,14 @@ export class SnapshotShelf {
     } finally {
       if (file !== null) await file.close();
     }
+  }
+
+  private async isDurable(path: string): Promise<boolean> {
+    const failure = await this.syncFound(path);
+    if (failure === null) return true;
+    this.log.write('error', notDurable(this.disk.place(path), failure));
+    await this.putAside(path).catch((error: unknown) => this.log.write('error', `Snapshot ${this.disk.place(path)} cannot be put aside: ${describe(error)}`));
+    return false;
   }
 
   private async removeQuietly(path: string): Promise<void> {
@@ -405,4 +426,8 @@ export class PayloadIndex {
 /** Whether a snapshot speaks of the log that has `point`. */
 export function samePoint(one: LogPoint, other: LogPoint | null): boolean {
   return other !== null && one.position === other.position && one.chain === other.chain && one.term === other.term;
+}
+
+function notDurable(place: string, why: string): string {
+  return `Snapshot ${place} could not be made durable, and is put aside: ${why}`;
 }

@@ -246,7 +246,7 @@ export const FLAWS: readonly Flaw[] = [
   {
     name: 'snapshot-not-settled',
     rule: 'a copy that is to count alone syncs its log, and not the snapshots that it builds on',
-    edits: [{ file: 'src/server/copy.ts', find: 'await this.shelf.settle();', put: 'await Promise.resolve(false);' }],
+    edits: [{ file: 'src/server/copy.ts', find: 'await this.shelf.settle();', put: 'await Promise.resolve();' }],
   },
   {
     name: 'unreadable-payload-empty',
@@ -258,7 +258,7 @@ export const FLAWS: readonly Flaw[] = [
     rule: 'what was written without syncing is not synced when it is opened with it',
     edits: [
       { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context, read))', put: 'await syncNames(context)' },
-      { file: 'src/server/snapshot-shelf.ts', find: 'failure = await this.syncFound(path);\n    } catch', put: 'failure = null;\n    } catch' },
+      { file: 'src/server/snapshot-shelf.ts', find: 'if (found && !(await this.isDurable(path)))', put: 'if (false)' },
     ],
   },
   {

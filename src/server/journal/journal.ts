@@ -38,6 +38,7 @@ export class FileJournal implements Journal {
   /** A change is under way that appended records must not meet. */
   private changing = 0;
   private closed = false;
+  private rolling: Promise<ActiveSegment> | null = null;
 
   constructor(
     private readonly context: JournalContext,
@@ -165,6 +166,8 @@ export class FileJournal implements Journal {
 
   settle(): Promise<void> {
     return this.inTurn(async () => {
+      // A segment that is being begun is in no list yet.
+      await this.rolling?.catch(() => undefined);
       if (this.damage !== null || this.closed) return;
       const unsynced = await syncLog(this.context, this.base);
       if (unsynced !== null) this.fail(unsynced);
@@ -235,7 +238,8 @@ export class FileJournal implements Journal {
     this.handlers.failed(reason);
     if (!lasting) return;
     // So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too.
-    this.inTurn(() => this.saveMeta({ ...this.meta, failed: reason })).catch(() => undefined);
+    // Not where another log has taken its place meanwhile.
+    this.inTurn(async () => (this.damage === reason ? this.saveMeta({ ...this.meta, failed: reason }) : undefined)).catch(() => undefined);
   }
 
   private commitTo(active: ActiveSegment, vouched: Position): void {
@@ -252,7 +256,8 @@ export class FileJournal implements Journal {
         if (why !== null && this.closed) this.committer?.stop(why);
       },
       roll: async (base) => {
-        const next = await this.roller.create(this.id, base);
+        this.rolling = this.roller.create(this.id, base);
+        const next = await this.rolling;
         this.segments.add(next.segment);
         this.roller.prepare();
         return next;

@@ -137,14 +137,15 @@ describe('a pair that does not sync', () => {
     expect(two.status.journal.damage).toContain('could not be made durable');
   });
 
-  test('a snapshot that cannot be synced is removed, and the copy lives on where another stands for it', async () => {
+  test.each(['sync', 'open'] as const)('a snapshot that cannot be synced (%s) is put aside, and the copy lives on where another stands for it', async (operation) => {
     const { world, one, two } = await shortenedPair();
     one.kill();
     const before = snapshots(two);
-    two.image.failNext('sync', 'EIO', 1, 'snapshots/');
+    two.image.failNext(operation, 'EIO', 1, 'snapshots/');
     two.idle(false, 2);
     await world.until(() => two.status.onDisk, 'it is on the disk');
     expect(snapshots(two)).toEqual([before[1]]);
+    expect(two.image.has(`${before[0] ?? ''}.unsynced`)).toBe(true);
     expect(await outlivesPower(two)).toBe(true);
   });
 
@@ -160,7 +161,32 @@ describe('a pair that does not sync', () => {
     expect(two.status.journal.damage).toContain('no snapshot that it builds on could be made durable');
   });
 
-  test('a snapshot that cannot be synced when it is found is removed: the next process does not find it either', async () => {
+  test('also where it was put aside only at a second try', async () => {
+    const { world, one, two } = await shortenedPair();
+    one.kill();
+    two.image.failNext('sync', 'EIO', 2, 'snapshots/');
+    two.image.failNext('rename', 'EIO', 1, snapshots(two)[1]);
+    // Nor is a new one written.
+    two.image.failNext('open', 'EACCES', 1_000, '.snap.tmp');
+    two.idle(false, 2);
+    await world.until(() => two.status.journal.damage !== null, 'it is damaged');
+    await world.run(50);
+    two.kill();
+    await two.start();
+    expect(two.status.journal.damage).toContain('no snapshot that it builds on could be made durable');
+  });
+
+  test('a file among the snapshots that is none of this copy hinders nothing', async () => {
+    const { world, one, two } = await shortenedPair();
+    one.kill();
+    two.image.put('snapshots/other.snap', new Uint8Array(10));
+    two.image.failNext('open', 'EACCES', 1_000, 'other.snap');
+    two.idle(false, 2);
+    await world.until(() => two.status.onDisk, 'it is on the disk');
+    expect(two.image.has('snapshots/other.snap')).toBe(true);
+  });
+
+  test('a snapshot that cannot be synced when it is found is put aside: the next process does not find it either', async () => {
     const { two } = await shortenedPair();
     const before = snapshots(two);
     two.kill();
@@ -169,6 +195,17 @@ describe('a pair that does not sync', () => {
     two.kill();
     await two.start();
     expect(snapshots(two)).not.toContain(before[0]);
+  });
+
+  test('the end of a log that cannot be synced when it is found, for want of room too, is damage for the next process', async () => {
+    const { two } = await unsyncedPair();
+    two.kill();
+    const last = two.image.paths().filter((path) => path.endsWith('.segment')).sort().at(-1);
+    two.image.failNext('sync', 'ENOSPC', 1, last);
+    await two.start();
+    two.kill();
+    await two.start();
+    expect(two.status.journal.damage).toContain('could not be made durable');
   });
 
   test('a segment that cannot be synced when it is found is known to the next process, also where this one comes no further', async () => {
@@ -194,6 +231,21 @@ describe('a pair that does not sync', () => {
     await world.until(() => two.status.onDisk, 'it is on the disk');
     expect(two.status.trouble).toBeNull();
     expect(two.log.from('info').slice(-2)).toEqual([expect.stringContaining('This server cannot go on alone yet: not everything that was confirmed is on the disk: EMFILE'), "All that was confirmed is on this server's disk now"]);
+  });
+
+  test('where it comes to nothing for long the process ends: the next one syncs at its opening', async () => {
+    const { world, one, two } = await unsyncedPair();
+    one.kill();
+    two.image.fileShortage = 1;
+    two.idle(false, 2);
+    await world.until(() => two.exited !== null, 'it has ended');
+    expect([two.exited, two.fatal]).toEqual([1, [expect.stringMatching(/^LOCKSTEP_JOURNAL_UNREADABLE: .*EMFILE/)]]);
+    two.image.fileShortage = 0;
+    two.kill();
+    two.fatal.length = 0;
+    await two.start();
+    expect(two.status).toMatchObject({ onDisk: true, journal: { damage: null } });
+    expect(await outlivesPower(two)).toBe(true);
   });
 
   test('a stop meanwhile is no trouble', async () => {
