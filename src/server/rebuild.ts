@@ -9,7 +9,8 @@ import type { Log } from '../ports/log.js';
 import type { Journal } from './journal/api.js';
 import { FORGET, Replica } from './replica.js';
 import { damaged, scanSnapshot, type SnapshotHead } from './snapshot-file.js';
-import { PayloadIndex, samePoint, type ShelvedSnapshot, type SnapshotShelf } from './snapshot-shelf.js';
+import { PayloadIndex } from './payload-index.js';
+import { samePoint, type ShelvedSnapshot, type SnapshotShelf } from './snapshot-shelf.js';
 import { codeOf } from './disk-io.js';
 import { isPassing } from './journal/files.js';
 

@@ -10,7 +10,8 @@ import { codeOf, describe, sync } from './disk-io.js';
 import { Cancelled, rebuild, turn, type RebuildTools } from './rebuild.js';
 import type { Replica } from './replica.js';
 import { SnapshotWriter } from './snapshot-file.js';
-import { PayloadIndex, SNAPSHOT_FOLDER, snapshotPath, type SnapshotShelf } from './snapshot-shelf.js';
+import { PayloadIndex } from './payload-index.js';
+import { SNAPSHOT_FOLDER, snapshotPath, type SnapshotShelf } from './snapshot-shelf.js';
 
 export interface SnapshotMakerOptions {
   readonly cluster: string;

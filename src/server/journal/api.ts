@@ -94,7 +94,7 @@ export interface Journal {
   restart(base: LogPoint, newId: boolean): Promise<string | null>;
   /**
    * Syncs every file of the log, also where a disk without syncing had said that it was. One that cannot be is damage, as after a failed sync; rejects
-   * with what passes by itself (no room, no file to be had).
+   * with what passes by itself (no file to be had).
    */
   settle(): Promise<void>;
   /** What this log builds on is lost as by a failed sync: as after one, it takes nothing more, and says so by `failed`. */
