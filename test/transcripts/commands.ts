@@ -1,6 +1,7 @@
 import type { ServerState } from '../../src/core/identity.js';
 import { FAULT_KINDS, type FaultKind, type HostName } from '../simulation/faults.js';
 import { MOMENTS, type Moment } from '../simulation/moments.js';
+import type { Durability } from '../simulation/pair-config.js';
 import type { Operation as ShareOperation } from '../simulation/share.js';
 import type { Stage } from './stage.js';
 
@@ -13,7 +14,8 @@ const SETTLE_MS = 300;
  * Carries out one command of a transcript.
  * - `given primary ACTIVE, secondary PASSIVE`: both are started and come there, and nothing is told of it; `forget`: nothing of what was before
  * - `start primary|secondary|both`, `stop`, `kill` (every process of the server, at once), `switchover`
- * - `fault KIND [HOST] [at the next MOMENT]`, `mend KIND [HOST]`: the simulator's faults, of the primary where none is named
+ * - `durability both|bothWithoutDiskSync`: of the servers that are started from here on
+ * - `fault KIND [HOST] [by AMOUNT] [at the next MOMENT]`, `mend KIND [HOST]`: the simulator's faults, of the primary where none is named, by 0 where no amount is
  * - `refuse HOST OPERATION`, `lose HOST OPERATION`: the host's next such request on the share fails, without and with an effect
  * - `publish`, `subscribe`: a publisher at QoS 1, and a persistent session at QoS 2
  * - `run N s`; `until primary STATE, secondary STATE` (DEAD: not there), and then for a moment
@@ -40,12 +42,17 @@ export async function carryOut(stage: Stage, command: string): Promise<void> {
     case 'kill':
       stage.fault('server-killed', hostOf(words[0], command), null);
       return;
+    case 'durability':
+      stage.durability(durabilityOf(words[0], command));
+      return;
     case 'switchover':
       stage.fault('switchover', 'primary', null);
       return;
     case 'fault': {
       const moment = /at the next (\w+)$/.exec(command)?.[1] ?? null;
-      stage.fault(kindOf(words[0], command), hostOf(words[1] === 'at' ? undefined : words[1], command), moment === null ? null : momentOf(moment, command));
+      const amount = Number(/ by (0\.\d+)/.exec(command)?.[1] ?? 0);
+      const host = words[1] === 'at' || words[1] === 'by' ? undefined : words[1];
+      stage.fault(kindOf(words[0], command), hostOf(host, command), moment === null ? null : momentOf(moment, command), amount);
       return;
     }
     case 'mend':
@@ -92,6 +99,14 @@ function kindOf(word: string | undefined, command: string): FaultKind {
 function momentOf(word: string, command: string): Moment {
   const found = MOMENTS.find((moment) => moment === word);
   if (found === undefined) throw new Error(`"${command}": "${word}" is no moment`);
+  return found;
+}
+
+const DURABILITIES: readonly Durability[] = ['both', 'bothWithoutDiskSync'];
+
+function durabilityOf(word: string | undefined, command: string): Durability {
+  const found = DURABILITIES.find((durability) => durability === word);
+  if (found === undefined) throw new Error(`"${command}": "${word ?? ''}" is no durability`);
   return found;
 }
 

@@ -7,7 +7,7 @@ import { SimHost } from '../simulation/host.js';
 import type { LinkOptions } from '../simulation/mqtt-link.js';
 import type { Moment } from '../simulation/moments.js';
 import { Pair } from '../simulation/pair.js';
-import { clientEndpoint, PLAIN_TUNING } from '../simulation/pair-config.js';
+import { clientEndpoint, PLAIN_TUNING, type Durability } from '../simulation/pair-config.js';
 import { SimProcess } from '../simulation/process.js';
 import { Publisher } from '../simulation/publisher.js';
 import type { SeedShape } from '../simulation/seed-shape.js';
@@ -101,9 +101,14 @@ export class Stage {
     this.pair.server(name).start();
   }
 
-  /** Something goes wrong on `host` (or everywhere), now or at the next `moment`. */
-  fault(kind: FaultKind, host: HostName, moment: Moment | null): void {
-    const fault: Fault = { kind, atMs: 0, forMs: FOREVER_MS, host, amount: 0, moment, hitsMover: false, lagMs: 0 };
+  /** What both profiles say from the next start on. */
+  durability(durability: Durability): void {
+    this.pair.ground.settings.durability = durability;
+  }
+
+  /** Something goes wrong on `host` (or everywhere), now or at the next `moment`. `amount`: what the kind makes of it, in [0, 1). */
+  fault(kind: FaultKind, host: HostName, moment: Moment | null, amount = 0): void {
+    const fault: Fault = { kind, atMs: 0, forMs: FOREVER_MS, host, amount, moment, hitsMover: false, lagMs: 0 };
     const runner = new FaultRunner(this.pair.ground, [fault]);
     this.faults.set(`${kind} ${host}`, runner);
     runner.start();

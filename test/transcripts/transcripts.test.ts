@@ -24,6 +24,7 @@ describe('a transcript', () => {
     ['walk away\n----\n', '"walk away" is no command'],
     ['fault earthquake primary\n----\n', '"earthquake" is no kind of fault'],
     ['start tertiary\n----\n', '"tertiary" is not a server'],
+    ['durability none\n----\n', '"none" is no durability'],
     ['until primary HAPPY\n----\n', '"HAPPY" is no state'],
     ['mend link-cut\n----\n', 'nothing to mend'],
     ['start both', 'line 1: this block has commands and no line'],
