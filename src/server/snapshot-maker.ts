@@ -164,6 +164,7 @@ export class SnapshotMaker {
     }
     await file.close();
     await disk.rename(temporary, path);
+    this.shelf.named(path);
     await disk.syncFolder(SNAPSHOT_FOLDER);
     await this.shelf.add(path, index);
     return writer.bytes;

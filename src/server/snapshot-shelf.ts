@@ -41,7 +41,7 @@ export class SnapshotShelf {
   /** Oldest first. */
   private snapshots: ShelvedSnapshot[] = [];
   private readonly damagedPaths = new Set<string>();
-  /** Good ones until their sync failed, which still have their names. */
+  /** Under a snapshot's name, perhaps not whole on the disk, and used by nobody: good ones until their sync failed, and such as did not come to be used. */
   private readonly unsynced = new Set<string>();
   private readonly aside = new Set<string>();
   /** A good one could not be made durable. */
@@ -98,11 +98,18 @@ export class SnapshotShelf {
     return this.snapshots.at(-1) !== this.good.at(-1);
   }
 
+  /** A new file stands under this name, durably or not. Until it is added nothing rests on it, and what stood there before is gone. */
+  named(path: string): void {
+    for (const before of this.snapshots.filter((one) => one.path === path)) this.forget(before);
+    this.unsynced.add(path);
+  }
+
   /** A snapshot that now stands under its name, durably. */
   async add(path: string, index: PayloadIndex | null): Promise<void> {
-    this.forgetPieces(path);
-    this.damagedPaths.delete(path);
+    this.named(path);
     await this.look(path);
+    if (!this.snapshots.some((one) => one.path === path)) return;
+    this.unsynced.delete(path);
     if (index !== null) this.indexes.set(path, index);
   }
 
@@ -122,8 +129,8 @@ export class SnapshotShelf {
   }
 
   /**
-   * Syncs all that stand in the folder, also one that got its name and did not come to be used. A good one that cannot be synced is put aside: what the system shows of it may be gone with
-   * the power, and a second try can succeed without having done anything. Rejects with what passes by itself, and as long as such a one cannot be put aside.
+   * Syncs all that stand in the folder. A good one that cannot be synced is put aside: what the system shows of it may be gone with the power, and a second try can succeed without having
+   * done anything; so is one that got its name and did not come to be used. Rejects with what passes by itself, and as long as such a one cannot be put aside.
    */
   async settle(): Promise<void> {
     for (const path of [...this.unsynced]) await this.putAside(path);
@@ -333,7 +340,6 @@ export class SnapshotShelf {
       }
       if (found && !(await this.isDurable(path))) return;
       const bytes = await file.size();
-      this.snapshots = this.snapshots.filter((one) => one.path !== path);
       this.snapshots.push({ path, head, bytes });
       this.snapshots.sort((a, b) => a.head.point.position - b.head.point.position);
     } catch (error) {
@@ -348,6 +354,7 @@ export class SnapshotShelf {
     const failure = await this.syncFound(path);
     if (failure === null) return true;
     this.log.write('error', notDurable(this.disk.place(path), failure));
+    this.unsynced.add(path);
     await this.putAside(path).catch((error: unknown) => this.log.write('error', `Snapshot ${this.disk.place(path)} cannot be put aside: ${describe(error)}`));
     return false;
   }

@@ -11,6 +11,9 @@ import type { Flaw } from './flaws.js';
  * session with its peer and what is still on its way through it, the fence, and the set of copies that count.
  *
  * A log is the list of the terms of its records: in one term only one server appends, so (position, term) names a record.
+ *
+ * With `bothWithoutDiskSync` what is written counts as durable while two copies stand for it. The model writes none of that to the disk by itself: all of it waits until
+ * the disk is settled.
  */
 
 /** The leader's end of a connection. Alive while the follower's end has the same runs. */
@@ -39,6 +42,10 @@ export interface Broker {
   readonly journal: number;
   readonly log: readonly number[];
   readonly durable: number;
+  /** Its profile says `bothWithoutDiskSync`. */
+  readonly lazy: boolean;
+  /** What of the durable part is on the disk, when that need not be all; `null`: all of it. */
+  readonly stored: number | null;
   readonly damaged: boolean;
   readonly diverged: boolean;
   readonly fencedThrough: number;
@@ -61,9 +68,9 @@ export interface Broker {
 const IDLE: BrokerWish = { fenceThrough: NO_TERM, clientPort: 'closed', role: { kind: 'idle', keepClients: false } };
 
 /** A process that has just started on what the disk holds. */
-export function startedBroker(run: number, journal: number, log: readonly number[], damaged = false): Broker {
+export function startedBroker(run: number, journal: number, log: readonly number[], damaged = false, lazy = false): Broker {
   return {
-    run, journal, log, durable: log.length, damaged, diverged: false, fencedThrough: 0, ordered: IDLE, obeyed: IDLE,
+    run, journal, log, durable: log.length, lazy, stored: null, damaged, diverged: false, fencedThrough: 0, ordered: IDLE, obeyed: IDLE,
     current: 0, lastTerm: 0, on: false, member: null, requiredFrom: null, feed: null, known: null, link: null,
   };
 }
@@ -91,9 +98,30 @@ export function serving(broker: Broker): ServeRole | null {
   return broker.on && role.kind === 'serve' ? role : null;
 }
 
+/** Two copies stand for what it confirms, and it need not be on the disk. */
+function isRelaxed({ lazy, obeyed: { role }, fencedThrough }: Broker): boolean {
+  const two = role.kind === 'follow' || (role.kind === 'serve' && role.inSync.length > 1);
+  return lazy && two && role.term > fencedThrough;
+}
+
+/** What of its log is there after a loss of power. */
+export function onDisk(broker: Broker): number {
+  return broker.stored ?? broker.durable;
+}
+
+/** All that counts as durable is on the disk. `null` when it is already, or need not be. */
+export function settled(broker: Broker): Broker | null {
+  return broker.stored === null || isRelaxed(broker) ? null : { ...broker, stored: null };
+}
+
 /** Carries out the latest order: the fence first, for good. `null` when nothing is new. */
 export function obey(broker: Broker, flaw: Flaw): Broker | null {
   if (broker.ordered === broker.obeyed || JSON.stringify(broker.ordered) === JSON.stringify(broker.obeyed)) return null;
+  const next = carriedOut(broker, flaw);
+  return isRelaxed(next) ? { ...next, stored: onDisk(next) } : next;
+}
+
+function carriedOut(broker: Broker, flaw: Flaw): Broker {
   const wish = broker.ordered;
   const fencedThrough = flaw === 'no-fence' ? 0 : Math.max(broker.fencedThrough, wish.fenceThrough);
   const fenced = suspendFenced({ ...broker, obeyed: wish, fencedThrough });
@@ -172,12 +200,12 @@ export function statusOf(broker: Broker, flaw: Flaw): BrokerStatus {
     fencedThrough: (noFence ? 1_000 : broker.fencedThrough) as Term,
     clientPort: noFence || broker.obeyed.clientPort === 'bound' ? 'bound' : 'closed',
     clientPortError: null,
-    onDisk: true,
+    onDisk: broker.stored === null || flaw === 'claims-unsettled',
     certificateUntil: null,
     role: role !== null ? 'serve' : follow !== null && !noFence ? 'follow' : 'idle',
     term: (role !== null ? broker.current : (follow?.term ?? 0)) as Term,
     peerRequiredFrom: role === null ? null : (broker.requiredFrom as Position | null),
-    admitted: role === null ? null : (admitted(broker, flaw) as Position),
+    admitted: role === null || broker.stored !== null ? null : (admitted(broker, flaw) as Position),
     drained: isDrained || (flaw === 'no-drain' && role?.drain === true),
     journal: { id: journalId(broker.journal), term: (broker.log.at(-1) ?? 0) as Term, position: head as Position, durable: broker.durable as Position, damage: broker.damaged ? 'damaged' : null },
     replication: follow !== null ? followerStatus(broker, follow) : role !== null && role.peer !== null ? leaderStatus(broker, role.peer.brokerRun) : null,
@@ -234,6 +262,7 @@ export function negotiated(leader: Broker, follower: Broker): { leader: Broker; 
     journal,
     log: follower.log.slice(0, shared),
     durable: shared,
+    stored: follower.stored === null ? null : Math.min(follower.stored, shared),
     damaged: false,
     diverged: follower.diverged && !anew,
     link: { run: leader.run, goal, received: shared },

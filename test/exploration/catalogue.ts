@@ -201,12 +201,12 @@ export class Catalogue implements Rules {
   }
 
   private brokerText(b: Broker): string {
-    const flags = Number(b.damaged) * 4 + Number(b.diverged) * 2 + Number(b.on);
+    const flags = Number(b.lazy) * 8 + Number(b.damaged) * 4 + Number(b.diverged) * 2 + Number(b.on);
     const feed = b.feed === null ? '' : `${b.feed.run}.${b.feed.journal}.${b.feed.goal}.${Number(b.feed.ready)}.${b.feed.durable}.${b.feed.coming}`;
     const known = b.known === null ? '' : `${b.known.journal}.${b.known.position}`;
     const link = b.link === null ? '' : `${b.link.run}.${b.link.goal}.${b.link.received}`;
     const orders = `${this.texts.number(b.ordered)},${this.texts.number(b.obeyed)}`;
-    return `${b.run},${b.journal},${b.log.join('.')},${b.durable},${flags},${b.fencedThrough},${orders},${b.current},${b.lastTerm},${b.member},${b.requiredFrom},${feed},${known},${link}`;
+    return `${b.run},${b.journal},${b.log.join('.')},${b.durable},${b.stored},${flags},${b.fencedThrough},${orders},${b.current},${b.lastTerm},${b.member},${b.requiredFrom},${feed},${known},${link}`;
   }
 }
 

@@ -4,7 +4,7 @@ import { isServing, type Position, type ServerId } from '../../src/core/identity
 import { isMember } from '../../src/core/terms/compare.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
-import { admitted, arrived, connected, following, journalId, negotiated, obey, runId, serving, startedBroker, statusOf, streamed, synced, told, type Broker } from './broker.js';
+import { admitted, arrived, connected, following, journalId, negotiated, obey, runId, serving, settled, startedBroker, statusOf, streamed, synced, told, type Broker } from './broker.js';
 import { claimOf, highest, isReplaced, NAMES, other, put, SIDES, type Acked, type Kinds, type Server, type Side, type World } from './model.js';
 import type { Rules } from './rules.js';
 
@@ -87,6 +87,7 @@ function brokerSteps(world: World, side: Side, rules: Rules, bounds: Bounds): Na
     ["'s broker obeys", changed(world, side, obey(broker, rules.flaw)), side],
     ['appends', append(world, side, bounds)],
     ['syncs', sync(world, side), side],
+    ['has all of its copy on its disk', changed(world, side, settled(broker)), side],
     ['acknowledges', acknowledge(world, side, rules)],
     ['agrees with its follower', pair(negotiated(broker, far.broker)), side, peer],
     ['sends a record', pair(streamed(broker, far.broker, rules.flaw)), peer],
@@ -261,9 +262,9 @@ function faults(world: World, side: Side, rules: Rules): Named[] {
   };
   const survives = broker.log.slice(0, broker.durable);
   may('crash', 'crashes', () => put(world, side, { ...server, up: false, broker: { ...broker, log: survives, feed: null, link: null } }));
-  may('wipe', 'loses its disk', () => put(world, side, { ...server, up: false, kept: null, broker: { ...broker, log: [], durable: 0, damaged: false, journal: broker.journal + 2, feed: null, link: null } }));
+  may('wipe', 'loses its disk', () => put(world, side, { ...server, up: false, kept: null, broker: { ...broker, log: [], durable: 0, stored: null, damaged: false, journal: broker.journal + 2, feed: null, link: null } }));
   may('putBack', 'has its disk put back', () => putBack(world, side));
-  may('brokerCrash', "'s broker crashes", () => put(world, side, { ...server, said: null, broker: startedBroker(broker.run + 2, broker.journal, survives, broker.damaged) }), side);
+  may('brokerCrash', "'s broker crashes", () => put(world, side, { ...server, said: null, broker: startedBroker(broker.run + 2, broker.journal, survives, broker.damaged, broker.lazy) }), side);
   may('damage', "'s disk fails", () => (broker.damaged ? null : setBroker(world, side, { ...broker, damaged: true, on: false, feed: null, link: null })), side);
   may('diverge', "'s state differs", () => (following(broker) === null || broker.diverged || broker.link === null ? null : setBroker(world, side, { ...broker, diverged: true })), side);
   may('switchover', 'is asked to switch over', () => (server.ha.state !== 'ACTIVE' || server.switchoverWished ? null : put(world, side, { ...server, switchoverWished: true })), side);
@@ -288,7 +289,9 @@ function putBack(world: World, side: Side): World | null {
   const server = world.servers[side];
   const { broker } = server;
   const record = highest(world.share);
-  if (record === null || broker.damaged || !isMember(record, NAMES[side] as ServerId, journalId(broker.journal))) return null;
+  // There is no watermark of what was not on the disk: nothing would tell.
+  // There is no watermark of what was not on the disk: nothing would tell.
+  if (record === null || broker.damaged || broker.lazy || !isMember(record, NAMES[side] as ServerId, journalId(broker.journal))) return null;
   const last = world.acked.reduce<Acked | null>((most, a) => (most === null || a.position > most.position ? a : most), null);
   const within = world.share.find((r) => r.term === last?.within);
   if (last === null || within === undefined || record.term - within.term > 1) return null;
@@ -310,7 +313,7 @@ function untroubled(world: World, side: Side): World {
 function restart(world: World, side: Side, rules: Rules): World {
   const old = world.servers[side];
   const journal = rules.flaw === 'wiped-journal-keeps-membership' && old.broker.log.length === 0 ? side + 1 : old.broker.journal;
-  const broker = startedBroker(old.broker.run + 2, journal, old.broker.log, old.broker.damaged);
+  const broker = startedBroker(old.broker.run + 2, journal, old.broker.log, old.broker.damaged, old.broker.lazy);
   const resumes = rules.flaw === 'resume-own-term' && old.kept?.server === NAMES[side] && old.kept.inSync.length === 1;
   const ha = resumes && old.kept !== null ? { ...INITIAL_STATE, state: 'STANDALONE' as const, record: old.kept, term: old.kept.term, brokerRun: runId(broker.run) } : INITIAL_STATE;
   const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, said: null, claim: null, asked: null, heard: null, silent: true, stalled: false, overdue: false, retries: false, troubled: false, settled: true, switchoverWished: false, promoteWished: false };

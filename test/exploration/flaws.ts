@@ -26,9 +26,11 @@ export type Flaw =
   /** Section 2: a number in doubt is left out, and the one after it is claimed. */
   | 'doubt-skips-number'
   /** R5: a server whose peer is lost, and which waits for the lock, acknowledges alone meanwhile. */
-  | 'waits-without-peer';
+  | 'waits-without-peer'
+  /** R4: claims for itself alone while what it has confirmed is not on its disk. */
+  | 'claims-unsettled';
 
 export const FLAWS: readonly Flaw[] = [
   'membership', 'solo-without-claim', 'no-record-is-defeat', 'no-fence', 'no-drain', 'resume-own-term', 'wiped-journal-keeps-membership', 'watermark-not-asked',
-  'ack-before-durable', 'admission-without-requirement', 'adoption-overtakes', 'doubt-skips-number', 'waits-without-peer',
+  'ack-before-durable', 'admission-without-requirement', 'adoption-overtakes', 'doubt-skips-number', 'waits-without-peer', 'claims-unsettled',
 ];

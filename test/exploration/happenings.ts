@@ -9,7 +9,7 @@ import { highest, NAMES, other, type Side, type World } from './model.js';
 /** Events of the model, without whose they are. */
 const EVENTS: readonly string[] = [
   'decides', 'looks at the share', 'is heard', 'is heard late', 'hears nothing', 'has time', 'finds its task overdue', 'tries its claim again', 'gets the lock', "'s broker is heard again",
-  "'s broker obeys", 'appends', 'syncs', 'acknowledges', 'agrees with its follower', 'sends a record', 'hears its follower',
+  "'s broker obeys", 'appends', 'syncs', 'has all of its copy on its disk', 'acknowledges', 'agrees with its follower', 'sends a record', 'hears its follower',
   'notices that its follower is gone', 'notices that its leader is gone',
   "'s claim is won", "'s claim meets a record", "'s claim gets no answer", "'s claim is never sent", "'s claim is settled", "'s claim is refused", "'s claim finds another share", "'s claim lands on another share",
   'a lost claim lands',

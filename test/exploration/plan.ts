@@ -39,6 +39,7 @@ type Narrow = Pick<Task, 'root' | 'faults' | 'kinds'> & { readonly least?: numbe
 
 const NARROW: readonly Narrow[] = [
   { root: 'in-sync', faults: 2, kinds: { switchover: 1, crash: 1 } },
+  { root: 'unsynced', faults: 2, kinds: { switchover: 1, crash: 1 } },
   { root: 'admission-unanswered', faults: 2, kinds: { promote: 1 } },
   // A doubtful claim of R9 that is kept on shows after 170,849 states.
   { root: 'adoption', faults: 2, kinds: { replace: 1, promote: 1 }, least: 180_000 },

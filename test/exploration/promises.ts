@@ -1,4 +1,4 @@
-import { following, journalId, serving } from './broker.js';
+import { following, journalId, onDisk, serving } from './broker.js';
 import { highest, isReplaced, NAMES, other, SIDES, type Side, type World } from './model.js';
 
 /** The promises, seen from outside. */
@@ -26,7 +26,7 @@ function lackOf(world: World, side: Side): string | null {
   return lacks === undefined ? null : `${NAMES[side]} serves in term ${broker.current} without the acknowledged record ${lacks.position} of term ${lacks.term}`;
 }
 
-/** A copy that the highest record names has everything that was acknowledged up to then, durably: it may serve next, alone. */
+/** A copy that the highest record names has everything that was acknowledged up to then, durably: it may serve next, alone. One that is named alone has it on its disk. */
 function lackOfMember(world: World, side: Side): string | null {
   const { broker } = world.servers[side];
   const record = highest(world.share);
@@ -37,8 +37,9 @@ function lackOfMember(world: World, side: Side): string | null {
   const { watermark } = world;
   const isOfThis = watermark?.term === record.term || record.inSync.length > 1;
   if (watermark !== null && watermark.term >= record.term - 1 && broker.durable < Math.max(record.position, isOfThis ? watermark.position : 0)) return null;
-  if (broker.durable < record.position) return `${NAMES[side]} counts in term ${record.term}, but its log does not reach position ${record.position}`;
-  const lacks = world.acked.find((a) => a.within <= record.term && (a.position > broker.durable || broker.log[a.position - 1] !== a.term));
+  const kept = record.inSync.length === 1 ? onDisk(broker) : broker.durable;
+  if (kept < record.position) return `${NAMES[side]} counts in term ${record.term}, but its log does not reach position ${record.position}`;
+  const lacks = world.acked.find((a) => a.within <= record.term && (a.position > kept || broker.log[a.position - 1] !== a.term));
   return lacks === undefined ? null : `${NAMES[side]} counts in term ${record.term} without the acknowledged record ${lacks.position} of term ${lacks.term}`;
 }
 

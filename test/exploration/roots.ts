@@ -18,6 +18,14 @@ export function pairInSync(faults: number, bounds: Bounds): World {
   return { ...reach(admitted, isThere, { ...bounds, logMax: 1 }).world, faultsLeft: faults };
 }
 
+/** The same with `bothWithoutDiskSync`: nothing of what counts as durable is on either disk. */
+export function pairUnsynced(faults: number, bounds: Bounds): World {
+  const pair = pairInSync(faults, bounds);
+  const [one, two] = pair.servers.map((server) => ({ ...server, broker: { ...server.broker, lazy: true, stored: 0 } }));
+  if (one === undefined || two === undefined) throw new Error('a pair is two servers');
+  return { ...pair, servers: [one, two] };
+}
+
 /** Everything appended is durable and said, every order carried out, every status heard. */
 function isQuiet(world: World): boolean {
   return world.servers.every(({ broker }) => broker.durable === broker.log.length && JSON.stringify(broker.ordered) === JSON.stringify(broker.obeyed) && (broker.feed === null || broker.feed.ready));
@@ -161,6 +169,7 @@ export const ROOTS: readonly Root[] = [
   { name: 'takeover-in-doubt', world: takeoverInDoubt },
   { name: 'number-taken', world: numberTaken },
   { name: 'lost-without-lock', world: lostWithoutLock },
+  { name: 'unsynced', world: pairUnsynced },
 ];
 
 /** Where each rule left out shows itself soonest, and with which faults. */
@@ -178,4 +187,5 @@ export const DANGERS: readonly { readonly flaw: Flaw; readonly root: string; rea
   { flaw: 'adoption-overtakes', root: 'adoption', faults: 1, kinds: { promote: 1 } },
   { flaw: 'doubt-skips-number', root: 'number-taken', faults: 0, kinds: {} },
   { flaw: 'waits-without-peer', root: 'lost-without-lock', faults: 0, kinds: {} },
+  { flaw: 'claims-unsettled', root: 'unsynced', faults: 1, kinds: {} },
 ];

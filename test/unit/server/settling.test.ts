@@ -167,6 +167,29 @@ describe('a pair that does not sync', () => {
     expect(two.status.journal.damage).toContain('no snapshot that it builds on could be made durable');
   });
 
+  test.each([
+    ['its name is not made durable', 'syncFolder', 'EMFILE'],
+    ['there is no file to look at it', 'open', 'EMFILE'],
+    ['it cannot be read', 'read', 'EIO'],
+  ] as const)('a snapshot that has its name and does not come to be used, since %s, is put aside', async (_, operation, code) => {
+    const pair = await shortenedPair();
+    const { world, one, two } = pair;
+    const before = snapshots(two);
+    const orphans = (): string[] => snapshots(two).filter((path) => !before.includes(path));
+    two.image.failNext(operation, code, 1_000, /snapshots$|snap$/);
+    for (let i = 0; i < 20 && orphans().length === 0; i += 1) await publish(pair, one, 10);
+    await world.run(50);
+    const [orphan = ''] = orphans();
+    expect(two.image.isSynced(orphan)).toBe(false);
+    two.image.forgetFailures(operation);
+    one.kill();
+    two.idle(false, 2);
+    await world.until(() => two.status.onDisk, 'it is on the disk');
+    expect(snapshots(two)).toEqual(before);
+    expect(two.image.has(`${orphan}.unsynced`)).toBe(true);
+    expect(await outlivesPower(two)).toBe(true);
+  });
+
   test('a file among the snapshots that is none of this copy hinders nothing', async () => {
     const { world, one, two } = await shortenedPair();
     one.kill();
