@@ -178,15 +178,14 @@ export class Copy {
   }
 
   /**
-   * Syncs whatever was taken for synced and may not be, behind the changes of the past that are under way. A segment that cannot be is damage, as after a failed sync; so is a snapshot
-   * without which the log does not say how its state began. What passes by itself rejects.
+   * Syncs whatever was taken for synced and may not be, behind the changes of the past that are under way; of a damaged copy, too, which may be whole to another process. A segment that
+   * cannot be is damage, as after a failed sync; so is a snapshot without which the log does not say how its state began. What passes by itself rejects.
    */
   settle(): Promise<void> {
     const done = this.changes.then(async () => {
       if (this.closed) throw new Cancelled('the broker is closing');
       // One that was begun before the disk was synced again would stand there afterwards.
       await this.maker.cancel();
-      if (this.damage !== null) return;
       await this.shelf.settle();
       const { position } = this.journal.base;
       if (this.shelf.hasLost && position !== NO_POSITION && !this.shelf.good.some(({ head }) => head.point.position >= position)) this.journal.giveUp('no snapshot that it builds on could be made durable');

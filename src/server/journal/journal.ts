@@ -168,14 +168,16 @@ export class FileJournal implements Journal {
     return this.inTurn(async () => {
       // A segment that is being begun is in no list yet.
       await this.rolling?.catch(() => undefined);
-      if (this.damage !== null || this.closed) return;
+      if (this.closed) return;
       const unsynced = await syncLog(this.context, this.base);
-      if (unsynced !== null) this.fail(unsynced);
+      if (unsynced !== null) this.giveUp(unsynced);
     });
   }
 
   giveUp(reason: string): void {
-    this.fail(reason);
+    if (this.damage === null) return this.fail(reason);
+    this.sayFailed(reason);
+    this.remember(reason);
   }
 
   compactBefore(position: Position): Promise<void> {
@@ -234,12 +236,20 @@ export class FileJournal implements Journal {
     if (this.damage !== null) return;
     this.damage = reason;
     this.committer?.stop(reason);
-    this.context.log.write('error', `The journal has failed: ${reason}`, { folder: placeOf(this.context), damage: reason });
+    this.sayFailed(reason);
     this.handlers.failed(reason);
-    if (!lasting) return;
-    // So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too.
+    if (lasting) this.remember(reason);
+  }
+
+  private sayFailed(reason: string): void {
+    this.context.log.write('error', `The journal has failed: ${reason}`, { folder: placeOf(this.context), damage: reason });
+  }
+
+  /** So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too. */
+  private remember(reason: string): void {
+    const { damage } = this;
     // Not where another log has taken its place meanwhile.
-    this.inTurn(async () => (this.damage === reason ? this.saveMeta({ ...this.meta, failed: reason }) : undefined)).catch(() => undefined);
+    this.inTurn(async () => (this.damage === damage && this.meta.failed === undefined ? this.saveMeta({ ...this.meta, failed: reason }) : undefined)).catch(() => undefined);
   }
 
   private commitTo(active: ActiveSegment, vouched: Position): void {

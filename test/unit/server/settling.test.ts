@@ -4,7 +4,7 @@ import { write } from '../../../src/server/disk-io.js';
 import { DiskImage } from '../../simulation/disk-image.js';
 import { SimulatedDisk } from '../../simulation/disk.js';
 import { FakeClock } from '../support/fake-clock.js';
-import { snapshots, syncedPair, type Host, type World } from './brokers.js';
+import { leaveSession, snapshots, syncedPair, type Host, type World } from './brokers.js';
 
 const TRIES = 12;
 
@@ -35,11 +35,11 @@ async function shortenedPair(): Promise<Pair> {
 
 let clients = 0;
 
-async function publish({ world }: Pair, host: Host, count: number): Promise<void> {
+async function publish({ world }: Pair, host: Host, count: number, topic = 't'): Promise<void> {
   const client = host.client();
   clients += 1;
   client.connect(`client ${clients}`);
-  for (let i = 0; i < count; i += 1) client.publish('t', 'x'.repeat(100));
+  for (let i = 0; i < count; i += 1) client.publish(topic, 'x'.repeat(100));
   await world.until(() => client.acknowledged === count, 'all is acknowledged');
 }
 
@@ -198,6 +198,45 @@ describe('a pair that does not sync', () => {
     two.idle(false, 2);
     await world.until(() => two.status.onDisk, 'it is on the disk');
     expect(two.image.has('snapshots/other.snap')).toBe(true);
+  });
+
+  describe('a copy that counts as damaged, since the disk does not give some of it just now,', () => {
+    async function unreadablePair(): Promise<Pair> {
+      const pair = await unsyncedPair({ snapshotEveryRecords: 100_000, payloadCacheBytes: 1_000 });
+      const { world, one } = pair;
+      leaveSession(one);
+      await publish(pair, one, 30, 'q');
+      one.image.failNext('read', 'EIO', 1_000, '.segment');
+      const away = one.client();
+      away.connect('away');
+      await world.run(50);
+      for (const { message } of away.of('deliver')) one.edge?.loadPayload(message, () => undefined);
+      await world.until(() => one.status.journal.damage !== null, 'it is damaged');
+      one.image.forgetFailures('read');
+      return pair;
+    }
+
+    test('is brought to the disk all the same: after a loss of power another process finds it whole', async () => {
+      for (let i = 0; i < TRIES; i += 1) {
+        const { world, one } = await unreadablePair();
+        one.idle(false, 2);
+        expect(one.status.onDisk).toBe(false);
+        await world.until(() => one.status.onDisk, 'it is on the disk');
+        expect(await outlivesPower(one)).toBe(true);
+      }
+    });
+
+    test('and cannot be brought there is known to the next process', async () => {
+      const { world, one } = await unreadablePair();
+      one.image.failNext('sync', 'EIO', 1, 'journal/');
+      one.idle(false, 2);
+      await world.until(() => one.status.onDisk, 'it has ended');
+      expect(one.image.awaitsFailure('sync')).toBe(false);
+      await world.run(50);
+      one.kill();
+      await one.start();
+      expect(one.status.journal.damage).toContain('could not be made durable');
+    });
   });
 
   test('a snapshot that cannot be synced when it is found is put aside: the next process does not find it either', async () => {
