@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { print } from '../print.js';
+import { FewAtOnce } from '../../src/server/few-at-once.js';
 import { plant } from './flawed-build.js';
 import { FLAWS, type Flaw } from './flaws.js';
 import { runSeeds } from './pool.js';
@@ -18,7 +19,7 @@ found. The same seeds without a flaw must be clean: that is run first.
   --seed S    the first seed (default 1)
   --least N   a flaw that was found is done after N seeds; one that was not goes on to the limit (default: all seeds)
   --minutes M virtual minutes a seed lasts at least (default 2)
-  --workers N threads that run seeds (default: the processors of this machine)
+  --workers N threads that run seeds (default: the processors of this machine), each for a flaw of its own where there are so many
   --only N,…  these flaws, by name
   --clean-elsewhere  leave the run without a flaw out: npm run simulate runs the same seeds
   --show      print the first seed that found each flaw: its faults, shortened, and its transcript
@@ -71,8 +72,9 @@ function repositoryOf(build: string): string {
   return folder;
 }
 
-/** Runs the ordinary seeds on the code with the flaw in it. `target`: where that code is put. */
-async function tryFlaw(flaw: Flaw, options: Options, build: string, target: string): Promise<Score> {
+/** Runs the ordinary seeds on the code with the flaw in it, which is put below `folder`. */
+async function tryFlaw(flaw: Flaw, options: Options, build: string, folder: string): Promise<Score> {
+  const target = join(folder, flaw.name);
   plant(flaw, repositoryOf(build), build, target);
   const worker = pathToFileURL(join(target, 'test/simulation/seed-worker.js'));
   const score: Score = { tried: 0, found: 0, checks: new Map(), firstSeed: null };
@@ -86,7 +88,20 @@ async function tryFlaw(flaw: Flaw, options: Options, build: string, target: stri
     }
     return score.found === 0 || score.tried < least;
   });
+  if (!options.show) rmSync(target, { recursive: true, force: true });
   return score;
+}
+
+/** All of them in their order, several at a time: each thread has to compile what it runs, and two for one flaw would both do so for a few seeds. */
+async function* tryAll(flaws: readonly Flaw[], options: Options, build: string, folder: string): AsyncGenerator<readonly [Flaw, Score]> {
+  const planted = flaws.filter((flaw) => flaw !== CLEAN);
+  if (planted.length < flaws.length) yield [CLEAN, await tryFlaw(CLEAN, { ...options, least: Infinity }, build, folder)];
+  const atOnce = Math.min(options.workers, planted.length);
+  const turns = new FewAtOnce(atOnce);
+  const scores = planted.map((flaw) => turns.run(() => tryFlaw(flaw, { ...options, workers: Math.floor(options.workers / atOnce) }, build, folder)));
+  // Told below, in its turn.
+  for (const score of scores) score.catch(() => undefined);
+  for (const [index, flaw] of planted.entries()) yield [flaw, await (scores[index] as Promise<Score>)];
 }
 
 function row(name: string, tried: string, found: string, first: string, rest: string): void {
@@ -117,13 +132,10 @@ async function main(): Promise<number> {
   const wrong: string[] = [];
   row('flaw', 'seeds', 'found', 'first', 'what it breaks | checks that found it');
   try {
-    for (const flaw of chosen) {
-      const target = join(folder, flaw.name);
-      const score = await tryFlaw(flaw, flaw === CLEAN ? { ...options, least: Infinity } : options, build, target);
+    for await (const [flaw, score] of tryAll(chosen, options, build, folder)) {
       if ((flaw === CLEAN) === score.found > 0) wrong.push(flaw.name);
       row(flaw.name, String(score.tried), String(score.found), String(score.firstSeed ?? '-'), describe(flaw, score));
-      if (options.show && score.firstSeed !== null) show(target, score.firstSeed, options.minutes);
-      rmSync(target, { recursive: true, force: true });
+      if (options.show && score.firstSeed !== null) show(join(folder, flaw.name), score.firstSeed, options.minutes);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
