@@ -32,6 +32,8 @@ const SHORT_AT_TIMES = { chance: 0.6, low: 0.08, high: 0.6 };
 const SEGMENTS_OR_SNAPSHOTS = /^(journal\/[^/]+\.segment|snapshots\/[^/]+\.snap)$/;
 /** What becomes unreadable together, each as often as the others. */
 const UNREADABLE = [/^journal\/[^/]+\.segment$/, /^snapshots\/[^/]+\.snap$/, SEGMENTS_OR_SNAPSHOTS];
+/** What a sync says that fails, and of which files; each as often as the others. */
+const FAILING_SYNCS = [['EIO', 'journal/'], ['EIO', 'journal/'], ['ENOSPC', 'journal/'], ['EIO', 'snapshots/']] as const;
 /** Of the full disks. */
 const FOUND_OUT_LATE = 0.5;
 
@@ -250,8 +252,9 @@ export class Storage implements StorageFaults {
         this.shareProbe.changed();
         return null;
       },
-      'disk-sync-fails': (_, { host }) => {
-        this.images[host].failNext('sync', 'EIO', 1, 'journal/');
+      'disk-sync-fails': (_, { host, amount }) => {
+        const [code, path] = FAILING_SYNCS[Math.floor(amount * FAILING_SYNCS.length)] ?? FAILING_SYNCS[0];
+        this.images[host].failNext('sync', code, 1, path);
         return null;
       },
       'disk-full': (_, { host, amount }) => {
