@@ -76,7 +76,7 @@ export class ShareKeeper {
     const files = timedFiles(parts.files, deadline);
     this.watchMs = config.activeLockIntervalMs / READINGS_PER_INTERVAL;
     this.retryMs = retryIntervalMs(config.activeLockIntervalMs, config.pingIntervalMs);
-    this.lease = new Lease({ config, files, lock: timedLock(parts.lock, deadline), paths, clock, random, log });
+    this.lease = new Lease({ config, files, lock: timedLock(parts.lock, deadline), paths, clock, random, log, shareSeen: () => this.looks.found.shareId });
     const shelf = new TermShelf(files, paths);
     // It looks up the folder of the share, which can hang as any other operation.
     const timedMount: MountInspector = { inspect: () => deadline.watch('look at the mount', () => mount.inspect()) };
@@ -134,7 +134,10 @@ export class ShareKeeper {
     const { order } = this;
     if (this.orphaned !== null || order?.shutdown === true) return this.finish();
     if (order === null) return;
-    if (this.lease.dropIfHostSlept()) this.report();
+    if (this.lease.dropIfHostSlept() || this.lease.dropIfElsewhere()) {
+      this.dueWatch = 0;
+      this.report();
+    }
     await this.keepLock(order);
     this.report();
   }
@@ -144,7 +147,7 @@ export class ShareKeeper {
     if (order === null || this.orphaned !== null || order.shutdown) return;
     await this.looks.look(order);
     // The first look opened the share: what waited for it need not wait for the next turn.
-    if (!this.lease.taken && this.order?.wantLock === true && this.dueTry === 0 && this.looks.usable) this.lockTurns.wake();
+    if (this.lease.elsewhere || (!this.lease.taken && this.order?.wantLock === true && this.dueTry === 0 && this.looks.usable)) this.lockTurns.wake();
     await this.claim();
     this.report();
   }

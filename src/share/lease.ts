@@ -26,6 +26,7 @@ const READINGS_MAX = 5;
 const BEAT_BYTES_SEEN_MAX = 1024;
 const LONG_AGO = -Infinity as Monotonic;
 const NOT_SILENT = 'taken from a holder whose heart has beaten again meanwhile; it is relied on when that one must have noticed';
+const ELSEWHERE = 'it was taken on another share than the one that stands here now';
 const BACK = 'its deadline had passed; it is relied on again when nobody takes it over meanwhile';
 /** So many leases may one still have from whom the lock was taken over: the present one, and that of a renewal under way. */
 const LEASES_OF_THE_LIVING = 2;
@@ -40,10 +41,14 @@ export interface LeaseParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** The id of the share that the last whole look found; `null`: none. */
+  readonly shareSeen: () => string | null;
 }
 
 /** The lock as we have it. */
 interface Hold {
+  /** That was seen before it was taken; the lock stands on that one, or on the one whose mount came in its place just then. */
+  readonly share: string | null;
   readonly token: string;
   counter: number;
   until: Monotonic;
@@ -100,7 +105,13 @@ export class Lease {
   }
 
   get held(): boolean {
-    return this.hold !== null && this.parts.clock.monotonic() < this.hold.until && !this.slept();
+    return this.hold !== null && this.parts.clock.monotonic() < this.hold.until && !this.slept() && !this.elsewhere;
+  }
+
+  /** The mount has changed since: the other server does not see our lock, and may have its own here. That nothing is found says nothing of the kind. */
+  get elsewhere(): boolean {
+    const seen = this.parts.shareSeen();
+    return this.hold !== null && this.hold.share !== null && seen !== null && seen !== this.hold.share;
   }
 
   /** The deadline while it lies ahead; else `null`. */
@@ -122,7 +133,7 @@ export class Lease {
       until: this.until,
       holder: watching ? this.holder : null,
       holderSilentMs: watching && this.view !== null ? silentMs(this.view) : null,
-      detail: held ? null : (this.detail ?? (this.hold === null ? null : 'its deadline passed before it could be renewed')),
+      detail: held ? null : (this.detail ?? (this.hold === null ? null : this.elsewhere ? ELSEWHERE : 'its deadline passed before it could be renewed')),
     };
   }
 
@@ -133,6 +144,15 @@ export class Lease {
     this.view = null;
     if (this.hold === null) return false;
     this.lose('the host was suspended');
+    this.strayFrom = LONG_AGO;
+    return true;
+  }
+
+  /** @returns true when the lock went. Where it had been taken on the very share that stands here, it is taken again as one that was left. */
+  dropIfElsewhere(): boolean {
+    if (!this.elsewhere) return false;
+    this.view = null;
+    this.lose(ELSEWHERE);
     this.strayFrom = LONG_AGO;
     return true;
   }
@@ -161,6 +181,7 @@ export class Lease {
       this.detail = "not asked for: the HA manager's pulse is too old";
       return;
     }
+    const share = this.parts.shareSeen();
     const overdue = this.view !== null && isStale(this.view, clock.monotonic(), this.rules);
     // A try that fails or gets no answer may have taken it: then it stands since the first such try.
     const from = (this.strayFrom ??= clock.monotonic());
@@ -191,7 +212,7 @@ export class Lease {
     const livesMs = Math.max(0, this.othersUntil - confirmed);
     const forMs = Math.max(livesMs, late ? this.rules.gapMs : 0);
     const back = forMs > 0 ? { since: confirmed, last: sent, forMs } : null;
-    this.hold = { token, counter: 1, until: back === null ? until : LONG_AGO, back, strayBeat: false };
+    this.hold = { share, token, counter: 1, until: back === null ? until : LONG_AGO, back, strayBeat: false };
     this.detail = back === null ? null : livesMs > 0 ? NOT_SILENT : BACK;
   }
 

@@ -238,6 +238,31 @@ describe('the share', () => {
     });
   });
 
+  it('in whose place another one stands has taken the lock with it, from the look on that finds it', async () => {
+    const made = (rig: Rig, share: string): void => {
+      rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
+      rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share, cluster: 'test', method: 'link' }), true);
+    };
+    for (let afterMs = 0; afterMs < ACTIVE_MS; afterMs += 50) {
+      const rig = new Rig();
+      const keeper = rig.keeper('primary');
+      made(rig, 's');
+      keeper.order({ shareId: 's', wantLock: true });
+      await rig.pass(PASS + afterMs);
+      expect(keeper.status).toMatchObject({ shareId: 's', lock: { held: true } });
+      rig.share.replace();
+      made(rig, 't');
+      // A look at once.
+      keeper.order({ shareId: 't' });
+      for (let ms = 0; ms < 4 * ACTIVE_MS; ms += 10) {
+        await rig.pass(10);
+        const { shareId, lock } = keeper.status;
+        if (shareId === 't' && lock.held && rig.share.lock === null) throw new Error(`${ms} ms after it had changed (${afterMs}): relied on a lock of another share`);
+      }
+      expect(keeper.status).toMatchObject({ shareId: 't', lock: { held: true } });
+    }
+  });
+
   it('is refused when it is mounted so that reads may be stale', async () => {
     const rig = new Rig();
     const keeper = rig.keeper('primary');
