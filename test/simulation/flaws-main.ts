@@ -21,6 +21,7 @@ found. The same seeds without a flaw must be clean: that is run first.
   --minutes M virtual minutes a seed lasts at least (default 2)
   --workers N threads that run seeds (default: the processors of this machine), each for a flaw of its own where there are so many
   --only N,…  these flaws, by name
+  --known-first      where only a late seed is known to find a flaw: as many as --least up to that one, and all from the first on when none of these does
   --clean-elsewhere  leave the run without a flaw out: npm run simulate runs the same seeds
   --show      print the first seed that found each flaw: its faults, shortened, and its transcript
 
@@ -33,6 +34,7 @@ interface Options {
   minutes: number;
   workers: number;
   only: readonly string[];
+  knownFirst: boolean;
   cleanElsewhere: boolean;
   show: boolean;
 }
@@ -49,10 +51,11 @@ const PROOF: Omit<ProofOptions, 'minutes'> = { twice: false, without: [] };
 const NUMBERS: ReadonlySet<string> = new Set(['seeds', 'seed', 'least', 'minutes', 'workers']);
 
 function parse(args: readonly string[]): Options | null {
-  const options: Options = { seeds: 500, seed: 1, least: Infinity, minutes: 2, workers: availableParallelism(), only: [], cleanElsewhere: false, show: false };
+  const options: Options = { seeds: 500, seed: 1, least: Infinity, minutes: 2, workers: availableParallelism(), only: [], knownFirst: false, cleanElsewhere: false, show: false };
   for (let i = 0; i < args.length; i += 1) {
     const name = (args[i] ?? '').replace(/^--/, '');
     if (name === 'clean-elsewhere') options.cleanElsewhere = true;
+    else if (name === 'known-first') options.knownFirst = true;
     else if (name === 'show') options.show = true;
     else {
       const text = args[(i += 1)] ?? '';
@@ -76,9 +79,23 @@ function repositoryOf(build: string): string {
 async function tryFlaw(flaw: Flaw, options: Options, build: string, folder: string): Promise<Score> {
   const target = join(folder, flaw.name);
   plant(flaw, repositoryOf(build), build, target);
+  const near = options.knownFirst ? nearKnown(flaw, options) : null;
+  const known = near === null ? null : await runOn(target, near);
+  const score = known !== null && known.found > 0 ? known : await runOn(target, options);
+  if (!options.show) rmSync(target, { recursive: true, force: true });
+  return score;
+}
+
+/** The seeds up to the one that found it the last time; `null` where these are the first ones, or are not asked for. */
+function nearKnown({ seed: known }: Flaw, options: Options): Options | null {
+  const { seed, seeds, least } = options;
+  if (known === undefined || known < seed + least || known >= seed + seeds) return null;
+  return { ...options, seed: known - least + 1, seeds: least };
+}
+
+async function runOn(target: string, { seed, seeds, least, workers, minutes }: Options): Promise<Score> {
   const worker = pathToFileURL(join(target, 'test/simulation/seed-worker.js'));
   const score: Score = { tried: 0, found: 0, checks: new Map(), firstSeed: null };
-  const { seed, seeds, least, workers, minutes } = options;
   await runSeeds({ first: seed, count: seeds, workers, proof: { ...PROOF, minutes }, worker }, ({ violation, seed: tried }) => {
     score.tried += 1;
     if (violation !== null) {
@@ -88,7 +105,6 @@ async function tryFlaw(flaw: Flaw, options: Options, build: string, folder: stri
     }
     return score.found === 0 || score.tried < least;
   });
-  if (!options.show) rmSync(target, { recursive: true, force: true });
   return score;
 }
 

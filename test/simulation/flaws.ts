@@ -12,6 +12,8 @@ export interface Flaw {
   /** The rule of arbitration.md, or the habit, that is broken. */
   readonly rule: string;
   readonly edits: readonly Edit[];
+  /** One of the gate's seeds that finds it, where the first that does is a late one. */
+  readonly seed?: number;
 }
 
 const ALONE = 'src/core/ha/alone.ts';
@@ -93,6 +95,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'late-renewal-counts',
+    seed: 18,
     rule: 'section 4: a renewal that is confirmed after the deadline has passed makes the lock relied on at once',
     edits: [{ file: 'src/share/lease.ts', find: 'if (!this.held && !(await this.isBack(hold, sent))) return;', put: '' }],
   },
@@ -113,6 +116,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'fence-not-awaited',
+    seed: 120,
     rule: 'R4: orders the fence and claims at once, before the broker has confirmed it',
     edits: [
       { file: ALONE, find: FENCE_CONFIRMED, put: '' },
@@ -122,11 +126,13 @@ export const FLAWS: readonly Flaw[] = [
   { name: 'broker-ignores-fence', rule: 'R4: the broker says that the fence stands, and goes on acknowledging to the old leader', edits: FENCE_IGNORED },
   {
     name: 'no-drain',
+    seed: 53,
     rule: 'R10: hands over while operations are under way',
     edits: [{ file: RULES_OF_SERVING, find: '!s.broker.drained || ha.record', put: 'ha.record' }],
   },
   {
     name: 'begins-while-draining',
+    seed: 67,
     rule: 'R10: a broker that ended by itself, since its manager stood still, begins its term anew while its handover is under way, which the manager does not give up in time either',
     edits: [
       { file: SERVED_TERM, find: 'if (role.drain) return', put: 'if (false as boolean) return' },
@@ -158,6 +164,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'limits-of-the-profile',
+    seed: 64,
     rule: 'a log is read by the limits of the profile, whatever they were when it was written',
     edits: [{ file: 'src/core/broker/state.ts', find: ADOPTED, put: '' }],
   },
@@ -183,6 +190,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'eexist-is-defeat',
+    seed: 23,
     rule: 'section 2: EEXIST, also after a lost reply, is taken for defeat',
     edits: [{ file: CLAIMER, find: RESOLVED, put: "answer = textOf(error);\n      if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTEMPTY') {\n        const winner = await shelf.at(term).catch(() => null);\n        if (winner !== null) return this.settle(attempt, { kind: 'lost', nonce: attempt.record.nonce, record: winner });\n      }" }],
   },
@@ -203,6 +211,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'follower-truncates',
+    seed: 37,
     rule: 'R7: a follower that connects anew gives up acknowledged records, and counts meanwhile',
     edits: [{ file: 'src/server/feed.ts', find: 'const point = await copy.journal.pointAt(shared);', put: 'const point = await copy.journal.pointAt(Math.max(hello.floor, copy.journal.base.position, shared - 16) as Position);' }],
   },
@@ -213,6 +222,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'found-name-not-synced',
+    seed: 65,
     rule: 'a segment whose name a killed process had not made durable, and which the next one goes on with',
     edits: [{ file: 'src/server/journal/open.ts', find: 'await context.disk.syncFolder(context.folder);', put: '' }],
   },
@@ -226,6 +236,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'alone-not-synced',
+    seed: 27,
     rule: 'a copy that counts alone is not synced where the profile asks for no syncing',
     edits: [
       { file: BROKER, find: "const two = role.kind === 'follow' || (role.kind === 'serve' && role.inSync.length > 1);", put: "const two = role.kind !== 'idle';" },
@@ -235,6 +246,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'claims-unsettled',
+    seed: 295,
     rule: 'R4: claims for itself alone while what it has confirmed is not on its disk',
     edits: [{ file: ALONE, find: 'if (!s.broker.onDisk)', put: 'if (false)' }],
   },
@@ -250,11 +262,13 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'unreadable-payload-empty',
+    seed: 456,
     rule: 'a payload in a snapshot that the disk does not give, or gives altered, is delivered empty',
     edits: [{ file: 'src/server/snapshot-shelf.ts', find: 'this.condemn(snapshot, error);\n      }\n    }\n    return null;', put: 'return new Uint8Array(0);\n      }\n    }\n    return null;' }],
   },
   {
     name: 'no-sync-at-opening',
+    seed: 143,
     rule: 'what was written without syncing is not synced when it is opened with it',
     edits: [
       { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context, read))', put: 'await syncNames(context)' },
@@ -263,6 +277,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'no-file-is-damage',
+    seed: 21,
     rule: 'a segment that cannot be begun since the host has no file left is a failure of the disk',
     edits: [{ file: 'src/server/journal/committer.ts', find: '!isNoRoom(error) && !(untouched && isShortage(error))', put: '!isNoRoom(error)' }],
   },
