@@ -76,7 +76,7 @@ export class ShareKeeper {
     const files = timedFiles(parts.files, deadline);
     this.watchMs = config.activeLockIntervalMs / READINGS_PER_INTERVAL;
     this.retryMs = retryIntervalMs(config.activeLockIntervalMs, config.pingIntervalMs);
-    this.lease = new Lease({ config, files, lock: timedLock(parts.lock, deadline), paths, clock, random, log, shareSeen: () => this.looks.found.shareId });
+    this.lease = new Lease({ config, files, lock: timedLock(parts.lock, deadline), paths, clock, random, log, shareSeen: () => this.looks.found.shareId, shareStands: () => this.looks.shareStands() });
     const shelf = new TermShelf(files, paths);
     // It looks up the folder of the share, which can hang as any other operation.
     const timedMount: MountInspector = { inspect: () => deadline.watch('look at the mount', () => mount.inspect()) };

@@ -43,11 +43,13 @@ export interface LeaseParts {
   readonly log: Log;
   /** The id of the share that the last whole look found; `null`: none. */
   readonly shareSeen: () => string | null;
+  /** Whether that one stands here now. */
+  readonly shareStands: () => Promise<boolean>;
 }
 
 /** The lock as we have it. */
 interface Hold {
-  /** That was seen before it was taken; the lock stands on that one, or on the one whose mount came in its place just then. */
+  /** That was seen before it was taken, and stood here when it had been. */
   readonly share: string | null;
   readonly token: string;
   counter: number;
@@ -204,6 +206,8 @@ export class Lease {
       throw error;
     });
     const confirmed = clock.monotonic();
+    // In this order: with the mount gone for a moment the lock may have been taken in the folder below it, and either the share is not here yet, or the lock is not on it.
+    if (!(await this.parts.shareStands())) return this.lose('the share was not here when it was taken');
     if (!(await lock.stillOurs())) return this.lose('another server took it while it was being taken');
     this.strayFrom = null;
     this.seeFree();

@@ -263,6 +263,27 @@ describe('the share', () => {
     }
   });
 
+  it('that is not mounted for a moment, just when its lock is contended for, is not taken for locked: that was in the folder below', async () => {
+    for (let goneMs = 20; goneMs <= 400; goneMs += 60) {
+      for (let afterMs = 0; afterMs < ACTIVE_MS; afterMs += 50) {
+        const rig = new Rig();
+        const [holder, other] = [rig.keeper('primary'), rig.keeper('secondary')];
+        holder.order({ wantLock: true });
+        await rig.pass(PASS);
+        other.order({ wantLock: true });
+        await rig.pass(PASS + afterMs);
+        other.mounted = false;
+        await rig.pass(goneMs);
+        other.mounted = true;
+        for (let ms = 0; ms < 2 * ACTIVE_MS; ms += 10) {
+          await rig.pass(10);
+          if (other.status.condition === 'ok' && other.status.lock.held) throw new Error(`${ms} ms after ${goneMs} ms without the mount (${afterMs}): both hold the lock`);
+        }
+        expect(holder.status.lock.held).toBe(true);
+      }
+    }
+  });
+
   it('is refused when it is mounted so that reads may be stale', async () => {
     const rig = new Rig();
     const keeper = rig.keeper('primary');

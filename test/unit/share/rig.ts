@@ -5,6 +5,7 @@ import type { MountReport } from '../../../src/ports/mount.js';
 import type { Random } from '../../../src/ports/random.js';
 import { ShareKeeper } from '../../../src/share/keeper.js';
 import type { KeeperConfig } from '../../../src/share/config.js';
+import { MountedClient } from '../../simulation/mounts.js';
 import { Prng } from '../../simulation/prng.js';
 import { SimShare, type SimShareClient, type SimShareOptions } from '../../simulation/share.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -86,6 +87,9 @@ export class RigKeeper {
   readonly log = new FakeLog();
   readonly client: SimShareClient;
   readonly statuses: KeeperStatus[] = [];
+  /** False: what it reaches is `below`, a folder of its own host. */
+  mounted = true;
+  readonly below: SimShare;
   mountReport: MountReport | null = null;
   mountHangs = false;
   endedBecause: string | null = null;
@@ -96,7 +100,10 @@ export class RigKeeper {
 
   constructor(rig: Rig, server: string, words: Partial<KeeperConfig>, private readonly clock: FakeClock) {
     const random: Random = rig.random.fork(`${server} ${String(clock.monotonic())}`);
-    this.client = rig.share.client(server, (ms, run) => clock.after(ms, run));
+    const reply = (ms: number, run: () => void) => clock.after(ms, run);
+    this.client = rig.share.client(server, reply);
+    this.below = new SimShare({ ...rig.share.options, device: server });
+    const reached = new MountedClient(this.client, this.below.client(server, reply), () => this.mounted, true);
     const config: KeeperConfig = {
       server: server as ServerId,
       cluster: 'test',
@@ -113,8 +120,8 @@ export class RigKeeper {
       config,
       lockFileName: LOCK_FILE,
       run: random.id() as RunId,
-      files: this.client.files,
-      lock: this.client.lock,
+      files: reached.files,
+      lock: reached.lock,
       mount: { inspect: () => (this.mountHangs ? new Promise(() => undefined) : Promise.resolve(this.mountReport)) },
       clock,
       random,
