@@ -178,21 +178,28 @@ export class Copy {
   }
 
   /**
-   * Syncs whatever was taken for synced and may not be, behind the changes of the past that are under way; of a damaged copy, too, which may be whole to another process. A segment that
-   * cannot be is damage, as after a failed sync; so is a snapshot without which the log does not say how its state began. What passes by itself rejects.
+   * Syncs whatever was taken for synced and may not be, behind the changes of the past that are under way. A segment that cannot be is damage, as after a failed sync; so is a snapshot
+   * without which the log does not say how its state began. What passes by itself rejects, and so does a damaged copy, with Cancelled: nothing is promised of it, and what its disk does
+   * not give just now another process may read.
    */
   settle(): Promise<void> {
     const done = this.changes.then(async () => {
       if (this.closed) throw new Cancelled('the broker is closing');
       // One that was begun before the disk was synced again would stand there afterwards.
       await this.maker.cancel();
+      this.forbidDamaged();
       await this.shelf.settle();
       const { position } = this.journal.base;
       if (this.shelf.hasLost && position !== NO_POSITION && !this.shelf.good.some(({ head }) => head.point.position >= position)) this.journal.giveUp('no snapshot that it builds on could be made durable');
       else await this.journal.settle();
+      this.forbidDamaged();
     });
     this.changes = done.catch(() => undefined);
     return done;
+  }
+
+  private forbidDamaged(): void {
+    if (this.damage !== null) throw new Cancelled('the copy is damaged');
   }
 
   /** Ends the log at a shared point; what lies beyond goes to quarantine. Rejects, with the copy as it was, when it cannot. */
@@ -228,7 +235,7 @@ export class Copy {
   install(file: string, point: LogPoint, newId: boolean): Promise<void> {
     return this.change(point, async () => {
       const wish = { payloadBytesMax: this.options.livePayloadBytesMax, title: 'Reading the snapshot', cancelled: () => false };
-      const { replica, index, head } = await loadSnapshot(this.tools, wish, file);
+      const { replica, index, head, bytes } = await loadSnapshot(this.tools, wish, file);
       const right = head.point.position === point.position && head.point.chain === point.chain && head.cluster === this.options.cluster;
       if (!right) throw new LockstepError('LOCKSTEP_SNAPSHOT_DAMAGED', `the snapshot that came speaks of position ${head.point.position}, not of ${point.position}`, 'The copy is tried again.');
       const path = snapshotPath(point.position);
@@ -241,7 +248,7 @@ export class Copy {
         if (this.journal.damage === null) await this.tools.disk.remove(path).catch(() => undefined);
         throw error;
       });
-      await this.shelf.add(path, index);
+      this.shelf.add({ path, head, bytes }, index);
       await this.shelf.keepOnly(path);
       this.live = replica;
       this.lost = null;

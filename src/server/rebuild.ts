@@ -100,6 +100,8 @@ export interface LoadedSnapshot {
   readonly replica: Replica;
   readonly index: PayloadIndex;
   readonly head: SnapshotHead;
+  /** Length of the file. */
+  readonly bytes: number;
 }
 
 /** Reads a snapshot whole and checks it. @throws LockstepError LOCKSTEP_SNAPSHOT_DAMAGED (rejects) */
@@ -112,6 +114,7 @@ export async function loadSnapshot(
   const index = new PayloadIndex();
   const heads: SnapshotHead[] = [];
   let begun = false;
+  let bytes = 0;
   const place = tools.disk.place(path);
   const file = await tools.disk.open(path, 'read');
   try {
@@ -128,6 +131,7 @@ export async function loadSnapshot(
         return turn(tools.clock);
       },
     });
+    bytes = await file.size();
   } finally {
     await file.close();
   }
@@ -137,7 +141,7 @@ export async function loadSnapshot(
   const digest = replica.core.digest();
   if (digest !== head.digest) throw damaged(place, 0, `its state has digest ${digest}; its head says ${head.digest}`);
   replica.restoredAt(head.point.position);
-  return { replica, index, head };
+  return { replica, index, head, bytes };
 }
 
 async function replay(tools: RebuildTools, wish: RebuildWish, replica: Replica): Promise<void> {

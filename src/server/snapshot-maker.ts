@@ -166,7 +166,7 @@ export class SnapshotMaker {
     await disk.rename(temporary, path);
     this.shelf.named(path);
     await disk.syncFolder(SNAPSHOT_FOLDER);
-    await this.shelf.add(path, index);
+    this.shelf.add({ path, head: { cluster: this.options.cluster, point, digest }, bytes: writer.bytes }, index);
     return writer.bytes;
   }
 

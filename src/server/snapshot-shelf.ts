@@ -70,7 +70,7 @@ export class SnapshotShelf {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (name.endsWith('.tmp')) await disk.remove(path);
       else if (name.endsWith(ASIDE)) shelf.aside.add(path);
-      else if (name.endsWith(SUFFIX)) await shelf.look(path, true);
+      else if (name.endsWith(SUFFIX)) await shelf.look(path);
     }
     return shelf;
   }
@@ -98,19 +98,19 @@ export class SnapshotShelf {
     return this.snapshots.at(-1) !== this.good.at(-1);
   }
 
-  /** A new file stands under this name, durably or not. Until it is added nothing rests on it, and what stood there before is gone. */
+  /** A new file stands under this name, and the name is not durable yet. Until it is added nothing rests on it; what stood there before is gone. */
   named(path: string): void {
     for (const before of this.snapshots.filter((one) => one.path === path)) this.forget(before);
     this.unsynced.add(path);
   }
 
-  /** A snapshot that now stands under its name, durably. */
-  async add(path: string, index: PayloadIndex | null): Promise<void> {
+  /** A snapshot that was just written, or read from its first byte to its last, and stands under its name durably. */
+  add(snapshot: ShelvedSnapshot, index: PayloadIndex): void {
+    const { path } = snapshot;
     this.named(path);
-    await this.look(path);
-    if (!this.snapshots.some((one) => one.path === path)) return;
     this.unsynced.delete(path);
-    if (index !== null) this.indexes.set(path, index);
+    this.put(snapshot);
+    this.indexes.set(path, index);
   }
 
   setIndex(path: string, index: PayloadIndex): void {
@@ -133,7 +133,8 @@ export class SnapshotShelf {
    * done anything; so is one that got its name and did not come to be used. Rejects with what passes by itself, and as long as such a one cannot be put aside.
    */
   async settle(): Promise<void> {
-    for (const path of [...this.unsynced]) await this.putAside(path);
+    // Another snapshot may get that name meanwhile.
+    for (const path of [...this.unsynced]) if (this.unsynced.has(path)) await this.putAside(path);
     for (const name of (await this.disk.list(SNAPSHOT_FOLDER)).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (!name.endsWith(SUFFIX)) continue;
@@ -194,6 +195,11 @@ export class SnapshotShelf {
   async discard(snapshot: ShelvedSnapshot): Promise<void> {
     this.forget(snapshot);
     await this.removeQuietly(snapshot.path);
+  }
+
+  private put(snapshot: ShelvedSnapshot): void {
+    this.snapshots.push(snapshot);
+    this.snapshots.sort((a, b) => a.head.point.position - b.head.point.position);
   }
 
   private forget(snapshot: ShelvedSnapshot): void {
@@ -328,8 +334,8 @@ export class SnapshotShelf {
     }
   }
 
-  /** @param found not written by this process, and perhaps never synced: by a profile that went without until now, or by somebody who copied the folder here */
-  private async look(path: string, found = false): Promise<void> {
+  /** At one that was found: perhaps never synced, by a profile that went without until now, or by somebody who copied the folder here. */
+  private async look(path: string): Promise<void> {
     let file: DiskFile | null = null;
     try {
       file = await this.disk.open(path, 'read');
@@ -338,10 +344,8 @@ export class SnapshotShelf {
         this.log.write('warn', `Snapshot ${this.disk.place(path)} belongs to cluster "${head.cluster}" and is left alone`);
         return;
       }
-      if (found && !(await this.isDurable(path))) return;
-      const bytes = await file.size();
-      this.snapshots.push({ path, head, bytes });
-      this.snapshots.sort((a, b) => a.head.point.position - b.head.point.position);
+      if (!(await this.isDurable(path))) return;
+      this.put({ path, head, bytes: await file.size() });
     } catch (error) {
       if (isPassing(error)) throw unreadable(this.disk.place(path), error);
       this.log.write('warn', `Snapshot ${this.disk.place(path)} cannot be used: ${describe(error)}`);
@@ -354,7 +358,6 @@ export class SnapshotShelf {
     const failure = await this.syncFound(path);
     if (failure === null) return true;
     this.log.write('error', notDurable(this.disk.place(path), failure));
-    this.unsynced.add(path);
     await this.putAside(path).catch((error: unknown) => this.log.write('error', `Snapshot ${this.disk.place(path)} cannot be put aside: ${describe(error)}`));
     return false;
   }

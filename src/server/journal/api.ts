@@ -93,11 +93,11 @@ export interface Journal {
    */
   restart(base: LogPoint, newId: boolean): Promise<string | null>;
   /**
-   * Syncs every file of the log, also where a disk without syncing had said that it was, and also of a damaged one, which another process may find whole. One that cannot be
-   * is damage, as after a failed sync; rejects with what passes by itself (no file to be had).
+   * Syncs every file of the log, also where a disk without syncing had said that it was. One that cannot be is damage, as after a failed sync; rejects
+   * with what passes by itself (no file to be had).
    */
   settle(): Promise<void>;
-  /** What this log builds on is lost as by a failed sync: as after one, it takes nothing more, and says so by `failed`; the next opening knows of it. */
+  /** What this log builds on is lost as by a failed sync: as after one, it takes nothing more, and says so by `failed`. */
   giveUp(reason: string): void;
   /** Removes segments that end before `position`, which a durable snapshot covers. */
   compactBefore(position: Position): Promise<void>;

@@ -168,16 +168,14 @@ export class FileJournal implements Journal {
     return this.inTurn(async () => {
       // A segment that is being begun is in no list yet.
       await this.rolling?.catch(() => undefined);
-      if (this.closed) return;
+      if (this.damage !== null || this.closed) return;
       const unsynced = await syncLog(this.context, this.base);
-      if (unsynced !== null) this.giveUp(unsynced);
+      if (unsynced !== null) this.fail(unsynced);
     });
   }
 
   giveUp(reason: string): void {
-    if (this.damage === null) return this.fail(reason);
-    this.sayFailed(reason);
-    this.remember(reason);
+    this.fail(reason);
   }
 
   compactBefore(position: Position): Promise<void> {
@@ -236,20 +234,12 @@ export class FileJournal implements Journal {
     if (this.damage !== null) return;
     this.damage = reason;
     this.committer?.stop(reason);
-    this.sayFailed(reason);
-    this.handlers.failed(reason);
-    if (lasting) this.remember(reason);
-  }
-
-  private sayFailed(reason: string): void {
     this.context.log.write('error', `The journal has failed: ${reason}`, { folder: placeOf(this.context), damage: reason });
-  }
-
-  /** So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too. */
-  private remember(reason: string): void {
-    const { damage } = this;
+    this.handlers.failed(reason);
+    if (!lasting) return;
+    // So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too.
     // Not where another log has taken its place meanwhile.
-    this.inTurn(async () => (this.damage === damage && this.meta.failed === undefined ? this.saveMeta({ ...this.meta, failed: reason }) : undefined)).catch(() => undefined);
+    this.inTurn(async () => (this.damage === reason ? this.saveMeta({ ...this.meta, failed: reason }) : undefined)).catch(() => undefined);
   }
 
   private commitTo(active: ActiveSegment, vouched: Position): void {

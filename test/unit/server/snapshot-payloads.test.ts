@@ -11,6 +11,7 @@ import { FakeLog } from '../support/fake-log.js';
 import { checksum, Rig } from './journal/rig.js';
 
 const PATH = snapshotPath(7 as Position);
+const HEAD = { cluster: 'c', point: { ...EMPTY_LOG, position: 7 as Position }, digest: '' };
 
 /** A snapshot with `bytes` behind its head, in which a payload of `size` bytes begins at every `size`. */
 async function shelved(bytes: Uint8Array, size: number): Promise<{ shelf: SnapshotShelf; reads: () => number; replace: (with_: Uint8Array) => Promise<void>; rot: (id: number) => void; cut: (bytes: number) => Promise<void>; log: FakeLog }> {
@@ -27,7 +28,7 @@ async function shelved(bytes: Uint8Array, size: number): Promise<{ shelf: Snapsh
   const make = async (content: Uint8Array): Promise<PayloadIndex> => {
     const file = await rig.disk.open(PATH, 'create');
     const writer = new SnapshotWriter(file, checksum);
-    await writer.head({ cluster: 'c', point: { ...EMPTY_LOG, position: 7 as Position }, digest: '' });
+    await writer.head(HEAD);
     await writer.end();
     const start = writer.bytes;
     await write(file, [content], start);
@@ -42,7 +43,8 @@ async function shelved(bytes: Uint8Array, size: number): Promise<{ shelf: Snapsh
   reads = 0;
   const replace = async (content: Uint8Array): Promise<void> => {
     await shelf.keepOnly(null);
-    await shelf.add(PATH, await make(content));
+    const added = await make(content);
+    shelf.add({ path: PATH, head: HEAD, bytes: content.length }, added);
     reads = 0;
   };
   const rot = (id: number): void => rig.image.flipBit(PATH, (index.find(id as Position)?.offset ?? 0) + size - 1, 0);
