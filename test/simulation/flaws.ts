@@ -116,7 +116,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'fence-not-awaited',
-    seed: 120,
+    seed: 136,
     rule: 'R4: orders the fence and claims at once, before the broker has confirmed it',
     edits: [
       { file: ALONE, find: FENCE_CONFIRMED, put: '' },
@@ -126,7 +126,7 @@ export const FLAWS: readonly Flaw[] = [
   { name: 'broker-ignores-fence', rule: 'R4: the broker says that the fence stands, and goes on acknowledging to the old leader', edits: FENCE_IGNORED },
   {
     name: 'no-drain',
-    seed: 53,
+    seed: 57,
     rule: 'R10: hands over while operations are under way',
     edits: [{ file: RULES_OF_SERVING, find: '!s.broker.drained || ha.record', put: 'ha.record' }],
   },
@@ -141,6 +141,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'admission-without-requirement',
+    seed: 33,
     rule: 'R6: operations do not need the peer while its admission may land',
     edits: [
       { file: ORDERS, find: "requirePeer: both || (ha.task?.kind === 'admit' && ha.task.requirePeer),", put: 'requirePeer: both,' },
@@ -190,7 +191,6 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'eexist-is-defeat',
-    seed: 23,
     rule: 'section 2: EEXIST, also after a lost reply, is taken for defeat',
     edits: [{ file: CLAIMER, find: RESOLVED, put: "answer = textOf(error);\n      if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTEMPTY') {\n        const winner = await shelf.at(term).catch(() => null);\n        if (winner !== null) return this.settle(attempt, { kind: 'lost', nonce: attempt.record.nonce, record: winner });\n      }" }],
   },
@@ -211,7 +211,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'follower-truncates',
-    seed: 37,
+    seed: 33,
     rule: 'R7: a follower that connects anew gives up acknowledged records, and counts meanwhile',
     edits: [{ file: 'src/server/feed.ts', find: 'const point = await copy.journal.pointAt(shared);', put: 'const point = await copy.journal.pointAt(Math.max(hello.floor, copy.journal.base.position, shared - 16) as Position);' }],
   },
@@ -236,7 +236,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'alone-not-synced',
-    seed: 27,
+    seed: 64,
     rule: 'a copy that counts alone is not synced where the profile asks for no syncing',
     edits: [
       { file: BROKER, find: "const two = role.kind === 'follow' || (role.kind === 'serve' && role.inSync.length > 1);", put: "const two = role.kind !== 'idle';" },
@@ -268,11 +268,10 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'no-sync-at-opening',
-    seed: 143,
     rule: 'what was written without syncing is not synced when it is opened with it',
     edits: [
       { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context, read))', put: 'await syncNames(context)' },
-      { file: 'src/server/snapshot-shelf.ts', find: 'if (found && !(await this.isDurable(path)))', put: 'if (false)' },
+      { file: 'src/server/snapshot-shelf.ts', find: 'if (!(await this.isDurable(path)))', put: 'if (false)' },
     ],
   },
   {
