@@ -349,6 +349,10 @@ export class SnapshotShelf {
     } catch (error) {
       if (isPassing(error)) throw unreadable(this.disk.place(path), error);
       this.log.write('warn', `Snapshot ${this.disk.place(path)} cannot be used: ${describe(error)}`);
+      // Another process may be able to read it, and shall not find half of it.
+      await this.isDurable(path).catch((failure: unknown) => {
+        if (isPassing(failure)) throw unreadable(this.disk.place(path), failure);
+      });
     } finally {
       if (file !== null) await file.close();
     }

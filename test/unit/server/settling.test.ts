@@ -230,6 +230,19 @@ describe('a pair that does not sync', () => {
     expect(snapshots(two)).not.toContain(before[0]);
   });
 
+  test('a snapshot that cannot be read when it is found is synced all the same: another process may read it', async () => {
+    const { two } = await shortenedPair();
+    const [, last = ''] = snapshots(two);
+    two.kill();
+    expect(two.image.isSynced(last)).toBe(false);
+    two.image.failNext('read', 'EIO', 1_000, last);
+    await two.start();
+    expect(two.image.isSynced(last)).toBe(true);
+    two.image.forgetFailures('read');
+    expect(await outlivesPower(two)).toBe(true);
+    expect(snapshots(two)).toContain(last);
+  });
+
   test('the end of a log that cannot be synced when it is found, for want of room too, is damage for the next process', async () => {
     const { two } = await unsyncedPair();
     two.kill();
