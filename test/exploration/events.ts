@@ -290,7 +290,6 @@ function putBack(world: World, side: Side): World | null {
   const { broker } = server;
   const record = highest(world.share);
   // There is no watermark of what was not on the disk: nothing would tell.
-  // There is no watermark of what was not on the disk: nothing would tell.
   if (record === null || broker.damaged || broker.lazy || !isMember(record, NAMES[side] as ServerId, journalId(broker.journal))) return null;
   const last = world.acked.reduce<Acked | null>((most, a) => (most === null || a.position > most.position ? a : most), null);
   const within = world.share.find((r) => r.term === last?.within);

@@ -37,11 +37,11 @@ export class DiskImage {
   private durableEntries = new Map<string, Inode>();
   private folders = new Set<string>(['']);
   private pending: EntryChange[] = [];
-  private failures: { operation: DiskOperation; code: string; path: string | RegExp; left: number }[] = [];
+  private failures: { operation: DiskOperation; code: string; path: string; left: number }[] = [];
   private held: (() => void)[] | null = null;
 
-  /** The next `times` operations of this kind on paths that contain `path`, or match it, fail. */
-  failNext(operation: DiskOperation, code: string, times = 1, path: string | RegExp = ''): void {
+  /** The next `times` operations of this kind on paths that contain `path` fail. */
+  failNext(operation: DiskOperation, code: string, times = 1, path = ''): void {
     this.failures.push({ operation, code, path, left: times });
   }
 
@@ -168,7 +168,7 @@ export class DiskImage {
 
   /** The failure that was ordered for an operation, if any. */
   failure(operation: DiskOperation, path: string): Error | null {
-    const ordered = this.failures.find((failure) => failure.left > 0 && failure.operation === operation && (typeof failure.path === 'string' ? path.includes(failure.path) : failure.path.test(path)));
+    const ordered = this.failures.find((failure) => failure.left > 0 && failure.operation === operation && path.includes(failure.path));
     if (ordered === undefined) return null;
     ordered.left--;
     return systemError(ordered.code, `${operation} ${path}`);

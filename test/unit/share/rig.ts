@@ -87,9 +87,8 @@ export class RigKeeper {
   readonly log = new FakeLog();
   readonly client: SimShareClient;
   readonly statuses: KeeperStatus[] = [];
-  /** False: what it reaches is `below`, a folder of its own host. */
+  /** False: what it reaches is a folder of its own host, below the mount point. */
   mounted = true;
-  readonly below: SimShare;
   mountReport: MountReport | null = null;
   mountHangs = false;
   endedBecause: string | null = null;
@@ -102,8 +101,8 @@ export class RigKeeper {
     const random: Random = rig.random.fork(`${server} ${String(clock.monotonic())}`);
     const reply = (ms: number, run: () => void) => clock.after(ms, run);
     this.client = rig.share.client(server, reply);
-    this.below = new SimShare({ ...rig.share.options, device: server });
-    const reached = new MountedClient(this.client, this.below.client(server, reply), () => this.mounted, true);
+    const below = new SimShare({ ...rig.share.options, device: server });
+    const reached = new MountedClient(this.client, below.client(server, reply), () => this.mounted, true);
     const config: KeeperConfig = {
       server: server as ServerId,
       cluster: 'test',
