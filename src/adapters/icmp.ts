@@ -21,12 +21,24 @@ export interface PingSession {
   close(): unknown;
 }
 
-/** @throws when the package is not installed, or its native part is not compiled */
+/** @throws Error when the package is not installed, or its native part does not fit this Node.js; its message says which, and what to do */
 export async function loadNetPing(): Promise<NetPing> {
   // By a variable: the package is optional, and the compiler has no types of it.
   const name = 'net-ping';
-  const loaded = (await import(name)) as { default: NetPing };
-  return loaded.default;
+  try {
+    const loaded = (await import(name)) as { default: NetPing };
+    return loaded.default;
+  } catch (error) {
+    throw new Error(whyNotLoaded(error), { cause: error });
+  }
+}
+
+/** Node.js says it in several lines, of which the first names a file alone. */
+export function whyNotLoaded(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return 'net-ping is not installed: `npm install net-ping` with a compiler at hand';
+  if (code === 'ERR_DLOPEN_FAILED') return `the native part of net-ping was built for another Node.js than this one (${process.version}): \`npm rebuild raw-socket\` with a compiler at hand`;
+  return plainReason(error);
 }
 
 /**

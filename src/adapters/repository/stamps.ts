@@ -11,8 +11,10 @@ export interface Stamp {
 /** A time that is not older than this when a file is looked at may belong to a change that is still going on: file systems tick in milliseconds. */
 export const SETTLED_MS = 20;
 
-/** From the year 2106 on a double of seconds, which is what Node.js sets, is coarser than a microsecond. */
-const FINE_US_MAX = 2 ** 32 * 1_000_000;
+/** From January 2038 on the doubles in which Node.js sets and tells times are too coarse for a microsecond to come back as it was. */
+const FINE_US_MAX = 2 ** 31 * 1_000_000;
+/** Before that, two doubles of seconds are never further apart. */
+const STEP_S = 2 ** -22;
 /** Later times, of the year 2255 and after, count as this one: what is left of the whole numbers of JavaScript. */
 const LATEST_US = Math.floor(Number.MAX_SAFE_INTEGER / 1000) * 1000;
 
@@ -25,9 +27,14 @@ export function microseconds(ms: number): number {
   return us < FINE_US_MAX ? us : Math.min(LATEST_US, Math.round(ms) * 1000);
 }
 
-/** For `utimes`: seconds that the system cuts to the very microsecond. */
+/**
+ * For `utimes`: the seconds that come back as `us`. Node.js 20 cuts them to the microsecond, so they must not be a little less, as the nearest double is half of the
+ * time; later ones keep the nanoseconds, so they must be more by less than what is rounded away.
+ */
 export function seconds(us: number): number {
-  return (us + 0.5) / 1_000_000;
+  const nearest = us / 1_000_000;
+  const whole = Math.floor(nearest);
+  return (nearest - whole) * 1_000_000 < us - whole * 1_000_000 ? nearest + STEP_S : nearest;
 }
 
 export function stampOf(stats: Stats): Stamp {

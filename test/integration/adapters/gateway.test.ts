@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { askTcp, createGatewayProbe, type ClosableGatewayProbe } from '../../../src/adapters/gateway.js';
-import type { NetPing, PingSession } from '../../../src/adapters/icmp.js';
+import { whyNotLoaded, type NetPing, type PingSession } from '../../../src/adapters/icmp.js';
 import { FakeLog } from '../../unit/support/fake-log.js';
 
 type Behaviour = 'answers' | 'silent' | 'fails' | 'throws' | 'errors late' | 'refuses sessions';
@@ -73,6 +73,14 @@ describe('the gateway probe', () => {
     const it = make(open, fakePing('refuses sessions'));
     for (let i = 0; i < 3; i += 1) await it.probe(100);
     expect(log.lines.map(({ level, message }) => `${level} ${message}`)).toEqual([`info the gateway 127.0.0.1 is asked by TCP port ${open} only: ICMP is not available (Operation not permitted (EPERM))`]);
+  });
+
+  it.each([
+    ['ERR_DLOPEN_FAILED', "The module '/lib/raw.node'\nwas compiled against a different Node.js version", 'the native part of net-ping was built for another Node.js than this one'],
+    ['ERR_MODULE_NOT_FOUND', "Cannot find package 'net-ping'", 'net-ping is not installed'],
+    ['EACCES', 'permission denied', 'does not permit it (EACCES)'],
+  ])('says what to do about a package that fails with %s', (code, message, said) => {
+    expect(whyNotLoaded(Object.assign(new Error(message), { code }))).toContain(said);
   });
 
   it('says it loudly when there is no other way', async () => {
