@@ -36,8 +36,8 @@ export async function loadNetPing(): Promise<NetPing> {
 /** Node.js says it in several lines, of which the first names a file alone. */
 export function whyNotLoaded(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null;
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return 'net-ping is not installed: `npm install net-ping` with a compiler at hand';
-  if (code === 'ERR_DLOPEN_FAILED') return `the native part of net-ping was built for another Node.js than this one (${process.version}): \`npm rebuild raw-socket\` with a compiler at hand`;
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return 'net-ping is not installed: npm leaves it out where it cannot be compiled';
+  if (code === 'ERR_DLOPEN_FAILED') return `the native part of net-ping was built for another Node.js than this one (${process.version}): \`npm rebuild raw-socket\` in Lockstep's folder, with a compiler at hand`;
   return plainReason(error);
 }
 

@@ -65,7 +65,7 @@ const ha = {
     'The machine that hosts the share. A server that does not hear it, by ICMP or TCP, takes no authority.',
     'GatewayServerIPAddress',
   ),
-  gatewayServerPort: defaulted(port, 2049, 'TCP port of the gateway (2049 NFS, 445 SMB). A refused connection is an answer, too. Keep it reachable: without ICMP (net-ping, and the right to raw sockets) it is all that is asked.', 'GatewayServerPort'),
+  gatewayServerPort: defaulted(port, 2049, 'TCP port of the gateway (2049 NFS, 445 SMB). A refused connection is an answer, too. Keep it reachable: where ICMP cannot be asked (neither by net-ping nor by the program ping) it is all there is.', 'GatewayServerPort'),
   pingInterval: defaulted(duration(50, 1 * MINUTE), '500ms', 'How often each HA manager sends its status to the other. Decisions and retries are made at least at every half of it.', 'PingInterval'),
   pingMissLimit: defaulted(count(1, 100), 3, 'So many intervals without a word from the other server, and the backchannel counts as broken.'),
   activeLockReacquisitionInterval: defaulted(

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { createGatewayProbe } from '../../adapters/gateway.js';
+import { createGatewayProbe, type GatewayWays } from '../../adapters/gateway.js';
 import { showEndpoint } from '../../adapters/network-errors.js';
 import type { RunId } from '../../core/identity.js';
 import type { Profile } from '../../profile/profile.js';
@@ -15,15 +15,19 @@ export async function gatewayFindings(profile: Profile): Promise<Finding[]> {
   const findings: Finding[] = [];
   const log = { write: (_level: unknown, message: string): number => findings.push({ area: 'gateway', level: 'ok', text: message }) };
   const probe = createGatewayProbe({ gateway: endpoint, log: { write: (level, message) => void log.write(level, message) } });
-  const answers = await probe.probe(PROBE_TIMEOUT_MS);
+  const ways = await probe.probeEach(PROBE_TIMEOUT_MS);
   probe.close();
-  const name = showEndpoint(endpoint);
-  findings.push(
-    answers
-      ? { area: 'gateway', level: 'ok', text: `${name} answers` }
-      : { area: 'gateway', level: 'fails', text: `${name} answers neither by ICMP nor by TCP within ${PROBE_TIMEOUT_MS} ms: this server would take no authority` },
-  );
+  findings.push(gatewayFinding(showEndpoint(endpoint), ways));
   return findings;
+}
+
+function gatewayFinding(name: string, { icmp, tcp }: GatewayWays): Finding {
+  const inTime = `within ${PROBE_TIMEOUT_MS} ms`;
+  const ok = (text: string): Finding => ({ area: 'gateway', level: 'ok', text: `${name} answers ${text}` });
+  if (icmp && tcp === null) return ok('by ICMP');
+  if (icmp) return ok(tcp === true ? 'by ICMP and by TCP' : `by ICMP, and not by TCP ${inTime}`);
+  if (tcp === true) return ok(`by TCP, and not by ICMP ${inTime}`);
+  return { area: 'gateway', level: 'fails', text: `${name} answers ${tcp === null ? 'not by ICMP' : 'neither by ICMP nor by TCP'} ${inTime}: this server would take no authority` };
 }
 
 /**

@@ -1,6 +1,10 @@
+import * as fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
+import { join } from 'node:path';
 import { askTcp, createGatewayProbe, type ClosableGatewayProbe } from '../../../src/adapters/gateway.js';
 import { whyNotLoaded, type NetPing, type PingSession } from '../../../src/adapters/icmp.js';
+import { runPing, type PingEnd, type RunPing } from '../../../src/adapters/ping-program.js';
 import { FakeLog } from '../../unit/support/fake-log.js';
 
 type Behaviour = 'answers' | 'silent' | 'fails' | 'throws' | 'errors late' | 'refuses sessions';
@@ -27,6 +31,24 @@ function fakePing(behaviour: Behaviour, counts = { sessions: 0, pings: 0 }): { l
   return { counts, load: () => Promise.resolve({ NetworkProtocol: { IPv4: 1, IPv6: 2 }, createSession: session }) };
 }
 
+/** The program ping as it can end. */
+const NOT_INSTALLED: RunPing = () => Promise.resolve({ kind: 'not-run', reason: 'it is not installed', lasting: true });
+
+interface Runs {
+  readonly run: RunPing;
+  readonly asked: string[];
+}
+function fakeProgram(ends: (address: string) => PingEnd): Runs {
+  const asked: string[] = [];
+  return {
+    asked,
+    run: (address) => {
+      asked.push(address);
+      return Promise.resolve(ends(address));
+    },
+  };
+}
+
 let log: FakeLog;
 let probe: ClosableGatewayProbe | null;
 let server: net.Server;
@@ -46,8 +68,8 @@ beforeEach(() => {
 });
 afterEach(() => probe?.close());
 
-function make(port: number, ping: { load: () => Promise<NetPing> }, host = '127.0.0.1'): ClosableGatewayProbe {
-  probe = createGatewayProbe({ gateway: { host, port }, log, loadIcmp: ping.load });
+function make(port: number, ping: { load: () => Promise<NetPing> }, host = '127.0.0.1', run = NOT_INSTALLED): ClosableGatewayProbe {
+  probe = createGatewayProbe({ gateway: { host, port }, log, loadIcmp: ping.load, runPing: run });
   return probe;
 }
 
@@ -72,7 +94,7 @@ describe('the gateway probe', () => {
   it('says once that ICMP is not available, and why', async () => {
     const it = make(open, fakePing('refuses sessions'));
     for (let i = 0; i < 3; i += 1) await it.probe(100);
-    expect(log.lines.map(({ level, message }) => `${level} ${message}`)).toEqual([`info the gateway 127.0.0.1 is asked by TCP port ${open} only: ICMP is not available (Operation not permitted (EPERM))`]);
+    expect(log.lines.map(({ level, message }) => `${level} ${message}`)).toEqual([`info the gateway 127.0.0.1 is asked by TCP port ${open} only: ICMP is not available (net-ping: Operation not permitted (EPERM); the program ping: it is not installed)`]);
   });
 
   it.each([
@@ -123,5 +145,132 @@ describe('the gateway probe', () => {
     answers[0]?.('127.0.0.1');
     expect(await probe.probe(1_000)).toBe(true);
     expect(ping.counts.pings).toBe(1);
+  });
+});
+
+describe('the program ping, where net-ping cannot be had', () => {
+  const without = fakePing('refuses sessions');
+  const answered: PingEnd = { kind: 'answered' };
+  const silent: PingEnd = { kind: 'silent', said: '' };
+
+  it('is asked in the very probe in which that turned out, and said once', async () => {
+    const program = fakeProgram(() => answered);
+    const it = make(0, without, '192.0.2.1', program.run);
+    for (let i = 0; i < 3; i += 1) expect(await it.probe(500)).toBe(true);
+    expect(program.asked).toEqual(['127.0.0.1', '192.0.2.1', '192.0.2.1', '192.0.2.1']);
+    expect(log.lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      'info the gateway 192.0.2.1 is asked for ICMP by the program ping, one process each time: net-ping is not available (Operation not permitted (EPERM))',
+    ]);
+  });
+
+  it('is not asked where net-ping works', async () => {
+    const program = fakeProgram(() => answered);
+    expect(await make(0, fakePing('silent'), '127.0.0.1', program.run).probe(50)).toBe(false);
+    expect(program.asked).toEqual([]);
+  });
+
+  it('does not answer for a gateway that is silent', async () => {
+    const program = fakeProgram((address) => (address === '::1' ? answered : silent));
+    const it = make(0, without, '2001:db8::1', program.run);
+    for (let i = 0; i < 2; i += 1) expect(await it.probe(500)).toBe(false);
+    expect(program.asked).toEqual(['::1', '2001:db8::1', '2001:db8::1']);
+  });
+
+  it.each<[string, PingEnd, string]>([
+    ['is not there', { kind: 'not-run', reason: 'it is not installed', lasting: true }, 'it is not installed'],
+    ['may not ask', { kind: 'silent', said: 'ping: socket: Operation not permitted' }, 'it does not hear 127.0.0.1 (ping: socket: Operation not permitted)'],
+    ['does not hear this machine', silent, 'it does not hear 127.0.0.1'],
+  ])('is run once and no more where it %s, and that is said', async (_, end, said) => {
+    const program = fakeProgram(() => end);
+    const it = make(0, without, '192.0.2.1', program.run);
+    for (let i = 0; i < 3; i += 1) expect(await it.probe(500)).toBe(false);
+    expect(program.asked).toEqual(['127.0.0.1']);
+    expect(log.lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      `error the gateway 192.0.2.1 cannot be asked at all: ICMP is not available (net-ping: Operation not permitted (EPERM); the program ping: ${said}) and the gateway port is 0; set gatewayServerPort to a TCP port of that machine`,
+    ]);
+  });
+
+  it('is tried again where the host had no process to give', async () => {
+    const ends: PingEnd[] = [{ kind: 'not-run', reason: 'no', lasting: false }, answered, answered];
+    const program = fakeProgram(() => ends.shift() ?? silent);
+    const it = make(0, without, '192.0.2.1', program.run);
+    expect(await it.probe(500)).toBe(false);
+    expect(await it.probe(500)).toBe(true);
+    expect(program.asked).toEqual(['127.0.0.1', '127.0.0.1', '192.0.2.1']);
+  });
+
+  it('runs one at a time, also one that cannot be ended', async () => {
+    let stuck = 0;
+    const it = make(open, without, '127.0.0.1', () => ((stuck += 1), new Promise(() => undefined)));
+    for (let i = 0; i < 3; i += 1) expect(await it.probe(100)).toBe(true);
+    expect(stuck).toBe(1);
+  });
+});
+
+describe('each way by itself', () => {
+  it.each<[Behaviour, 'open' | 'closed' | 'none', { icmp: boolean; tcp: boolean | null }]>([
+    ['answers', 'open', { icmp: true, tcp: true }],
+    ['answers', 'none', { icmp: true, tcp: null }],
+    ['silent', 'closed', { icmp: false, tcp: true }],
+    ['refuses sessions', 'open', { icmp: false, tcp: true }],
+    ['throws', 'none', { icmp: false, tcp: null }],
+  ])('with an ICMP that %s and a port that is %s', async (behaviour, tcp, expected) => {
+    expect(await make({ open, closed: CLOSED_PORT, none: 0 }[tcp], fakePing(behaviour)).probeEach(60)).toEqual(expected);
+  });
+
+  it('is silence both ways of a name that is unknown', async () => {
+    expect(await make(open, fakePing('answers'), 'no-such-host.invalid').probeEach(1000)).toEqual({ icmp: false, tcp: false });
+  });
+});
+
+describe('a run of the program ping', () => {
+  let folder: string;
+  let path: string | undefined;
+  beforeEach(() => {
+    folder = fs.mkdtempSync(join(os.tmpdir(), 'lockstep-ping-'));
+    path = process.env['PATH'];
+  });
+  afterEach(() => {
+    process.env['PATH'] = path;
+    fs.rmSync(folder, { recursive: true });
+  });
+  const put = (script: string): void => {
+    fs.writeFileSync(join(folder, 'ping'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    process.env['PATH'] = `${folder}:${path ?? ''}`;
+  };
+  const run = (timeoutMs = 20_000, signal = new AbortController().signal): Promise<PingEnd> => runPing('192.0.2.1', timeoutMs, signal);
+
+  it('asks for one packet', async () => {
+    put(`[ "$*" = "-q -c 1 192.0.2.1" ]`);
+    expect(await run()).toEqual({ kind: 'answered' });
+  });
+
+  it('tells what it said when it failed', async () => {
+    put('echo "ping: socktype: SOCK_RAW" >&2; echo more >&2; exit 2');
+    expect(await run()).toEqual({ kind: 'silent', said: 'ping: socktype: SOCK_RAW' });
+  });
+
+  it('is ended by the time', async () => {
+    put('exec sleep 60');
+    expect(await run(100)).toEqual({ kind: 'silent', said: '' });
+  });
+
+  it('is ended by who asked', async () => {
+    put('exec sleep 60');
+    const end = new AbortController();
+    const running = run(20_000, end.signal);
+    end.abort();
+    expect((await running).kind).toBe('silent');
+  });
+
+  it('is not there', async () => {
+    process.env['PATH'] = folder;
+    expect(await run()).toEqual({ kind: 'not-run', reason: 'it is not installed', lasting: true });
+  });
+
+  it('may not be run', async () => {
+    fs.writeFileSync(join(folder, 'ping'), '', { mode: 0o644 });
+    process.env['PATH'] = folder;
+    expect(await run()).toMatchObject({ kind: 'not-run', lasting: true });
   });
 });
