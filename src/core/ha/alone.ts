@@ -38,17 +38,18 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   if (fence > ha.fence) return { ...ha, fence };
   if (s.broker.clientPort === 'failed') return withoutPort(ha, s.broker.clientPortError);
   if (s.broker.fencedThrough < fence || s.broker.clientPort === 'closed' || s.broker.role !== 'idle') return ha;
-  if (!s.broker.onDisk) return awaitDisk(ha, s);
+  if (!s.broker.onDisk) return awaitDisk(ha, s, task);
   const me = ownMember(s);
   assert(me !== null, 'a claim needs a broker');
   const claim = newClaim(s, { term, server: s.server, inSync: [me], position: ownDurable(s), cause: task.cause, forced: task.forced });
   return { ...ha, task: { ...task, claim } };
 }
 
-/** Let go after a while: whose disk is so slow, or fails, bars a peer that could serve. */
-function awaitDisk(ha: HaState, s: Situation): HaState {
+/** Let go after a while, in which whose disk is so slow, or fails, bars a peer that could serve: sooner where the peer is there, later where nobody is. */
+function awaitDisk(ha: HaState, s: Situation, task: AloneTask): HaState {
   const reason = 'waiting until what this server has confirmed is on its disk';
-  return s.taskOverdue ? moveOut(ha, reason) : stay(ha, reason);
+  if (!s.taskOverdue) return stay(ha, reason);
+  return s.peerSilent ? holdUp(ha, s, task, reason, '') : moveOut(ha, reason);
 }
 
 /**
@@ -66,9 +67,9 @@ function awaitPeersLook(ha: HaState, s: Situation): HaState {
 }
 
 /** Without patience, or when it has ended, the task is given up. What was sent stays in doubt then, and its number is claimed again from WAITING. */
-function holdUp(ha: HaState, s: Situation, task: AloneTask, why: string): HaState {
+function holdUp(ha: HaState, s: Situation, task: AloneTask, why: string, andThen = '; it is tried again'): HaState {
   if (s.patienceEnded || !isPatient(ha, s)) return moveOut(ha, why);
-  return stay(task.heldUp ? ha : { ...ha, task: { ...task, heldUp: true } }, `${why}; it is tried again`);
+  return stay(task.heldUp ? ha : { ...ha, task: { ...task, heldUp: true } }, `${why}${andThen}`);
 }
 
 /**

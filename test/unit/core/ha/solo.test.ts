@@ -43,7 +43,16 @@ describe('a claim to serve alone (R4)', () => {
     const task = { ...ALONE_TASK, cause: 'takeover' } as const;
     const held = settle(passive(2, { fence: 2 as Term, task }), unsynced);
     expect(held).toMatchObject({ state: 'PASSIVE', reason: 'waiting until what this server has confirmed is on its disk' });
-    expect(decide(held, { ...unsynced, taskOverdue: true })).toMatchObject({ state: 'WAITING', task: null });
+    expect(decide(held, { ...unsynced, taskOverdue: true, peerSilent: false })).toMatchObject({ state: 'WAITING', task: null });
+  });
+
+  test('is not given up so soon when nobody is there who could serve', () => {
+    const overdue = situation({ ...ALONE, broker: { ...fenced(2), onDisk: false }, taskOverdue: true });
+    const task = { ...ALONE_TASK, cause: 'takeover' } as const;
+    const held = settle(passive(2, { fence: 2 as Term, task }), overdue);
+    expect(held).toMatchObject({ state: 'PASSIVE', reason: 'waiting until what this server has confirmed is on its disk', task: { heldUp: true, claim: null } });
+    expect(decide(held, { ...overdue, patienceEnded: true })).toMatchObject({ state: 'WAITING', task: null });
+    expect(claimOf(settle(held, { ...overdue, broker: fenced(2) }))).toMatchObject({ term: 3 });
   });
 
   test('is given up when the broker was restarted behind it', () => {
