@@ -44,8 +44,8 @@ export interface SeedResult {
 
 /** A server that answered a standstill would do so within this. */
 const ANSWER_MS = 3_000;
-/** Faults that still wait for their step when the time of trouble is over have so long. */
-const FAULTS_LIMIT_MS = 60_000;
+/** Faults that still wait for their step when the time of trouble is over, or for a disk to be readable again, have so long. */
+const FAULTS_LIMIT_MS = 10 * 60_000;
 /** Clients that have done too little when everything is mended go on for so long at most. */
 const ENOUGH_LIMIT_MS = 10 * 60_000;
 const LOOK_EVERY_MS = 100;
