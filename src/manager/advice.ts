@@ -2,7 +2,7 @@ import { isServing, NO_POSITION } from '../core/identity.js';
 import type { BrokerStatus } from '../core/control/broker.js';
 import { reachOf } from '../core/terms/watermark.js';
 import type { HaState } from '../core/ha/state.js';
-import { missingMembership, missingOwnMembership } from '../core/ha/rights.js';
+import { missingMembership, missingOwnMembership, peerServesBehindUs } from '../core/ha/rights.js';
 import { peerConnected, peerServes, type Situation } from '../core/ha/situation.js';
 
 /**
@@ -11,23 +11,54 @@ import { peerConnected, peerServes, type Situation } from '../core/ha/situation.
  */
 export function adviceFor(ha: HaState, s: Situation, refused: string | null): string | null {
   const peer = bringBack(s, refused);
-  if (ha.state === 'STANDALONE') return `only this server holds the data now: ${peer}`;
+  const both = bothServe(ha, s);
+  if (both !== null) return both;
+  if (ha.state === 'STANDALONE') return `only this server holds the data now: ${notAdmitted(s) ?? peer}`;
   const without = withoutShare(ha, s);
   if (without !== null) return `the share is not usable here (${s.share.detail ?? 'not looked at yet'}): ${without}`;
   const waiting = ha.state === 'WAITING' && s.broker !== null ? whileWaiting(s, s.broker, peer, refused) : null;
-  return withoutGateway(ha, s) ?? waiting ?? nobodyServes(ha, s) ?? withoutPort(ha, s);
+  return withoutGateway(ha, s) ?? waiting ?? nobodyServes(ha, s) ?? withoutPort(ha, s) ?? withoutPeer(ha, s);
+}
+
+/** Each serves for itself, and hears the other do so: after a promotion beside a server that served, for one. `null`: not so. */
+export function bothServe(ha: HaState, s: Situation): string | null {
+  if (ha.state !== 'STANDALONE' || s.peer === null || s.peerSilent || s.peer.state !== 'STANDALONE') return null;
+  return `both servers serve, each for itself (term ${ha.term} here, term ${s.peer.term} at the ${s.peerServer} server), and neither has what the other acknowledges: see that both have the same share mounted, and decide whose data counts. "lockstep stop" the other server, move its data.folder away, keep it for what is only there, and start it again: it copies from this one`;
+}
+
+/** The other server is there and hears this one, and is no second copy yet. `null`: it is not there. */
+function notAdmitted(s: Situation): string | null {
+  if (!peerConnected(s) || s.peer === null || s.peer.state === 'STANDALONE') return null;
+  return `the ${s.peerServer} server is there and is not admitted yet (it is ${s.peer.state}: ${s.peer.hindrance ?? s.peer.reason})`;
+}
+
+/** For a server that serves: what keeps the other one from being admitted, or from taking over. */
+function withoutPeer({ state }: HaState, s: Situation): string | null {
+  const hindrance = peerConnected(s) ? (s.peer?.hindrance ?? null) : null;
+  if (hindrance === null) return null;
+  if (state === 'ACTIVE_SYNC') return `the ${s.peerServer} server is not admitted yet: ${hindrance}`;
+  return state === 'ACTIVE' ? `the ${s.peerServer} server could not take over: ${hindrance}` : null;
 }
 
 function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused: string | null): string | null {
+  if (s.share.usable && peerServes(s) && peerServesBehindUs(s)) return whoseDataCounts(s);
   const neither = neitherCounts(s, broker);
   if (neither !== null) return neither;
   if (broker.journal.damage !== null) return `this server's copy is damaged and needs the peer's: ${peer}`;
   if (!s.peerSilent) return null;
-  if (s.share.replaced) return promotion('the share was replaced', s, peer);
+  if (s.share.replaced) return promotion('another share stands here than the one that this server knows (see first that it is mounted)', s, peer);
   if (s.kept !== null && !s.gatewayAnswers && s.peerHadItsWait) return `the gateway does not answer, and without it this server does not serve alone: look at that machine and at the way to it, or ${peer}`;
   if (s.kept === null) return s.peerHadItsWait || refused !== null ? `a new pair starts with both servers: ${peer}` : null;
   const missing = missingOwnMembership(s, s.kept);
-  return missing === null ? null : promotion(missing, s, peer);
+  if (missing === null) return null;
+  // Who is cut off from everybody is the last one to be promoted.
+  return s.gatewayAnswers ? promotion(missing, s, peer) : `this server hears neither the ${s.peerServer} server nor the gateway: look at its own network first. Otherwise: ${promotion(missing, s, peer)}`;
+}
+
+/** The other server serves in a term that does not rest on the newest one that this server knows of: each may have what the other lacks. */
+function whoseDataCounts(s: Situation): string {
+  const aside = 'move its data.folder away, keep it for what is only there, and start it again: it copies from the other one';
+  return `decide whose data counts. If that of the ${s.peerServer} server: "lockstep stop" this one, ${aside}. If that of this one: stop the ${s.peerServer} server, "lockstep promote --accept-data-loss" here, and with the ${s.peerServer} server ${aside}`;
 }
 
 /** Both servers are there, and no copy is one that the newest record counts on (a disk put back from a backup, for one): which of them to promote. `null`: one counts, or that is not known. */

@@ -31,6 +31,8 @@ export class Announcer {
   private saidAlone = false;
   /** `Infinity`: it was said. */
   private standstillSince: Monotonic | null = null;
+  /** `Infinity`: it was said. */
+  private splitSince: Monotonic | null = null;
   private shareCondition: ShareCondition | null = null;
   private saidLost: LostData['reach'] | null = null;
   private peerState: PeerState = 'DEAD';
@@ -124,6 +126,19 @@ export class Announcer {
     if (this.now() - this.standstillSince < STANDSTILL_MS) return;
     this.standstillSince = Infinity as Monotonic;
     this.log.write('warn', `${why.charAt(0).toUpperCase()}${why.slice(1)}`, { event: 'standstill' });
+  }
+
+  /** Both serve, each for itself: said once when it has lasted, and when it is over. A server that stood still finds out by itself that it serves no more. @param why as `bothServe` has it */
+  split(why: string | null): void {
+    if (why === null) {
+      if (this.splitSince === Infinity) this.log.write('info', 'No longer do both servers serve', { event: 'split' });
+      this.splitSince = null;
+      return;
+    }
+    this.splitSince ??= this.now();
+    if (this.now() - this.splitSince < STANDSTILL_MS) return;
+    this.splitSince = Infinity as Monotonic;
+    this.log.write('error', `${why.charAt(0).toUpperCase()}${why.slice(1)}`, { event: 'split', code: 'LOCKSTEP_BOTH_SERVE' });
   }
 
   get peerStateSeen(): { state: PeerState; reason: string } {

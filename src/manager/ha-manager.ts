@@ -14,7 +14,7 @@ import type { LocalState } from '../ports/local-state.js';
 import type { Log } from '../ports/log.js';
 import type { Spawner } from '../ports/process.js';
 import type { Random } from '../ports/random.js';
-import { adviceFor, isStandstillOver, nobodyServes, withoutShare } from './advice.js';
+import { adviceFor, bothServe, isStandstillOver, nobodyServes, withoutShare } from './advice.js';
 import { Announcer } from './announcer.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { Cycles } from './cycles.js';
@@ -243,6 +243,7 @@ export class HaManager {
     if (s === null) return;
     if (this.keeper.status !== null) this.announcer.share(this.keeper.status.condition, this.keeper.status.detail, withoutShare(this.ha, s));
     this.announcer.standstill(nobodyServes(this.ha, s), isStandstillOver(this.ha, s));
+    this.announcer.split(bothServe(this.ha, s));
     this.announcer.peer(s.peer === null || s.peerSilent ? 'DEAD' : s.peer.state, s.peer === null ? '' : s.peerSilent ? whySilent(s.peer, this.config) : s.peer.reason);
     this.peer.judge(s);
     this.telling.orderBroker(this.ha, s, this.brokerEnded);

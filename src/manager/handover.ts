@@ -39,6 +39,8 @@ export class Handover {
     const { wishes } = this.parts;
     const advice = this.parts.keeping()?.advice;
     if (advice) return { kind: 'refused', why: `a switchover needs this server's disk: ${advice}` };
+    const hindrance = this.parts.standing().situation?.peer?.hindrance;
+    if (hindrance) return { kind: 'refused', why: `a switchover needs a peer that could serve: ${hindrance}` };
     if (wishes.deferred === null) void this.switchover(wishes.deferSwitchover());
     return { kind: 'accepted' };
   }

@@ -36,9 +36,17 @@ export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: 
     gatewayAnswers: s.gatewayAnswers,
     wantsSwitchover: s.wishes.switchover,
     stopping: s.wishes.stop,
+    hindrance: hindranceOf(s),
     clientEndpoints: config.clientEndpoints,
     repositories: extra.repositories,
   };
+}
+
+function hindranceOf({ share, broker }: Situation): string | null {
+  // Without a detail it has not been looked at yet.
+  if (!share.usable && share.detail !== null) return `it cannot use the share (${share.detail})`;
+  if (broker === null) return null;
+  return broker.clientPortError === null ? broker.trouble : `clients could not connect to it (${broker.clientPortError})`;
 }
 
 function brokerPart(s: Situation): PeerStatus['broker'] {

@@ -336,6 +336,7 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
     gatewayAnswers: true,
     wantsSwitchover: false,
     stopping: false,
+    hindrance: null,
     clientEndpoints: [],
     repositories: null,
   };

@@ -66,6 +66,8 @@ export interface PeerStatus {
   /** The server is on its way out and asks the peer to take over, or asks for a switchover. */
   readonly wantsSwitchover: boolean;
   readonly stopping: boolean;
+  /** What keeps it from serving, or from following, for who reads of it at the other server; `null`: nothing that it knows of. No rule goes by it. */
+  readonly hindrance: string | null;
   /** Where clients reach this server. */
   readonly clientEndpoints: readonly string[];
   /** `null`: it has none, and receives none. */

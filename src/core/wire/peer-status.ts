@@ -25,6 +25,7 @@ export function encodePeerStatus(status: PeerStatus): Uint8Array {
   return encodeJson({
     ...status,
     reason: clip(status.reason, DETAIL_CHARS_MAX),
+    hindrance: status.hindrance === null ? null : clip(status.hindrance, DETAIL_CHARS_MAX),
     clientEndpoints: status.clientEndpoints.slice(0, CLIENT_ENDPOINTS_MAX),
     broker: status.broker && {
       ...status.broker,
@@ -66,6 +67,7 @@ export function decodePeerStatus(payload: Uint8Array): PeerStatus {
     gatewayAnswers: fields.flag('gatewayAnswers'),
     wantsSwitchover: fields.flag('wantsSwitchover'),
     stopping: fields.flag('stopping'),
+    hindrance: fields.nullable('hindrance', (at, name) => at.text(name, DETAIL_CHARS_MAX)),
     clientEndpoints: fields.list('clientEndpoints', 0, CLIENT_ENDPOINTS_MAX, textElement(HOST_CHARS_MAX + 32)),
     repositories: fields.nullable('repositories', (at, name) => readRepositories(at.object(name))),
   };

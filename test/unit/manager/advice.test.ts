@@ -2,7 +2,7 @@ import type { Position, Term } from '../../../src/core/identity.js';
 import type { AloneTask, HaState } from '../../../src/core/ha/state.js';
 import type { Situation } from '../../../src/core/ha/situation.js';
 import { adviceFor } from '../../../src/manager/advice.js';
-import { active, ALONE, broker, MINE, passive, peer, peerBroker, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
+import { active, activeSync, ALONE, broker, MINE, passive, peer, PEER, peerBroker, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
 
 const NO_SHARE = { ...situation().share, usable: false, detail: '/mnt/s is not there' };
 const DAMAGED = broker({ journal: { ...broker().journal, damage: 'a record' } });
@@ -25,10 +25,43 @@ describe('the advice', () => {
       'the newer data is on secondary (term 3); start the secondary server. If the secondary server is gone for good, "lockstep promote --accept-data-loss" makes this copy serve, and what was acknowledged after it fell behind is lost',
     ],
     [
+      'an old copy, on a server that hears nobody at all',
+      waiting(),
+      { ...ALONE, gatewayAnswers: false, peerHadItsWait: false, kept: record(3, { inSync: [THEIRS] }) },
+      'this server hears neither the secondary server nor the gateway: look at its own network first. Otherwise: the newer data is on secondary (term 3); start the secondary server. If the secondary server is gone for good, "lockstep promote --accept-data-loss" makes this copy serve, and what was acknowledged after it fell behind is lost',
+    ],
+    [
+      'alone, and the other server is there and not admitted',
+      standalone(3),
+      { peer: peer({ state: 'PASSIVE_SYNC', reason: 'the peer serves alone' }) },
+      'only this server holds the data now: the secondary server is there and is not admitted yet (it is PASSIVE_SYNC: the peer serves alone)',
+    ],
+    [
+      'the same, and that one knows what is wrong with it',
+      standalone(3),
+      { peer: peer({ state: 'PASSIVE_SYNC', reason: 'the peer serves alone', hindrance: 'it cannot use the share (EROFS)' }) },
+      'only this server holds the data now: the secondary server is there and is not admitted yet (it is PASSIVE_SYNC: it cannot use the share (EROFS))',
+    ],
+    [
+      'both serving, each for itself',
+      standalone(3),
+      { peer: peer({ state: 'STANDALONE', term: 4 as Term }) },
+      'both servers serve, each for itself (term 3 here, term 4 at the secondary server), and neither has what the other acknowledges: see that both have the same share mounted, and decide whose data counts. "lockstep stop" the other server, move its data.folder away, keep it for what is only there, and start it again: it copies from this one',
+    ],
+    ['the same, as far as it was heard last', standalone(3), { ...ALONE, peer: peer({ state: 'STANDALONE', term: 4 as Term }) }, 'only this server holds the data now: start the secondary server'],
+    ['an admission that the other server cannot follow', activeSync(3), { peer: peer({ state: 'PASSIVE_SYNC', hindrance: 'no replication link: refused' }) }, 'the secondary server is not admitted yet: no replication link: refused'],
+    ['a second that could not take over', active(2), { peer: peer({ state: 'PASSIVE', hindrance: 'clients could not connect to it (taken)' }) }, 'the secondary server could not take over: clients could not connect to it (taken)'],
+    [
+      'a term of the other server beside the newest here',
+      waiting(),
+      { peer: peer({ state: 'STANDALONE', term: 3 as Term, record: record(3, { server: PEER, inSync: [THEIRS] }) }), kept: record(5, { inSync: [MINE], forced: true }) },
+      'decide whose data counts. If that of the secondary server: "lockstep stop" this one, move its data.folder away, keep it for what is only there, and start it again: it copies from the other one. If that of this one: stop the secondary server, "lockstep promote --accept-data-loss" here, and with the secondary server move its data.folder away, keep it for what is only there, and start it again: it copies from the other one',
+    ],
+    [
       'a share that was replaced, and this copy was the last',
       waiting(),
       { ...ALONE, share: { ...situation().share, replaced: true }, kept: record(3, { inSync: [MINE] }) },
-      'the share was replaced; start the secondary server, or run "lockstep promote --accept-data-loss": nothing is lost by it, this server was the last to serve alone',
+      'another share stands here than the one that this server knows (see first that it is mounted); start the secondary server, or run "lockstep promote --accept-data-loss": nothing is lost by it, this server was the last to serve alone',
     ],
     [
       'the last copy, whose disk has lost what it had confirmed',

@@ -83,3 +83,20 @@ describe('that nobody serves for want of the share', () => {
     expect(log.from('warn')[0]).toBe('Nobody serves: so');
   });
 });
+
+describe('that both servers serve', () => {
+  it('is said once when it has lasted, and when it is over', () => {
+    const log = new FakeLog();
+    const clock = new FakeClock();
+    const announcer = new Announcer(config, log, () => 'now', () => clock.monotonic());
+    const look = (why: string | null): string[] => {
+      clock.advance(STANDSTILL_MS / 2);
+      announcer.split(why);
+      return log.lines.map(({ level, message }) => `${level} ${message}`);
+    };
+    expect([look('both'), look(null), look('both'), look('both')].at(-1)).toEqual([]);
+    expect([look('both'), look('both')].at(-1)).toEqual(['error Both']);
+    expect([look(null), look(null)].at(-1)).toEqual(['error Both', 'info No longer do both servers serve']);
+    expect(log.lines[0]?.fields).toMatchObject({ code: 'LOCKSTEP_BOTH_SERVE' });
+  });
+});

@@ -30,7 +30,7 @@ const peer: PeerStatus = {
   server: PRIMARY, run: 'manager-p' as RunId, seq: 9, heard: null, state: 'ACTIVE', previous: 'ACTIVE_SYNC', moves: 2, reason: '', term: 2 as Term, record: SERVED, inDoubt: null,
   shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false,
   broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step' },
-  holdsLock: true, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: true, clientEndpoints: [], repositories: null,
+  holdsLock: true, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: true, hindrance: null, clientEndpoints: [], repositories: null,
 };
 
 const situation: Situation = {

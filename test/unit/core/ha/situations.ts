@@ -38,7 +38,7 @@ export function peer(changes: Partial<PeerStatus> = {}): PeerStatus {
   return {
     server: PEER, run: 'manager-s' as RunId, seq: 9, heard: null, state: 'WAITING', previous: 'WAITING', moves: 0, reason: '', term: 0 as Term, record: record(2), inDoubt: null,
     shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false, broker: peerBroker(),
-    holdsLock: false, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: false, clientEndpoints: [], repositories: null, ...changes,
+    holdsLock: false, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: false, hindrance: null, clientEndpoints: [], repositories: null, ...changes,
   };
 }
 

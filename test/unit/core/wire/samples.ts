@@ -56,6 +56,7 @@ export const STATUS: PeerStatus = {
   gatewayAnswers: true,
   wantsSwitchover: false,
   stopping: false,
+  hindrance: 'it cannot use the share (EROFS)',
   clientEndpoints: ['mqtt://127.0.0.1:1883'],
   repositories: { run: 'keeper-1' as RunId, names: ['applications'], from: null, copies: [{ name: 'applications', condition: 'failed', detail: 'the disk is full' }] },
 };
