@@ -46,7 +46,8 @@ export async function askRepositories(console: Console, path: string, name: stri
   }
   if (json) console.out(JSON.stringify(results, null, 2));
   const bad = results.filter(({ outcome }) => outcome === 'failed' || (outcome === 'differs' && command.ask === 'verify'));
-  if (bad.length > 0) throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_REPOSITORY_NOT_SYNCED', `${command.ask} did not go well for ${bad.map((one) => one.name).join(', ')}`, 'See above, and "lockstep repo status" on both servers.');
+  const what = bad.some(({ outcome }) => outcome === 'failed') ? `${command.ask} did not go well for` : 'the two servers differ in';
+  if (bad.length > 0) throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_REPOSITORY_NOT_SYNCED', `${what} ${bad.map((one) => one.name).join(', ')}`, 'See above, and "lockstep repo status" on both servers.');
 }
 
 async function until(console: Console, client: AdminClient, name: string, id: number, json: boolean): Promise<RepositoryResult> {

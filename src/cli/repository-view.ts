@@ -89,7 +89,7 @@ function resultWords(name: string, ask: string, result: RepositoryResult): strin
   }
   const more = differencesTotal - Math.min(SHOWN_MAX, differences.length);
   return [
-    `${name}: ${counted(differencesTotal, 'difference')} (${took})`,
+    `${name}: ${counted(differencesTotal, 'difference')}, as the server has them that does not serve (${took})`,
     ...differences.slice(0, SHOWN_MAX).map(({ path, what }) => `  ${(WORDS[what] ?? what).padEnd(12)} ${path}`),
     ...(more > 0 ? [`  and ${more} more`] : []),
     ...notes,

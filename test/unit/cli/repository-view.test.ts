@@ -14,7 +14,7 @@ test.each<[string, Partial<RepositoryResult>, string[]]>([
   ['verify', { detail: 'not carried: fifo: a named pipe' }, ['apps: all that is carried is equal (0.1 s)', '  not carried: fifo: a named pipe']],
   ['sync', { detail: '1 difference is left as it is (PARTIAL): both (content)' }, ['apps: nothing to do (0.1 s)', '  1 difference is left as it is (PARTIAL): both (content)']],
   ['sync', { outcome: 'changed', files: 1, detail: 'not carried: x' }, ['apps: 1 file, 0 B copied, 40 B over the link (0.1 s)', '  not carried: x']],
-  ['diff', { outcome: 'differs', differences: [{ path: 'a', what: 'missing' }], differencesTotal: 1, detail: 'not carried: x' }, ['apps: 1 difference (0.1 s)', '  missing      a', '  not carried: x']],
+  ['diff', { outcome: 'differs', differences: [{ path: 'a', what: 'missing' }], differencesTotal: 1, detail: 'not carried: x' }, ['apps: 1 difference, as the server has them that does not serve (0.1 s)', '  missing      a', '  not carried: x']],
 ])('what came of a %s: %p', (ask, changes, lines) => {
   expect(resultLines('apps', ask, { ...SAME, ...changes })).toEqual(lines);
 });
@@ -37,7 +37,7 @@ test('what is worth knowing of the peer\'s copy stands beside it', () => {
 test('a name of a file can neither speak to the terminal nor make a line of its own', () => {
   const path = 'a\u001b]0;mine\u0007\napps: both are equal (0.1 s)';
   const shown = 'a\\u001b]0;mine\\u0007\\u000aapps: both are equal (0.1 s)';
-  expect(resultLines('apps', 'diff', { ...SAME, outcome: 'differs', differences: [{ path, what: 'extra' }], differencesTotal: 1 })).toEqual(['apps: 1 difference (0.1 s)', `  extra        ${shown}`]);
+  expect(resultLines('apps', 'diff', { ...SAME, outcome: 'differs', differences: [{ path, what: 'extra' }], differencesTotal: 1 })).toEqual(['apps: 1 difference, as the server has them that does not serve (0.1 s)', `  extra        ${shown}`]);
   expect(copyText({ name: 'apps', condition: 'failed', detail: path }, 'FULL')).toBe(`not in sync: ${shown}`);
   expect(repositoryDetails(view({ condition: 'failed', detail: path }))[0]).toContain(shown);
 });
