@@ -21,6 +21,9 @@ export interface UserFileLimits {
 
 export const USER_FILE_LIMITS: UserFileLimits = { recheckMs: 2_000, verifyingMax: 2, waitingMax: 400, rememberedMax: 10_000 };
 
+/** A client that was told to come again does so within this. */
+const COMES_AGAIN_MS = 10_000;
+
 export interface UserFileWorld {
   readonly clock: Clock;
   readonly log: Log;
@@ -43,6 +46,7 @@ export class UserFileAuthenticator implements Authenticator {
   private readonly underWay = new Map<string, Promise<boolean>>();
   private verifying = 0;
   private readonly waiting: (() => void)[] = [];
+  private busyAt = -Infinity;
   private checkedAt: number;
   private checking: Promise<void> | null = null;
 
@@ -71,11 +75,19 @@ export class UserFileAuthenticator implements Authenticator {
     if (this.proved.has(sum)) return { kind: 'accepted', user };
     let verdict = this.underWay.get(sum);
     if (verdict === undefined) {
-      if (this.verifying >= this.limits.verifyingMax && this.waiting.length >= this.limits.waitingMax) return { kind: 'busy' };
+      if (this.verifying >= this.limits.verifyingMax && this.waiting.length >= this.limits.waitingMax) {
+        this.busyAt = this.world.clock.monotonic();
+        return { kind: 'busy' };
+      }
       verdict = this.verify(password, kept, sum);
       this.underWay.set(sum, verdict);
     }
     return (await verdict) ? { kind: 'accepted', user } : { kind: 'refused', reason: 'bad-credentials' };
+  }
+
+  /** Logins wait for their turn, or were told to come again and may not have done so yet. */
+  get isPressed(): boolean {
+    return this.waiting.length > 0 || this.world.clock.monotonic() - this.busyAt < COMES_AGAIN_MS;
   }
 
   private async verify(password: Uint8Array, kept: PasswordHash | undefined, sum: string): Promise<boolean> {

@@ -58,6 +58,8 @@ export interface BrokerPorts {
   readonly memory?: () => MemoryUse;
   /** When the certificate that clients are shown expires, as in BrokerStatus. Absent: clients are not served over TLS. */
   readonly certificateUntil?: () => number;
+  /** Clients wait to be let in: those of the term before may be among them. Absent: nobody ever waits. */
+  readonly loginsWait?: () => boolean;
   /** The process ends: 0 after a shutdown that was ordered, otherwise after a failure that was said. */
   readonly exit: (code: number) => void;
 }
@@ -143,6 +145,7 @@ export class BrokerServer {
       pulseAt: () => this.order?.pulseAt ?? (-Infinity as Monotonic),
       changed: () => this.changed(),
       memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: 1 })), log),
+      loginsWait: ports.loginsWait ?? ((): boolean => false),
     });
     const clientPort = new ClientPortSteering(ports.clients(serving), clock, log, () => this.changed());
     const settling = new Settling(disk instanceof RelaxableDisk ? disk : null, copy, clock, log, () => this.changed(), (error) => this.failBecauseOf(unreadable(disk.place('.'), error)));

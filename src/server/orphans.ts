@@ -5,11 +5,15 @@ import type { Log } from '../ports/log.js';
 /** Orphans of one record. */
 const ORPHANS_PER_RECORD = 500;
 const GRACE_RETRY_MS = 500;
+/** While others still wait to be let in, they have so many times their time at most. */
+const GRACE_TIMES_MAX = 10;
 
 export interface OrphansTools {
   readonly clock: Clock;
   readonly log: Log;
   readonly graceMs: number;
+  /** Clients wait to be let in, and may be among them. */
+  readonly loginsWait: () => boolean;
 }
 
 export interface OrphansListener {
@@ -22,6 +26,7 @@ export interface OrphansListener {
 /** The clients of the server before: they have their time to come back, and those that did not are gone then, with their wills. */
 export class Orphans {
   private grace: Cancel | null = null;
+  private until = Infinity;
 
   constructor(
     private readonly tools: OrphansTools,
@@ -31,6 +36,7 @@ export class Orphans {
   /** Their time begins, anew. */
   begin(): void {
     this.end();
+    this.until = this.tools.clock.monotonic() + this.tools.graceMs * GRACE_TIMES_MAX;
     this.grace = this.tools.clock.after(this.tools.graceMs, () => this.bury());
   }
 
@@ -42,6 +48,7 @@ export class Orphans {
 
   private bury(): void {
     this.grace = null;
+    if (this.tools.loginsWait() && this.tools.clock.monotonic() < this.until) return this.retry();
     const orphans = this.listener.find();
     if (orphans === null) return this.retry();
     if (orphans.length === 0) return;

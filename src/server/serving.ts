@@ -31,6 +31,8 @@ export interface ServingTools extends ServedTermTools {
   readonly pulseAt: () => Monotonic;
   readonly changed: () => void;
   readonly memory: MemoryGuard;
+  /** Clients wait to be let in. */
+  readonly loginsWait: () => boolean;
 }
 
 type Stage = 'off' | 'on' | 'suspended';
@@ -55,7 +57,7 @@ export class Serving implements ClientEdge {
       begun: () => this.orphans.begin(),
     });
     this.orphans = new Orphans(
-      { clock: tools.clock, log: tools.log, graceMs: tools.config.tuning.orphanGraceMs },
+      { clock: tools.clock, log: tools.log, graceMs: tools.config.tuning.orphanGraceMs, loginsWait: tools.loginsWait },
       {
         find: () => (this.serving && tools.copy.ready ? tools.copy.replica.core.orphans() : null),
         bury: (clientIds) => this.append({ kind: 'orphans-gone', clientIds }, RecordOrigin.lockstep, tools.copy.replica.core.looked).kind === 'accepted',

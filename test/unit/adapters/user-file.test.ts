@@ -102,7 +102,7 @@ describe('UserFileAuthenticator', () => {
     const judge = await UserFileAuthenticator.open(file, { clock, log, limits: LIMITS });
     const ask = (user: string | null, password: string | null): Promise<Verdict> =>
       judge.authenticate({ clientId: 'c', remote: 'r', user, password: password === null ? null : Buffer.from(password) });
-    return { clock, log, ask, write, replace };
+    return { judge, clock, log, ask, write, replace };
   }
 
   const accepted = (user: string): Verdict => ({ kind: 'accepted', user });
@@ -167,10 +167,15 @@ describe('UserFileAuthenticator', () => {
   });
 
   test('more logins at once than may wait are answered busy; the same login many times is one', async () => {
-    const { ask } = await rig({ ann: 'a' });
+    const { ask, judge, clock } = await rig({ ann: 'a' });
+    expect(judge.isPressed).toBe(false);
     const different = await Promise.all(['1', '2', '3', '4', '5', '6', '7', '8'].map((password) => ask('ann', password)));
     expect(different.filter(({ kind }) => kind === 'busy')).toHaveLength(3);
     expect(different.filter(({ kind }) => kind === 'refused')).toHaveLength(5);
+    // Who was told to come again may be about to.
+    expect(judge.isPressed).toBe(true);
+    clock.advance(10_000);
+    expect(judge.isPressed).toBe(false);
     const same = await Promise.all(Array.from({ length: 50 }, () => ask('ann', 'a')));
     expect(same).toEqual(Array.from({ length: 50 }, () => accepted('ann')));
   });
