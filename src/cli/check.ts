@@ -10,6 +10,7 @@ import { ownServer, portFindings, repositoryFindings } from './check/local.js';
 import { gatewayFindings, peerFindings } from './check/network.js';
 import { shareFindings } from './check/share.js';
 import { tlsFindings } from './check/tls.js';
+import { userFindings } from './check/users.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
 
@@ -34,6 +35,7 @@ export async function check(console: Console, path: string, options: { readonly 
   if (own !== null) tell(own.findings);
   tell(await portFindings(profile, running));
   tell(await tlsFindings(profile, createClock().wall()));
+  tell(await userFindings(profile));
   tell(await gatewayFindings(profile));
   tell(await shareFindings(profile));
   tell(await peerFindings(profile, own?.run ?? null));

@@ -10,6 +10,7 @@ import { showEndpoint } from '../adapters/network-errors.js';
 import { createRandom } from '../adapters/random.js';
 import { createSpawner } from '../adapters/child-process.js';
 import { readTlsFiles } from '../adapters/tls-files.js';
+import { readUsers } from '../adapters/user-file.js';
 import { createAdmin, type AdminServer } from '../admin/server.js';
 import type { Command, CommandResult } from '../admin/commands.js';
 import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
@@ -53,6 +54,7 @@ const WORDS = { promote: 'promotion', switchover: 'switchover' } as const;
 export async function startServer(profilePath: string): Promise<void> {
   const profile = loadProfile(profilePath);
   await tryCertificate(profile);
+  await tryUsers(profile);
   const pidFile = takeDataFolder(profile.data.folder);
   try {
     const foot = new ConsoleFoot(process.stdout);
@@ -200,6 +202,11 @@ function takeDataFolder(folder: string): PidFile {
 async function tryCertificate({ mqtt }: Profile): Promise<void> {
   if (mqtt.tlsPort === null || mqtt.tlsCertificateFile === null || mqtt.tlsKeyFile === null) return;
   await readTlsFiles({ certFile: mqtt.tlsCertificateFile, keyFile: mqtt.tlsKeyFile });
+}
+
+/** As the certificate: the broker reads it itself. A file without users is no reason not to start: one that runs takes those that are added. */
+async function tryUsers({ mqtt }: Profile): Promise<void> {
+  if (mqtt.usersFile !== null) await readUsers(mqtt.usersFile);
 }
 
 function makeLogFolder(folder: string): void {

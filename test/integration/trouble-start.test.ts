@@ -95,6 +95,24 @@ describe('a start that cannot be: exit code 1, what and where, nothing left runn
     expect(existsSync(pair.primary.data)).toBe(false);
   });
 
+  pairTest('a user file with a wrong line, which check names, too; one without users is none', async (pair) => {
+    const users = join(pair.layout.folder, 'users');
+    writeFileSync(users, 'alice:geheim\n', { mode: 0o600 });
+    const wrong = `the user file ${users} is wrong: line 1: the password must have the form`;
+    const { code, err } = await startWith(pair, { mqtt: { usersFile: users } });
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining(wrong) });
+    expect(err).toContain('LOCKSTEP_USERS_MALFORMED');
+    expect(err).toContain('`lockstep passwd` writes them rightly');
+    expect(existsSync(pair.primary.data)).toBe(false);
+    const checked = await lockstep('check', pair.primary.profile);
+    expect(checked.code).toBe(1);
+    expect(checked.out).toContain(`FAILS    users     mqtt.usersFile: ${wrong}`);
+    writeFileSync(users, '');
+    expect(await lockstep('check', pair.primary.profile)).toMatchObject({ code: 0, out: expect.stringMatching(/WARNING +users +mqtt\.usersFile .* holds no user: no client gets in/) });
+    pair.primary.start();
+    await pair.primary.reachesState('WAITING');
+  });
+
   const onLinux: typeof pairTest = process.platform === 'linux' ? pairTest : (name) => test.skip(name, () => undefined);
   onLinux('folders under /proc, where mkdir of Node.js never returns', async (pair) => {
     const data = await startWith(pair, { data: { folder: '/proc/nosuch/data' } });
