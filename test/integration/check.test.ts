@@ -1,5 +1,9 @@
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createLocalState, STATE_FILE } from '../../src/adapters/local-state.js';
+import type { Term } from '../../src/core/identity.js';
+import { encodeShareIdentity } from '../../src/core/terms/codec.js';
+import { termFileName } from '../../src/core/terms/names.js';
 import { lockstep } from './support/cli.js';
 import { fillUp, MAY_MOUNT, onTmpfs } from './support/mounts.js';
 import { pairTest } from './support/pair.js';
@@ -71,6 +75,31 @@ pairTest('a share that is not mounted is one readable line', async ({ primary, l
   expect(code).toBe(1);
   expect(out.split('\n').filter((line) => / share /.test(line) && !/ok|profile/.test(line))).toEqual([`FAILS    share     ha.lockFile ${join(layout.share, 'lockstep.lck')}: the folder ${layout.share} is not there: is the share mounted?`]);
   expect(out).not.toContain('ENOENT');
+});
+
+pairTest('a share of another cluster, another share than before, a lockfile that is gone', async ({ primary, layout }) => {
+  const lockFile = join(layout.share, 'lockstep.lck');
+  const identity = (cluster: string, share: string): Uint8Array => encodeShareIdentity({ schema: 1, share, cluster, method: 'link' });
+  writeFileSync(lockFile, identity('stranger', 'share-9'));
+  expect(await lockstep('check', primary.profile)).toMatchObject({ code: 1, out: expect.stringContaining(`FAILS    share     ha.lockFile ${lockFile} belongs to the cluster "stranger", this server to "tested"; give each cluster a lockfile of its own`) });
+  writeFileSync(lockFile, '');
+  expect(await lockstep('check', primary.profile)).toMatchObject({ code: 1, out: expect.stringMatching(/FAILS +share +ha\.lockFile .* cannot be believed: it is empty\. On a new share, remove the file/) });
+
+  mkdirSync(primary.data, { mode: 0o700 });
+  await createLocalState(primary.data).keep({ schema: 1, record: null, shareId: 'share-1' });
+  writeFileSync(lockFile, identity('tested', 'share-1'));
+  expect(await lockstep('check', primary.profile)).toMatchObject({ code: 0, out: expect.stringContaining(`ok       share     ha.lockFile ${lockFile} is there\n`) });
+  writeFileSync(lockFile, identity('tested', 'share-2'));
+  expect(await lockstep('check', primary.profile)).toMatchObject({ code: 0, out: expect.stringMatching(/WARNING +share +ha\.lockFile .* is that of another share than the one that this server knows \(its id is share-2, not share-1/) });
+  rmSync(lockFile);
+  expect(await lockstep('check', primary.profile)).toMatchObject({ code: 0, out: expect.stringMatching(/WARNING +share +ha\.lockFile .* is not there, but this server has worked with a share before .*: is the share mounted\?/) });
+  mkdirSync(`${lockFile}.terms`);
+  writeFileSync(join(`${lockFile}.terms`, termFileName(1 as Term, 'link')), '');
+  writeFileSync(join(primary.data, STATE_FILE), '{}');
+  const { code, out } = await lockstep('check', primary.profile);
+  expect(code).toBe(1);
+  expect(out).toMatch(/FAILS +share +ha\.lockFile .* is gone, but term records stand beside it/);
+  expect(out).toMatch(/FAILS +folder +cannot believe .*manager-state\.json: /);
 });
 
 pairTest('a lockfile that is a folder', async ({ primary, layout }) => {

@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createLocalState, STATE_FILE } from '../../adapters/local-state.js';
+import { LockstepError } from '../../core/errors.js';
 import type { Profile } from '../../profile/profile.js';
 import { CLAIM_ALLOWANCE_MS } from '../../profile/failover.js';
 import type { MountReport } from '../../ports/mount.js';
@@ -13,21 +15,57 @@ const TRIAL_TIMEOUT_MS = 15_000;
 /** How many steps on the share a claim takes. */
 const CLAIM_STEPS = 5;
 
-/** Tries the share, with everything that the keeper relies on, and judges its mount options. */
+/** Tries the share, with everything that the keeper relies on, and judges whose it is, whether it is the one that this server knows, and its mount options. */
 export async function shareFindings(profile: Profile): Promise<Finding[]> {
   const { lockFile } = profile.ha;
   const outcome = await tryShare(lockFile);
   if (typeof outcome === 'string') return [{ area: 'share', level: 'fails', text: `${dirname(lockFile)}: ${outcome}` }];
-  const placed = lockFileFinding(lockFile, outcome.lockFile);
-  return outcome.report === null ? [placed] : [placed, ...mountFindings(outcome.mount), ...reportFindings(dirname(lockFile), outcome.report)];
+  const memory = await remembered(profile.data.folder);
+  const placed = lockFileFinding(lockFile, outcome, { cluster: profile.server.cluster, known: memory instanceof LockstepError ? null : memory });
+  const found = memory instanceof LockstepError ? [placed, { area: 'folder', level: 'fails', text: `${memory.message}. ${memory.remedy}` } as const] : [placed];
+  return outcome.report === null ? found : [...found, ...mountFindings(outcome.mount), ...reportFindings(dirname(lockFile), outcome.report)];
 }
 
-/** What stands in the place of the lockfile, whose absolute path is named: a relative one counts from the profile. */
-export function lockFileFinding(lockFile: string, found: TrialAnswer['lockFile']): Finding {
+/** What the HA manager of this server knows from before; or why that cannot be believed, which keeps it from starting. */
+async function remembered(dataFolder: string): Promise<Known | null | LockstepError> {
+  try {
+    const { shareId, record } = await createLocalState(dataFolder).load();
+    return shareId === null && record === null ? null : { shareId, file: join(dataFolder, STATE_FILE) };
+  } catch (error) {
+    if (error instanceof LockstepError) return error;
+    throw error;
+  }
+}
+
+/** The share that a server has worked with. */
+export interface Known {
+  readonly shareId: string | null;
+  /** Where that is kept. */
+  readonly file: string;
+}
+
+const REPLACED = 'If it was replaced or emptied on purpose: docs/operations.md, "A replaced share"';
+
+/**
+ * What stands in the place of the lockfile, whose absolute path is named: a relative one counts from the profile.
+ * @param known `null`: this server has never worked with a share
+ */
+export function lockFileFinding(lockFile: string, { lockFile: found, identity, hasRecords }: Pick<TrialAnswer, 'lockFile' | 'identity' | 'hasRecords'>, { cluster, known }: { readonly cluster: string; readonly known: Known | null }): Finding {
   const name = `ha.lockFile ${lockFile}`;
-  if (found === 'no-folder') return { area: 'share', level: 'fails', text: `${name}: the folder ${dirname(lockFile)} is not there: is the share mounted?` };
-  if (found === 'other') return { area: 'share', level: 'fails', text: `${name} is a folder, or else no file: remove or rename it, or name another lockFile` };
-  return { area: 'share', level: 'ok', text: `${name} ${found === 'file' ? 'is there' : 'is not there yet: the first start makes it'}` };
+  const finding = (level: Finding['level'], text: string): Finding => ({ area: 'share', level, text: `${name}${text}` });
+  if (found === 'no-folder') return finding('fails', `: the folder ${dirname(lockFile)} is not there: is the share mounted?`);
+  if (found === 'other') return finding('fails', ' is a folder, or else no file: remove or rename it, or name another lockFile');
+  if (found === 'absent') {
+    if (hasRecords) return finding('fails', ' is gone, but term records stand beside it: put it back, byte for byte, from a backup');
+    if (known !== null) return finding('warning', ` is not there, but this server has worked with a share before (so says ${known.file}): is the share mounted? ${REPLACED}`);
+    return finding('ok', ' is not there yet: the first start makes it');
+  }
+  if (identity !== null && 'wrong' in identity) return finding('fails', `: ${identity.wrong}`);
+  if (identity !== null && identity.cluster !== cluster) return finding('fails', ` belongs to the cluster "${identity.cluster}", this server to "${cluster}"; give each cluster a lockfile of its own`);
+  if (identity !== null && known !== null && known.shareId !== null && known.shareId !== identity.share) {
+    return finding('warning', ` is that of another share than the one that this server knows (its id is ${identity.share}, not ${known.shareId}, so says ${known.file}): is the right one mounted? ${REPLACED}`);
+  }
+  return finding('ok', ' is there');
 }
 
 /** The mount's options, as far as a read could be stale under them. */

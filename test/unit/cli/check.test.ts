@@ -33,16 +33,41 @@ describe('the data folder', () => {
 });
 
 describe('the share', () => {
+  const OURS = { cluster: 'orders', share: 'share-1' };
+  const KNOWN = { shareId: 'share-1', file: '/data/manager-state.json' };
+  const look = (lockFile: 'file' | 'absent' | 'other' | 'no-folder', found: { readonly identity?: typeof OURS | { readonly wrong: string }; readonly hasRecords?: boolean }, known: { readonly shareId: string | null; readonly file: string } | null): string =>
+    renderFinding(lockFileFinding('/mnt/s/l.lck', { lockFile, identity: null, hasRecords: false, ...found }, { cluster: 'orders', known }));
+
   it.each([
-    ['no-folder', 'fails', 'the folder /mnt/s is not there: is the share mounted?'],
-    ['other', 'fails', 'is a folder'],
-    ['absent', 'ok', 'the first start makes it'],
-    ['file', 'ok', 'is there'],
+    ['no-folder', 'FAILS  ', ': the folder /mnt/s is not there: is the share mounted?'],
+    ['other', 'FAILS  ', ' is a folder'],
+    ['absent', 'ok     ', ' is not there yet: the first start makes it'],
+    ['file', 'ok     ', ' is there'],
   ] as const)('a lockfile of which is found: %s', (found, level, words) => {
-    const finding = lockFileFinding('/mnt/s/l.lck', found);
-    expect(finding.level).toBe(level);
-    expect(finding.text).toContain('ha.lockFile /mnt/s/l.lck');
-    expect(finding.text).toContain(words);
+    expect(look(found, found === 'file' ? { identity: OURS } : {}, null)).toMatch(new RegExp(`^${level}  share     ha\\.lockFile /mnt/s/l\\.lck${words}`));
+  });
+
+  it('that of another cluster fails', () => {
+    for (const known of [null, KNOWN]) {
+      expect(look('file', { identity: { cluster: 'returns', share: 'share-2' } }, known)).toBe('FAILS    share     ha.lockFile /mnt/s/l.lck belongs to the cluster "returns", this server to "orders"; give each cluster a lockfile of its own');
+    }
+  });
+
+  it('one that cannot be believed, or is gone from beside its records, fails', () => {
+    expect(look('file', { identity: { wrong: 'the lockfile /mnt/s/l.lck cannot be believed: it is empty. Remove it.' } }, KNOWN)).toBe('FAILS    share     ha.lockFile /mnt/s/l.lck: the lockfile /mnt/s/l.lck cannot be believed: it is empty. Remove it.');
+    expect(look('absent', { hasRecords: true }, null)).toContain('FAILS    share     ha.lockFile /mnt/s/l.lck is gone, but term records stand beside it: put it back');
+  });
+
+  it('that is not the one which this server knows, or is not there at all, is a warning', () => {
+    expect(look('file', { identity: OURS }, KNOWN)).toBe('ok       share     ha.lockFile /mnt/s/l.lck is there');
+    expect(look('file', { identity: { ...OURS, share: 'share-2' } }, KNOWN)).toBe(
+      'WARNING  share     ha.lockFile /mnt/s/l.lck is that of another share than the one that this server knows (its id is share-2, not share-1, so says /data/manager-state.json): is the right one mounted? If it was replaced or emptied on purpose: docs/operations.md, "A replaced share"',
+    );
+    for (const shareId of ['share-1', null]) {
+      expect(look('absent', {}, { ...KNOWN, shareId })).toBe(
+        'WARNING  share     ha.lockFile /mnt/s/l.lck is not there, but this server has worked with a share before (so says /data/manager-state.json): is the share mounted? If it was replaced or emptied on purpose: docs/operations.md, "A replaced share"',
+      );
+    }
   });
 
   it('what the system said stands there once, with what it means', () => {
