@@ -69,6 +69,22 @@ pairTest('a link that is closed while the other server runs is what the pair can
   expect(out).toMatch(new RegExp(`WARNING +peer +backupRepositoryPort 127\\.0\\.0\\.1:${another} is closed, though the other server runs: no repository is synced`));
 });
 
+pairTest('a backchannel port that is not the other server’s: closed while another one answers, and the two ports the wrong way round', async (pair) => {
+  const { passive } = await pair.start();
+  const { layout } = pair;
+  const other = pair.other(passive).ports;
+  const [nobodys] = await freePorts(1);
+  await writeProfile(layout, passive.role, { peer: { backupHaPort: nobodys } });
+  const closed = await lockstep('check', passive.profile);
+  expect(closed.code).toBe(1);
+  expect(closed.out).toMatch(new RegExp(`FAILS +peer +backupHaPort 127\\.0\\.0\\.1:${nobodys} is closed, though another port of that server answers \\(backupAdminPort 127\\.0\\.0\\.1:${other.admin}\\): .*peer\\.backupHaPort of this profile and ha\\.port of the other one`));
+  expect(closed.out).not.toContain('the other server does not run');
+  await writeProfile(layout, passive.role, { peer: { backupHaPort: nobodys, backupAdminPort: nobodys } });
+  expect((await lockstep('check', passive.profile)).out).toMatch(new RegExp(`FAILS +peer +backupHaPort .* answers \\(backupReplicationPort 127\\.0\\.0\\.1:${other.replication}\\)`));
+  await writeProfile(layout, passive.role, { peer: { backupHaPort: other.replication, backupReplicationPort: other.ha } });
+  expect((await lockstep('check', passive.profile)).out).toMatch(/WARNING +peer +backupHaPort .* accepts connections, and it says nothing within 3000 ms; .* or it is another port of that server: compare peer\.backupHaPort with ha\.port of the other profile/);
+});
+
 pairTest('a share that is not mounted is one readable line', async ({ primary, layout }) => {
   rmSync(layout.share, { recursive: true });
   const { code, out } = await lockstep('check', primary.profile);

@@ -38,8 +38,8 @@ export async function backchannelFindings(profile: Profile, run: RunId | null): 
 export function heardFindings(name: string, ours: Hello, expectedPeer: ServerId, secured: boolean, heard: Heard): Finding[] {
   if (heard.kind === 'misunderstood') return [fails(name, heard.error.message, heard.error.remedy)];
   if (heard.kind === 'silent') {
-    const what = secured ? 'the server there is held up, or stopping: ask again' : 'another program listens there, or a server with a secret file (ha.secretFile), which this profile does not name';
-    return [{ area: 'peer', level: 'warning', text: `${name} accepts connections, and ${heard.why}; ${what}` }];
+    const what = secured ? 'the server there is held up, or stopping (then ask again)' : 'another program listens there, or a server with a secret file (ha.secretFile), which this profile does not name';
+    return [{ area: 'peer', level: 'warning', text: `${name} accepts connections, and ${heard.why}; ${what}, or it is another port of that server: compare peer.backupHaPort with ha.port of the other profile` }];
   }
   const { hello } = heard;
   const refusal = judgeHello(ours, hello, expectedPeer);

@@ -37,15 +37,33 @@ function gatewayFinding(name: string, { icmp, tcp }: GatewayWays): Finding {
 export async function peerFindings(profile: Profile, run: RunId | null): Promise<Finding[]> {
   const { peer } = profile;
   const host = peer.backupHaIpAddress;
+  const at = (key: 'backupHaPort' | 'backupReplicationPort' | 'backupRepositoryPort' | 'backupAdminPort'): string => `${key} ${showEndpoint({ host, port: peer[key] })}`;
   const heard = await backchannelFindings(profile, run);
-  const answers = heard?.some(({ level }) => level === 'ok') ?? false;
-  const findings = heard === null ? [reachFinding(`backupHaPort ${showEndpoint({ host, port: peer.backupHaPort })}`, await reach(host, peer.backupHaPort), OPEN_AND_SILENT)] : [...heard];
-  findings.push(linkFinding(`backupReplicationPort ${showEndpoint({ host, port: peer.backupReplicationPort })}`, await reach(host, peer.backupReplicationPort), answers ? REPLICATION : null));
-  if (repositoriesInUse(profile).length > 0) {
-    findings.push(linkFinding(`backupRepositoryPort ${showEndpoint({ host, port: peer.backupRepositoryPort })}`, await reach(host, peer.backupRepositoryPort), answers ? REPOSITORIES : null));
-  }
-  findings.push(await adminFinding(profile));
-  return findings;
+  const main = heard === null ? await reach(host, peer.backupHaPort) : null;
+  const replication = await reach(host, peer.backupReplicationPort);
+  const repositories = repositoriesInUse(profile).length > 0 ? await reach(host, peer.backupRepositoryPort) : null;
+  const admin = await askAdmin(profile);
+  const runs = heard === null ? admin.isPeer : heard.some(({ level }) => level === 'ok');
+  const sign = admin.isPeer ? at('backupAdminPort') : replication === 'open' ? at('backupReplicationPort') : repositories === 'open' ? at('backupRepositoryPort') : null;
+  return [
+    ...(heard ?? [mainFinding(at('backupHaPort'), main ?? '', sign)]),
+    linkFinding(at('backupReplicationPort'), replication, runs ? REPLICATION : null),
+    ...(repositories === null ? [] : [linkFinding(at('backupRepositoryPort'), repositories, runs ? REPOSITORIES : null)]),
+    admin.finding,
+  ];
+}
+
+/**
+ * A backchannel port with which no conversation began.
+ * @param sign the port by which the other server seems to run all the same; `null`: there is none
+ */
+export function mainFinding(name: string, outcome: string, sign: string | null): Finding {
+  if (outcome === 'open' || sign === null) return reachFinding(name, outcome, OPEN_AND_SILENT);
+  return {
+    area: 'peer',
+    level: 'fails',
+    text: `${name} ${missed(outcome)}, though another port of that server answers (${sign}): the two never hear each other. Make peer.backupHaPort of this profile and ha.port of the other one the same; where they are, see whether a firewall lets it through.`,
+  };
 }
 
 /** What a link is to a server that runs: without it the pair does not do its work, or does not do all of it. */
@@ -69,12 +87,15 @@ const REPOSITORIES: LinkNeed = {
 /** @param need `null`: no server of the pair answers on the backchannel, so that there is nothing to be expected of its other ports */
 export function linkFinding(name: string, outcome: string, need: LinkNeed | null): Finding {
   if (need === null || outcome === 'open') return reachFinding(name, outcome, OPEN);
-  const what = outcome === 'refused' ? 'is closed' : `cannot be reached (${outcome})`;
-  return { area: 'peer', level: need.level, text: `${name} ${what}, though the other server runs: ${need.without}. ${need.remedy}` };
+  return { area: 'peer', level: need.level, text: `${name} ${missed(outcome)}, though the other server runs: ${need.without}. ${need.remedy}` };
+}
+
+function missed(outcome: string): string {
+  return outcome === 'refused' ? 'is closed' : `cannot be reached (${outcome})`;
 }
 
 const OPEN = { level: 'ok', text: 'accepts connections' } as const;
-const OPEN_AND_SILENT = { level: 'warning', text: 'accepts connections, and no server of a pair answers there: another program listens, or the other server is held up' } as const;
+const OPEN_AND_SILENT = { level: 'warning', text: 'accepts connections, and no server of a pair answers there: another program listens, or the other server is held up, or it is another port of that server (compare peer.backupHaPort with ha.port of the other profile)' } as const;
 
 function reachFinding(name: string, outcome: string, open: Pick<Finding, 'level' | 'text'>): Finding {
   if (outcome === 'open') return { area: 'peer', level: open.level, text: `${name} ${open.text}` };
@@ -82,17 +103,24 @@ function reachFinding(name: string, outcome: string, open: Pick<Finding, 'level'
   return { area: 'peer', level: 'warning', text: `${name} cannot be reached (${outcome}): the other host is down, or the way there is cut` };
 }
 
+interface AdminAnswer {
+  readonly finding: Finding;
+  /** It was the other server that answered. */
+  readonly isPeer: boolean;
+}
+
 /** What the other server says of itself. Its admin port is on its own loopback unless its profile says otherwise, so that silence is no fault. */
-async function adminFinding({ peer, server }: Profile): Promise<Finding> {
+async function askAdmin({ peer, server }: Profile): Promise<AdminAnswer> {
   const at = showEndpoint({ host: peer.backupHaIpAddress, port: peer.backupAdminPort });
   const name = `backupAdminPort ${at}`;
+  const found = (level: Finding['level'], text: string, isPeer: boolean): AdminAnswer => ({ finding: { area: 'peer', level, text: `${name} ${text}` }, isPeer });
   try {
     const answer = await fetch(`http://${at}/serving`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'error' });
     const said = (await answer.json()) as { server?: unknown; state?: unknown };
-    if (said.server === server.peerId) return { area: 'peer', level: 'ok', text: `${name} answers: the ${server.peerId} server is ${String(said.state)}` };
-    return { area: 'peer', level: 'warning', text: `${name} answers, but not as the ${server.peerId} server` };
+    if (said.server === server.peerId) return found('ok', `answers: the ${server.peerId} server is ${String(said.state)}`, true);
+    return found('warning', `answers, but not as the ${server.peerId} server`, false);
   } catch {
-    return { area: 'peer', level: 'ok', text: `${name} does not answer here: the other server does not run, or its admin port is for its own machine only` };
+    return found('ok', 'does not answer here: the other server does not run, or its admin port is for its own machine only', false);
   }
 }
 

@@ -1,6 +1,7 @@
 import { heardFindings } from '../../../src/cli/check/backchannel.js';
 import { renderFinding } from '../../../src/cli/check/finding.js';
 import { placeFindings, roomFinding } from '../../../src/cli/check/folders.js';
+import { mainFinding } from '../../../src/cli/check/network.js';
 import { lockFileFinding, reportFindings } from '../../../src/cli/check/share.js';
 import type { Hello } from '../../../src/core/control/peer.js';
 import { LockstepError } from '../../../src/core/errors.js';
@@ -109,5 +110,16 @@ describe('the other server', () => {
   ])('that says nothing is a warning (secured: %s)', (secured, words) => {
     const [finding] = heardFindings('backupHaPort b:2101', HELLO, theirs.server, secured, { kind: 'silent', why: 'it says nothing within 3000 ms' });
     expect(finding).toMatchObject({ level: 'warning', text: expect.stringContaining(words) });
+    expect(finding?.text).toContain('or it is another port of that server: compare peer.backupHaPort with ha.port of the other profile');
+  });
+
+  it.each([
+    ['refused', null, 'ok       peer      backupHaPort b:2101 is reached and closed: the other server does not run'],
+    ['refused', 'backupReplicationPort b:2102', 'FAILS    peer      backupHaPort b:2101 is closed, though another port of that server answers (backupReplicationPort b:2102): the two never hear each other. Make peer.backupHaPort of this profile and ha.port of the other one the same;'],
+    ['no answer', 'backupAdminPort b:8081', 'FAILS    peer      backupHaPort b:2101 cannot be reached (no answer), though another port of that server answers (backupAdminPort b:8081)'],
+    ['no answer', null, 'WARNING  peer      backupHaPort b:2101 cannot be reached (no answer): the other host is down, or the way there is cut'],
+    ['open', 'backupReplicationPort b:2102', 'WARNING  peer      backupHaPort b:2101 accepts connections, and no server of a pair answers there'],
+  ])('that cannot be heard on its backchannel (%s, beside it %s)', (outcome, sign, line) => {
+    expect(renderFinding(mainFinding('backupHaPort b:2101', outcome, sign)).startsWith(line)).toBe(true);
   });
 });
