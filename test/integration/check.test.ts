@@ -85,6 +85,17 @@ pairTest('a backchannel port that is not the other server’s: closed while anot
   expect((await lockstep('check', passive.profile)).out).toMatch(/WARNING +peer +backupHaPort .* accepts connections, and it says nothing within 3000 ms; .* or it is another port of that server: compare peer\.backupHaPort with ha\.port of the other profile/);
 });
 
+pairTest('names that have no address, of the other server and of the gateway', async ({ primary, layout }) => {
+  const secretFile = join(layout.folder, 'secret');
+  writeFileSync(secretFile, 'x'.repeat(64), { mode: 0o600 });
+  await writeProfile(layout, 'primary', { peer: { backupHaIpAddress: 'no-such-peer.invalid' }, ha: { gatewayServerIpAddress: 'no-such-gateway.invalid', secretFile } });
+  const { code, out } = await lockstep('check', primary.profile);
+  expect(code).toBe(1);
+  expect(out).toMatch(/FAILS +gateway +ha\.gatewayServerIpAddress: the name no-such-gateway\.invalid cannot be resolved: .* \((ENOTFOUND|EAI_AGAIN)\)\. Correct it/);
+  expect(out.split('\n').filter((line) => /^\S+ +peer /.test(line))).toEqual([expect.stringMatching(/^WARNING +peer +peer\.backupHaIpAddress: the name no-such-peer\.invalid cannot be resolved: /)]);
+  expect(out).not.toContain('getaddrinfo');
+});
+
 pairTest('a share that is not mounted is one readable line', async ({ primary, layout }) => {
   rmSync(layout.share, { recursive: true });
   const { code, out } = await lockstep('check', primary.profile);

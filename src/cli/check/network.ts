@@ -6,12 +6,15 @@ import type { Profile } from '../../profile/profile.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
 import { backchannelFindings } from './backchannel.js';
 import type { Finding } from './finding.js';
+import { nameTrouble } from './names.js';
 
 const PROBE_TIMEOUT_MS = 2_000;
 
 /** The gateway machine answers, by whichever way. */
 export async function gatewayFindings(profile: Profile): Promise<Finding[]> {
   const endpoint = { host: profile.ha.gatewayServerIpAddress, port: profile.ha.gatewayServerPort };
+  const unnamed = await nameTrouble(endpoint.host);
+  if (unnamed !== null) return [{ area: 'gateway', level: 'fails', text: `ha.gatewayServerIpAddress: ${unnamed}; without a gateway this server would take no authority` }];
   const findings: Finding[] = [];
   const log = { write: (_level: unknown, message: string): number => findings.push({ area: 'gateway', level: 'ok', text: message }) };
   const probe = createGatewayProbe({ gateway: endpoint, log: { write: (level, message) => void log.write(level, message) } });
@@ -37,6 +40,9 @@ function gatewayFinding(name: string, { icmp, tcp }: GatewayWays): Finding {
 export async function peerFindings(profile: Profile, run: RunId | null): Promise<Finding[]> {
   const { peer } = profile;
   const host = peer.backupHaIpAddress;
+  const unnamed = await nameTrouble(host);
+  // Some names are known only while their host is there.
+  if (unnamed !== null) return [{ area: 'peer', level: 'warning', text: `peer.backupHaIpAddress: ${unnamed}; without it the two do not find each other` }];
   const at = (key: 'backupHaPort' | 'backupReplicationPort' | 'backupRepositoryPort' | 'backupAdminPort'): string => `${key} ${showEndpoint({ host, port: peer[key] })}`;
   const heard = await backchannelFindings(profile, run);
   const main = heard === null ? await reach(host, peer.backupHaPort) : null;

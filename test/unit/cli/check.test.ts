@@ -1,6 +1,7 @@
 import { heardFindings } from '../../../src/cli/check/backchannel.js';
 import { renderFinding } from '../../../src/cli/check/finding.js';
 import { placeFindings, roomFinding } from '../../../src/cli/check/folders.js';
+import { unresolved } from '../../../src/cli/check/names.js';
 import { mainFinding } from '../../../src/cli/check/network.js';
 import { lockFileFinding, reportFindings } from '../../../src/cli/check/share.js';
 import type { Hello } from '../../../src/core/control/peer.js';
@@ -122,4 +123,13 @@ describe('the other server', () => {
   ])('that cannot be heard on its backchannel (%s, beside it %s)', (outcome, sign, line) => {
     expect(renderFinding(mainFinding('backupHaPort b:2101', outcome, sign)).startsWith(line)).toBe(true);
   });
+});
+
+describe('a name of a host', () => {
+  it.each([['ENOTFOUND', 'that host name is not known'], ['EAI_AGAIN', 'the name service gave no answer']])('that has no address (%s) is called so', (code, words) => {
+    const trouble = unresolved('nohost.example', Object.assign(new Error(`getaddrinfo ${code} nohost.example`), { code }));
+    expect(trouble).toBe(`the name nohost.example cannot be resolved: ${words} (${code}). Correct it, make it known to this machine (name service or /etc/hosts), or give an address`);
+  });
+
+  it('is not at fault where the network is', () => expect(unresolved('b', Object.assign(new Error('x'), { code: 'EHOSTUNREACH' }))).toBeNull());
 });
