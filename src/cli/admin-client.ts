@@ -3,6 +3,7 @@ import type { ServerStatus } from '../admin/status.js';
 import { readToken } from '../profile/private-file.js';
 import type { Profile } from '../profile/profile.js';
 import { isWildcard } from '../profile/values.js';
+import { PidFile } from '../run/pid-file.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
 
@@ -66,17 +67,40 @@ export class AdminClient {
     }
     const answer = parse(text);
     if (response.ok) return answer;
-    throw refusal(response.status, answer, this.base);
+    const refused = refusal(response.status, answer, this.base);
+    throw refused.code === 'LOCKSTEP_ADMIN_TOKEN' ? this.wrongToken(refused) : refused;
+  }
+
+  /** In terms of the profile: the server's own words are for who asks it without this command. */
+  private wrongToken({ exitCode, code }: CommandFailure): CommandFailure {
+    const { path, admin, data } = this.profile;
+    const message = admin.tokenFile === null
+      ? `the server on ${this.base} was started with a token, and ${path} names none (admin.tokenFile)`
+      : `the token in ${admin.tokenFile} (admin.tokenFile of ${path}) is not the one with which the server on ${this.base} was started`;
+    const pid = PidFile.holder(PidFile.at(data.folder));
+    const otherwise = pid === null ? '' : ` Where that one is lost: process ${pid} runs with the data folder of this profile, and ${howToStop(pid)}; then start it anew, with the token that the profile names.`;
+    return new CommandFailure(exitCode, code, message, `A server reads its token when it starts: use the profile and the token file with which it was started, or put that token back.${otherwise}`);
   }
 
   private silence(error: unknown, timeoutMs: number): CommandFailure {
     const { server } = this.profile;
     const who = `${server.role} server of ${server.cluster}`;
+    const file = PidFile.at(this.profile.data.folder);
+    const pid = PidFile.holder(file);
+    const moved = pid === null ? '' : `admin.host or admin.port of ${this.profile.path} may have been changed since it was started: put back what they were, and ask again. Or: ${howToStop(pid)}.`;
     if (error instanceof Error && error.name === 'TimeoutError') {
-      return new CommandFailure(ExitCode.notRunning, 'LOCKSTEP_SERVER_SILENT', `the ${who} did not answer on ${this.base} within ${timeoutMs / 1000} s`, 'See its log; its HA manager may be stopped or starved.', { cause: error });
+      const remedy = `See its log; its HA manager may be stopped or starved.${pid === null ? '' : ` Process ${pid} runs with the data folder of this profile (so says ${file}); ${moved}`}`;
+      return new CommandFailure(ExitCode.notRunning, 'LOCKSTEP_SERVER_SILENT', `the ${who} did not answer on ${this.base} within ${timeoutMs / 1000} s`, remedy, { cause: error });
+    }
+    if (pid !== null) {
+      return new CommandFailure(ExitCode.notRunning, 'LOCKSTEP_SERVER_UNREACHED', `no ${who} answers on ${this.base}, though process ${pid} runs with the data folder of this profile (so says ${file})`, `It just starts or stops; or ${moved}`, { cause: error });
     }
     return new CommandFailure(ExitCode.notRunning, 'LOCKSTEP_SERVER_NOT_RUNNING', `no ${who} answers on ${this.base}`, `Start it with: lockstep start ${this.profile.path}`, { cause: error });
   }
+}
+
+function howToStop(pid: number): string {
+  return `SIGTERM to that process (\`kill ${pid}\`) stops it properly, as \`lockstep stop\` does`;
 }
 
 function parse(text: string): unknown {

@@ -154,6 +154,12 @@ describe('the command', () => {
       expect(end.err).toContain('LOCKSTEP_SERVER_NOT_RUNNING');
       expect(end.err).toContain(`Start it with: lockstep start ${passive.profile}`);
     }
+    const stranger = join(pair.layout.folder, active.role, 'changed.yaml');
+    writeFileSync(stranger, readFileSync(active.profile, 'utf8').replace(`port: ${active.ports.admin}`, 'port: 1'));
+    const elsewhere = await lockstep('stop', stranger);
+    expect(elsewhere).toMatchObject({ code: 3, err: expect.stringContaining(`process ${String(active.pid('manager'))} runs with the data folder of this profile`) });
+    expect(elsewhere.err).toContain(`SIGTERM to that process (\`kill ${String(active.pid('manager'))}\`) stops it properly`);
+    expect((await lockstep('check', stranger)).out).toMatch(/FAILS +ports +this server runs \(process \d+, so says .*manager\.pid\) and nothing answers at admin\.port 127\.0\.0\.1:1\. It just starts or stops; or admin\.host or admin\.port/);
     const refused = await lockstep('switchover', active.profile);
     expect(refused).toMatchObject({ code: 4, err: expect.stringContaining('LOCKSTEP_COMMAND_REFUSED') });
     const { code, out, err } = await lockstep('check', passive.profile);

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { identityOf, identityText } from '../../../src/adapters/process-identity.js';
 import type { Command, CommandResult } from '../../../src/admin/commands.js';
 import { createAdmin } from '../../../src/admin/server.js';
 import type { AdminServer } from '../../../src/admin/server.js';
@@ -79,7 +80,24 @@ describe('status', () => {
   it('of a server that does not run is exit code 3', async () => {
     const heard = await lockstep('status', profileFor(1));
     expect(heard.code).toBe(3);
-    expect(heard.err.join('\n')).toContain('lockstep start');
+    expect(heard.err).toEqual([expect.stringContaining('no primary server of haprofile1 answers on http://127.0.0.1:1 (LOCKSTEP_SERVER_NOT_RUNNING)'), `Start it with: lockstep start ${join(folder, 'lockstep.yaml')}`]);
+  });
+
+  it('of a server that runs and does not answer there names its process, and how to stop it', async () => {
+    const profile = profileFor(1);
+    const pidFile = join(loadProfile(profile).data.folder, 'manager.pid');
+    mkdirSync(dirname(pidFile), { recursive: true });
+    writeFileSync(pidFile, identityText(identityOf(process.ppid)));
+    for (const command of ['status', 'stop']) {
+      const heard = await lockstep(command, profile);
+      expect(heard).toMatchObject({ code: 3, out: [] });
+      expect(heard.err).toEqual([
+        `lockstep: no primary server of haprofile1 answers on http://127.0.0.1:1, though process ${process.ppid} runs with the data folder of this profile (so says ${pidFile}) (LOCKSTEP_SERVER_UNREACHED)`,
+        `It just starts or stops; or admin.host or admin.port of ${profile} may have been changed since it was started: put back what they were, and ask again. Or: SIGTERM to that process (\`kill ${process.ppid}\`) stops it properly, as \`lockstep stop\` does.`,
+      ]);
+    }
+    writeFileSync(pidFile, `${process.ppid} another-boot/1\n`);
+    if (process.platform === 'linux') expect((await lockstep('stop', profile)).err.join('\n')).toContain('LOCKSTEP_SERVER_NOT_RUNNING');
   });
 
   it('from something that is no Lockstep is a failure', async () => {
@@ -94,8 +112,23 @@ describe('status', () => {
   it('sends the token', async () => {
     const port = await serverAnswering(done, 'a-long-enough-token');
     writeFileSync(join(folder, 'token'), 'a-long-enough-token\n', { mode: 0o600 });
-    expect((await lockstep('status', profileFor(port))).code).toBe(4);
+    const none = await lockstep('status', profileFor(port));
+    expect(none).toMatchObject({ code: 4, err: [`lockstep: the server on http://127.0.0.1:${port} was started with a token, and ${join(folder, 'lockstep.yaml')} names none (admin.tokenFile) (LOCKSTEP_ADMIN_TOKEN)`, expect.stringContaining('use the profile and the token file with which it was started')] });
     expect((await lockstep('status', profileFor(port, (text) => text.replace('# tokenFile: admin-token', 'tokenFile: token')))).code).toBe(0);
+  });
+
+  it('with another token than the server has says so in terms of the profile', async () => {
+    const port = await serverAnswering(done, 'a-long-enough-token');
+    const token = join(folder, 'token');
+    writeFileSync(token, 'another-long-enough-token\n', { mode: 0o600 });
+    const profile = profileFor(port, (text) => text.replace('# tokenFile: admin-token', 'tokenFile: token'));
+    const message = `lockstep: the token in ${token} (admin.tokenFile of ${profile}) is not the one with which the server on http://127.0.0.1:${port} was started (LOCKSTEP_ADMIN_TOKEN)`;
+    const remedy = 'A server reads its token when it starts: use the profile and the token file with which it was started, or put that token back.';
+    for (const command of ['status', 'stop']) expect(await lockstep(command, profile)).toEqual({ code: 4, out: [], err: [message, remedy] });
+    const pidFile = join(loadProfile(profile).data.folder, 'manager.pid');
+    mkdirSync(dirname(pidFile), { recursive: true });
+    writeFileSync(pidFile, identityText(identityOf(process.ppid)));
+    expect((await lockstep('status', profile)).err).toEqual([message, expect.stringContaining(`${remedy} Where that one is lost: process ${process.ppid} runs with the data folder of this profile, and SIGTERM to that process (\`kill ${process.ppid}\`) stops it properly`)]);
   });
 });
 
