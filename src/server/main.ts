@@ -100,7 +100,7 @@ async function run(config: BrokerProcessConfig): Promise<void> {
       memory: heapUse,
       clients: (edge) => {
         const mqtt = new MqttProtocol({ edge, clock, random, log, authenticator, limits: config.clients.mqtt });
-        return new ClientListener({ doors, limits: { connectionsMax: config.clients.connectionsMax }, start: (stream) => mqtt.start(stream), clock, log });
+        return new ClientListener({ doors, limits: { connectionsMax: config.clients.connectionsMax }, start: (stream) => mqtt.start(stream), departed: () => mqtt.departed, clock, log });
       },
       ...(authenticator instanceof UserFileAuthenticator ? { loginsWait: () => authenticator.isPressed } : {}),
       ...(identity === null ? {} : { certificateUntil: () => identity.validUntil }),

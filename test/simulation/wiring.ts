@@ -220,7 +220,7 @@ export class ServerWiring {
           this.showBroker(process, broker, copy, serving);
           const protocol = new MqttProtocol({ edge, clock, random: process.random.fork('clients'), log, authenticator: new AnonymousAuthenticator() });
           const doors = [{ name: 'mqtt', network, endpoint: clientEndpoint(name) }];
-          return new ClientListener({ doors, limits: { connectionsMax: CLIENTS_MAX }, start: (stream) => protocol.start(stream), clock, log });
+          return new ClientListener({ doors, limits: { connectionsMax: CLIENTS_MAX }, start: (stream) => protocol.start(stream), departed: () => protocol.departed, clock, log });
         },
         exit: (code) => void process.schedule(FAREWELL_MS, () => process.end(`exit ${code}`)),
       },

@@ -4,6 +4,7 @@ import { RecordOrigin } from '../../core/journal/envelope.js';
 import type { LogLevel } from '../../ports/log.js';
 import type { Stream } from '../../ports/stream.js';
 import type { ClientHandler, Submitted } from '../../server/edge.js';
+import type { Departed } from './departures.js';
 import { PINGRESP, encodeConnack } from './encoder.js';
 import type { Outgoing } from './encoder.js';
 import { ProtocolFault } from './fault.js';
@@ -40,8 +41,10 @@ interface Leave {
  * - The broker knows the connection (`connection` is set) exactly while the stage is `open`.
  * - Nothing that an effect exists for is answered by the connection itself. What it says on its own: refusals of a CONNECT, PINGRESP.
  * - No packet is taken while the broker is congested, an operation waits for room, the client reads too slowly, or its login is being judged.
+ * - A client that is gone (`isGone`) stays `open` until all whole packets are taken that came before: a DISCONNECT among them drops the will. Nothing is said to it,
+ *   and it has no time limits; a take-over of its client id and the end of serving end it at once.
  */
-export class MqttConnection implements ClientHandler, Watched {
+export class MqttConnection implements ClientHandler, Watched, Departed {
   private stage: Stage = 'login';
   private connection: ConnectionId | null = null;
   private clientId: string | null = null;
@@ -57,6 +60,9 @@ export class MqttConnection implements ClientHandler, Watched {
   private flushing = false;
   /** Set when the connection must be left as soon as the present turn has ended. */
   private leaving: Leave | null = null;
+  private isGone = false;
+  /** It does not wait for the end of a congestion. */
+  private isHurried = false;
   private endBy = Infinity;
 
   constructor(
@@ -148,8 +154,32 @@ export class MqttConnection implements ClientHandler, Watched {
   /** The stream is gone, by the client, the network, or our own `end`. */
   private lost(reason: string): void {
     if (this.stage === 'open') this.report('lost', 'debug', `is gone: ${reason}`);
+    if (this.stage === 'open' && this.leaving === null) return this.depart();
     this.part('published');
     this.forget();
+  }
+
+  /** What the client had said before it went is carried out as if it were there. */
+  private depart(): void {
+    this.isGone = true;
+    this.outbox.close();
+    this.inbox.end();
+    this.shared.rounds.remove(this);
+    this.shared.departures.enter(this.clientId as string, this);
+    this.pump();
+  }
+
+  // What the client's next connection says, once it is gone.
+
+  lastTurn(): void {
+    this.isHurried = true;
+    this.inbox.goOn();
+    this.pump();
+    this.isHurried = false;
+  }
+
+  superseded(): void {
+    this.leave({ reason: 'taken-over', will: 'none', politely: false });
   }
 
   // What the rounds say.
@@ -178,13 +208,14 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private pump(): void {
     if (this.stage === 'open') this.requests.retry();
-    this.inbox.pump();
+    const isDone = this.inbox.pump() && !this.requests.waiting;
+    if (this.isGone && isDone && this.leaving === null) this.leave({ reason: 'gone', will: 'published', politely: false });
   }
 
   private mayTake(): boolean {
     if (this.stage === 'login') return this.login.mayTake;
-    if (this.stage !== 'open' || this.leaving !== null || this.requests.waiting || this.shared.edge.congested) return false;
-    return this.outbox.waitingBytes <= this.shared.limits.outgoingBytesMax / 2;
+    if (this.stage !== 'open' || this.leaving !== null || this.requests.waiting || (this.shared.edge.congested && !this.isHurried)) return false;
+    return this.isGone || this.outbox.waitingBytes <= this.shared.limits.outgoingBytesMax / 2;
   }
 
   private take(packet: PacketFramer): void {
@@ -210,7 +241,7 @@ export class MqttConnection implements ClientHandler, Watched {
   }
 
   private open(connect: ConnectPacket, clientId: string, user: string | null): void {
-    const { edge, limits } = this.shared;
+    const { edge, limits, departures } = this.shared;
     this.keepAlive.set(connect.keepAlive);
     const connection = edge.register(this);
     this.connection = connection;
@@ -218,8 +249,11 @@ export class MqttConnection implements ClientHandler, Watched {
     this.stranger.leave();
     this.inbox.packetBytesMax = limits.packetBytesMax;
     const { clean, will } = connect;
+    // What the client said on a connection that it has ended comes before what it says on this one, as far as that takes no long time.
+    if (edge.serving) departures.lastTurn(clientId);
     const submitted = edge.submit({ kind: 'connect', connection, clientId, clean, will, user }, RecordOrigin.mqtt3);
     if (submitted.kind === 'accepted') {
+      departures.superseded(clientId);
       this.shared.counters.connected += 1;
       this.pump();
       return;
@@ -240,6 +274,7 @@ export class MqttConnection implements ClientHandler, Watched {
   // From effects to bytes.
 
   private send(item: Outgoing): void {
+    if (this.isGone) return;
     const added = this.outbox.add(item);
     if (added === 'full') this.leaveSoon(`${this.outbox.waitingPackets} packets wait for it (outgoingPacketsMax)`);
     else if (added === 'dropped') this.dropped('it reads too slowly (outgoingBytesMax)', item.kind === 'deliver' ? item.message : null);
@@ -290,7 +325,8 @@ export class MqttConnection implements ClientHandler, Watched {
 
   private leave({ reason, will, politely }: Leave): void {
     if (this.stage === 'closed' || this.stage === 'ending') return;
-    if (politely) this.endPolitely();
+    if (this.isGone) this.forget();
+    else if (politely) this.endPolitely();
     else this.cut(reason);
     this.part(will);
   }
@@ -329,6 +365,7 @@ export class MqttConnection implements ClientHandler, Watched {
     this.stranger.leave();
     this.login.abandon();
     this.shared.rounds.remove(this);
+    if (this.isGone) this.shared.departures.leave(this.clientId as string, this);
   }
 
   /** With `who`, a name that the client gave, the line is one about that name at this address; otherwise one of its kind. */

@@ -27,12 +27,13 @@ export interface InboxWorld {
  *
  * Invariants
  * - Packets are taken in the order in which they came, and none while `mayTake` says no or the others have their turn: then the stream is paused, and what
- *   had come already waits in the framer.
+ *   had come already waits in the framer, also beyond the end of the stream.
  * - While the client is not read from, its silence is ours.
  */
 export class Inbox {
   private readonly framer: PacketFramer;
-  private stage: 'taking' | 'ignoring' | 'closed' = 'taking';
+  /** `ended`: nothing more comes, what has come is taken. */
+  private stage: 'taking' | 'ended' | 'ignoring' | 'closed' = 'taking';
   private isReading = true;
   /** The others have their turn; then it goes on with what has come already. */
   private yielded = false;
@@ -68,12 +69,18 @@ export class Inbox {
     this.framer.push(bytes);
   }
 
-  /** Takes packets for as long as it may, and tells the stream whether to go on reading. */
-  pump(): void {
+  /**
+   * Takes packets for as long as it may, and tells the stream whether to go on reading.
+   * @returns whether no whole packet waits
+   */
+  pump(): boolean {
     let heard = this.keepAlive.isProgress;
+    let isDone = false;
     const begunAt = this.clock.monotonic();
     try {
-      for (let taken = 1; this.mayTake() && this.framer.next(); taken += 1) {
+      for (let taken = 1; this.mayTake(); taken += 1) {
+        isDone = !this.framer.next();
+        if (isDone) break;
         heard = true;
         this.world.take(this.framer);
         if (taken % PACKETS_PER_LOOK === 0 && this.clock.monotonic() - begunAt >= TURN_MS) this.yield();
@@ -84,11 +91,12 @@ export class Inbox {
     }
     if (heard) this.keepAlive.hear();
     this.steer();
+    return isDone || this.isEmpty;
   }
 
   /** Tells the stream whether to go on reading. */
   steer(): void {
-    if (this.stage === 'closed') return;
+    if (this.stage === 'closed' || this.stage === 'ended') return;
     const wanted = this.stage === 'ignoring' || this.mayTake();
     if (wanted === this.isReading) return;
     this.isReading = wanted;
@@ -98,6 +106,16 @@ export class Inbox {
     } else {
       this.stream.pause();
     }
+  }
+
+  /** The stream has closed: nothing more is done with it, and what came goes on to be taken. */
+  end(): void {
+    this.stage = 'ended';
+  }
+
+  /** It need not wait for the turn of the others. */
+  goOn(): void {
+    this.yielded = false;
   }
 
   /** Forgets what came. What comes from now on is read and ignored, so that the other side's end is seen. */

@@ -8,6 +8,7 @@ import { RECORD_PAYLOAD_BYTES_MAX } from '../../core/journal/envelope.js';
 import { ThrottledLog } from '../../server/clients/throttled-log.js';
 import type { ClientEdge } from '../../server/edge.js';
 import { MqttConnection } from './connection.js';
+import { Departures } from './departures.js';
 import { PacketEncoder } from './encoder.js';
 import { MQTT_LIMITS_DEFAULT } from './limits.js';
 import type { MqttLimits } from './limits.js';
@@ -47,6 +48,7 @@ export interface MqttShared {
   readonly encoder: PacketEncoder;
   readonly rounds: Rounds;
   readonly strangers: Strangers;
+  readonly departures: Departures;
   readonly counters: MqttCounters;
 }
 
@@ -67,12 +69,18 @@ export class MqttProtocol {
       encoder: new PacketEncoder(),
       rounds: new Rounds(world.clock),
       strangers: new Strangers(limits.strangerBytesMax),
+      departures: new Departures(),
       counters: { connected: 0, refused: 0, faults: 0, qos0Dropped: 0 },
     };
   }
 
   get counters(): Readonly<MqttCounters> {
     return this.shared.counters;
+  }
+
+  /** Clients whose connections have closed, and of which something waits to be taken that they had sent. */
+  get departed(): number {
+    return this.shared.departures.size;
   }
 
   /** Speaks MQTT on the stream until either side closes it. The stream's handlers are set by this. */

@@ -24,6 +24,8 @@ export interface ClientListenerWorld {
   readonly limits: ClientListenerLimits;
   /** Speaks the protocol on a stream from now on. It sets the stream's handlers before it returns. */
   start(stream: Stream): void;
+  /** How many closed connections the protocol has not done with. They take room as open ones do. */
+  departed?(): number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -74,9 +76,9 @@ export class ClientListener {
     return this.failure;
   }
 
-  /** Open connections, held ones included. */
+  /** Open connections, held ones included, and those that the protocol has not done with. */
   get connections(): number {
-    return this.held.size + this.started.size;
+    return this.held.size + this.started.size + (this.world.departed?.() ?? 0);
   }
 
   /** The ports in use, also when 0 was asked for. Empty unless bound or accepting. */

@@ -101,7 +101,7 @@ export class MqttStack {
         clients: (edge) => {
           this.offered = edge;
           const protocol = new MqttProtocol({ edge, clock, random, log, authenticator, limits: { ...MQTT_LIMITS_DEFAULT, ...mqtt } });
-          this.listener = new ClientListener({ doors: [{ name: 'mqtt', network, endpoint: { host: '127.0.0.1', port: 0 } }], limits: { connectionsMax: 5_000 }, start: (stream) => protocol.start(stream), clock, log });
+          this.listener = new ClientListener({ doors: [{ name: 'mqtt', network, endpoint: { host: '127.0.0.1', port: 0 } }], limits: { connectionsMax: 5_000 }, start: (stream) => protocol.start(stream), departed: () => protocol.departed, clock, log });
           return this.listener;
         },
         exit: () => (this.exited = true),

@@ -11,11 +11,13 @@ class Rig {
   readonly started: Stream[] = [];
   readonly heard: string[] = [];
   readonly listener: ClientListener;
+  departed = 0;
 
   constructor(ports: number[] = [1883], connectionsMax = 100) {
     this.listener = new ClientListener({
       doors: ports.map((port, i) => ({ name: i === 0 ? 'mqtt' : 'mqtts', network: this.network, endpoint: { host: '127.0.0.1', port } })),
       limits: { connectionsMax },
+      departed: () => this.departed,
       clock: this.clock,
       log: this.log,
       start: (stream) => {
@@ -113,6 +115,22 @@ describe('ClientListener', () => {
     rig.listener.accept();
     rig.clock.turn();
     expect(rig.heard).toEqual(['served', 'later']);
+  });
+
+  test('a connection that has closed and that the protocol has not done with takes room until it has', async () => {
+    const rig = new Rig([1883], 2);
+    await rig.listener.bind();
+    rig.listener.accept();
+    rig.departed = 1;
+    rig.network.connect(1883);
+    const refused = rig.network.connect(1883);
+    rig.clock.turn();
+    expect(rig.listener.connections).toBe(2);
+    expect(refused.closedBy).not.toBeNull();
+    rig.departed = 0;
+    const taken = rig.network.connect(1883);
+    rig.clock.turn();
+    expect(taken.closedBy).toBeNull();
   });
 
   test('a port that is taken: failed, with the reason; no door stays open; a later attempt succeeds', async () => {
