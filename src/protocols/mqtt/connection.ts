@@ -197,8 +197,6 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
       this.leave({ reason: 'stalled reader', will: 'published', politely: false });
       return;
     }
-    // While we do not read, the client's silence is ours.
-    if (!this.inbox.reading) this.keepAlive.excuse(now);
     if (!this.keepAlive.isOver(now)) return;
     this.report('keep-alive', 'info', `is disconnected: it was silent for more than ${this.keepAlive.silenceMs} ms, one and a half times its keep-alive`);
     this.leave({ reason: 'keep-alive timeout', will: 'published', politely: false });

@@ -48,11 +48,6 @@ export class Inbox {
     this.framer = new PacketFramer(packetBytesMax);
   }
 
-  /** False while the stream is paused. */
-  get reading(): boolean {
-    return this.isReading;
-  }
-
   /** True while nothing waits of what came. */
   get isEmpty(): boolean {
     return this.framer.waiting === 0;
@@ -101,9 +96,10 @@ export class Inbox {
     if (wanted === this.isReading) return;
     this.isReading = wanted;
     if (wanted) {
-      this.keepAlive.excuse(this.clock.monotonic());
+      this.keepAlive.resume();
       this.stream.resume();
     } else {
+      this.keepAlive.pause();
       this.stream.pause();
     }
   }

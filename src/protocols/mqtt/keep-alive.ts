@@ -12,6 +12,8 @@ export class KeepAlive {
   private heardAt: Monotonic;
   /** What came since `heardAt`, of a packet that is not whole. */
   private unheardBytes = 0;
+  /** Since when the client is not read from. */
+  private deafSince: Monotonic | null = null;
 
   constructor(private readonly clock: Clock) {
     this.heardAt = clock.monotonic();
@@ -36,12 +38,20 @@ export class KeepAlive {
     this.unheardBytes = 0;
   }
 
-  /** Up to now the silence is none of the client's: it was not read from. */
-  excuse(now: Monotonic): void {
-    this.heardAt = now;
+  /** The client is not read from: from now on its silence is ours. */
+  pause(): void {
+    this.deafSince ??= this.clock.monotonic();
+  }
+
+  /** It is read from again, and has been silent for as long as it had been before the pause. */
+  resume(): void {
+    if (this.deafSince === null) return;
+    const silentBefore = Math.max(0, this.deafSince - this.heardAt);
+    this.heardAt = (this.clock.monotonic() - silentBefore) as Monotonic;
+    this.deafSince = null;
   }
 
   isOver(now: Monotonic): boolean {
-    return now - this.heardAt > this.silenceMs;
+    return this.deafSince === null && now - this.heardAt > this.silenceMs;
   }
 }

@@ -1,6 +1,7 @@
 import mqttPacket from 'mqtt-packet';
 import { KEEP_ALIVE_PROGRESS_BYTES } from '../../../../src/protocols/mqtt/limits.js';
 import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
+import { message } from '../../support/fake-edge.js';
 import { Rig } from './rig.js';
 
 describe('keep-alive', () => {
@@ -55,6 +56,40 @@ describe('keep-alive', () => {
     const client = await rig.connected({ keepalive: 0 });
     rig.clock.advance(100 * 3_600_000);
     expect(client.stream.closedBy).toBeNull();
+  });
+
+  test('a pause in which the server does not read is no sign of life: the silence before it still counts', async () => {
+    const rig = new Rig();
+    const client = await rig.connected({ keepalive: 10 });
+    for (let times = 0; times < 2; times++) {
+      expect(client.stream.closedBy).toBeNull();
+      rig.clock.advance(7_000);
+      rig.edge.congested = true;
+      client.effect({ kind: 'deliver', message: message('t', 'x'), qos: 0, packetId: 0, dup: false, retain: false });
+      rig.clock.advance(3_000);
+      expect(client.stream.paused).toBe(true);
+      rig.edge.relieve();
+      rig.clock.turn();
+      expect(client.stream.paused).toBe(false);
+    }
+    rig.clock.advance(500);
+    expect(client.stream.closedBy).toBeNull();
+    rig.clock.advance(500 + ROUND_MS);
+    expect(client.stream.closedBy).toBe('keep-alive timeout');
+  });
+
+  test('what comes in a pause, and is taken behind it, is a sign of life of that moment', async () => {
+    const rig = new Rig();
+    const client = await rig.connected({ keepalive: 10 });
+    rig.clock.advance(14_000);
+    rig.edge.congested = true;
+    client.send({ cmd: 'pingreq' });
+    rig.clock.advance(60_000);
+    rig.edge.relieve();
+    rig.clock.advance(15_000);
+    expect(client.stream.closedBy).toBeNull();
+    rig.clock.advance(2 * ROUND_MS);
+    expect(client.stream.closedBy).toBe('keep-alive timeout');
   });
 
   test('what the server sends does not count', async () => {
