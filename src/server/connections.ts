@@ -11,6 +11,8 @@ export class Connections {
   private readonly handlers = new Map<ConnectionId, ClientHandler>();
   private term = 0;
   private count = 0;
+  /** Whose turn it was when there was no more room. */
+  private last: ConnectionId = 0;
 
   get size(): number {
     return this.handlers.size;
@@ -39,8 +41,21 @@ export class Connections {
     this.handlers.get(effect.connection)?.effect(effect);
   }
 
-  resume(): void {
-    for (const handler of [...this.handlers.values()]) handler.resume();
+  /** The turn after this one's is the first of the next `resume`. */
+  hadTurn(connection: ConnectionId): void {
+    this.last = connection;
+  }
+
+  /** Gives each a turn, beginning behind the last one that had one, until `isOver`. */
+  resume(isOver: () => boolean): void {
+    // They are in the order of their numbers.
+    const all = [...this.handlers];
+    const from = Math.max(0, all.findIndex(([connection]) => connection > this.last));
+    for (let at = 0; at < all.length && !isOver(); at++) {
+      const [connection, handler] = all[(from + at) % all.length] as (typeof all)[number];
+      this.last = connection;
+      handler.resume();
+    }
   }
 
   closeAll(reason: string): void {

@@ -7,7 +7,7 @@ export interface ClientHandler {
   effect(effect: Effect): void;
   /** The broker wants the connection closed (it stops serving, or the broker is closing). Nothing more is said to the handler. */
   close(reason: string): void;
-  /** After `congested` was true: reading may go on. */
+  /** After `congested` was true: reading may go on. Each has its turn, until `congested` is true again. */
   resume(): void;
 }
 
@@ -31,8 +31,8 @@ export interface ClientEdge {
   /** The network connection is gone: the handler hears nothing more. Does not submit anything. */
   unregister(connection: ConnectionId): void;
   submit(operation: Operation, origin: number): Submitted;
-  /** A QoS 0 message without retain: reaches the subscribers that are connected now, after everything submitted before it, and never the log. */
-  submitVolatile(topic: string, payload: Uint8Array): Submitted;
+  /** A QoS 0 message without retain: reaches the subscribers that are connected now, after everything submitted before it, and never the log. `by`: whose it is, where a client's. */
+  submitVolatile(topic: string, payload: Uint8Array, by?: ConnectionId): Submitted;
   /** Brings back a payload that is not in memory; `null` when it cannot be read (said in the log). */
   loadPayload(message: Message, done: (payload: Uint8Array | null) => void): void;
 }

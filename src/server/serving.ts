@@ -196,7 +196,7 @@ export class Serving implements ClientEdge {
     return this.append(operation, origin, looked);
   }
 
-  submitVolatile(topic: string, payload: Uint8Array): Submitted {
+  submitVolatile(topic: string, payload: Uint8Array, by?: ConnectionId): Submitted {
     if (!this.serving) return refused('not-serving', 'this server does not serve now');
     const at = this.tools.copy.journal.head.position;
     const before = this.window.held;
@@ -204,7 +204,7 @@ export class Serving implements ClientEdge {
     this.tools.copy.replica.core.deliverVolatile(topic, payload, this.hold);
     if (this.window.held === before) return ACCEPTED;
     if (at <= this.window.admitted) this.window.release(this.gate, this.deliver);
-    if (this.window.held > 0) this.weigh(at, payload.length + EFFECT_BYTES * (this.window.held - before));
+    if (this.window.held > 0) this.weigh(at, payload.length + EFFECT_BYTES * (this.window.held - before), by);
     return ACCEPTED;
   }
 
@@ -266,13 +266,15 @@ export class Serving implements ClientEdge {
     const before = this.window.held;
     this.holdingFor = record.position;
     copy.replica.apply(record, this.hold);
-    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * (this.window.held - before) + LOOK_BYTES * (copy.replica.core.looked - looked));
+    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * (this.window.held - before) + LOOK_BYTES * (copy.replica.core.looked - looked), 'connection' in operation ? operation.connection : undefined);
     return ACCEPTED;
   }
 
-  private weigh(position: Position, bytes: number): void {
+  private weigh(position: Position, bytes: number, by: ConnectionId | undefined): void {
     this.backlog.add(position, bytes);
-    if (this.backlog.bytes > this.tools.config.tuning.unadmittedBytesMax || this.tools.copy.journal.full) this.paused = true;
+    if (this.backlog.bytes <= this.tools.config.tuning.unadmittedBytesMax && !this.tools.copy.journal.full) return;
+    if (!this.paused && by !== undefined) this.connections.hadTurn(by);
+    this.paused = true;
   }
 
   /** Clients may be read again when half of the backlog is gone. */
@@ -281,7 +283,7 @@ export class Serving implements ClientEdge {
     if (!this.paused || !this.serving || this.tools.copy.journal.full) return;
     if (this.backlog.bytes > this.tools.config.tuning.unadmittedBytesMax / 2) return;
     this.paused = false;
-    this.connections.resume();
+    this.connections.resume(() => this.paused);
   }
 
   /** A connection that ends while nothing can be written is remembered: in the same state it would count as connected for ever. */

@@ -94,7 +94,7 @@ export class Requests {
       this.submit({ kind: 'publish', connection, packetId, topic, qos, retain, payload });
       return;
     }
-    const submitted = this.edge.submitVolatile(topic, payload);
+    const submitted = this.edge.submitVolatile(topic, payload, connection);
     if (submitted.kind === 'accepted') return;
     if (submitted.reason === 'not-serving') this.world.refused(submitted);
     else this.world.lost(submitted.detail);

@@ -10,6 +10,8 @@ export class FakeEdge implements ClientEdge {
   readonly operations: Operation[] = [];
   readonly origins: number[] = [];
   readonly volatile: { topic: string; payload: Uint8Array }[] = [];
+  /** Whose they were. */
+  readonly volatileBy: (ConnectionId | undefined)[] = [];
   readonly handlers = new Map<ConnectionId, ClientHandler>();
   /** Payloads asked for and not answered. */
   readonly loads: { message: Message; done: (payload: Uint8Array | null) => void }[] = [];
@@ -38,10 +40,11 @@ export class FakeEdge implements ClientEdge {
     return { kind: 'accepted' };
   }
 
-  submitVolatile(topic: string, payload: Uint8Array): Submitted {
+  submitVolatile(topic: string, payload: Uint8Array, by?: ConnectionId): Submitted {
     const refused = this.refuse?.('volatile') ?? null;
     if (refused !== null) return refused;
     this.volatile.push({ topic, payload });
+    this.volatileBy.push(by);
     return { kind: 'accepted' };
   }
 

@@ -50,6 +50,7 @@ describe('from packets to operations', () => {
       { kind: 'unsubscribe', connection, packetId: 4, filters: ['a/#'] },
     ]);
     expect(rig.edge.volatile).toEqual([{ topic: 'q0', payload: Buffer.from('z') }]);
+    expect(rig.edge.volatileBy).toEqual([connection]);
     // Nothing of this is answered before it is admitted.
     expect(client.received()).toEqual([]);
   });
