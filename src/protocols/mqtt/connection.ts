@@ -184,9 +184,10 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
 
   // What the rounds say.
 
-  check(now: Monotonic): void {
+  check(now: Monotonic, stoodStillMs: number): void {
+    this.keepAlive.excuse(stoodStillMs);
     if (this.stage === 'open') this.checkOpen(now);
-    else if (this.stage === 'login') this.login.check(now);
+    else if (this.stage === 'login') this.login.check(now, stoodStillMs);
     else if (now >= this.endBy) this.cut('it did not take its last bytes in time (lingerMs)');
   }
 

@@ -51,6 +51,12 @@ export class KeepAlive {
     this.deafSince = null;
   }
 
+  /** So long it was not the client that was silent, within the time up to now. */
+  excuse(ms: number): void {
+    // Of a pause nothing counts anyway.
+    if (this.deafSince === null) this.heardAt = Math.min(this.clock.monotonic(), this.heardAt + ms) as Monotonic;
+  }
+
   isOver(now: Monotonic): boolean {
     return this.deafSince === null && now - this.heardAt > this.silenceMs;
   }

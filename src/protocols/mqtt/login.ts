@@ -83,7 +83,8 @@ export class Login {
     );
   }
 
-  check(now: Monotonic): void {
+  check(now: Monotonic, stoodStillMs: number): void {
+    this.deadline += stoodStillMs;
     if (now < this.deadline) return;
     const limit = `within ${this.shared.limits.connectTimeoutMs} ms (connectTimeoutMs)`;
     if (this.stage === 'connect') this.world.broken(new ProtocolFault(`no whole CONNECT ${limit}`, '§3.1'));

@@ -54,7 +54,7 @@ describe('keep-alive', () => {
   test('0 means none', async () => {
     const rig = new Rig();
     const client = await rig.connected({ keepalive: 0 });
-    rig.clock.advance(100 * 3_600_000);
+    rig.clock.advance(50 * 3_600_000);
     expect(client.stream.closedBy).toBeNull();
   });
 
@@ -76,6 +76,32 @@ describe('keep-alive', () => {
     expect(client.stream.closedBy).toBeNull();
     rig.clock.advance(500 + ROUND_MS);
     expect(client.stream.closedBy).toBe('keep-alive timeout');
+  });
+
+  test.each([2_000, 20_000])('while this process stands still (%i ms) nobody is silent: what came meanwhile is read first, what is under way has its time', async (ms) => {
+    const rig = new Rig();
+    const [pinging, late, silent] = [await rig.connected({ keepalive: 1 }), await rig.connected({ keepalive: 1, clientId: 'c2' }), await rig.connected({ keepalive: 1, clientId: 'c3' })];
+    rig.clock.advance(400);
+    for (const client of [pinging, late, silent]) client.send({ cmd: 'pingreq' });
+    rig.clock.work(ms);
+    pinging.stream.receive(Buffer.from([0xc0, 0]));
+    rig.clock.advance(1_000);
+    expect([pinging, late, silent].map((client) => client.stream.closedBy)).toEqual([null, null, null]);
+    late.send({ cmd: 'pingreq' });
+    rig.clock.advance(400);
+    pinging.send({ cmd: 'pingreq' });
+    rig.clock.advance(600 + ROUND_MS);
+    expect([pinging, late, silent].map((client) => client.stream.closedBy)).toEqual([null, null, 'keep-alive timeout']);
+  });
+
+  test('a standstill that is shorter than a round: what came meanwhile is read first', async () => {
+    const rig = new Rig();
+    const client = await rig.connected({ keepalive: 1 });
+    rig.clock.advance(1_400);
+    rig.clock.work(ROUND_MS);
+    client.stream.receive(Buffer.from([0xc0, 0]));
+    rig.clock.advance(1_000);
+    expect(client.stream.closedBy).toBeNull();
   });
 
   test('what comes in a pause, and is taken behind it, is a sign of life of that moment', async () => {
@@ -179,6 +205,20 @@ describe('CONNECT in time', () => {
     client.sendBytes(Buffer.from([0x30, 0xe6, 0x07]));
     expect(client.stream.closedBy).toMatch(/PUBLISH packet of 1001 bytes; 1000 are allowed \(packetBytesMax\)/);
   });
+});
+
+test('a CONNECT that came while this process stood still is taken', async () => {
+  const rig = new Rig({ connectTimeoutMs: 5_000 });
+  const [client, later] = [rig.raw(), rig.raw()];
+  rig.clock.advance(1_000);
+  rig.clock.work(10_000);
+  client.stream.receive(mqttPacket.generate({ cmd: 'connect', clientId: 'c' }));
+  await rig.clock.advanceAsync(0);
+  expect(rig.edge.kinds()).toEqual(['connect']);
+  rig.clock.advance(2_000);
+  expect(later.stream.closedBy).toBeNull();
+  rig.clock.advance(4_000);
+  expect(later.stream.closedBy).toMatch(/connectTimeoutMs/);
 });
 
 describe('a connection that is ended politely', () => {
