@@ -28,6 +28,7 @@ export function createShareFiles(folder: string): ShareFiles {
     removeFile: (name) => fs.unlink(at(name)),
     removeFolder: (name) => fs.rmdir(at(name)),
     syncFolder: (name) => syncFolder(at(name)),
+    checkWritable: (name) => checkWritable(at(name)),
     identity: (name) => identityOf(at(name)),
   };
 }
@@ -64,6 +65,18 @@ async function writeSynced(file: string, flags: number, bytes: Uint8Array): Prom
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+async function checkWritable(file: string): Promise<void> {
+  const stats = await fs.stat(file);
+  try {
+    if (stats.isDirectory()) return await fs.access(file, constants.W_OK | constants.X_OK);
+    // As for reading: a pipe in its place is an error.
+    await (await fs.open(file, constants.O_WRONLY | constants.O_NONBLOCK)).close();
+  } catch (error) {
+    if (process.platform !== 'win32' && error instanceof Error) error.message += ` (it belongs to uid ${stats.uid}, mode ${(stats.mode & 0o777).toString(8)})`;
+    throw error;
   }
 }
 

@@ -20,6 +20,9 @@ const REASONS_MAX = 64;
 /** So long nobody serves for want of the share before it is said as a warning. */
 export const STANDSTILL_MS = 2_000;
 
+/** A share that is in trouble again within this, after it was said to be well, comes and goes: then it is said to be well when it has been so for as long. */
+export const SHARE_WELL_MS = 10_000;
+
 /** Says in the reference's words what changes: to the console, the log and the history of the status page. */
 export class Announcer {
   readonly history: Transition[] = [];
@@ -33,7 +36,11 @@ export class Announcer {
   private standstillSince: Monotonic | null = null;
   /** `Infinity`: it was said. */
   private splitSince: Monotonic | null = null;
+  /** What was said of it last. */
   private shareCondition: ShareCondition | null = null;
+  private shareSaidWellAt = -Infinity;
+  private shareWellSince: Monotonic | null = null;
+  private shareComesAndGoes = false;
   private saidLost: LostData['reach'] | null = null;
   private peerState: PeerState = 'DEAD';
   private peerReason = '';
@@ -110,12 +117,24 @@ export class Announcer {
 
   /** `unknown`, which a new keeper says before it has looked, is no news. @param meaning of the trouble to this server in its present state; `null`: its state says that */
   share(condition: ShareCondition, detail: string | null, meaning: string | null): void {
-    if (condition === 'unknown' || condition === this.shareCondition) return;
-    const isFirst = this.shareCondition === null;
-    this.shareCondition = condition;
+    if (condition === 'unknown') return;
+    if (condition !== 'ok') this.shareWellSince = null;
+    if (condition === this.shareCondition) return;
     const fields = { event: 'share', condition, detail };
-    if (condition !== 'ok') this.log.write('warn', `The share is ${IN_TROUBLE[condition]}: ${detail ?? 'no reason given'}${meaning === null ? '' : ` (${meaning})`}`, fields);
-    else if (!isFirst) this.log.write('info', `The share is well again: ${this.config.lockFile}`, fields);
+    const now = this.now();
+    if (condition === 'ok') {
+      this.shareWellSince ??= now;
+      if (this.shareComesAndGoes && now - this.shareWellSince < SHARE_WELL_MS) return;
+      if (this.shareCondition !== null) {
+        this.log.write('info', `The share is well again: ${this.config.lockFile}`, fields);
+        this.shareSaidWellAt = now;
+      }
+      this.shareComesAndGoes = false;
+    } else {
+      if (now - this.shareSaidWellAt < SHARE_WELL_MS) this.shareComesAndGoes = true;
+      this.log.write('warn', `The share is ${IN_TROUBLE[condition]}: ${detail ?? 'no reason given'}${meaning === null ? '' : ` (${meaning})`}`, fields);
+    }
+    this.shareCondition = condition;
   }
 
   /** Said once when it has lasted, until it is over: one lost answer of the share is a passing thing. @param why as `nobodyServes` has it */

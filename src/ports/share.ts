@@ -19,6 +19,8 @@ export interface ShareFiles {
   removeFile(path: string): Promise<void>;
   removeFolder(path: string): Promise<void>;
   syncFolder(path: string): Promise<void>;
+  /** Rejects as writing would: where a file that stands there cannot be opened for it, or a folder would take no new name from this process. Changes nothing. */
+  checkWritable(path: string): Promise<void>;
   /** What tells one folder or file from a later one of the same name (device and inode number and birth time, as text). Rejects with ENOENT when absent. */
   identity(path: string): Promise<string>;
 }

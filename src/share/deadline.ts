@@ -56,6 +56,7 @@ export function timedFiles(files: ShareFiles, deadline: Deadline): ShareFiles {
     removeFile: (path) => deadline.watch(`remove ${path}`, () => files.removeFile(path)),
     removeFolder: (path) => deadline.watch(`remove folder ${path}`, () => files.removeFolder(path)),
     syncFolder: (path) => deadline.watch(`sync folder ${path}`, () => files.syncFolder(path)),
+    checkWritable: (path) => deadline.watch(`open ${path} for writing`, () => files.checkWritable(path)),
     identity: (path) => deadline.watch(`look at ${path}`, () => files.identity(path)),
   };
 }

@@ -49,6 +49,15 @@ export function troubleOf(error: unknown, doing: string, user: string): Trouble 
   return { condition, detail: condition === 'denied' ? `${detail}: ${user} may not. ${MAY_WRITE}` : detail };
 }
 
+export function isDenied(error: unknown): boolean {
+  return CONDITIONS[codeOf(error)] === 'denied';
+}
+
+/** Something that stands there and must be written was refused; `remedy` says what to do with it, beside giving it to `user`. */
+export function deniedTo(user: string, error: unknown, remedy: string): string {
+  return `${textOf(error)}: ${user} may not. A server that ran as another user may have made it: chown it to ${user}, as whom both servers must run${remedy}`;
+}
+
 /** A finding that is already judged, on its way to the status. */
 export class ShareTrouble extends Error {
   constructor(readonly trouble: Trouble) {

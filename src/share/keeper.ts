@@ -19,6 +19,17 @@ import { SharePaths } from './paths.js';
 import { TermShelf } from './term-shelf.js';
 import { Turns } from './turns.js';
 
+/** What a turn of the lock can be at. */
+type LockStep = 'watch' | 'take' | 'renew' | 'release';
+
+/** What failed in a turn of the lock. */
+interface LockTrouble extends Trouble {
+  readonly step: LockStep;
+  readonly at: Monotonic;
+  /** Since then a try was answered, with nothing written: somebody else has the lock. */
+  readonly isAnswered: boolean;
+}
+
 /** With the manager gone, so long is tried to give the lock up. Milliseconds. */
 export const LAST_RELEASE_MS = 1000;
 
@@ -58,10 +69,16 @@ export class ShareKeeper {
   private lateOnes = 0;
 
   /** What is wrong, by where it was found; with that of the looks between the two, the first that is not null is told. */
-  private readonly troubles: { hung: Trouble | null; lock: Trouble | null } = { hung: null, lock: null };
+  private readonly troubles: { hung: Trouble | null; lock: LockTrouble | null } = { hung: null, lock: null };
+  /** What the present turn of the lock is at, or was last. */
+  private lockStep: LockStep | null = null;
   private dueWatch = 0;
   private dueRenewal = 0;
   private dueTry = 0;
+  /** No try before this, whatever calls for one: the last one failed. */
+  private noTryBefore = 0;
+  /** In a row. */
+  private failedTries = 0;
   private dueClaim = 0;
 
   private done = false;
@@ -103,7 +120,7 @@ export class ShareKeeper {
     this.order = order;
     this.claimer.order(order.claim, before === null, order.kept?.term ?? NO_TERM);
     if (before !== null && before.shareId !== order.shareId) this.looks.callFor();
-    if (before?.wantLock !== order.wantLock || (order.peerReleasedLock && before?.peerReleasedLock !== true)) this.dueTry = 0;
+    if (before?.wantLock !== order.wantLock || (order.peerReleasedLock && before?.peerReleasedLock !== true)) this.dueTry = this.now() < this.noTryBefore ? this.noTryBefore : 0;
     if (before !== null && adopts(order) !== adopts(before)) this.looks.callFor();
     this.report();
     if (before === null || order.shutdown || this.dueTry === 0 || (!order.wantLock && this.lease.standsMaybe)) this.lockTurns.wake();
@@ -122,7 +139,7 @@ export class ShareKeeper {
     const { order, lease } = this;
     if (order === null) return null;
     if (lease.taken) return Math.min(this.dueRenewal, lease.until ?? this.dueRenewal) as Monotonic;
-    return (order.wantLock && this.looks.usable ? Math.min(this.dueWatch, this.dueTry) : this.dueWatch) as Monotonic;
+    return (order.wantLock && this.looks.usable ? Math.min(this.dueWatch, Math.max(this.dueTry, this.noTryBefore)) : this.dueWatch) as Monotonic;
   }
 
   private recordsDue(): Monotonic | null {
@@ -146,6 +163,7 @@ export class ShareKeeper {
     const { order } = this;
     if (order === null || this.orphaned !== null || order.shutdown) return;
     await this.looks.look(order);
+    this.foundWell();
     // The first look opened the share: what waited for it need not wait for the next turn.
     if (this.lease.elsewhere || (!this.lease.taken && this.order?.wantLock === true && this.dueTry === 0 && this.looks.usable)) this.lockTurns.wake();
     await this.claim();
@@ -155,21 +173,65 @@ export class ShareKeeper {
   private async keepLock(order: KeeperOrder): Promise<void> {
     const { lease } = this;
     const now = this.now();
+    this.lockStep = null;
     try {
-      if (!order.wantLock && lease.standsMaybe) await lease.release();
+      if (!order.wantLock && lease.standsMaybe) await this.at('release', () => lease.release());
       else if (lease.taken) {
         if (now >= this.dueRenewal) await this.renew(order, now);
         // A turn at the deadline itself only tells it.
       } else await this.contend(order, now);
-      this.troubles.lock = null;
     } catch (error) {
-      this.troubles.lock = this.looks.judge(error, 'keeping the lock');
-      this.dueRenewal = this.dueWatch = this.dueTry = this.now() + this.watchMs;
+      this.lockFailed(error);
     }
   }
 
+  /** @throws what `run` throws, with the step kept in mind */
+  private async at(step: LockStep, run: () => Promise<void>): Promise<void> {
+    this.lockStep = step;
+    await run();
+    this.worked(step);
+  }
+
+  /** The next try waits, also where the lock is to be had and the manager, which takes the share for well again, wants it at once: it would fail as this one did. */
+  private lockFailed(error: unknown): void {
+    const step = this.lockStep ?? 'watch';
+    const found = this.looks.judge(error, 'keeping the lock');
+    const now = this.now();
+    this.troubles.lock = { ...found, step, at: now, isAnswered: false };
+    this.dueRenewal = this.dueWatch = this.dueTry = now + this.watchMs;
+    if (step !== 'take') return;
+    // Where one answer was lost, a takeover need not wait for long.
+    const mayBeLost = this.failedTries === 0 && !isUnwritable(found.condition);
+    this.failedTries += 1;
+    this.dueTry = this.noTryBefore = now + (mayBeLost ? this.watchMs : this.retryMs);
+  }
+
+  /** A trouble lasts until the step that failed has worked, or one that needs as much. */
+  private worked(step: LockStep): void {
+    if (step === 'take') this.failedTries = 0;
+    const { lock } = this.troubles;
+    if (lock === null) return;
+    // The lock is ours, and its heartbeat was written.
+    const isWritten = this.lease.taken && (step === 'take' || step === 'renew');
+    if (isWritten || (step === lock.step && (step === 'watch' || step === 'release'))) this.troubles.lock = null;
+    // What cannot be written is found well by a look, which tries that.
+    else if (isUnwritable(lock.condition)) this.troubles.lock = step === 'take' ? { ...lock, isAnswered: true } : lock;
+    // A lock that is not ours any more is neither renewed nor given up; one that is not wanted is not tried for.
+    else if (step === lock.step || lock.step !== 'take' || this.order?.wantLock !== true) this.troubles.lock = null;
+  }
+
+  /** A whole look that began after the failure has tried the share anew. While the lock is wanted, and nobody else was seen to have it, that says less than the next try. */
+  private foundWell(): void {
+    const { lock } = this.troubles;
+    const { found, trouble } = this.looks;
+    if (lock === null || !isUnwritable(lock.condition) || trouble !== null) return;
+    if (found.lookedAt === null || found.lookedAt < lock.at) return;
+    const isMoot = this.order?.wantLock !== true && (lock.step === 'take' || lock.step === 'renew');
+    if (lock.isAnswered || isMoot) this.troubles.lock = null;
+  }
+
   private async renew(order: KeeperOrder, now: Monotonic): Promise<void> {
-    await this.lease.renew(order);
+    await this.at('renew', () => this.lease.renew(order));
     this.dueRenewal = now + this.renewalMs();
     this.dueWatch = this.dueRenewal;
     if (!this.lease.taken) this.dueWatch = this.now();
@@ -183,13 +245,13 @@ export class ShareKeeper {
   private async contend(order: KeeperOrder, now: Monotonic): Promise<void> {
     const { lease } = this;
     if (now >= this.dueWatch) {
-      await lease.watch();
+      await this.at('watch', () => lease.watch());
       this.dueWatch = now + this.watchMs;
     }
     // Beside the reference's regular tries: at once when the lock is seen to be free or abandoned, which is when a try can succeed.
-    const mayTry = order.wantLock && this.looks.usable && (now >= this.dueTry || lease.obtainable);
+    const mayTry = order.wantLock && this.looks.usable && now >= this.noTryBefore && (now >= this.dueTry || lease.obtainable);
     if (!mayTry) return;
-    await lease.acquire(order);
+    await this.at('take', () => lease.acquire(order));
     this.dueTry = now + this.retryMs;
     if (!lease.taken) return;
     this.dueRenewal = now + this.renewalMs();

@@ -35,6 +35,7 @@ export class Opening {
   /** The share that was tried; `null` while none stood there. */
   private triedOn: string | null = null;
   private toldMount = '';
+  private toldWarnings: readonly string[] = [];
   /** How the share is mounted, as it was looked at last. */
   private mount: MountReport | null = null;
   /** The share was found well on a mount of another host. */
@@ -95,8 +96,14 @@ export class Opening {
     const report = await preflight(this.parts.files, this.parts.paths, { ...this.parts, user: this.parts.config.user });
     if (report.trouble !== null) throw new ShareTrouble(report.trouble);
     this.methods = report.methods;
+    this.warn(report.warnings);
     const limit = this.parts.config.passiveLockIntervalMs * SLOW_FRACTION;
     if (report.slowestMs > limit) this.parts.log.write('warn', `The share is slow: ${Math.round(report.slowestMs)} ms for one of the things that were tried`);
+  }
+
+  private warn(warnings: readonly string[]): void {
+    for (const text of warnings) if (!this.toldWarnings.includes(text)) this.parts.log.write('warn', text);
+    this.toldWarnings = warnings;
   }
 
   /** @throws ShareTrouble when the identity's method does not work here */

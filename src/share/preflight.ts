@@ -3,7 +3,7 @@ import { encodeText } from '../core/wire/bytes.js';
 import type { Clock } from '../ports/clock.js';
 import type { Random } from '../ports/random.js';
 import type { ShareFiles } from '../ports/share.js';
-import { codeOf, textOf, troubleOf, WITHOUT_LINKS, type Trouble } from './failure.js';
+import { codeOf, deniedTo, isDenied, textOf, troubleOf, WITHOUT_LINKS, type Trouble } from './failure.js';
 import type { SharePaths } from './paths.js';
 
 /** One thing that was tried on the share. */
@@ -21,6 +21,8 @@ export interface PreflightReport {
   readonly methods: readonly PublishMethod[];
   /** `null` when everything that the share must do, it does. */
   readonly trouble: Trouble | null;
+  /** What does not keep it from being relied on, and is to be mended all the same. */
+  readonly warnings: readonly string[];
   /** The slowest single check. */
   readonly slowestMs: number;
 }
@@ -32,9 +34,12 @@ interface Tools {
   readonly user: string;
 }
 
-/** Tries, in a folder of its own that it removes again, everything that the keeper relies on. Never rejects. */
+/**
+ * Tries, in a folder of its own that it removes again, everything that the keeper relies on; and whether what stands there already can be written, which it leaves as
+ * it is. Never rejects.
+ */
 export async function preflight(files: ShareFiles, paths: SharePaths, tools: Tools): Promise<PreflightReport> {
-  const trial = new Trial(files, paths.temporary('preflight', tools.random.id()), tools);
+  const trial = new Trial(files, paths, paths.temporary('preflight', tools.random.id()), tools);
   await trial.run();
   await trial.cleanUp();
   return trial.report();
@@ -46,10 +51,12 @@ const REWRITTEN = encodeText('lockstep preflight 2\n');
 class Trial {
   private readonly checks: PreflightCheck[] = [];
   private readonly methods: PublishMethod[] = [];
+  private readonly warnings: string[] = [];
   private trouble: Trouble | null = null;
 
   constructor(
     private readonly files: ShareFiles,
+    private readonly paths: SharePaths,
     private readonly folder: string,
     private readonly tools: Tools,
   ) {}
@@ -64,6 +71,7 @@ class Trial {
     await this.check('rewrite in place', () => this.rewrite(file));
     await this.check('rename', () => this.moveAndBack(file));
     await this.check('fsync folder', () => files.syncFolder(folder));
+    await this.writeWhatStands();
     if (this.trouble !== null) return;
     await this.exclusiveLink();
     await this.exclusiveRename();
@@ -78,7 +86,37 @@ class Trial {
 
   report(): PreflightReport {
     const slowestMs = Math.max(0, ...this.checks.map((check) => check.latencyMs));
-    return { checks: this.checks, methods: this.methods, trouble: this.trouble, slowestMs };
+    return { checks: this.checks, methods: this.methods, trouble: this.trouble, warnings: this.warnings, slowestMs };
+  }
+
+  /**
+   * A server that ran as another user before has left files of that user: a share in which everything can be made says nothing of them. They are not made
+   * when they are absent. Without the watermark only a guard is weaker; without the others no lock is taken, and no term claimed.
+   */
+  private async writeWhatStands(): Promise<void> {
+    const { heartbeat, terms, watermark } = this.paths;
+    const { user } = this.tools;
+    const heartbeatError = await this.openWhatStands('heartbeat', heartbeat);
+    if (heartbeatError !== null) this.blame(heartbeatError, '; or remove it while both servers are stopped, and it is made anew');
+    const termsError = await this.openWhatStands('folder of term records', terms);
+    if (termsError !== null) this.blame(termsError, ', with all that is in it (chown -R)');
+    const watermarkError = await this.openWhatStands('watermark', watermark);
+    if (watermarkError !== null) this.warnings.push(`The watermark beside the lockfile cannot be written: ${isDenied(watermarkError) ? deniedTo(user, watermarkError, '') : textOf(watermarkError)}`);
+  }
+
+  private blame(error: NonNullable<unknown>, remedy: string): void {
+    const found = troubleOf(error, 'trying the share: opening for writing', this.tools.user);
+    this.trouble = isDenied(error) ? { condition: 'denied', detail: deniedTo(this.tools.user, error, remedy) } : found;
+  }
+
+  /** Why it cannot be opened for writing; `null` when it can, when it is not there, and when an earlier check failed. */
+  private async openWhatStands(what: string, path: string): Promise<NonNullable<unknown> | null> {
+    if (this.trouble !== null) return null;
+    return await this.attempt(`open the ${what} for writing`, () =>
+      this.files.checkWritable(path).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error;
+      }),
+    );
   }
 
   /** Runs one check unless an earlier one failed. */

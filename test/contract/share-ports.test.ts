@@ -121,6 +121,19 @@ describe.each(Object.keys(grounds))('ShareFiles on %s', (name) => {
     expect(await theirs.list('.')).toEqual([]);
   });
 
+  it('says that a file or a folder can be written, and changes nothing by that', async () => {
+    await files.makeFolder('f');
+    await files.createSynced('f/a', ONE);
+    const before = await files.identity('f/a');
+    await theirs.checkWritable('f/a');
+    await theirs.checkWritable('f');
+    expect(await files.read('f/a')).toEqual(ONE);
+    expect(await files.identity('f/a')).toBe(before);
+    expect(await files.list('f')).toEqual(['a']);
+    await expect(files.checkWritable('f/b')).rejects.toEqual(code('ENOENT'));
+    expect(await files.list('f')).toEqual(['a']);
+  });
+
   it('tells a thing from a later one of the same name', async () => {
     await files.makeFolder('a');
     const before = await files.identity('a');

@@ -139,6 +139,7 @@ export class MountedClient {
     this.files = {
       read: (path) => this.here.files.read(path),
       list: (path) => this.here.files.list(path),
+      checkWritable: (path) => this.here.files.checkWritable(path),
       identity: (path) => this.here.files.identity(path),
       createSynced: (path, bytes) => this.here.files.createSynced(path, bytes),
       rewriteInPlace: (path, bytes) => this.here.files.rewriteInPlace(path, bytes),

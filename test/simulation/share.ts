@@ -56,7 +56,7 @@ export interface SimShareOptions {
   readonly notesRequests?: boolean;
 }
 
-const WRITES: ReadonlySet<Operation> = new Set<Operation>(['createSynced', 'rewriteInPlace', 'link', 'rename', 'makeFolder', 'removeFile', 'removeFolder', 'lock.acquire', 'lock.release']);
+const WRITES: ReadonlySet<Operation> = new Set<Operation>(['createSynced', 'rewriteInPlace', 'link', 'rename', 'makeFolder', 'removeFile', 'removeFolder', 'checkWritable', 'lock.acquire', 'lock.release']);
 /** Operations that need room. Rewriting in place needs none. */
 const GROWTH: ReadonlySet<Operation> = new Set<Operation>(['createSynced', 'link', 'makeFolder', 'lock.acquire']);
 
@@ -169,6 +169,7 @@ export class SimShareClient {
     this.files = {
       read: (path) => this.ask('read', path, () => this.remember(path, () => tree.read(path))),
       list: (path) => this.ask('list', path, () => this.rememberNames(path)),
+      checkWritable: (path) => this.ask('checkWritable', path, () => void tree.identity(path)),
       identity: (path) => this.ask('identity', path, () => tree.identity(path)),
       createSynced: (path, bytes) => this.ask('createSynced', path, () => tree.write(path, bytes, true)),
       rewriteInPlace: (path, bytes) =>

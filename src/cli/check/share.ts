@@ -90,15 +90,17 @@ const IN_WORDS: Readonly<Record<NonNullable<PreflightReport['trouble']>['conditi
 
 /** What the trial found, line by line. */
 export function reportFindings(folder: string, report: PreflightReport): Finding[] {
+  const isSaid = (detail: string): boolean => [report.trouble?.detail ?? '', ...report.warnings].some((text) => text.includes(detail));
   const findings = report.checks.map((check): Finding => {
     const latency = `${check.latencyMs.toFixed(1)} ms`;
     if (check.ok) return { area: 'share', level: 'ok', text: `${check.name}: ${latency}` };
     // One way of publishing may be missing as long as the other is there; the trouble says when none is.
-    const why = check.detail === null || report.trouble?.detail.includes(check.detail) === true ? 'failed' : check.detail;
+    const why = check.detail === null || isSaid(check.detail) ? 'failed' : check.detail;
     return { area: 'share', level: report.trouble === null ? 'warning' : 'fails', text: `${check.name}: ${why} (${latency})` };
   });
   if (report.trouble !== null) findings.push({ area: 'share', level: 'fails', text: `${folder} ${IN_WORDS[report.trouble.condition]}: ${report.trouble.detail}` });
   else findings.push({ area: 'share', level: 'ok', text: `${folder}: terms are claimed by ${report.methods.join(' or ')}` });
+  for (const text of report.warnings) findings.push({ area: 'share', level: 'warning', text });
   if (report.slowestMs * CLAIM_STEPS > CLAIM_ALLOWANCE_MS) {
     findings.push({
       area: 'share',

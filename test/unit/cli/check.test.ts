@@ -74,8 +74,14 @@ describe('the share', () => {
 
   it('what the system said stands there once, with what it means', () => {
     const checks = [{ name: 'make folder', ok: false, detail: 'EACCES: permission denied', latencyMs: 0.5 }];
-    const lines = reportFindings('/mnt/s', { checks, methods: [], slowestMs: 0.5, trouble: { condition: 'denied', detail: 'EACCES: permission denied, while trying: uid 1000 may not' } }).map(renderFinding);
+    const lines = reportFindings('/mnt/s', { checks, methods: [], warnings: [], slowestMs: 0.5, trouble: { condition: 'denied', detail: 'EACCES: permission denied, while trying: uid 1000 may not' } }).map(renderFinding);
     expect(lines).toEqual(['FAILS    share     make folder: failed (0.5 ms)', 'FAILS    share     /mnt/s is closed to this user: EACCES: permission denied, while trying: uid 1000 may not']);
+  });
+
+  it('a watermark that only another user may write is a warning with what to do', () => {
+    const checks = [{ name: 'open the watermark for writing', ok: false, detail: 'EACCES: it belongs to uid 0', latencyMs: 0.5 }];
+    const lines = reportFindings('/mnt/s', { checks, methods: ['link'], warnings: ['The watermark cannot be written: EACCES: it belongs to uid 0: chown it'], slowestMs: 0.5, trouble: null }).map(renderFinding);
+    expect(lines).toEqual(['WARNING  share     open the watermark for writing: failed (0.5 ms)', 'ok       share     /mnt/s: terms are claimed by link', 'WARNING  share     The watermark cannot be written: EACCES: it belongs to uid 0: chown it']);
   });
 });
 

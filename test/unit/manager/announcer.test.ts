@@ -1,6 +1,6 @@
 import type { Position, ServerState, Term } from '../../../src/core/identity.js';
 import { INITIAL_STATE, type HaState } from '../../../src/core/ha/state.js';
-import { Announcer, STANDSTILL_MS } from '../../../src/manager/announcer.js';
+import { Announcer, SHARE_WELL_MS, STANDSTILL_MS } from '../../../src/manager/announcer.js';
 import type { ManagerConfig } from '../../../src/manager/config.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -64,6 +64,24 @@ describe('a share in trouble', () => {
     announcer.share('ok', null, null);
     announcer.share('full', 'no room', null);
     expect(log.from('info')).toEqual(['The share is absent: /mnt/s is not there (clients are served)', 'The share is well again: /share/l.lck', 'The share is full: no room']);
+  });
+});
+
+describe('a share that comes and goes', () => {
+  it('fills no log: it is said to be well when it has been so for a while', () => {
+    const log = new FakeLog();
+    const clock = new FakeClock();
+    const announcer = new Announcer(config, log, () => 'now', () => clock.monotonic());
+    announcer.share('ok', null, null);
+    for (let i = 0; i < 100; i += 1) {
+      clock.advance(500);
+      announcer.share(i % 2 === 0 ? 'failed' : 'ok', 'EIO', null);
+    }
+    const [trouble, well] = ['The share is in trouble: EIO', 'The share is well again: /share/l.lck'];
+    expect(log.from('info')).toEqual([trouble, well, trouble]);
+    clock.advance(SHARE_WELL_MS);
+    announcer.share('ok', null, null);
+    expect(log.from('info')).toEqual([trouble, well, trouble, well]);
   });
 });
 

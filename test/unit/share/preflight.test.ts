@@ -36,6 +36,7 @@ function failing(code: string, ways: readonly ('link' | 'rename')[]): ShareFiles
     removeFile: (path) => files.removeFile(path),
     removeFolder: (path) => files.removeFolder(path),
     syncFolder: (path) => files.syncFolder(path),
+    checkWritable: (path) => files.checkWritable(path),
     identity: (path) => files.identity(path),
   };
 }

@@ -92,6 +92,8 @@ export class RigKeeper {
   mountReport: MountReport | null = null;
   mountHangs = false;
   endedBecause: string | null = null;
+  /** Told of each status, as the manager is. */
+  onStatus: (status: KeeperStatus) => void = () => undefined;
   private seq = 0;
   private wish: Omit<KeeperOrder, 'seq' | 'pulseAt'> = { wantLock: false, peerReleasedLock: false, claim: null, kept: null, watermark: null, shareId: null, shutdown: false };
   private handlers: { message(message: ManagerToKeeper): void; closed(reason: string): void } | null = null;
@@ -165,7 +167,9 @@ export class RigKeeper {
   }
 
   private heard(message: KeeperToManager): void {
-    if (message.kind === 'status') this.statuses.push(message.status);
+    if (message.kind !== 'status') return;
+    this.statuses.push(message.status);
+    this.onStatus(message.status);
   }
 
   private beat(): void {
