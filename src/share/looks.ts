@@ -150,6 +150,14 @@ export class Looks {
       await claimer.tidyEarlier();
     }
     await this.mark(listing);
+    await this.tryWriting(order, identity.share);
+  }
+
+  /** Not when the lock or a term is about to be had: that waits for no trial, and tells as much. */
+  private async tryWriting(order: KeeperOrder, share: string): Promise<void> {
+    const { opening, lease, claimer } = this.parts;
+    if (lease.taken) opening.wrote();
+    else if (!claimer.open && !(order.wantLock && lease.obtainable)) await opening.tryWriting(share);
   }
 
   /** In one step: between the two, what was found would be told with the verdict on the share before. @throws `wrong` */

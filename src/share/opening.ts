@@ -11,12 +11,15 @@ import type { MountInspector, MountReport } from '../ports/mount.js';
 import type { Random } from '../ports/random.js';
 import type { ShareFiles } from '../ports/share.js';
 import type { KeeperConfig } from './config.js';
-import { codeOf, ShareTrouble, textOf, type Trouble } from './failure.js';
+import { codeOf, ShareTrouble, textOf, troubleOf, type Trouble } from './failure.js';
 import type { SharePaths } from './paths.js';
-import { preflight } from './preflight.js';
+import { preflight, writeTrial } from './preflight.js';
 
 /** A latency above this, for the slowest thing that the preflight tried, is worth a warning: a part of the staleness period. */
 const SLOW_FRACTION = 0.2;
+
+/** A server that writes nothing on the share tries so often whether it could. Milliseconds. */
+export const WRITE_TRIAL_MS = 30_000;
 
 export interface OpeningParts {
   readonly config: KeeperConfig;
@@ -36,6 +39,8 @@ export class Opening {
   private triedOn: string | null = null;
   private toldMount = '';
   private toldWarnings: readonly string[] = [];
+  /** When something was written there last, as far as it was confirmed. */
+  private wroteAt = -Infinity;
   /** How the share is mounted, as it was looked at last. */
   private mount: MountReport | null = null;
   /** The share was found well on a mount of another host. */
@@ -96,9 +101,29 @@ export class Opening {
     const report = await preflight(this.parts.files, this.parts.paths, { ...this.parts, user: this.parts.config.user });
     if (report.trouble !== null) throw new ShareTrouble(report.trouble);
     this.methods = report.methods;
+    this.wrote();
     this.warn(report.warnings);
     const limit = this.parts.config.passiveLockIntervalMs * SLOW_FRACTION;
     if (report.slowestMs > limit) this.parts.log.write('warn', `The share is slow: ${Math.round(report.slowestMs)} ms for one of the things that were tried`);
+  }
+
+  /** What is written there now tells what a trial would. */
+  wrote(): void {
+    this.wroteAt = this.parts.clock.monotonic();
+  }
+
+  /**
+   * For a server that writes nothing there, which would meet a share that cannot be written only when it takes over: tries it now and then. Nothing is made where another one stands by now, or
+   * none.
+   * @throws ShareTrouble, or what the share says when it is read
+   */
+  async tryWriting(share: string): Promise<void> {
+    const { files, paths, clock, random } = this.parts;
+    if (clock.monotonic() - this.wroteAt < WRITE_TRIAL_MS || !(await this.stands(share))) return;
+    await writeTrial(files, paths.temporary('trial', random.id())).catch((error: unknown) => {
+      throw new ShareTrouble(troubleOf(error, 'trying whether it can be written', this.parts.config.user));
+    });
+    this.wrote();
   }
 
   private warn(warnings: readonly string[]): void {

@@ -45,6 +45,28 @@ export async function preflight(files: ShareFiles, paths: SharePaths, tools: Too
   return trial.report();
 }
 
+/**
+ * The least that tells a share which cannot be written now: one small file is made, and removed. Rejects with what the share says.
+ * @param path a name that nobody else uses
+ */
+export async function writeTrial(files: ShareFiles, path: string): Promise<void> {
+  try {
+    await unless('EEXIST', files.createSynced(path, CONTENT));
+  } catch (error) {
+    // What did not fit may have left its name.
+    await files.removeFile(path).catch(() => undefined);
+    throw error;
+  }
+  await unless('ENOENT', files.removeFile(path));
+}
+
+/** An answer that was lost is asked for again by the system, and meets what the first request did. */
+async function unless(code: string, doing: Promise<void>): Promise<void> {
+  await doing.catch((error: unknown) => {
+    if (codeOf(error) !== code) throw error;
+  });
+}
+
 const CONTENT = encodeText('lockstep preflight 1\n');
 const REWRITTEN = encodeText('lockstep preflight 2\n');
 
