@@ -1,3 +1,4 @@
+import { BigMap } from '../core/big-map.js';
 import type { Message } from '../core/broker/effects.js';
 import type { MessageHooks } from '../core/broker/messages.js';
 import type { Position } from '../core/identity.js';
@@ -18,7 +19,7 @@ import type { Position } from '../core/identity.js';
 export class PayloadCache implements MessageHooks {
   /** The record that is being applied; 0 while a snapshot is restored. */
   applying: Position = 0 as Position;
-  private readonly inMemory = new Map<Position, Message>();
+  private readonly inMemory: BigMap<Position, Message>;
   /**
    * Ids in the order of `stored`, the oldest at `head`; those that are no longer in memory are passed over. Beside the map, because looking
    * for the first entry of a map walks over all that were deleted before it: with a long queue that took 200 µs for each message.
@@ -36,7 +37,13 @@ export class PayloadCache implements MessageHooks {
   private slab = new Uint8Array(0);
   private slabUsed = 0;
 
-  constructor(private readonly bytesMax: number) {}
+  /** @param countMax payloads, of however few bytes */
+  constructor(
+    private readonly bytesMax: number,
+    private readonly countMax: number = COUNT_MAX,
+  ) {
+    this.inMemory = new BigMap(countMax);
+  }
 
   /** Bytes of payloads that could be let go and are in memory. */
   get bytes(): number {
@@ -69,7 +76,7 @@ export class PayloadCache implements MessageHooks {
   }
 
   private isTooMuch(): boolean {
-    return this.heldBytes > this.bytesMax || this.slabs.size * SLAB_BYTES > Math.max(this.bytesMax, 2 * SLAB_BYTES);
+    return this.heldBytes > this.bytesMax || this.inMemory.size > this.countMax || this.slabs.size * SLAB_BYTES > Math.max(this.bytesMax, 2 * SLAB_BYTES);
   }
 
   private letGo(): void {
@@ -135,6 +142,8 @@ export class PayloadCache implements MessageHooks {
 
 /** So many ids may be kept in vain, however little is in memory. */
 const SLACK = 4_096;
+/** So many are in memory at most: empty ones have no bytes, and an array (`order` is up to twice as long) takes no more than 2^27. */
+const COUNT_MAX = 32 * 1024 * 1024;
 /** So many bytes of log, of whatever records, may come after a message before it leaves its record's block. */
 export const VIEWED_BYTES_MAX = 4 * 1024 * 1024;
 export const SLAB_BYTES = 256 * 1024;

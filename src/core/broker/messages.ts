@@ -1,3 +1,4 @@
+import { BigMap } from '../big-map.js';
 import { assert } from '../errors.js';
 import type { Position } from '../identity.js';
 import type { Message, Qos } from './effects.js';
@@ -32,14 +33,17 @@ export class StoredMessage implements Message {
 /** The messages that a queue, a window or the retained store refers to. */
 export class MessageStore {
   /** In the order in which they were stored. */
-  readonly byId = new Map<Position, StoredMessage>();
+  readonly byId: BigMap<Position, StoredMessage>;
   /** Payload bytes of all of them, in memory or not. */
   bytes = 0;
 
   constructor(
     private readonly digest: Digest,
     private readonly hooks: MessageHooks,
-  ) {}
+    entriesMax?: number,
+  ) {
+    this.byId = new BigMap(entriesMax);
+  }
 
   /** One more reference. The first one stores the message. */
   acquire(message: StoredMessage): void {

@@ -1,3 +1,4 @@
+import { BigMap } from '../big-map.js';
 import { assert } from '../errors.js';
 import type { Position } from '../identity.js';
 import { Digest, hashText } from './digest.js';
@@ -23,7 +24,7 @@ import type { BrokerState } from './state.js';
  */
 export function recomputeDigest(state: BrokerState): string {
   const digest = new Digest();
-  const references = new Map<Position, number>();
+  const references = new BigMap<Position, number>();
   countSerial(digest, 1, state.nextSerial);
   if (state.saidLimits !== null) countLimits(digest, 1, state.saidLimits);
   const totals = { queued: 0, full: 0, orphaned: 0, connected: 0, subscriptions: 0 };
@@ -49,7 +50,7 @@ export function recomputeDigest(state: BrokerState): string {
   return digest.toString();
 }
 
-function countOneSession(digest: Digest, session: Session, references: Map<Position, number>): void {
+function countOneSession(digest: Digest, session: Session, references: BigMap<Position, number>): void {
   // A fresh twin: its key is made anew from the client id.
   assert(sameHash(session.key, new Session(session.clientId, 0, false).key), `the key of ${session.clientId} is wrong`);
   countSession(digest, 1, session);
@@ -76,7 +77,7 @@ function countTree(digest: Digest, state: BrokerState, subscriptions: number): v
   assert(found === subscriptions && found === state.subscriptions.size, 'the tree and the sessions hold different subscriptions');
 }
 
-function countMessages(digest: Digest, state: BrokerState, references: Map<Position, number>): void {
+function countMessages(digest: Digest, state: BrokerState, references: BigMap<Position, number>): void {
   for (const message of state.retained.byTopic.values()) {
     references.set(message.id, (references.get(message.id) ?? 0) + 1);
     countRetained(digest, 1, message);

@@ -37,6 +37,8 @@ export function refusalOf(state: BrokerState, operation: Operation): Refusal | n
       for (const { filter } of operation.subscriptions) {
         const fault = topicFilterFault(filter);
         if (fault !== null) return { detail: fault };
+        // Asked before the first of them is added: a packet's few thousand beyond `entriesMax` are within what a Map takes.
+        if (!state.subscriptions.hasRoomFor(filter)) return levelFull(state, 'subscriptions');
       }
       // Retained messages go beyond the queue's limit once; who lets them lie gets no more of them.
       if (state.retained.size > 0 && session.queue.length >= limits.queuedMessagesPerSessionMax) {
@@ -68,8 +70,10 @@ function connectRefusal(state: BrokerState, limits: BrokerLimits, operation: Con
   if (operation.clientId.length === 0) return { detail: 'an empty client id' };
   const fault = operation.will === null ? null : topicNameFault(operation.will.topic);
   if (fault !== null) return { detail: `the will: ${fault}` };
-  if (state.sessions.has(operation.clientId) || state.sessions.size < limits.sessionsMax) return null;
-  return { detail: `there are ${limits.sessionsMax} sessions, the most allowed (sessionsMax)`, code: SERVER_UNAVAILABLE };
+  if (state.sessions.has(operation.clientId)) return null;
+  if (state.sessions.size >= limits.sessionsMax) return { detail: `there are ${limits.sessionsMax} sessions, the most allowed (sessionsMax)`, code: SERVER_UNAVAILABLE };
+  if (state.sessions.size >= state.entriesMax) return { detail: `there are ${state.entriesMax} sessions, the most that a broker holds`, code: SERVER_UNAVAILABLE };
+  return null;
 }
 
 function publishRefusal(state: BrokerState, limits: BrokerLimits, operation: PublishOperation): Refusal | null {
@@ -84,6 +88,7 @@ function publishRefusal(state: BrokerState, limits: BrokerLimits, operation: Pub
   if (kept && !state.retained.byTopic.has(topic) && state.retained.size >= limits.retainedMessagesMax) {
     return { detail: `there are ${limits.retainedMessagesMax} retained messages, the most allowed (retainedMessagesMax)` };
   }
+  if (kept && !state.retained.hasRoomFor(topic)) return levelFull(state, 'retained messages');
   const room = state.messages.bytes + size <= limits.storedBytesMax;
   if (kept && !room) return storeFull(limits);
   if (qos === 0 || (room && state.fullSessions === 0)) return null;
@@ -95,6 +100,10 @@ function publishRefusal(state: BrokerState, limits: BrokerLimits, operation: Pub
     if (session.queue.length >= limits.queuedMessagesPerSessionMax) return { detail: queueFull(session.clientId, limits) };
   }
   return null;
+}
+
+function levelFull({ entriesMax }: BrokerState, what: string): Refusal {
+  return { detail: `${what} name ${entriesMax} topics that differ at one level behind the same beginning, the most that a broker holds` };
 }
 
 function storeFull(limits: BrokerLimits): Refusal {

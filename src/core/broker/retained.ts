@@ -1,3 +1,4 @@
+import { BigMap, MAP_ENTRIES_MAX } from '../big-map.js';
 import type { StoredMessage } from './messages.js';
 import { hasWildcard, isReserved } from './topics.js';
 
@@ -20,15 +21,32 @@ class TopicNode {
 /** The last retained message of each topic (§3.3.1.3). References and digest are the caller's to keep. */
 export class RetainedStore {
   /** In the order in which each topic's present message came. */
-  readonly byTopic = new Map<string, StoredMessage>();
+  readonly byTopic: BigMap<string, StoredMessage>;
   /** Levels of topics that `match` has looked at so far: what it costs. No part of the state. */
   looked = 0;
   private readonly root = new TopicNode(null, '');
   private readonly answers = new Map<string, readonly StoredMessage[]>();
   private answered = 0;
 
+  /** @param levelMax topics that may differ at one level behind the same beginning; another than the usual for tests */
+  constructor(private readonly levelMax: number = MAP_ENTRIES_MAX) {
+    this.byTopic = new BigMap(levelMax);
+  }
+
   get size(): number {
     return this.byTopic.size;
+  }
+
+  /** Whether a topic may be added: no level gets more children than a Map takes. None has more of them than there are messages. */
+  hasRoomFor(topic: string): boolean {
+    if (this.size < this.levelMax) return true;
+    let node = this.root;
+    for (const level of topic.split('/')) {
+      const child = node.children.get(level);
+      if (child === undefined) return node.children.size < this.levelMax;
+      node = child;
+    }
+    return true;
   }
 
   /** Returns the message that stood in its place. */

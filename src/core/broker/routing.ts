@@ -45,7 +45,7 @@ export class Routing {
     if (retain && payload.length === 0) state.forgetRetained(topic);
     const message = new StoredMessage(will.position, targets.topic, targets.hash, qos, payload.length, payload);
     const room = state.messages.bytes + payload.length <= limits.storedBytesMax;
-    const place = state.retained.byTopic.has(topic) || state.retained.size < limits.retainedMessagesMax;
+    const place = state.retained.byTopic.has(topic) || (state.retained.size < limits.retainedMessagesMax && state.retained.hasRoomFor(topic));
     if (retain && payload.length > 0 && room && place) state.retain(message);
     const { sessions } = targets;
     for (let at = 0; at < sessions.length; at++) {

@@ -1,3 +1,4 @@
+import { MAP_ENTRIES_MAX } from '../big-map.js';
 import { assert } from '../errors.js';
 import type { Delivery } from './delivery.js';
 import { Digest } from './digest.js';
@@ -32,11 +33,12 @@ import { SubscriptionTree } from './subscriptions.js';
  */
 export class BrokerState {
   readonly digest = new Digest();
-  /** In the order of their serials. */
+  /** In the order of their serials. No more than `entriesMax`. */
   readonly sessions = new Map<string, Session>();
+  /** No more than `mqtt.connectionsMax`, a million at most. */
   readonly connections = new Map<ConnectionId, Session>();
-  readonly subscriptions = new SubscriptionTree();
-  readonly retained = new RetainedStore();
+  readonly subscriptions: SubscriptionTree;
+  readonly retained: RetainedStore;
   readonly messages: MessageStore;
   /** Deliveries in all queues. */
   queued = 0;
@@ -50,10 +52,16 @@ export class BrokerState {
   /** A term or a snapshot has said which limits are in force; what the server was started with counts no more. */
   private said = false;
 
-  /** @param limits in force until a term says others */
-  constructor(limits: BrokerLimits, hooks: MessageHooks) {
+  /**
+   * @param limits in force until a term says others
+   * @param entriesMax of what stands in one Map, whatever the limits: an entry that a Map does not take would end the broker while it applies a record that is
+   * in the log. The same on both servers; another than the usual for tests.
+   */
+  constructor(limits: BrokerLimits, hooks: MessageHooks, readonly entriesMax: number = MAP_ENTRIES_MAX) {
     this.inForce = limits;
-    this.messages = new MessageStore(this.digest, hooks);
+    this.subscriptions = new SubscriptionTree(entriesMax);
+    this.retained = new RetainedStore(entriesMax);
+    this.messages = new MessageStore(this.digest, hooks, entriesMax);
     countSerial(this.digest, 1, this.serial);
   }
 

@@ -1,3 +1,4 @@
+import { MAP_ENTRIES_MAX } from '../big-map.js';
 import { hashText } from './digest.js';
 import type { Hash } from './digest.js';
 import type { Qos } from './effects.js';
@@ -24,6 +25,7 @@ export interface Targets {
 /** One level of the subscribed filters. */
 class FilterNode {
   readonly children = new Map<string, FilterNode>();
+  /** No more than there are sessions, which are fewer than `MAP_ENTRIES_MAX`. */
   readonly subscribers = new Map<Session, Qos>();
 
   constructor(
@@ -41,6 +43,21 @@ export class SubscriptionTree {
   private readonly root = new FilterNode(null, '');
   private readonly cache = new Map<string, Targets>();
   private cachedTargets = 0;
+
+  /** @param levelMax filters that may differ at one level behind the same beginning; another than the usual for tests */
+  constructor(private readonly levelMax: number = MAP_ENTRIES_MAX) {}
+
+  /** Whether a filter may be added: no level gets more children than a Map takes. None has more of them than there are subscriptions. */
+  hasRoomFor(filter: string): boolean {
+    if (this.size < this.levelMax) return true;
+    let node = this.root;
+    for (const level of filter.split('/')) {
+      const child = node.children.get(level);
+      if (child === undefined) return node.children.size < this.levelMax;
+      node = child;
+    }
+    return true;
+  }
 
   /** Adds a subscription, or gives one that is there another QoS. */
   subscribe(session: Session, filter: string, qos: Qos): void {

@@ -20,6 +20,13 @@ test('the oldest payloads are let go, so many as there are too many', () => {
   expect(cache.bytes).toBe(20);
 });
 
+test('however few bytes they have, no more stay than are counted', () => {
+  const cache = new PayloadCache(1_000, 3);
+  const all = [1, 2, 3, 4, 5].map((id) => message(id, 0));
+  for (const one of all) store(cache, one);
+  expect(all.map((one) => one.payload === null)).toEqual([true, true, false, false, false]);
+});
+
 test('the payload of a will, whose id names an older record, is not let go', () => {
   const cache = new PayloadCache(5);
   const will = message(3, 10);
