@@ -114,7 +114,7 @@ function queueFull(clientId: string, limits: BrokerLimits): string {
   return `${limits.queuedMessagesPerSessionMax} messages wait for client ${JSON.stringify(clientId)}, the most allowed (queuedMessagesPerSessionMax)`;
 }
 
-/** Whether an operation that is not refused adds something to the state that stays: a session, a subscription, a retained topic, a message that has to wait. */
+/** Whether an operation that is not refused adds something to the state that stays: a session, a subscription, a retained topic, a message that has to wait, the id of a QoS 2 message until it is released. */
 export function growsState(state: BrokerState, operation: Operation): boolean {
   if (operation.kind === 'connect') return !state.sessions.has(operation.clientId);
   if (operation.kind === 'subscribe') {
@@ -122,7 +122,9 @@ export function growsState(state: BrokerState, operation: Operation): boolean {
     return operation.subscriptions.some(({ filter }) => known?.has(filter) !== true);
   }
   if (operation.kind !== 'publish') return false;
-  const { topic, qos, retain, payload } = operation;
+  const { topic, qos, retain, payload, packetId } = operation;
+  // One that came before is only answered once more.
+  if (qos === 2) return state.connections.get(operation.connection)?.unreleased.has(packetId) === false;
   if (retain && payload.length > 0 && !state.retained.byTopic.has(topic)) return true;
   if (qos === 0) return false;
   const targets = state.subscriptions.targets(topic);

@@ -79,6 +79,20 @@ test('where memory is scarce nothing is taken that would have to be kept; what w
   expect(one.client().connect('stranger')).toEqual(ACCEPTED);
 });
 
+test('where memory is scarce a QoS 2 message is not taken, as its id would stay until the publisher releases it; one that came before is answered', async () => {
+  const { world, one, publisher } = await scarce();
+  const publish = (packetId: number): unknown => publisher.edge.submit({ kind: 'publish', connection: publisher.connection, packetId, topic: 'nobody', qos: 2, retain: false, payload: new Uint8Array(1) }, 1);
+  one.memory = ENOUGH;
+  expect([publish(1), publish(2)]).toEqual([ACCEPTED, ACCEPTED]);
+  one.memory = SCARCE;
+  for (let number = 0; number < 100; number += 1) publisher.publish('nobody', 'x');
+  expect([publish(3), publish(2)]).toEqual([REFUSED, ACCEPTED]);
+  expect(publisher.edge.submit({ kind: 'release', connection: publisher.connection, packetId: 1 }, 1)).toEqual(ACCEPTED);
+  expect(publish(1)).toEqual(REFUSED);
+  await world.run(100);
+  expect(publisher.of('pubrec').map(({ packetId }) => packetId)).toEqual([1, 2, 2]);
+});
+
 test.each([
   ['is room', ENOUGH, 'No snapshot was written'],
   ['is no room', { used: 60, limit: 100 }, 'Snapshot written'],
