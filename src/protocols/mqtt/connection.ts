@@ -94,7 +94,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
       lost: (why) => this.dropped(why, null),
       refused: (refusal) => this.refused(refusal),
     });
-    this.outbox = new Outbox(stream, shared.encoder, shared.limits, {
+    this.outbox = new Outbox(stream, shared.encoder, shared.waiting, shared.limits, {
       load: (message, done) => shared.edge.loadPayload(message, done),
       moved: () => this.pump(),
       lost: (message) => this.dropped('its payload cannot be read back', message),

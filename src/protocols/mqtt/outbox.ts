@@ -4,23 +4,13 @@ import type { Stream } from '../../ports/stream.js';
 import { WRITE_BYTES_MAX } from './limits.js';
 import type { MqttLimits } from './limits.js';
 import type { Outgoing, PacketEncoder } from './encoder.js';
+import { WAITING_PACKET_BYTES, type WaitingPackets } from './waiting.js';
 
 /** A payload of so many bytes is not copied on its way to the stream. */
 const AS_IT_IS_BYTES = 16 * 1024;
 
 function goesAsItIs(item: Outgoing): item is Outgoing & { kind: 'deliver' } {
   return item.kind === 'deliver' && item.message.size >= AS_IT_IS_BYTES;
-}
-
-/**
- * A QoS 0 message that has to wait, with a payload of its own: nobody else may need the message any more, and a view would keep the whole block that it
- * came in.
- */
-function detached(item: Outgoing): Outgoing {
-  if (item.kind !== 'deliver' || item.qos !== 0 || item.retain || item.message.payload === null) return item;
-  const { payload } = item.message;
-  if (payload.byteLength * 2 >= payload.buffer.byteLength) return item;
-  return { ...item, message: { ...item.message, payload: payload.slice() } };
 }
 
 /** `dropped`: a QoS 0 message for which there is no room. `full`: more packets wait than the limit allows; the connection must go. */
@@ -45,7 +35,7 @@ export interface OutboxWorld {
  *   it, up to `WRITE_BYTES_MAX` bytes, and leave together.
  * - Packets that wait together leave in one write (of at most `WRITE_BYTES_MAX` bytes, or one packet).
  * - After a write that the stream did not take at once, nothing is handed over until `drained`. So a reader that takes nothing costs
- *   its stream one such write beyond the high-water mark, and here `outgoingBytesMax` of QoS 0 messages; QoS 1 and 2 messages wait as references to what
+ *   its stream one such write beyond the high-water mark, and here `outgoingBytesMax` of QoS 0 messages, each counted as the memory that it takes; QoS 1 and 2 messages wait as references to what
  *   the broker holds anyway, and there are at most an in-flight window of them.
  */
 export class Outbox {
@@ -67,6 +57,7 @@ export class Outbox {
   constructor(
     private readonly stream: Stream,
     private readonly encoder: PacketEncoder,
+    private readonly waiting: WaitingPackets,
     private readonly limits: MqttLimits,
     private readonly world: OutboxWorld,
   ) {}
@@ -93,11 +84,12 @@ export class Outbox {
     // What a SUBSCRIBE brings must all be sent (MQTT-3.3.1-6): it waits as references to what the retained store holds.
     const retained = item.kind === 'deliver' && item.retain;
     if (item.kind === 'deliver' && item.qos === 0 && !retained) {
-      const waiting = this.waitingBytes;
-      if (waiting > 0 && waiting + size > this.limits.outgoingBytesMax) return 'dropped';
+      // What may leave does: only a reader that does not take it loses something.
+      if (!this.hasRoomFor(size)) this.flush();
+      if (!this.hasRoomFor(size)) return 'dropped';
     }
     if (!retained && this.waitingPackets >= this.limits.outgoingPacketsMax) return 'full';
-    this.items.push(this.isBlocked || this.loading > 0 ? detached(item) : item);
+    this.items.push(this.isBlocked || this.loading > 0 ? this.waiting.of(item) : item);
     this.sizes.push(size);
     this.bytes += size;
     // A long group does not wait for its end: its first part may be under way while the rest is added.
@@ -128,6 +120,12 @@ export class Outbox {
     this.head = 0;
     this.bytes = 0;
     this.loaded.clear();
+  }
+
+  /** For a QoS 0 message. One alone always has room. */
+  private hasRoomFor(size: number): boolean {
+    const waiting = this.waitingBytes;
+    return waiting === 0 || waiting + size + WAITING_PACKET_BYTES * (this.waitingPackets + 1) <= this.limits.outgoingBytesMax;
   }
 
   /** How many of the first items can go in one write. */

@@ -14,6 +14,7 @@ import { MQTT_LIMITS_DEFAULT } from './limits.js';
 import type { MqttLimits } from './limits.js';
 import { Rounds } from './rounds.js';
 import { Strangers } from './strangers.js';
+import { WaitingPackets } from './waiting.js';
 
 /** What the records of an operation need beside the payload itself: topic, ids, lengths. Generous. */
 const RECORD_OVERHEAD_BYTES = 128 * 1024;
@@ -46,6 +47,7 @@ export interface MqttShared {
   readonly authenticator: Authenticator;
   readonly limits: MqttLimits;
   readonly encoder: PacketEncoder;
+  readonly waiting: WaitingPackets;
   readonly rounds: Rounds;
   readonly strangers: Strangers;
   readonly departures: Departures;
@@ -67,6 +69,7 @@ export class MqttProtocol {
       authenticator: world.authenticator,
       limits,
       encoder: new PacketEncoder(),
+      waiting: new WaitingPackets(),
       rounds: new Rounds(world.clock),
       strangers: new Strangers(limits.strangerBytesMax),
       departures: new Departures(),

@@ -1,4 +1,5 @@
 import { MQTT_LIMITS_DEFAULT, WRITE_BYTES_MAX } from '../../../../src/protocols/mqtt/limits.js';
+import { WAITING_PACKET_BYTES, WaitingPackets } from '../../../../src/protocols/mqtt/waiting.js';
 import { message } from '../../support/fake-edge.js';
 import { Rig, publish } from './rig.js';
 import type { Client } from './rig.js';
@@ -27,6 +28,51 @@ describe('a subscriber that does not read', () => {
     client.stream.unstall();
     rig.clock.turn();
     expect(client.received()).toHaveLength(1_000 - dropped);
+  });
+
+  test('QoS 0: small messages count as the memory that they take, not as their few bytes', async () => {
+    const rig = new Rig({ outgoingBytesMax: 100 * KB });
+    const client = await rig.connected();
+    client.stream.stall();
+    deliver(client, 20, 0);
+    rig.clock.turn();
+    const before = client.stream.bufferedBytes;
+    deliver(client, 5_000, 0, 20);
+    rig.clock.turn();
+    const waiting = 5_000 - rig.protocol.counters.qos0Dropped;
+    expect(waiting).toBeGreaterThan(100);
+    expect(waiting * WAITING_PACKET_BYTES + before).toBeLessThanOrEqual(100 * KB);
+    client.stream.unstall();
+    rig.clock.turn();
+    expect(client.received()).toHaveLength(20 + waiting);
+  });
+
+  test('QoS 0: a client that reads loses nothing, however many small messages come in one turn', async () => {
+    const rig = new Rig({ outgoingBytesMax: 100 * KB });
+    const client = await rig.connected();
+    deliver(client, 20_000, 0, 1);
+    rig.clock.turn();
+    expect(rig.protocol.counters.qos0Dropped).toBe(0);
+    expect(client.received()).toHaveLength(20_000);
+  });
+
+  test('QoS 0: clients that wait for one message share its packet, and keep no block that it came in', () => {
+    const waiting = new WaitingPackets();
+    const block = new Uint8Array(64 * KB).fill(7);
+    const one = { ...message('t', 10), qos: 0 as const, payload: block.subarray(100, 110) };
+    const item = (connection: number, qos: 0 | 1 = 0, of = one) => ({ kind: 'deliver' as const, connection, message: of, qos, packetId: qos, dup: false, retain: false });
+    const [first, second] = [waiting.of(item(1)), waiting.of(item(2))];
+    expect(second).toBe(first);
+    expect(first).toMatchObject({ kind: 'deliver', qos: 0, packetId: 0, retain: false, message: { topic: 't', size: 10, payload: new Uint8Array(10).fill(7) } });
+    const { message: held } = first as typeof first & { kind: 'deliver' };
+    expect(held.payload?.buffer.byteLength).toBeLessThan(KB);
+    // The broker may let go of the payload of a message that it holds itself.
+    one.payload = new Uint8Array(10);
+    expect(held.payload).toEqual(new Uint8Array(10).fill(7));
+    const other = waiting.of(item(1, 0, { ...one }));
+    expect(other).not.toBe(first);
+    const references = [item(1, 1), { ...item(1), retain: true }, item(1, 0, { ...one, payload: null as never })];
+    for (const reference of references) expect(waiting.of(reference)).toBe(reference);
   });
 
   test('QoS 0: what a SUBSCRIBE brings of retained messages waits and is sent whole', async () => {
