@@ -27,6 +27,8 @@ export interface ClientEdge {
   readonly serving: boolean;
   /** More bytes wait for admission than the limit allows: stop reading from clients until `resume`. */
   readonly congested: boolean;
+  /** Memory is nearly used up: nothing shall be kept that may be lost. As it was when the last operation or QoS 0 message came. */
+  readonly scarce: boolean;
   register(handler: ClientHandler): ConnectionId;
   /** The network connection is gone: the handler hears nothing more. Does not submit anything. */
   unregister(connection: ConnectionId): void;

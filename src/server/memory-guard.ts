@@ -52,6 +52,6 @@ export class MemoryGuard {
     if (this.scarce === before) return;
     const share = `${Math.round((used / limit) * 100)} % of ${Math.round(limit / MIB)} MiB`;
     if (before) this.log.write('info', `The broker has memory again (${share} in use): clients are taken from as before`);
-    else this.log.write('error', `The broker's memory is nearly used up (${share}): messages that would have to wait or be retained, those of QoS 2, new sessions and new subscriptions are refused. See which sessions nobody comes back for, or give it more (LOCKSTEP_BROKER_NODE_OPTIONS=--max-old-space-size=MIB, on both servers)`);
+    else this.log.write('error', `The broker's memory is nearly used up (${share}): messages that would have to wait or be retained, those of QoS 2, new sessions and new subscriptions are refused, and no QoS 0 message waits for a client that does not read. See which sessions nobody comes back for, or give it more (LOCKSTEP_BROKER_NODE_OPTIONS=--max-old-space-size=MIB, on both servers)`);
   }
 }

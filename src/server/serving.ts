@@ -48,6 +48,7 @@ export class Serving implements ClientEdge {
   private readonly connections = new Connections();
   private readonly unsaid = new Map<ConnectionId, Operation>();
   private paused = false;
+  private memoryIsScarce = false;
 
   constructor(private readonly tools: ServingTools) {
     this.backlog = new Backlog(Math.min(64 * 1024, tools.config.tuning.unadmittedBytesMax / 16));
@@ -173,6 +174,10 @@ export class Serving implements ClientEdge {
     return this.paused;
   }
 
+  get scarce(): boolean {
+    return this.memoryIsScarce;
+  }
+
   register(handler: ClientHandler): ConnectionId {
     return this.connections.add(handler);
   }
@@ -192,12 +197,14 @@ export class Serving implements ClientEdge {
     const looked = core.looked;
     const refusal = core.refusal(operation);
     if (refusal !== null) return refused('limit', refusal.detail);
-    if (this.tools.memory.isScarce && core.grows(operation)) return refused('limit', "the broker's memory is nearly used up");
+    this.memoryIsScarce = this.tools.memory.isScarce;
+    if (this.memoryIsScarce && core.grows(operation)) return refused('limit', "the broker's memory is nearly used up");
     return this.append(operation, origin, looked);
   }
 
   submitVolatile(topic: string, payload: Uint8Array, by?: ConnectionId): Submitted {
     if (!this.serving) return refused('not-serving', 'this server does not serve now');
+    this.memoryIsScarce = this.tools.memory.isScarce;
     const at = this.tools.copy.journal.head.position;
     const before = this.window.held;
     this.holdingFor = at;

@@ -26,6 +26,7 @@ const ACCEPTED: Submitted = { kind: 'accepted' };
 class InstantBroker implements ClientEdge {
   readonly serving = true;
   readonly congested = false;
+  readonly scarce = false;
   readonly core = new BrokerCore({
     inflightMessagesMax: 20,
     sessionsMax: 6_000,

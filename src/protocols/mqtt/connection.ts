@@ -95,6 +95,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
       refused: (refusal) => this.refused(refusal),
     });
     this.outbox = new Outbox(stream, shared.encoder, shared.waiting, shared.limits, {
+      isScarce: () => shared.edge.scarce,
       load: (message, done) => shared.edge.loadPayload(message, done),
       moved: () => this.pump(),
       lost: (message) => this.dropped('its payload cannot be read back', message),
@@ -277,6 +278,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
     const added = this.outbox.add(item);
     if (added === 'full') this.leaveSoon(`${this.outbox.waitingPackets} packets wait for it (outgoingPacketsMax)`);
     else if (added === 'dropped') this.dropped('it reads too slowly (outgoingBytesMax)', item.kind === 'deliver' ? item.message : null);
+    else if (added === 'no-memory') this.dropped("it reads too slowly, and the broker's memory is nearly used up", item.kind === 'deliver' ? item.message : null);
     else this.flushSoon();
   }
 

@@ -13,10 +13,12 @@ function goesAsItIs(item: Outgoing): item is Outgoing & { kind: 'deliver' } {
   return item.kind === 'deliver' && item.message.size >= AS_IT_IS_BYTES;
 }
 
-/** `dropped`: a QoS 0 message for which there is no room. `full`: more packets wait than the limit allows; the connection must go. */
-export type Added = 'waiting' | 'dropped' | 'full';
+/** `dropped`: a QoS 0 message for which there is no room. `no-memory`: one that nobody has memory for. `full`: more packets wait than the limit allows; the connection must go. */
+export type Added = 'waiting' | 'dropped' | 'no-memory' | 'full';
 
 export interface OutboxWorld {
+  /** See `ClientEdge.scarce`. */
+  isScarce(): boolean;
   /** See `ClientEdge.loadPayload`. */
   load(message: Message, done: (payload: Uint8Array | null) => void): void;
   /** What waits moved on by itself: a payload came. */
@@ -35,7 +37,7 @@ export interface OutboxWorld {
  *   it, up to `WRITE_BYTES_MAX` bytes, and leave together.
  * - Packets that wait together leave in one write (of at most `WRITE_BYTES_MAX` bytes, or one packet).
  * - After a write that the stream did not take at once, nothing is handed over until `drained`. So a reader that takes nothing costs
- *   its stream one such write beyond the high-water mark, and here `outgoingBytesMax` of QoS 0 messages, each counted as the memory that it takes; QoS 1 and 2 messages wait as references to what
+ *   its stream one such write beyond the high-water mark, and here `outgoingBytesMax` of QoS 0 messages, each counted as the memory that it takes (none while memory is scarce); QoS 1 and 2 messages wait as references to what
  *   the broker holds anyway, and there are at most an in-flight window of them.
  */
 export class Outbox {
@@ -87,6 +89,7 @@ export class Outbox {
       // What may leave does: only a reader that does not take it loses something.
       if (!this.hasRoomFor(size)) this.flush();
       if (!this.hasRoomFor(size)) return 'dropped';
+      if (this.isBlocked && this.world.isScarce()) return 'no-memory';
     }
     if (!retained && this.waitingPackets >= this.limits.outgoingPacketsMax) return 'full';
     this.items.push(this.isBlocked || this.loading > 0 ? this.waiting.of(item) : item);

@@ -79,6 +79,20 @@ test('where memory is scarce nothing is taken that would have to be kept; what w
   expect(one.client().connect('stranger')).toEqual(ACCEPTED);
 });
 
+test('whoever sends QoS 0 messages hears that memory is scarce, also where nothing else is published', async () => {
+  const { one, publisher } = await scarce();
+  const { edge } = publisher;
+  const send = (times: number): void => {
+    for (let number = 0; number < times; number += 1) edge.submitVolatile('live', new Uint8Array(1));
+  };
+  one.memory = ENOUGH;
+  send(1);
+  expect(edge.scarce).toBe(false);
+  one.memory = SCARCE;
+  send(100);
+  expect(edge.scarce).toBe(true);
+});
+
 test('where memory is scarce a QoS 2 message is not taken, as its id would stay until the publisher releases it; one that came before is answered', async () => {
   const { world, one, publisher } = await scarce();
   const publish = (packetId: number): unknown => publisher.edge.submit({ kind: 'publish', connection: publisher.connection, packetId, topic: 'nobody', qos: 2, retain: false, payload: new Uint8Array(1) }, 1);

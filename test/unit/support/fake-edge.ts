@@ -7,6 +7,7 @@ import type { ClientEdge, ClientHandler, Submitted } from '../../../src/server/e
 export class FakeEdge implements ClientEdge {
   serving = true;
   congested = false;
+  scarce = false;
   readonly operations: Operation[] = [];
   readonly origins: number[] = [];
   readonly volatile: { topic: string; payload: Uint8Array }[] = [];

@@ -56,6 +56,27 @@ describe('a subscriber that does not read', () => {
     expect(client.received()).toHaveLength(20_000);
   });
 
+  test('QoS 0: while memory is scarce nothing waits for a client that does not read; one that reads loses nothing', async () => {
+    const rig = new Rig();
+    const [slow, quick] = [await rig.connected(), await rig.connected({ clientId: 'c2' })];
+    slow.stream.stall();
+    deliver(slow, 300, 0);
+    rig.clock.turn();
+    rig.edge.scarce = true;
+    deliver(slow, 100, 0);
+    deliver(quick, 100, 0);
+    deliver(slow, 1, 1);
+    rig.clock.turn();
+    expect(rig.protocol.counters.qos0Dropped).toBe(100);
+    expect(rig.log.from('warn')).toEqual([expect.stringMatching(/loses QoS 0 messages .*memory is nearly used up/)]);
+    expect(quick.received()).toHaveLength(100);
+    rig.edge.scarce = false;
+    deliver(slow, 10, 0);
+    slow.stream.unstall();
+    for (let i = 0; i < 5; i++) rig.clock.turn();
+    expect(slow.received()).toHaveLength(300 + 1 + 10);
+  });
+
   test('QoS 0: clients that wait for one message share its packet, and keep no block that it came in', () => {
     const waiting = new WaitingPackets();
     const block = new Uint8Array(64 * KB).fill(7);

@@ -55,6 +55,7 @@ let held: Effect[] = [];
 const edge: ClientEdge = {
   serving: true,
   congested: false,
+  scarce: false,
   register: (one) => {
     handler = one;
     return 1;
