@@ -31,7 +31,7 @@ export class BigMap<K, V> {
   }
 
   get(key: K): V | undefined {
-    return this.partOf(key)?.get(key);
+    return this.parts.length === 1 ? this.last.get(key) : this.partOf(key)?.get(key);
   }
 
   has(key: K): boolean {
