@@ -115,7 +115,10 @@ class PresentedFolder {
   private async make(): Promise<undefined> {
     await fs.mkdir(this.folder);
     // If we are late, this is another's folder by now; then neither of us is alone in it, and both see that it is not theirs.
-    await fs.writeFile(path.join(this.folder, this.owner), '', { flag: 'wx' });
+    await fs.writeFile(path.join(this.folder, this.owner), '', { flag: 'wx' }).catch((error: unknown) => {
+      // Another has put it aside already: it had been there for too long without an owner.
+      throw codeOf(error) === 'ENOENT' ? locked() : error;
+    });
     if ((await standingAt(this.folder)) !== this.owner) {
       await fs.unlink(path.join(this.folder, this.owner)).catch(() => undefined);
       throw locked();
