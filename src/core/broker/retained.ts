@@ -1,6 +1,6 @@
 import { BigMap, MAP_ENTRIES_MAX } from '../big-map.js';
 import type { StoredMessage } from './messages.js';
-import { hasWildcard, isReserved } from './topics.js';
+import { hasRoomBelow, hasWildcard, isReserved } from './topics.js';
 
 /** Filters whose answers are remembered until a retained message comes or goes. At this number all are forgotten. */
 const ANSWERS_MAX = 64;
@@ -39,14 +39,7 @@ export class RetainedStore {
 
   /** Whether a topic may be added: no level gets more children than a Map takes. None has more of them than there are messages. */
   hasRoomFor(topic: string): boolean {
-    if (this.size < this.levelMax) return true;
-    let node = this.root;
-    for (const level of topic.split('/')) {
-      const child = node.children.get(level);
-      if (child === undefined) return node.children.size < this.levelMax;
-      node = child;
-    }
-    return true;
+    return this.size < this.levelMax || hasRoomBelow(this.root, topic, this.levelMax);
   }
 
   /** Returns the message that stood in its place. */

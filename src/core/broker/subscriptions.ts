@@ -3,7 +3,7 @@ import { hashText } from './digest.js';
 import type { Hash } from './digest.js';
 import type { Qos } from './effects.js';
 import type { Session } from './session.js';
-import { hasWildcard, isReserved, topicNameFault } from './topics.js';
+import { hasRoomBelow, hasWildcard, isReserved, topicNameFault } from './topics.js';
 
 /** Topics whose answer is remembered. At this number, or at the next one, all are forgotten and found anew. */
 export const TOPICS_CACHED_MAX = 8_192;
@@ -49,14 +49,7 @@ export class SubscriptionTree {
 
   /** Whether a filter may be added: no level gets more children than a Map takes. None has more of them than there are subscriptions. */
   hasRoomFor(filter: string): boolean {
-    if (this.size < this.levelMax) return true;
-    let node = this.root;
-    for (const level of filter.split('/')) {
-      const child = node.children.get(level);
-      if (child === undefined) return node.children.size < this.levelMax;
-      node = child;
-    }
-    return true;
+    return this.size < this.levelMax || hasRoomBelow(this.root, filter, this.levelMax);
   }
 
   /** Adds a subscription, or gives one that is there another QoS. */

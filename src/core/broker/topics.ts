@@ -73,3 +73,19 @@ function utf8Bytes(text: string): number {
   }
   return bytes;
 }
+
+/** One level of a tree of topics or filters. */
+export interface Level {
+  readonly children: ReadonlyMap<string, Level>;
+}
+
+/** Whether a path can be added below `root`, with no level that comes to have more than `levelMax` children. */
+export function hasRoomBelow(root: Level, path: string, levelMax: number): boolean {
+  let node = root;
+  for (const level of path.split('/')) {
+    const child = node.children.get(level);
+    if (child === undefined) return node.children.size < levelMax;
+    node = child;
+  }
+  return true;
+}
