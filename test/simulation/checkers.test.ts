@@ -322,6 +322,28 @@ describe('the checkers', () => {
     expect(it.world.violation?.check).toBe('nothing acknowledged is lost');
   });
 
+  it.each([
+    ['what was never synced', 'losesUnsynced', undefined],
+    ['what was synced', 'putBack', 'nothing acknowledged is lost'],
+  ] as const)('know that an admission was under way when its follower lost %s', async (_, loses, check) => {
+    const it = await Whole.make();
+    it.stands(record(3, 'primary', ['primary'], { position: 4 as Position }));
+    await it.happens(() => it.primary.is({ role: 'idle', term: 0 }));
+    const admission = record(4, 'primary', ['primary', 'secondary'], { cause: 'admission', position: 4 as Position });
+    it.primary.ordered.push(admission);
+    expect(it.checkers.sharesUnsynced('secondary')).toBe(true);
+    it.checkers[loses]('secondary');
+    expect(it.checkers.countsOnUnsynced).toBe(loses === 'losesUnsynced');
+    await it.happens(() => it.secondary.is({ run: 'next', role: 'idle', term: 0, head: point(2, 3), durable: 3 }));
+    expect(it.world.violation).toBeNull();
+    await it.happens(() => it.stands(admission));
+    expect(it.world.violation?.check).toBe(check);
+    if (check !== undefined) return;
+    expect(it.checkers.countsOnUnsynced).toBe(true);
+    await it.happens(() => it.stands(record(6, 'primary', ['primary', 'secondary'], { cause: 'admission', position: 4 as Position })));
+    expect(it.world.violation).toMatchObject({ check: 'nothing acknowledged is lost' });
+  });
+
   it('count on a host again that has everything in spite of it', async () => {
     const it = await Whole.make();
     it.checkers.losesUnsynced('secondary');

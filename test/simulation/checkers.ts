@@ -94,10 +94,16 @@ export class Checkers {
 
   /** `name` counts, and so does another copy: together they stand for what neither has synced. */
   sharesUnsynced(name: HostName): boolean {
-    const { highest } = this;
-    // Also by an admission that is under way: from when it was sent, the copy that it names counts.
-    const claims = this.probes.flatMap(({ ordered }) => ordered.filter(({ term }) => term > (highest?.term ?? 0)));
-    return [...claims, ...(highest === null ? [] : [highest])].some(({ inSync }) => inSync.length > 1 && inSync.some(({ server }) => server === name));
+    return this.mayBeNewest.some(({ inSync }) => inSync.length > 1 && inSync.some(({ server }) => server === name));
+  }
+
+  private get mayBeNewest(): TermRecord[] {
+    return [...this.claimsUnderWay, ...(this.highest === null ? [] : [this.highest])];
+  }
+
+  /** From when it was ordered, a claim may come to stand, and a copy that it names may count. */
+  private get claimsUnderWay(): TermRecord[] {
+    return this.probes.flatMap(({ ordered }) => ordered.filter(({ term }) => term > (this.highest?.term ?? 0)));
   }
 
   /** The host of `name` lost power with something on its disk that was confirmed and never synced: nothing else is excused by that. */
@@ -108,13 +114,12 @@ export class Checkers {
     this.putBack(name);
   }
 
-  /** The newest record still counts a copy that may have lost what was confirmed and never synced. No watermark guards against it. */
+  /** The newest record, or one that may come to be it, still counts a copy that may have lost what was confirmed and never synced. No watermark guards against it. */
   get countsOnUnsynced(): boolean {
-    const { highest } = this;
-    if (highest === null) return false;
+    const records = this.mayBeNewest;
     return [...this.unsyncedLosses].some((name) => {
       const through = this.putBacks.get(name);
-      return through !== undefined && (through === null || highest.term <= through) && highest.inSync.some(({ server }) => server === name);
+      return through !== undefined && records.some(({ term, inSync }) => (through === null || term <= through) && inSync.some(({ server }) => server === name));
     });
   }
 
@@ -197,6 +202,12 @@ export class Checkers {
     if (whole && quietMs > STAYS_AFTER_MS) this.world.fail('what is whole stays so', `${name} went from ${from} to ${to} in term ${term} (${reason}), and nothing has been wrong for ${Math.round(quietMs)} ms`);
   }
 
+  /** The last term whose record may name the copy of `name` that stood before this run. That of a claim under way is known to nobody, and what was lost unsynced can be missed in it, too. */
+  private mayNameThrough(name: HostName): number {
+    const claims = this.unsyncedLosses.has(name) ? this.claimsUnderWay.filter(({ inSync }) => inSync.some(({ server }) => server === name)) : [];
+    return Math.max(this.highest?.term ?? 0, ...claims.map(({ term }) => term));
+  }
+
   private checkBroker(name: HostName, broker: BrokerView, seen: Seen): void {
     this.checkDamage(name, broker, seen);
     if (broker.run !== seen.brokerRun) {
@@ -205,7 +216,7 @@ export class Checkers {
       seen.role = 'idle';
       seen.term = 0;
       seen.headPosition = -1;
-      if (this.putBacks.get(name) === null) this.putBacks.set(name, this.highest?.term ?? 0);
+      if (this.putBacks.get(name) === null) this.putBacks.set(name, this.mayNameThrough(name));
       if (this.highest !== null && this.isMember(this.highest, name, broker) && !this.ledger.holdsAll(broker.head)) {
         this.lost(name, broker, `came back as a member of term ${this.highest.term}`);
       }
