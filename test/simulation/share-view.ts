@@ -11,6 +11,8 @@ const decoder = new TextDecoder();
 export class ShareView implements ShareProbe {
   version = 0;
   replacements = 0;
+  /** An empty share stands in the place of the one before, and no record on it yet: the pair starts anew on it, which goes through one copy. */
+  isBare = false;
   private robbed: TakeOver[] = [];
   private readAt = -1;
   private before: ReadonlyMap<number, TermRecord> = new Map();
@@ -34,7 +36,9 @@ export class ShareView implements ShareProbe {
       tree[step] = (from: string, to: string): void => {
         original(from, to);
         this.changed();
-        if (to.startsWith(this.termsFolder) && termOfName(to.slice(this.termsFolder.length + 1)) !== null) this.appeared();
+        if (!to.startsWith(this.termsFolder) || termOfName(to.slice(this.termsFolder.length + 1)) === null) return;
+        this.isBare = false;
+        this.appeared();
       };
     }
   }
@@ -48,6 +52,7 @@ export class ShareView implements ShareProbe {
   replaced(): void {
     this.before = new Map(this.records());
     this.replacements += 1;
+    this.isBare = true;
     this.changed();
   }
 
