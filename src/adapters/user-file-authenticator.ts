@@ -1,11 +1,12 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import type { UserList } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import type { Authenticator, Credentials, Verdict } from '../ports/authenticator.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import { decoyHash, verifyPassword } from './password.js';
 import type { PasswordHash } from './password.js';
-import { readUsers, userFileVersion } from './user-file.js';
+import { readUsers, userFileVersion, userListOf } from './user-file.js';
 import type { Users } from './user-file.js';
 
 export interface UserFileLimits {
@@ -21,6 +22,8 @@ export interface UserFileLimits {
 
 export const USER_FILE_LIMITS: UserFileLimits = { recheckMs: 2_000, verifyingMax: 2, waitingMax: 400, rememberedMax: 10_000 };
 
+/** The file is looked at so often also while nobody logs in: a server that does not serve tells of it, too. */
+export const LOOK_MS = 10_000;
 /** A client that was told to come again does so within this. */
 const COMES_AGAIN_MS = 10_000;
 
@@ -49,6 +52,7 @@ export class UserFileAuthenticator implements Authenticator {
   private busyAt = -Infinity;
   private checkedAt: number;
   private checking: Promise<void> | null = null;
+  private listed: UserList;
 
   private constructor(
     private readonly file: string,
@@ -58,6 +62,8 @@ export class UserFileAuthenticator implements Authenticator {
   ) {
     this.limits = world.limits ?? USER_FILE_LIMITS;
     this.checkedAt = world.clock.monotonic();
+    this.listed = userListOf(users);
+    this.lookLater();
   }
 
   /** Reads the file. @throws LockstepError as `readUsers` */
@@ -83,6 +89,11 @@ export class UserFileAuthenticator implements Authenticator {
       this.underWay.set(sum, verdict);
     }
     return (await verdict) ? { kind: 'accepted', user } : { kind: 'refused', reason: 'bad-credentials' };
+  }
+
+  /** The users that count now. */
+  get list(): UserList {
+    return this.listed;
   }
 
   /** Logins wait for their turn, or were told to come again and may not have done so yet. */
@@ -133,6 +144,10 @@ export class UserFileAuthenticator implements Authenticator {
     }
   }
 
+  private lookLater(): void {
+    this.world.clock.after(LOOK_MS, () => void this.recheck().finally(() => this.lookLater()));
+  }
+
   private async recheck(): Promise<void> {
     if (this.checking !== null) return await this.checking;
     if (this.world.clock.monotonic() - this.checkedAt < this.limits.recheckMs) return;
@@ -151,6 +166,7 @@ export class UserFileAuthenticator implements Authenticator {
       version = await userFileVersion(this.file);
       if (version === this.version) return;
       this.users = await readUsers(this.file);
+      this.listed = userListOf(this.users);
       this.world.log.write('info', `the user file ${this.file} has changed: ${this.users.size} users`, { users: this.users.size });
     } catch (error) {
       if (version === this.version) return;

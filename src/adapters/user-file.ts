@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { promises as files, type Stats } from 'node:fs';
+import type { UserList } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import { plainReason } from './network-errors.js';
 import { parsePasswordHash } from './password.js';
@@ -69,6 +71,15 @@ export function withoutUser(text: string, name: string): string | null {
   const lines = text.split('\n');
   const kept = lines.filter((each) => !each.trim().startsWith(`${name}:`));
   return kept.length === lines.length ? null : kept.join('\n');
+}
+
+/** Equal for equal users with equal hashes, in whatever order they stand. The salts are random, so that nothing can be guessed from it. */
+export function userListOf(users: Users): UserList {
+  const digest = createHash('sha256');
+  for (const [name, { N, r, p, salt, hash }] of [...users].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    digest.update(`${name}:${N}:${r}:${p}:${salt.toString('base64')}:${hash.toString('base64')}\n`);
+  }
+  return { count: users.size, digest: digest.digest('base64url') };
 }
 
 /** @throws LockstepError LOCKSTEP_USERS_UNREADABLE, LOCKSTEP_USERS_EXPOSED (group or others may read or change it; not on Windows), LOCKSTEP_USERS_MALFORMED */

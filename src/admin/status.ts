@@ -44,6 +44,8 @@ export interface ServerStatus {
   readonly inDoubt: Term | null;
 
   readonly peer: PeerView;
+  /** What is not alike on the two servers, and keeps nobody from being a pair (versions, settings that should agree, user files, clocks), a sentence each. */
+  readonly unlike: readonly string[];
   readonly lock: LockView;
   readonly backchannel: BackchannelView;
   readonly gateway: GatewayView;

@@ -33,13 +33,14 @@ function before(state: string, previous: string): string {
   return previous === state ? '' : ` (before: ${previous})`;
 }
 
-function pairLines({ peer, term, record, inSync, inDoubt, lock, backchannel, gateway }: ServerStatus): string[] {
+function pairLines({ peer, unlike, term, record, inSync, inDoubt, lock, backchannel, gateway }: ServerStatus): string[] {
   const members = inSync.map((member) => member.server).join(' and ');
   // One text for both: of the share when something is wrong with it, else of the lock.
   const [lockWhy, shareWhy] = lock.share === 'ok' ? [lock.detail, null] : [null, lock.detail];
   return [
     line('term', `${term > 0 ? term : record === null ? 'none yet' : `none; the newest is ${record.term}, of ${record.server}`}, in sync: ${members === '' ? 'none' : members}${inDoubt === null ? '' : `; claim of term ${inDoubt} in doubt`}`),
     line('peer', `${peer.server} ${peer.state}${before(peer.state, peer.previous)}${peer.brokerDown && peer.state !== 'DEAD' ? ', its broker is down' : ''}${peer.position === null ? '' : `, at position ${peer.position}`}`),
+    ...unlike.map((text) => line('unlike', text)),
     line('backchannel', `${backchannel.connected ? 'connected' : 'not connected'}${backchannel.secured ? ', encrypted' : ''}, heard ${ago(backchannel.heardMs)}${backchannel.refused === null ? '' : `; REFUSED: ${backchannel.refused}`}`),
     line('lock', `${lock.held ? `held, good for ${lock.leftMs ?? 0} ms` : `not held${lockWhy === null ? '' : ` (${lockWhy})`}`}; share ${lock.share}${shareWhy === null ? '' : ` (${shareWhy})`}`),
     line('gateway', `${showEndpoint(gateway.endpoint)} ${gateway.answers ? 'answers' : 'DOES NOT ANSWER'}, last ${ago(gateway.answeredMs)}`),

@@ -4,6 +4,7 @@ import type { HaState } from '../core/ha/state.js';
 import type { Monotonic, PeerState, ServerState, Term } from '../core/identity.js';
 import type { Log } from '../ports/log.js';
 import type { ManagerConfig } from './config.js';
+import { Lasting } from './lasting.js';
 
 export interface Transition {
   /** Wall time, ISO 8601. */
@@ -34,8 +35,7 @@ export class Announcer {
   private saidAlone = false;
   /** `Infinity`: it was said. */
   private standstillSince: Monotonic | null = null;
-  /** `Infinity`: it was said. */
-  private splitSince: Monotonic | null = null;
+  private readonly splitting: Lasting;
   /** What was said of it last. */
   private shareCondition: ShareCondition | null = null;
   private shareSaidWellAt = -Infinity;
@@ -50,7 +50,9 @@ export class Announcer {
     private readonly log: Log,
     private readonly wallTime: () => string,
     private readonly now: () => Monotonic,
-  ) {}
+  ) {
+    this.splitting = new Lasting(now, STANDSTILL_MS);
+  }
 
   state(before: HaState, after: HaState): void {
     if (after.moves !== before.moves) {
@@ -149,15 +151,9 @@ export class Announcer {
 
   /** Both serve, each for itself: said once when it has lasted, and when it is over. A server that stood still finds out by itself that it serves no more. @param why as `bothServe` has it */
   split(why: string | null): void {
-    if (why === null) {
-      if (this.splitSince === Infinity) this.log.write('info', 'No longer do both servers serve', { event: 'split' });
-      this.splitSince = null;
-      return;
-    }
-    this.splitSince ??= this.now();
-    if (this.now() - this.splitSince < STANDSTILL_MS) return;
-    this.splitSince = Infinity as Monotonic;
-    this.log.write('error', `${why.charAt(0).toUpperCase()}${why.slice(1)}`, { event: 'split', code: 'LOCKSTEP_BOTH_SERVE' });
+    const change = this.splitting.look(why !== null);
+    if (change === 'over') this.log.write('info', 'No longer do both servers serve', { event: 'split' });
+    if (change === 'begun' && why !== null) this.log.write('error', `${why.charAt(0).toUpperCase()}${why.slice(1)}`, { event: 'split', code: 'LOCKSTEP_BOTH_SERVE' });
   }
 
   get peerStateSeen(): { state: PeerState; reason: string } {

@@ -27,13 +27,25 @@ export function judgeHello(ours: Hello, theirs: Hello, expectedPeer: ServerId): 
 }
 
 function settingsDiffer(ours: Hello, theirs: Hello): string | null {
-  const keys = [...new Set([...Object.keys(ours.settings), ...Object.keys(theirs.settings)])].sort();
-  const differences = keys.filter((key) => ours.settings[key] !== theirs.settings[key]).map((key) => `${key} is ${show(ours, key)} on "${ours.server}" and ${show(theirs, key)} on "${theirs.server}"`);
-  return differences.length === 0 ? null : `settings differ: ${differences.join('; ')}`;
+  const found = differences(ours, theirs, 'settings');
+  return found === '' ? null : `settings differ: ${found}`;
 }
 
-function show(hello: Hello, key: string): string {
-  return hello.settings[key] ?? 'not set';
+function differences(ours: Hello, theirs: Hello, part: 'settings' | 'advisedSettings'): string {
+  const [one, other] = [ours[part], theirs[part]];
+  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort();
+  const show = (value: string | undefined): string => value ?? 'not set';
+  return keys.filter((key) => one[key] !== other[key]).map((key) => `${key} is ${show(one[key])} on "${ours.server}" and ${show(other[key])} on "${theirs.server}"`).join('; ');
+}
+
+/**
+ * What is not alike on two servers that are a pair all the same, in words for both operators; `null`: nothing that the hellos tell of.
+ * Said of a pair that accepts each other.
+ */
+export function unlike(ours: Hello, theirs: Hello): string | null {
+  const version = theirs.version === ours.version ? [] : [`the ${theirs.server} server runs version ${theirs.version}, this one ${ours.version}: bring both to the same version soon`];
+  const settings = differences(ours, theirs, 'advisedSettings');
+  return [...version, ...(settings === '' ? [] : [`settings that should agree differ, and clients meet another server after a change of roles: ${settings}`])].join('; ') || null;
 }
 
 /** Runs of the peer that another run has replaced; the oldest are forgotten beyond this number. */

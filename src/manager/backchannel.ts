@@ -12,7 +12,7 @@ import type { Random } from '../ports/random.js';
 import type { Listener, Network, Stream } from '../ports/stream.js';
 import { BackchannelConnection, type ConnectionTimes, type ConnectionUser } from './backchannel-connection.js';
 import { PeerDialler } from './backchannel-dialler.js';
-import { judgeHello, PeerRuns } from './backchannel-handshake.js';
+import { judgeHello, PeerRuns, unlike } from './backchannel-handshake.js';
 import { printable, QuietLog } from './backchannel-log.js';
 import { StatusReader } from './status-reader.js';
 
@@ -75,6 +75,8 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
   private lastRefusalOfPeer: string | null = null;
   /** The latest of each side, and when it was. */
   private readonly refusals = new Map<'ours' | 'theirs', { readonly reason: string; readonly at: Monotonic }>();
+  /** What is not alike on the peer, by its latest hello; `null`: nothing. */
+  unlike: string | null = null;
   private up = false;
   private stopped = false;
 
@@ -155,6 +157,7 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
       for (const other of [...this.connections]) if (other.hello !== null && other.hello.run !== hello.run) other.destroy(`server "${hello.server}" was started anew`);
     }
     this.evict(CONNECTIONS_MAX, (other) => other.hello !== null, 'newer connections stand');
+    this.compare(hello);
     this.emit('peer-hello', hello);
     if (this.latest !== null) connection.send(this.latest);
   }
@@ -193,6 +196,15 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
     for (const other of this.connections) if (other.working && !other.over) return;
     this.up = false;
     this.emit('disconnected', printable(reason));
+  }
+
+  /** Said once, however often the two connect, until it is another. */
+  private compare(hello: Hello): void {
+    const found = unlike(this.options.hello, hello);
+    if (found === this.unlike) return;
+    this.unlike = found;
+    if (found === null) this.ports.log.write('info', `Version and settings are the same as on the ${hello.server} server again`, { event: 'unlike' });
+    else this.ports.log.write('warn', printable(found.charAt(0).toUpperCase() + found.slice(1)), { event: 'unlike', code: 'LOCKSTEP_SERVERS_UNLIKE' });
   }
 
   private noteRefusal(side: 'ours' | 'theirs', reason: string): void {

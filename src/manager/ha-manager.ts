@@ -29,6 +29,7 @@ import { Repositories, type RepositorySpawner } from './repositories.js';
 import { situate } from './situate.js';
 import { Supervisor } from './supervisor.js';
 import { Telling, type BrokerPart, type KeeperPart } from './telling.js';
+import { Unlike } from './unlike.js';
 import { whyNot, whyNothing, Wishes, type Wish, type WishAnswer } from './wishes.js';
 
 export interface ManagerPorts {
@@ -60,6 +61,7 @@ export class HaManager {
   private readonly keeper: Supervisor<KeeperPart, KeeperStatus>;
   private readonly broker: Supervisor<BrokerPart, BrokerStatus>;
   private readonly announcer: Announcer;
+  private readonly unlike: Unlike;
   private readonly peer: PeerView;
   private readonly gateway: GatewayView;
   private keeping: Keeping | null = null;
@@ -90,6 +92,7 @@ export class HaManager {
     this.startedAt = clock.monotonic();
     this.movedAt = this.startedAt;
     this.announcer = new Announcer(config, log, () => this.wallTime(), () => clock.monotonic());
+    this.unlike = new Unlike(log, () => clock.monotonic());
     this.peer = new PeerView(config, ports.run, clock);
     this.gateway = new GatewayView(ports.gateway, clock, config.pingIntervalMs, (answered) => {
       // One more answer of a gateway that answers is no news.
@@ -144,9 +147,9 @@ export class HaManager {
   }
 
   get view(): ManagerView {
-    const { ha, situation, keeper, broker, announcer, peer, gateway, repositories } = this;
+    const { ha, situation, keeper, broker, announcer, unlike, peer, gateway, repositories } = this;
     const kept = this.keeping?.state ?? null;
-    return managerView({ ha, situation, keeper, broker, kept, announcer, peer, gateway, repositories }, this.ports.clock.monotonic());
+    return managerView({ ha, situation, keeper, broker, kept, announcer, unlike, peer, gateway, repositories }, this.ports.clock.monotonic());
   }
 
   /** What an operator could do now; `null` when nothing is called for. @param refused as PeerLinkState has it */
@@ -245,6 +248,7 @@ export class HaManager {
     this.announcer.standstill(nobodyServes(this.ha, s), isStandstillOver(this.ha, s));
     this.announcer.split(bothServe(this.ha, s));
     this.announcer.peer(s.peer === null || s.peerSilent ? 'DEAD' : s.peer.state, s.peer === null ? '' : s.peerSilent ? whySilent(s.peer, this.config) : s.peer.reason);
+    this.unlike.look(s, this.peer.clockOffsetMs);
     this.peer.judge(s);
     this.telling.orderBroker(this.ha, s, this.brokerEnded);
     this.orderKeeper(s, false);

@@ -10,6 +10,7 @@ import type { PeerView } from './peer-view.js';
 import type { Repositories, RepositoriesView } from './repositories.js';
 import type { Supervisor } from './supervisor.js';
 import type { BrokerPart, KeeperPart } from './telling.js';
+import type { Unlike } from './unlike.js';
 
 /** Everything that the status page shows of the HA manager, as its last cycle saw it. */
 export interface ManagerView {
@@ -22,6 +23,8 @@ export interface ManagerView {
   readonly keeperPid: number | null;
   readonly kept: KeptState | null;
   readonly history: readonly Transition[];
+  /** What is not alike on the two servers, a sentence each. */
+  readonly unlike: readonly string[];
   readonly peerState: PeerState;
   readonly peerHeardMs: number | null;
   readonly gatewayAnsweredMs: number | null;
@@ -39,13 +42,14 @@ export interface Viewed {
   readonly broker: Supervisor<BrokerPart, BrokerStatus>;
   readonly kept: KeptState | null;
   readonly announcer: Announcer;
+  readonly unlike: Unlike;
   readonly peer: PeerView;
   readonly gateway: GatewayView;
   readonly repositories: Repositories;
 }
 
 export function managerView(viewed: Viewed, now: Monotonic): ManagerView {
-  const { ha, situation, keeper, broker, kept, announcer, peer, gateway, repositories } = viewed;
+  const { ha, situation, keeper, broker, kept, announcer, unlike, peer, gateway, repositories } = viewed;
   const since = (at: Monotonic | null): number | null => (at === null ? null : Math.round(now - at));
   const until = situation?.lock.until ?? null;
   const { task } = ha;
@@ -59,6 +63,7 @@ export function managerView(viewed: Viewed, now: Monotonic): ManagerView {
     keeperPid: keeper.pid,
     kept,
     history: announcer.history,
+    unlike: unlike.texts,
     peerState: announcer.peerStateSeen.state,
     peerHeardMs: since(peer.knowledge().peerHeardAt),
     gatewayAnsweredMs: since(gateway.answeredAt),

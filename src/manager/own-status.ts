@@ -1,5 +1,5 @@
 import type { RunId } from '../core/identity.js';
-import type { PeerRepositories, PeerStatus } from '../core/control/peer.js';
+import type { PeerRepositories, PeerStatus, PeerStatusBody } from '../core/control/peer.js';
 import type { HaState } from '../core/ha/state.js';
 import type { Situation } from '../core/ha/situation.js';
 import type { ManagerConfig } from './config.js';
@@ -12,7 +12,7 @@ interface Extra {
 }
 
 /** What this server tells its peer of itself. */
-export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: Situation, extra: Extra): Omit<PeerStatus, 'seq'> {
+export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: Situation, extra: Extra): PeerStatusBody {
   return {
     server: config.server,
     run,
@@ -62,5 +62,6 @@ function brokerPart(s: Situation): PeerStatus['broker'] {
     diverged: broker.diverged,
     fencedThrough: broker.fencedThrough,
     replicationPhase: broker.replication?.phase ?? null,
+    users: broker.users,
   };
 }

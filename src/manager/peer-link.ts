@@ -15,4 +15,6 @@ export interface PeerLinkState {
   readonly connected: boolean;
   /** Why the two servers refuse each other now; `null` when they do not. */
   readonly refused: string | null;
+  /** What is not alike on the two servers, and keeps nobody from being a pair; `null`: nothing that is known of. */
+  readonly unlike: string | null;
 }

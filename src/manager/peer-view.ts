@@ -1,5 +1,5 @@
 import type { Monotonic, RunId } from '../core/identity.js';
-import type { PeerStatus } from '../core/control/peer.js';
+import type { PeerStatus, PeerStatusBody } from '../core/control/peer.js';
 import type { Situation } from '../core/ha/situation.js';
 import { peerConnected } from '../core/ha/situation.js';
 import type { Clock } from '../ports/clock.js';
@@ -8,6 +8,8 @@ import type { Knowledge } from './situate.js';
 
 /** Sending times kept, to know how old the status is that the peer says it has heard; older ones count as never sent. */
 const SENT_TIMES_MAX = 512;
+/** Statuses by which the clocks are compared. */
+const OFFSETS_MAX = 8;
 
 /**
  * What this manager has heard of its peer, and what the peer is known to have heard of it. A status that was overtaken by
@@ -19,6 +21,8 @@ export class PeerView {
   private connectedAt: Monotonic | null = null;
   private readonly sentAt = new Map<number, Monotonic>();
   private seq = 0;
+  /** Of the peer's clock to this server's, by each of its latest statuses. What one took on its way counts to it. */
+  private readonly offsets: number[] = [];
 
   constructor(
     private readonly config: ManagerConfig,
@@ -29,8 +33,12 @@ export class PeerView {
   hear(status: PeerStatus, receivedAt: Monotonic): void {
     if (status.server !== this.config.peerServer) return;
     if (this.latest !== null && this.latest.run === status.run && status.seq <= this.latest.seq) return;
+    const isNew = this.latest?.run !== status.run;
     this.latest = status;
     this.heardAt = receivedAt;
+    if (isNew) this.offsets.length = 0;
+    this.offsets.push(status.wallTime - this.clock.wall());
+    if (this.offsets.length > OFFSETS_MAX) this.offsets.shift();
   }
 
   /** This manager stood still for so long, and told the peer nothing: that the peer has not heard it meanwhile is no deafness. */
@@ -44,11 +52,16 @@ export class PeerView {
   }
 
   /** Gives a status its number and remembers when it left. */
-  number(status: Omit<PeerStatus, 'seq'>): PeerStatus {
+  number(status: PeerStatusBody): PeerStatus {
     this.seq += 1;
     this.sentAt.set(this.seq, this.clock.monotonic());
     this.sentAt.delete(this.seq - SENT_TIMES_MAX);
-    return { ...status, seq: this.seq };
+    return { ...status, seq: this.seq, wallTime: Math.round(this.clock.wall()) };
+  }
+
+  /** So far the peer's clock is ahead of this server's (behind it: negative), less what its quickest status of late took on its way. `null`: not enough was heard yet. Milliseconds. */
+  get clockOffsetMs(): number | null {
+    return this.offsets.length < OFFSETS_MAX ? null : Math.round(Math.max(...this.offsets));
   }
 
   judge(situation: Situation): void {

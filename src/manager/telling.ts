@@ -1,6 +1,6 @@
 import type { BrokerStatus } from '../core/control/broker.js';
 import type { KeeperStatus } from '../core/control/keeper.js';
-import type { PeerRepositories, PeerStatus } from '../core/control/peer.js';
+import type { PeerRepositories, PeerStatus, PeerStatusBody } from '../core/control/peer.js';
 import { brokerWish, keeperWish, wantsLock, type BrokerWish, type KeeperWish } from '../core/ha/orders.js';
 import type { Situation } from '../core/ha/situation.js';
 import type { HaState } from '../core/ha/state.js';
@@ -31,7 +31,7 @@ export class Telling {
   /** What each was last told, and by which start of a process it was heard. `due`: to be told again all the same. */
   private broker: { readonly told: BrokerPart; readonly start: number } | null = null;
   private keeper: { readonly told: KeeperPart; readonly start: number } | null = null;
-  private peerTold: Omit<PeerStatus, 'seq'> | null = null;
+  private peerTold: PeerStatusBody | null = null;
   private readonly due = { broker: true, keeper: true, peer: true };
   private roleText = '';
   private roleSeq = 0;
@@ -99,7 +99,7 @@ function sameOrder(wish: KeeperPart, told: KeeperPart): boolean {
  * What the peer is told of at once when it changes. What changes with every message (positions, what was heard) goes with
  * the next heartbeat: otherwise each answer would call for another.
  */
-function sayTheSame(status: Omit<PeerStatus, 'seq'>, told: Omit<PeerStatus, 'seq'>): boolean {
+function sayTheSame(status: PeerStatusBody, told: PeerStatusBody): boolean {
   for (const name in status) {
     const key = name as keyof typeof status;
     if (status[key] === told[key]) continue;

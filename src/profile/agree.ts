@@ -25,3 +25,27 @@ export function settingsThatMustAgree(profile: Profile): Record<string, string> 
     'repositories.componentSyncType': repositories.componentSyncType,
   };
 }
+
+/**
+ * The settings that should be equal on both servers, as text: what a client meets when the other server serves, and how long the servers wait for each other.
+ * A difference may be meant (a smaller second server), so it is told and refuses nobody.
+ */
+export function settingsThatShouldAgree({ ha, mqtt, limits }: Profile): Record<string, string> {
+  return {
+    'ha.peerWait': formatDuration(ha.peerWait),
+    'ha.repositoryWait': formatDuration(ha.repositoryWait),
+    'mqtt.usersFile': isSet(mqtt.usersFile),
+    'mqtt.tlsPort': isSet(mqtt.tlsPort),
+    'mqtt.connectionsMax': String(mqtt.connectionsMax),
+    'mqtt.connectTimeout': formatDuration(mqtt.connectTimeout),
+    'mqtt.outgoingBytesPerClientMax': formatBytes(mqtt.outgoingBytesPerClientMax),
+    'mqtt.stalledReaderLimit': formatDuration(mqtt.stalledReaderLimit),
+    'mqtt.failoverGrace': formatDuration(mqtt.failoverGrace),
+    'limits.unadmittedBytesMax': formatBytes(limits.unadmittedBytesMax),
+  };
+}
+
+/** Each server has a path and a port of its own. */
+function isSet(value: unknown): string {
+  return value === null ? 'not set' : 'set';
+}

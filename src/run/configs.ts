@@ -6,7 +6,7 @@ import type { RunId } from '../core/identity.js';
 import type { LogOptions } from '../log/log.js';
 import type { BackchannelOptions } from '../manager/backchannel.js';
 import type { ManagerConfig } from '../manager/config.js';
-import { settingsThatMustAgree } from '../profile/agree.js';
+import { settingsThatMustAgree, settingsThatShouldAgree } from '../profile/agree.js';
 import type { Profile } from '../profile/profile.js';
 import { MQTT_LIMITS_DEFAULT } from '../protocols/mqtt/limits.js';
 import { DEFAULT_BROKER_TUNING, linkTimes } from '../server/config.js';
@@ -110,7 +110,7 @@ export function nextServer({ peer }: Profile): string {
 export function backchannelOptions(profile: Profile, version: string, run: RunId): BackchannelOptions {
   const { ha, peer, server } = profile;
   return {
-    hello: { cluster: server.cluster, server: server.id, role: server.role, run, version, settings: settingsThatMustAgree(profile) },
+    hello: { cluster: server.cluster, server: server.id, role: server.role, run, version, settings: settingsThatMustAgree(profile), advisedSettings: settingsThatShouldAgree(profile) },
     expectedPeer: server.peerId,
     listenAt: { host: ha.host, port: ha.port },
     peerAt: { host: peer.backupHaIpAddress, port: peer.backupHaPort },

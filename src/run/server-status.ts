@@ -45,6 +45,7 @@ export function serverStatus(standing: Standing, manager: HaManager, link: PeerL
     record: view.kept?.record ?? null,
     inDoubt: view.inDoubt,
     peer: peerView(profile, manager),
+    unlike: link.unlike === null ? view.unlike : [link.unlike, ...view.unlike],
     lock: lockView(profile, manager),
     backchannel: {
       connected: link.connected,

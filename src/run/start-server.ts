@@ -144,9 +144,6 @@ class RunningServer {
   private backchannel(network: Network): Backchannel {
     const { profile, log } = this;
     const link = new Backchannel(backchannelOptions(profile, this.version, this.run_), { network, clock: this.clock, random: this.random, log });
-    link.on('peer-hello', (hello) => {
-      if (hello.version !== this.version) log.write('warn', `the ${hello.server} server runs version ${hello.version}, this one ${this.version}: bring both to the same version soon`);
-    });
     return link;
   }
 

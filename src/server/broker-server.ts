@@ -1,4 +1,4 @@
-import type { BrokerOrder, BrokerRole, BrokerStatus, BrokerToManager, FollowRole, ManagerToBroker, ServeRole } from '../core/control/broker.js';
+import type { BrokerOrder, BrokerRole, BrokerStatus, BrokerToManager, FollowRole, ManagerToBroker, ServeRole, UserList } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import { NO_TERM, type Monotonic, type Position, type RunId, type Term } from '../core/identity.js';
 import { sameValue } from '../core/same-value.js';
@@ -58,6 +58,8 @@ export interface BrokerPorts {
   readonly memory?: () => MemoryUse;
   /** When the certificate that clients are shown expires, as in BrokerStatus. Absent: clients are not served over TLS. */
   readonly certificateUntil?: () => number;
+  /** Whom clients are asked to be. Absent: nobody in particular. */
+  readonly users?: () => UserList;
   /** Clients wait to be let in: those of the term before may be among them. Absent: nobody ever waits. */
   readonly loginsWait?: () => boolean;
   /** The process ends: 0 after a shutdown that was ordered, otherwise after a failure that was said. */
@@ -307,6 +309,7 @@ export class BrokerServer {
       clientPort: clientPort.state,
       clientPortError: clientPort.error,
       certificateUntil: this.ports.certificateUntil?.() ?? null,
+      users: this.ports.users?.() ?? null,
       role: serving.on ? 'serve' : following !== null ? 'follow' : 'idle',
       term: serving.on ? (serving.term ?? NO_TERM) : (following?.term ?? NO_TERM),
       peerRequiredFrom: serving.peerRequiredFrom,

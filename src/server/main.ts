@@ -102,7 +102,7 @@ async function run(config: BrokerProcessConfig): Promise<void> {
         const mqtt = new MqttProtocol({ edge, clock, random, log, authenticator, limits: config.clients.mqtt });
         return new ClientListener({ doors, limits: { connectionsMax: config.clients.connectionsMax }, start: (stream) => mqtt.start(stream), departed: () => mqtt.departed, clock, log });
       },
-      ...(authenticator instanceof UserFileAuthenticator ? { loginsWait: () => authenticator.isPressed } : {}),
+      ...(authenticator instanceof UserFileAuthenticator ? { loginsWait: () => authenticator.isPressed, users: () => authenticator.list } : {}),
       ...(identity === null ? {} : { certificateUntil: () => identity.validUntil }),
       exit: leave,
     },

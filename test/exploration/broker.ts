@@ -202,6 +202,7 @@ export function statusOf(broker: Broker, flaw: Flaw): BrokerStatus {
     clientPortError: null,
     onDisk: broker.stored === null || flaw === 'claims-unsettled',
     certificateUntil: null,
+    users: null,
     role: role !== null ? 'serve' : follow !== null && !noFence ? 'follow' : 'idle',
     term: (role !== null ? broker.current : (follow?.term ?? 0)) as Term,
     peerRequiredFrom: role === null ? null : (broker.requiredFrom as Position | null),

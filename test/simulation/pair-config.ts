@@ -68,7 +68,7 @@ export function replicationEndpoint(name: HostName): Endpoint {
 }
 
 export function backchannelHello(name: HostName, run: RunId): Hello {
-  return { cluster: CLUSTER, server: name as ServerId & HostName, role: name, run, version: '0.0.0-simulated', settings: {} };
+  return { cluster: CLUSTER, server: name as ServerId & HostName, role: name, run, version: '0.0.0-simulated', settings: {}, advisedSettings: {} };
 }
 
 export function managerConfig(name: HostName, pace = 1): ManagerConfig {

@@ -4,7 +4,7 @@ import { createRandom } from '../../adapters/random.js';
 import type { Hello } from '../../core/control/peer.js';
 import { LockstepError } from '../../core/errors.js';
 import type { RunId, ServerId } from '../../core/identity.js';
-import { judgeHello } from '../../manager/backchannel-handshake.js';
+import { judgeHello, unlike } from '../../manager/backchannel-handshake.js';
 import { hearHello, type Heard } from '../../manager/backchannel-look.js';
 import type { Profile } from '../../profile/profile.js';
 import { backchannelOptions } from '../../run/configs.js';
@@ -45,8 +45,8 @@ export function heardFindings(name: string, ours: Hello, expectedPeer: ServerId,
   const refusal = judgeHello(ours, hello, expectedPeer);
   if (refusal !== null) return [fails(name, refusal.reason, refusal.remedy)];
   const found: Finding = { area: 'peer', level: 'ok', text: `${name} answers: the ${hello.server} server of "${hello.cluster}", and the two accept each other` };
-  if (hello.version === ours.version) return [found];
-  return [found, { area: 'peer', level: 'warning', text: `the ${hello.server} server runs version ${hello.version}, this one ${ours.version}: bring both to the same version soon` }];
+  const differs = unlike(ours, hello);
+  return differs === null ? [found] : [found, { area: 'peer', level: 'warning', text: differs }];
 }
 
 function fails(name: string, reason: string, remedy: string): Finding {

@@ -103,6 +103,13 @@ export interface JournalStatus {
   readonly damage: string | null;
 }
 
+/** A user file, as far as two of them are compared: no name, no password and nothing from which one could be guessed. */
+export interface UserList {
+  readonly count: number;
+  /** Equal where the same users have the same password hashes. 1 to 64 characters. */
+  readonly digest: string;
+}
+
 export interface BrokerStatus {
   readonly run: RunId;
   /** The last order that was carried out as far as it can be at once. */
@@ -115,6 +122,8 @@ export interface BrokerStatus {
   readonly clientPortError: string | null;
   /** When the certificate that clients are shown expires, or one of its chain: wall time, milliseconds since 1970. `null` without TLS. */
   readonly certificateUntil: number | null;
+  /** Whom clients are asked to be; `null`: nobody in particular (there is no user file), or not known. */
+  readonly users: UserList | null;
   readonly role: 'idle' | 'follow' | 'serve';
   readonly term: Term;
   /** Serving and `requirePeer` in force: the position from which on every operation needs the peer; else `null`. */

@@ -1,6 +1,6 @@
 import type { ConfiguredRole, JournalId, Position, RunId, ServerId, ServerState, Term } from '../identity.js';
 import type { TermRecord } from '../terms/record.js';
-import type { ReplicationPhase } from './broker.js';
+import type { ReplicationPhase, UserList } from './broker.js';
 import type { RepositoryCondition } from './repository.js';
 
 /*
@@ -18,6 +18,8 @@ export interface Hello {
   readonly version: string;
   /** The settings that must agree, key by key, as text. */
   readonly settings: Readonly<Record<string, string>>;
+  /** The settings that should agree: clients would notice a difference when the other server serves. It is told, and refuses nobody. */
+  readonly advisedSettings: Readonly<Record<string, string>>;
 }
 
 export interface PeerStatus {
@@ -25,6 +27,8 @@ export interface PeerStatus {
   readonly run: RunId;
   /** Grows by one with every status of this run; an older one than the last seen is dropped. */
   readonly seq: number;
+  /** By the sender's clock when this left it; milliseconds since 1970. Clocks that differ are told of, and no rule goes by them. */
+  readonly wallTime: number;
   /** The peer run and its highest seq that we have heard: proof that the other direction works. */
   readonly heard: { readonly run: RunId; readonly seq: number } | null;
   readonly state: ServerState;
@@ -58,6 +62,8 @@ export interface PeerStatus {
     readonly diverged: string | null;
     readonly fencedThrough: Term;
     readonly replicationPhase: ReplicationPhase | null;
+    /** As in BrokerStatus. No rule goes by it. */
+    readonly users: UserList | null;
   } | null;
   readonly holdsLock: boolean;
   /** True between giving up the lock on purpose and wanting it again. */
@@ -73,6 +79,10 @@ export interface PeerStatus {
   /** `null`: it has none, and receives none. */
   readonly repositories: PeerRepositories | null;
 }
+
+/** What is put to a status when it leaves. */
+type Stamp = 'seq' | 'wallTime';
+export type PeerStatusBody = Omit<PeerStatus, Stamp>;
 
 /** What a server tells the other of its repositories. */
 export interface PeerRepositories {

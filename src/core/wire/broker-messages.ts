@@ -4,7 +4,7 @@ import type {
 import type { JournalId, Monotonic, Position, RunId, ServerId, Term } from '../identity.js';
 import { readFromChild, readToChild, words } from './child-messages.js';
 import type { Fields } from './fields.js';
-import { PHASES } from './peer-status.js';
+import { PHASES, readUsers } from './peer-status.js';
 import { NAME_CHARS_MAX, readMember } from './term-record.js';
 
 const HOST_CHARS_MAX = 255;
@@ -79,6 +79,7 @@ function readStatus(status: Fields): BrokerStatus {
     clientPort: status.oneOf('clientPort', ['closed', 'bound', 'accepting', 'failed']),
     clientPortError: status.nullable('clientPortError', words),
     certificateUntil: status.nullable('certificateUntil', (at, name) => at.whole(name, Number.MIN_SAFE_INTEGER)),
+    users: status.nullable('users', readUsers),
     role: status.oneOf('role', ['idle', 'follow', 'serve']),
     term: status.whole('term') as Term,
     peerRequiredFrom: status.nullable('peerRequiredFrom', (at, name) => at.whole(name) as Position),

@@ -1,4 +1,4 @@
-import type { ReplicationPhase } from '../control/broker.js';
+import type { ReplicationPhase, UserList } from '../control/broker.js';
 import type { PeerRepositories, PeerStatus, RepositoryCopy } from '../control/peer.js';
 import type { RepositoryCondition } from '../control/repository.js';
 import type { JournalId, Position, RunId, ServerId, ServerState, Term } from '../identity.js';
@@ -13,6 +13,7 @@ export const REPOSITORIES_MAX = 80;
 /** Of what one copy's detail says; longer ones are cut by the sender. */
 export const COPY_DETAIL_CHARS_MAX = 512;
 const HOST_CHARS_MAX = 255;
+const USERS_DIGEST_CHARS_MAX = 64;
 
 const STATES: readonly ServerState[] = ['WAITING', 'PASSIVE_SYNC', 'ACTIVE_SYNC', 'PASSIVE', 'ACTIVE', 'STANDALONE'];
 export const CONDITIONS: readonly RepositoryCondition[] = ['unused', 'idle', 'waiting', 'syncing', 'in-sync', 'failed'];
@@ -47,6 +48,7 @@ export function decodePeerStatus(payload: Uint8Array): PeerStatus {
     server: fields.name('server', NAME_CHARS_MAX) as ServerId,
     run: fields.name('run', NAME_CHARS_MAX) as RunId,
     seq: fields.whole('seq'),
+    wallTime: fields.whole('wallTime', Number.MIN_SAFE_INTEGER),
     heard: fields.nullable('heard', readHeard),
     state: fields.oneOf('state', STATES),
     previous: fields.oneOf('previous', STATES),
@@ -96,6 +98,12 @@ function readHeard(at: Fields, name: string): NonNullable<PeerStatus['heard']> {
   return { run: heard.name('run', NAME_CHARS_MAX) as RunId, seq: heard.whole('seq') };
 }
 
+/** @throws MessageRefused that names the field */
+export function readUsers(at: Fields, name: string): UserList {
+  const users = at.object(name);
+  return { count: users.whole('count'), digest: users.name('digest', USERS_DIGEST_CHARS_MAX) };
+}
+
 function readBroker(broker: Fields): BrokerPart {
   const detail = (at: Fields, name: string): string => at.text(name, DETAIL_CHARS_MAX);
   return {
@@ -108,5 +116,6 @@ function readBroker(broker: Fields): BrokerPart {
     diverged: broker.nullable('diverged', detail),
     fencedThrough: broker.whole('fencedThrough') as Term,
     replicationPhase: broker.nullable('replicationPhase', (at, name) => at.oneOf(name, PHASES)),
+    users: broker.nullable('users', readUsers),
   };
 }

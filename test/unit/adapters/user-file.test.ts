@@ -1,13 +1,14 @@
-import { chmodSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hashPassword } from '../../../src/adapters/password.js';
-import { UserFileAuthenticator } from '../../../src/adapters/user-file-authenticator.js';
+import { LOOK_MS, UserFileAuthenticator } from '../../../src/adapters/user-file-authenticator.js';
 import type { UserFileLimits } from '../../../src/adapters/user-file-authenticator.js';
 import { parseUsers, readUsers, userNameProblem, USER_FILE_BYTES_MAX, withUser, withoutUser } from '../../../src/adapters/user-file.js';
+import type { UserList } from '../../../src/core/control/broker.js';
 import { usersFileTrouble } from '../../../src/profile/private-file.js';
 import type { Verdict } from '../../../src/ports/authenticator.js';
-import { FakeClock } from '../support/fake-clock.js';
+import { FakeClock, settle } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
 
 const CHEAP = { N: 16, r: 1, p: 1 };
@@ -130,6 +131,28 @@ describe('UserFileAuthenticator', () => {
     expect(await ask('bob', 'b')).toEqual(wrong);
     expect(await ask('ann', 'new')).toEqual(accepted('ann'));
     expect(log.from('info')).toEqual([expect.stringMatching(/has changed: 1 users/)]);
+  });
+
+  test('what the servers compare: equal for the same users in any order, another with every change, also where nobody logs in', async () => {
+    const { judge, clock, log, write, replace } = await rig({ ann: 'a', bob: 'b' });
+    const { count, digest } = judge.list;
+    expect([count, digest.length]).toEqual([2, 43]);
+    const changed = async (): Promise<UserList> => {
+      const said = new Promise<void>((resolve) => (log.write = (): void => resolve()));
+      clock.advance(LOOK_MS);
+      await said;
+      // The next look is due once this one has ended.
+      await settle();
+      return judge.list;
+    };
+    const [ann, bob] = readFileSync(file, 'utf8').split('\n');
+    replace(`# again\n${bob ?? ''}\n${ann ?? ''}\n`);
+    expect(await changed()).toEqual({ count, digest });
+    await write({ ann: 'a', bob: 'b' });
+    const anew = await changed();
+    expect([anew.count, anew.digest === digest]).toEqual([2, false]);
+    await write({ ann: 'a' });
+    expect((await changed()).count).toBe(1);
   });
 
   test('a file that was spoilt or removed changes nobody, and is told once', async () => {

@@ -28,6 +28,7 @@ export function exampleStatus(change: Partial<ServerStatus> = {}): ServerStatus 
     record: { schema: 1, term: 7 as Term, server: primary, inSync: [member], position: 1200 as Position, cause: 'peer-lost', at: '2026-01-02T03:00:00.000Z', nonce: 'n' },
     inDoubt: null,
     peer: { server: secondary, state: 'PASSIVE_SYNC', previous: 'WAITING', reason: 'the peer serves', term: 7 as Term, brokerDown: false, position: 900 as Position, holdsLock: false, gatewayAnswers: true, clientEndpoints: ['127.0.0.1:1884'] },
+    unlike: [],
     lock: { file: '/share/lockstep.lck', held: true, leftMs: 1800, holder: primary, holderSilentMs: null, share: 'ok', shareId: 's', detail: null },
     backchannel: { connected: true, secured: false, listen: { host: '127.0.0.1', port: 2101 }, peer: { host: '127.0.0.1', port: 2201 }, heardMs: 120, refused: null },
     gateway: { endpoint: { host: '127.0.0.1', port: 2049 }, answers: true, answeredMs: 300 },

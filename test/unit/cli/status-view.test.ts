@@ -38,3 +38,9 @@ test('an address of IPv6 stands in brackets before its port', () => {
   const lines = renderStatus(exampleStatus({ gateway: { ...gateway, endpoint: { host: 'fd00::20', port: 2049 } } }));
   expect(lines.find((line) => line.startsWith('gateway'))).toContain('[fd00::20]:2049 ');
 });
+
+test('what is not alike on the two servers stands below the peer, a line each', () => {
+  const lines = renderStatus(exampleStatus({ unlike: ['one', 'two'] }));
+  expect(lines.filter((line) => line.startsWith('unlike'))).toEqual(['unlike:       one', 'unlike:       two']);
+  expect(renderStatus(exampleStatus()).join()).not.toContain('unlike');
+});

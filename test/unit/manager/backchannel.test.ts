@@ -242,6 +242,27 @@ describe('a server that cannot be the peer', () => {
   });
 });
 
+describe('servers that are a pair and not alike', () => {
+  it('say it once however often they connect, and when it is over', async () => {
+    const all = new BackchannelWorld();
+    const one = all.side('primary', 'p1');
+    const told = (level: 'warn' | 'info'): string[] => one.log.lines.filter(({ level: own, fields }) => own === level && fields?.['event'] === 'unlike').map(({ message }) => message);
+    for (const run of ['s1', 's2']) {
+      const two = all.side('secondary', run, { version: '9.0.0', advisedSettings: { 'mqtt.tlsPort': 'not set' } });
+      await all.run(4000);
+      expect([one.link.connected, two.link.connected]).toEqual([true, true]);
+      two.process.end('stopped');
+      await all.run(4000);
+    }
+    const text = 'the secondary server runs version 9.0.0, this one 0.1.0: bring both to the same version soon; settings that should agree differ, and clients meet another server after a change of roles: mqtt.tlsPort is set on "primary" and not set on "secondary"';
+    expect(one.link.unlike).toBe(text);
+    expect(told('warn')).toEqual([`T${text.slice(1)}`]);
+    all.side('secondary', 's3');
+    await all.run(4000);
+    expect([one.link.unlike, told('info')]).toEqual([null, ['Version and settings are the same as on the secondary server again']]);
+  });
+});
+
 describe('by hand', () => {
   const peer = helloOf('secondary', 's1');
 

@@ -1,6 +1,6 @@
 import type { BrokerToManager, ManagerToBroker } from '../../../src/core/control/broker.js';
 import type { KeeperToManager, ManagerToKeeper } from '../../../src/core/control/keeper.js';
-import type { PeerStatus } from '../../../src/core/control/peer.js';
+import type { PeerStatus, PeerStatusBody } from '../../../src/core/control/peer.js';
 import type { Monotonic, RunId, ServerId } from '../../../src/core/identity.js';
 import type { ManagerConfig } from '../../../src/manager/config.js';
 import { HaManager } from '../../../src/manager/ha-manager.js';
@@ -145,7 +145,7 @@ test('a manager that looks at every tick finds a silent peer lost in time', asyn
 test('what the peer could not hear while this manager stood still is no deafness of its', () => {
   const clock = new FakeClock();
   const view = new PeerView(config, OURS, clock);
-  const { seq } = view.number({} as Omit<PeerStatus, 'seq'>);
+  const { seq } = view.number({} as PeerStatusBody);
   const heard = (): number => clock.monotonic() - (view.knowledge().peerHeardOurs ?? 0);
   clock.advance(400);
   clock.advance(3_000);

@@ -1,4 +1,4 @@
-import { settingsThatMustAgree } from '../../../src/profile/agree.js';
+import { settingsThatMustAgree, settingsThatShouldAgree } from '../../../src/profile/agree.js';
 import { HEARTBEAT_READINGS_PER_INTERVAL, worstCaseFailover } from '../../../src/profile/failover.js';
 import { parseProfile } from '../../../src/profile/load.js';
 import type { Profile } from '../../../src/profile/profile.js';
@@ -43,5 +43,19 @@ describe('settings that must agree', () => {
     expect(plain).toEqual(settingsThatMustAgree(profile()));
     const other = settingsThatMustAgree(profile((text) => text.replace('pingInterval: 500ms', 'pingInterval: 250ms')));
     expect(other['ha.pingInterval']).not.toBe(plain['ha.pingInterval']);
+  });
+});
+
+describe('settings that should agree', () => {
+  it('agree in the bundled pair', () => expect(settingsThatShouldAgree(profile())).toEqual(settingsThatShouldAgree(profile(undefined, 'secondary'))));
+  it('say of a path and of a port that it is set, and of none that it must agree anyway', () => {
+    const { mqtt, ...rest } = profile();
+    const one = { ...rest, mqtt: { ...mqtt, usersFile: '/a/users', tlsPort: 8883 } };
+    const other = { ...rest, mqtt: { ...mqtt, usersFile: '/b/users', tlsPort: 8884 } };
+    expect(settingsThatShouldAgree(one)).toEqual(settingsThatShouldAgree(other));
+    expect(settingsThatShouldAgree(one)).toMatchObject({ 'mqtt.usersFile': 'set', 'mqtt.tlsPort': 'set' });
+    expect(settingsThatShouldAgree({ ...rest, mqtt: { ...mqtt, usersFile: null } })['mqtt.usersFile']).toBe('not set');
+    const must = Object.keys(settingsThatMustAgree(profile()));
+    expect(Object.keys(settingsThatShouldAgree(profile())).filter((key) => must.includes(key))).toEqual([]);
   });
 });

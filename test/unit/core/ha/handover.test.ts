@@ -21,15 +21,15 @@ const SERVED = record(2, PRIMARY, 'admission');
 const HANDED_OVER = record(3, SECONDARY, 'switchover');
 
 const broker: BrokerStatus = {
-  run: 'broker-s' as RunId, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, role: 'follow', term: 2 as Term, peerRequiredFrom: null, admitted: null, drained: false,
+  run: 'broker-s' as RunId, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, users: null, role: 'follow', term: 2 as Term, peerRequiredFrom: null, admitted: null, drained: false,
   journal: { id: 'js' as JournalId, term: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null },
   replication: null, diverged: null, trouble: null, clients: 0, sessions: 0, queued: 0,
 };
 
 const peer: PeerStatus = {
-  server: PRIMARY, run: 'manager-p' as RunId, seq: 9, heard: null, state: 'ACTIVE', previous: 'ACTIVE_SYNC', moves: 2, reason: '', term: 2 as Term, record: SERVED, inDoubt: null,
+  server: PRIMARY, run: 'manager-p' as RunId, seq: 9, wallTime: 0, heard: null, state: 'ACTIVE', previous: 'ACTIVE_SYNC', moves: 2, reason: '', term: 2 as Term, record: SERVED, inDoubt: null,
   shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false,
-  broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step' },
+  broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step', users: null },
   holdsLock: true, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: true, hindrance: null, clientEndpoints: [], repositories: null,
 };
 

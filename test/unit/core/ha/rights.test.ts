@@ -172,7 +172,7 @@ function sideOf(server: ServerId, role: Situation['role'], of: Half): Situation 
 
 function statusOf(side: Situation, state: Half['state']): PeerStatus {
   const config = { server: side.server, clientEndpoints: [] as readonly string[] } as ManagerConfig;
-  return { ...peerStatusOf(config, `manager-${side.server}` as RunId, { ...INITIAL_STATE, state }, side, { heard: null, brokerDown: false, wantsLock: false, repositories: null }), seq: 1 };
+  return { ...peerStatusOf(config, `manager-${side.server}` as RunId, { ...INITIAL_STATE, state }, side, { heard: null, brokerDown: false, wantsLock: false, repositories: null }), seq: 1, wallTime: 0 };
 }
 
 test('with the same statuses exchanged, never do both come first, and never does each wait for the other', () => {

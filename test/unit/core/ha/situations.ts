@@ -20,7 +20,7 @@ export function record(term: number, changes: Partial<TermRecord> = {}): TermRec
 
 export function broker(changes: Partial<BrokerStatus> = {}): BrokerStatus {
   return {
-    run: MY_RUN, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, role: 'idle', term: 0 as Term, peerRequiredFrom: null, admitted: null, drained: false,
+    run: MY_RUN, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, users: null, role: 'idle', term: 0 as Term, peerRequiredFrom: null, admitted: null, drained: false,
     journal: { id: MINE.journal, term: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null },
     replication: null, diverged: null, trouble: null, clients: 0, sessions: 0, queued: 0, ...changes,
   };
@@ -30,13 +30,13 @@ type PeerBroker = NonNullable<PeerStatus['broker']>;
 
 export function peerBroker(changes: Partial<PeerBroker> = {}): PeerBroker {
   return {
-    run: PEER_RUN, journal: THEIRS.journal, logTerm: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: null, ...changes,
+    run: PEER_RUN, journal: THEIRS.journal, logTerm: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: null, users: null, ...changes,
   };
 }
 
 export function peer(changes: Partial<PeerStatus> = {}): PeerStatus {
   return {
-    server: PEER, run: 'manager-s' as RunId, seq: 9, heard: null, state: 'WAITING', previous: 'WAITING', moves: 0, reason: '', term: 0 as Term, record: record(2), inDoubt: null,
+    server: PEER, run: 'manager-s' as RunId, seq: 9, wallTime: 0, heard: null, state: 'WAITING', previous: 'WAITING', moves: 0, reason: '', term: 0 as Term, record: record(2), inDoubt: null,
     shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false, broker: peerBroker(),
     holdsLock: false, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: false, hindrance: null, clientEndpoints: [], repositories: null, ...changes,
   };

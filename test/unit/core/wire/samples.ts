@@ -8,6 +8,7 @@ export const HELLO: Hello = {
   run: 'run-1' as RunId,
   version: '0.1.0',
   settings: { 'ha.pingInterval': '500ms', 'limits.sessionsMax': '100' },
+  advisedSettings: { 'mqtt.tlsPort': 'set' },
 };
 
 const MEMBER = { server: 'primary' as ServerId, journal: 'j1' as JournalId };
@@ -16,6 +17,7 @@ export const STATUS: PeerStatus = {
   server: 'primary' as ServerId,
   run: 'run-1' as RunId,
   seq: 7,
+  wallTime: 1_798_761_600_000,
   heard: { run: 'run-2' as RunId, seq: 3 },
   state: 'ACTIVE',
   previous: 'ACTIVE_SYNC',
@@ -50,6 +52,7 @@ export const STATUS: PeerStatus = {
     diverged: null,
     fencedThrough: 8 as Term,
     replicationPhase: 'in-step',
+    users: { count: 2, digest: 'd1' },
   },
   holdsLock: true,
   releasedLock: false,
