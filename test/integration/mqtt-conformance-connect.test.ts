@@ -260,6 +260,9 @@ describe('a CONNECT that is refused with a code', () => {
 
   test('MQTT 3.1, level 3 of MQIsdp, is served too', async () => {
     expect(await (await says(connect({ name: 'MQIsdp', level: 3 }, 'old'))).next()).toMatchObject({ cmd: 'connack', returnCode: 0 });
+    // A SUBSCRIBE that is sent again is marked as that, where MQTT 3.1.1 has a reserved bit.
+    const again = await says(connect({ name: 'MQIsdp', level: 3 }, 'again'), Uint8Array.of(0x8a, 6, 0, 8, 0, 1, 0x61, 1));
+    expect([(await again.next()).cmd, (await again.next()).bytes.toString('hex')]).toEqual(['connack', '9003000801']);
     expect((await (await says(connect({ name: 'MQIsdp', level: 3 }, ''))).closed()).map(({ bytes }) => bytes.toString('hex'))).toEqual(['20020002']);
   });
 });

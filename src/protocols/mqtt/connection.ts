@@ -61,6 +61,8 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
   /** Set when the connection must be left as soon as the present turn has ended. */
   private leaving: Leave | null = null;
   private isGone = false;
+  /** It speaks MQTT 3.1. */
+  private isOld = false;
   /** It does not wait for the end of a congestion. */
   private isHurried = false;
   private endBy = Infinity;
@@ -118,7 +120,8 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
   effect(effect: Effect): void {
     if (this.stage !== 'open' || this.leaving !== null) return;
     if (effect.kind === 'close') this.closedByBroker(effect.reason);
-    else if (effect.kind === 'connack') this.greet(effect);
+    // In MQTT 3.1 the byte that says so is reserved (section 3.2).
+    else if (effect.kind === 'connack') this.greet(this.isOld ? { ...effect, sessionPresent: false } : effect);
     else this.send(effect.kind === 'suback' ? { ...effect, granted: this.requests.granted(effect.packetId, effect.granted) } : effect);
   }
 
@@ -248,6 +251,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
     this.stage = 'open';
     this.stranger.leave();
     this.inbox.packetBytesMax = limits.packetBytesMax;
+    this.inbox.isOld = this.isOld = connect.level === 3;
     const { clean, will } = connect;
     // What the client said on a connection that it has ended comes before what it says on this one, as far as that takes no long time.
     if (edge.serving) departures.lastTurn(clientId);

@@ -49,7 +49,7 @@ export function decodeConnect(packet: PacketFramer, clientIdBytesMax: number): C
   const protocol = walk.text('protocol name');
   if (protocol !== 'MQTT' && protocol !== 'MQIsdp') throw new ProtocolFault('a CONNECT for another protocol', 'MQTT-3.1.2-1');
   const level = walk.u8('protocol level');
-  if (level !== (protocol === 'MQTT' ? 4 : 3)) {
+  if ((level !== 3 && level !== 4) || (level === 4) !== (protocol === 'MQTT')) {
     // Nothing behind the level can be relied on: it belongs to another version.
     const version = protocol === 'MQTT' && level === 5 ? 'MQTT 5' : `protocol level ${level} of "${protocol}"`;
     return { code: ConnackCode.unacceptableVersion, why: `it speaks ${version}; this server speaks MQTT 3.1.1 and 3.1` };
@@ -64,6 +64,7 @@ export function decodeConnect(packet: PacketFramer, clientIdBytesMax: number): C
     return { code: ConnackCode.identifierRejected, why: `its client id is longer than ${clientIdBytesMax} bytes` };
   }
   return {
+    level,
     clientId: connect.clientId,
     clean,
     keepAlive: connect.keepalive ?? 0,

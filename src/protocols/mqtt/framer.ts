@@ -64,6 +64,12 @@ export class PacketFramer {
   start = 0;
   end = 0;
 
+  /**
+   * The client speaks MQTT 3.1: there the flags of all packets but PUBLISH are "not used" or say that it is sent again (MQTT V3.1, section 2.1, 3.7, 3.8,
+   * 3.10), so they are not looked at, and `header` has those of MQTT 3.1.1.
+   */
+  isOld = false;
+
   private chunk: Uint8Array = EMPTY;
   private at = 0;
   /** The beginning of a packet whose rest has not come. */
@@ -152,7 +158,8 @@ export class PacketFramer {
   }
 
   private show(bytes: Uint8Array, from: number): void {
-    this.header = bytes[from] as number;
+    const header = bytes[from] as number;
+    this.header = this.isOld ? withFlags(header) : header;
     this.bytes = bytes;
     this.start = from + this.headerBytes;
     this.end = from + this.packetBytes;
@@ -162,7 +169,7 @@ export class PacketFramer {
   private readHeader(bytes: Uint8Array, from: number, to: number): boolean {
     if (from >= to) return false;
     const header = bytes[from] as number;
-    checkFirstByte(header);
+    checkFirstByte(this.isOld ? withFlags(header) : header);
     let length = 0;
     let factor = 1;
     for (let i = 1; i < HEADER_BYTES_MAX; i++) {
@@ -201,8 +208,14 @@ function checkFirstByte(header: number): void {
     return;
   }
   if (SERVER_ONLY.has(type)) throw new ProtocolFault(`a packet (${packetName(header)}) that no client may send`, '§2.2.1');
-  const wanted = type === PacketType.pubrel || type === PacketType.subscribe || type === PacketType.unsubscribe ? 2 : 0;
-  if (flags !== wanted) throw new ProtocolFault(`reserved flags ${flags} in a ${packetName(header)} packet`, 'MQTT-2.2.2-2');
+  if (header !== withFlags(header)) throw new ProtocolFault(`reserved flags ${flags} in a ${packetName(header)} packet`, 'MQTT-2.2.2-2');
+}
+
+/** The first byte with the flags that MQTT 3.1.1 has in a packet of that type. */
+function withFlags(header: number): number {
+  const type = header >> 4;
+  if (type === PacketType.publish) return header;
+  return (type << 4) | (type === PacketType.pubrel || type === PacketType.subscribe || type === PacketType.unsubscribe ? 2 : 0);
 }
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {

@@ -58,6 +58,11 @@ export class Inbox {
     this.framer.bytesMax = bytes;
   }
 
+  /** As in PacketFramer, from the next packet on. */
+  set isOld(old: boolean) {
+    this.framer.isOld = old;
+  }
+
   /** What came from the stream; it is taken by `pump`. */
   add(bytes: Uint8Array): void {
     this.keepAlive.came(bytes.length);

@@ -3,6 +3,8 @@ import type { Will } from '../../core/broker/operations.js';
 
 /** What a CONNECT said (MQTT 3.1.1 §3.1), checked. The client id may be empty, with `clean`. */
 export interface ConnectPacket {
+  /** Protocol level: 4 of MQTT 3.1.1, 3 of MQTT 3.1. */
+  readonly level: 3 | 4;
   readonly clientId: string;
   readonly clean: boolean;
   /** Seconds; 0: none. */

@@ -102,12 +102,12 @@ describe('CONNECT', () => {
   test('with everything', () => {
     const will = { topic: 'w/t', payload: Buffer.from([0, 255]), qos: 2, retain: true } as const;
     const bytes = mqttPacket.generate({ cmd: 'connect', clientId: 'ü', clean: false, keepalive: 300, username: 'ann', password: Buffer.from('x'), will });
-    expect(decodeConnect(framed(bytes), 100)).toEqual({ clientId: 'ü', clean: false, keepAlive: 300, will, user: 'ann', password: Buffer.from('x') });
+    expect(decodeConnect(framed(bytes), 100)).toEqual({ level: 4, clientId: 'ü', clean: false, keepAlive: 300, will, user: 'ann', password: Buffer.from('x') });
   });
 
   test('MQTT 3.1', () => {
     const bytes = mqttPacket.generate({ cmd: 'connect', clientId: 'old', protocolId: 'MQIsdp', protocolVersion: 3 });
-    expect(decodeConnect(framed(bytes), 100)).toMatchObject({ clientId: 'old', clean: true });
+    expect(decodeConnect(framed(bytes), 100)).toMatchObject({ level: 3, clientId: 'old', clean: true });
   });
 
   test('a legal U+FFFD and a byte order mark are texts like others', () => {

@@ -55,6 +55,26 @@ describe('from packets to operations', () => {
     expect(client.received()).toEqual([]);
   });
 
+  test.each([[3, 'MQIsdp'], [4, 'MQTT']] as const)('level %d: what is marked as sent again, and CONNACK of a session that is there', async (level, protocolId) => {
+    const rig = new Rig();
+    const client = rig.raw();
+    await client.connect({ protocolId, protocolVersion: level, clean: false });
+    client.effect({ kind: 'connack', sessionPresent: true });
+    rig.clock.turn();
+    // Reserved in MQTT 3.1.
+    expect(client.received()).toMatchObject([{ cmd: 'connack', returnCode: 0, sessionPresent: level === 4 }]);
+    rig.edge.operations.length = 0;
+    const { connection } = client;
+    client.sendBytes(Buffer.from([0x6a, 2, 0, 7, 0x8a, 6, 0, 8, 0, 1, 0x61, 1, 0xaa, 5, 0, 9, 0, 1, 0x61]));
+    const again = [
+      { kind: 'release', connection, packetId: 7 },
+      { kind: 'subscribe', connection, packetId: 8, subscriptions: [{ filter: 'a', qos: 1 }] },
+      { kind: 'unsubscribe', connection, packetId: 9, filters: ['a'] },
+    ];
+    expect(rig.edge.operations).toEqual(level === 3 ? again : [{ kind: 'disconnect', connection, publishWill: true }]);
+    expect(client.stream.closedBy === null).toBe(level === 3);
+  });
+
   test('shared subscriptions are not granted, and the broker hears of the others only', async () => {
     const rig = new Rig();
     const client = await rig.connected();

@@ -104,6 +104,36 @@ describe('PacketFramer', () => {
   });
 
   test.each([
+    ['PUBREL', [0x6a, 2, 0, 1], '62:0001'],
+    ['PUBREL without any', [0x60, 2, 0, 1], '62:0001'],
+    ['SUBSCRIBE', [0x8a, 2, 0, 1], '82:0001'],
+    ['UNSUBSCRIBE', [0xaa, 2, 0, 1], 'a2:0001'],
+    ['PUBACK', [0x4b, 2, 0, 1], '40:0001'],
+    ['PINGREQ', [0xc8, 0], 'c0:'],
+    ['PUBLISH, which keeps its flags', [0x3b, 2, 0, 1], '3b:0001'],
+  ])('of a client of MQTT 3.1 takes the flags of a %s as they are, whole and byte by byte', (_name, bytes, out) => {
+    for (const step of [bytes.length, 1]) {
+      const framer = new PacketFramer(100);
+      framer.isOld = true;
+      const seen: string[] = [];
+      for (let at = 0; at < bytes.length; at += step) {
+        framer.push(Buffer.from(bytes.slice(at, at + step)));
+        seen.push(...drain(framer));
+      }
+      expect(seen).toEqual([out]);
+    }
+  });
+
+  test('of a client of MQTT 3.1 refuses what only a server says, and a PUBLISH that cannot be one', () => {
+    for (const bytes of [[0x20, 2], [0x36, 3], [0x38, 3], [0xf0, 0]]) {
+      const framer = new PacketFramer(100);
+      framer.isOld = true;
+      framer.push(Buffer.from(bytes));
+      expect(() => framer.next()).toThrow(ProtocolFault);
+    }
+  });
+
+  test.each([
     ['type 0', [0x00, 0], '§2.2.1'],
     ['CONNACK', [0x20, 2], '§2.2.1'],
     ['SUBACK', [0x90, 2], '§2.2.1'],
