@@ -12,7 +12,7 @@ import type { Users } from './user-file.js';
 export interface UserFileLimits {
   /** The file is looked at again, when somebody logs in, at most each so often. Milliseconds. */
   readonly recheckMs: number;
-  /** Passwords verified at the same time. Each takes one of the four threads that the journal's disk works with as well. */
+  /** Passwords verified at the same time. Each takes one of the threads that the journal's disk works with as well (thread-pool.ts). */
   readonly verifyingMax: number;
   /** Logins that wait for their turn. One more is answered `busy`, and its client tries again. */
   readonly waitingMax: number;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +10,7 @@ import { createLocalState } from '../adapters/local-state.js';
 import { showEndpoint } from '../adapters/network-errors.js';
 import { createRandom } from '../adapters/random.js';
 import { createSpawner } from '../adapters/child-process.js';
+import { poolFor } from '../adapters/thread-pool.js';
 import { readTlsFiles } from '../adapters/tls-files.js';
 import { readUsers } from '../adapters/user-file.js';
 import { createAdmin, type AdminServer } from '../admin/server.js';
@@ -104,7 +106,7 @@ class RunningServer {
       gateway: watchedGateway(gateway, showGateway(profile), profile.ha.pingMissLimit, log),
       localState: createLocalState(profile.data.folder),
       keeper: createSpawner<ManagerToKeeper, KeeperToManager>({ name: 'share keeper', module: moduleAt('../share/main.js'), args: [JSON.stringify(keeperConfig(profile))], output: 'log', log, read: readKeeperToManager }),
-      broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], nodeOptions: brokerNodeOptions(), output: 'log', log, read: readBrokerToManager }),
+      broker: createSpawner<ManagerToBroker, BrokerToManager>({ name: 'broker', module: moduleAt('../server/main.js'), args: [JSON.stringify(brokerConfig(profile))], nodeOptions: brokerNodeOptions(), env: poolFor(availableParallelism(), process.env), output: 'log', log, read: readBrokerToManager }),
       repositories: this.repositoryKeeper(used),
       run: this.run_,
     });

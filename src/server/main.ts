@@ -9,9 +9,10 @@ import { createRandom } from '../adapters/random.js';
 import { readPairKey } from '../adapters/secret.js';
 import { becomeSoleWriter } from '../adapters/sole-writer.js';
 import { createPskNetwork } from '../adapters/tls-psk.js';
+import { loginsAtOnce } from '../adapters/thread-pool.js';
 import { TlsIdentity } from '../adapters/tls-identity.js';
 import { createTlsServer } from '../adapters/tls-server.js';
-import { UserFileAuthenticator } from '../adapters/user-file-authenticator.js';
+import { USER_FILE_LIMITS, UserFileAuthenticator } from '../adapters/user-file-authenticator.js';
 import type { BrokerToManager, ManagerToBroker } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import { readManagerToBroker } from '../core/wire/broker-messages.js';
@@ -78,7 +79,7 @@ async function replicationOf({ secretFile, broker }: BrokerProcessConfig): Promi
 }
 
 async function authenticatorOf({ clients }: BrokerProcessConfig): Promise<Authenticator> {
-  return clients.usersFile === null ? new AnonymousAuthenticator() : await UserFileAuthenticator.open(clients.usersFile, { clock, log });
+  return clients.usersFile === null ? new AnonymousAuthenticator() : await UserFileAuthenticator.open(clients.usersFile, { clock, log, limits: { ...USER_FILE_LIMITS, verifyingMax: loginsAtOnce(process.env) } });
 }
 
 async function run(config: BrokerProcessConfig): Promise<void> {
