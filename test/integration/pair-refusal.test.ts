@@ -30,8 +30,8 @@ describe('servers that do not belong together', () => {
     for (const server of pair.servers) {
       const { backchannel } = await server.reaches('a refusal', (status) => status.backchannel.refused !== null);
       expect(backchannel.refused).toContain('the secret files differ');
-      const { advice } = await server.reaches('advice', (status) => status.advice !== null);
-      expect(advice).toMatch(/mend what keeps the (primary|secondary) server and this one apart \(.*the secret files differ/);
+      // On a machine that is held up, there can be another one before.
+      await server.reaches('advice', ({ advice }) => /mend what keeps the (primary|secondary) server and this one apart \(.*the secret files differ/.test(advice ?? ''));
     }
   });
 
