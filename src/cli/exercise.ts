@@ -48,10 +48,12 @@ export async function exercise(console: Console, path: string, options: Exercise
     await new Exercise(mqtt, name, plan, recorder, (line) => console.err(line)).run(() => stopped);
   } catch (error) {
     if (!(error instanceof ExerciseFailed)) throw error;
-    throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_EXERCISE_FAILED', error.message, `See lockstep status of both servers. What was seen until then is in ${path}.`, { cause: error });
+    const nothing = recorder.isEmpty;
+    throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_EXERCISE_FAILED', error.message, `See lockstep status of both servers. ${nothing ? 'Nothing was recorded' : `What was seen until then is in ${path}`}.`, { cause: error });
   } finally {
     process.off('SIGINT', stop);
-    await recorder.end().catch((error: unknown) => {
+    // The same command can be given again once the address is right.
+    await (recorder.isEmpty ? recorder.discard() : recorder.end()).catch((error: unknown) => {
       throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_EXERCISE_FILE', `${resolve(path)} could not be written to its end: ${plainReason(error)}`, 'It is no whole history, and proves nothing. Name a file on a disk with room.', { cause: error });
     });
   }

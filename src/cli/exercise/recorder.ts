@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { HISTORY_VERSION, type HistoryEvent } from '../../core/history/events.js';
 
 /** Characters that wait for the disk. Beyond them `full` says so, and whoever makes events waits. */
@@ -16,11 +16,16 @@ export class Recorder {
   private failure: Error | null = null;
   private readonly began = performance.now();
 
-  private constructor(private readonly file: FileHandle) {}
+  private told = 0;
+
+  private constructor(
+    private readonly file: FileHandle,
+    private readonly path: string,
+  ) {}
 
   /** Makes the file; one that is there is not overwritten (rejects with EEXIST). */
   static async create(path: string, clock: string): Promise<Recorder> {
-    const recorder = new Recorder(await open(path, 'wx'));
+    const recorder = new Recorder(await open(path, 'wx'), path);
     recorder.line({ lockstep: 'history', version: HISTORY_VERSION, clock, uncertaintyMs: 0 });
     return recorder;
   }
@@ -30,7 +35,13 @@ export class Recorder {
     return this.chars > WAITING_CHARS_MAX;
   }
 
+  /** Nothing was told yet. */
+  get isEmpty(): boolean {
+    return this.told === 0;
+  }
+
   tell(happening: Happening): void {
+    this.told += 1;
     this.line({ at: Number((performance.now() - this.began).toFixed(3)), ...happening });
   }
 
@@ -40,6 +51,13 @@ export class Recorder {
     await this.writing;
     await this.file.close();
     if (this.failure !== null) throw this.failure;
+  }
+
+  /** Closes, and removes the file. Rejects when it cannot. */
+  async discard(): Promise<void> {
+    await this.writing;
+    await this.file.close();
+    await unlink(this.path);
   }
 
   private line(value: object): void {
