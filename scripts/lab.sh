@@ -4,9 +4,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
+. scripts/lab-kernel.sh
 
 SKIPPED=77
-PACKAGES="user-mode-linux kmod nfs-kernel-server nfs-common cifs-utils samba iproute2 iptables e2fsprogs procps"
+PACKAGES="user-mode-linux kmod nfs-kernel-server nfs-common cifs-utils samba iproute2 e2fsprogs procps"
 
 skip() {
   say "The lab of real hosts is skipped: $*."
@@ -18,8 +19,14 @@ require_hosts() {
   [ "$(id -u)" = 0 ] || skip "it needs root, for taps, mounts and guests"
   command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 || skip "it needs Debian's packages"
   [ -c /dev/net/tun ] || skip "this machine has no /dev/net/tun"
+  # shellcheck disable=SC2086
+  install_missing $PACKAGES
+}
+
+# Those of these packages that are not installed.
+install_missing() {
   local package missing=""
-  for package in $PACKAGES; do
+  for package in "$@"; do
     if [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then missing="$missing $package"; fi
   done
   [ -n "$missing" ] || return 0
@@ -43,7 +50,10 @@ require_hosts() {
 
 case " $* " in
   *" --help "* | *" -h "* | *" --list "*) ;;
-  *) require_hosts ;;
+  *)
+    require_hosts
+    choose_kernel
+    ;;
 esac
 prepare
 npm run --silent build:test

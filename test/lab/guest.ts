@@ -12,6 +12,8 @@ const BOOT_LIMIT_MS = 60_000;
 const COMMAND_LIMIT_MS = 60_000;
 const END_LIMIT_MS = 10_000;
 const MEMORY = '512M';
+/** `scripts/lab.sh` says where the guests' kernel is, when it is not the one of this system's package. */
+const KERNEL = process.env['LOCKSTEP_LAB_KERNEL'] ?? 'linux.uml';
 /**
  * Disks lie in the machine's memory: its own disk, and whoever else keeps that busy, is not what is tried. A guest's power loss loses the
  * guest's page cache, and nothing of what it had synced.
@@ -79,7 +81,7 @@ export class Guest {
     if (this.running !== null || this.dead) throw new Error(`${this.name} ${this.dead ? 'is gone for good' : 'is up'}`);
     const words = join(this.folder, 'logs', `${this.name}.kernel.log`);
     const log = openSync(words, 'a');
-    const [program, args] = ahead('linux.uml', this.commandLine());
+    const [program, args] = ahead(KERNEL, this.commandLine());
     const child = spawn(program, args, { stdio: ['ignore', log, log, 'pipe', 'pipe', 'pipe'], detached: true });
     closeSync(log);
     const [, , , commands, answers, lines] = child.stdio as unknown as [null, null, null, Writable, Readable, Readable];
@@ -134,17 +136,17 @@ export class Guest {
 
   /** Drops everything that comes from that host: half of a cut cable. */
   async deafen(from: LabHost): Promise<void> {
-    await this.must(`iptables-legacy -w 10 -I INPUT -s ${this.network.address(from)} -j DROP`);
+    await this.must(`tc qdisc show dev vec0 | grep -q ingress || tc qdisc add dev vec0 ingress; tc filter add dev vec0 ingress protocol ip u32 match ip src ${this.network.address(from)}/32 action drop`);
   }
 
   /** How many packets the cut cables of this host have swallowed since they were cut. */
   async swallowed(): Promise<number> {
-    const rows = (await this.must('iptables-legacy -w 10 -nvxL INPUT')).split('\n').filter((row) => row.includes('DROP'));
-    return rows.reduce((sum, row) => sum + Number(row.trim().split(/\s+/)[0]), 0);
+    const shown = await this.must('tc -s filter show dev vec0 ingress');
+    return [...shown.matchAll(/\bdropped (\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
   async hearAll(): Promise<void> {
-    await this.must('iptables-legacy -w 10 -F INPUT');
+    await this.must('! tc qdisc show dev vec0 | grep -q ingress || tc qdisc del dev vec0 ingress');
   }
 
   private signal(name: NodeJS.Signals): void {

@@ -9,7 +9,8 @@ import type { ShareKind } from './share.js';
 import { layOut } from './site.js';
 import type { Undo } from './undo.js';
 
-const MODULES = '/usr/lib/uml/modules';
+/** As LOCKSTEP_LAB_KERNEL. */
+const MODULES = process.env['LOCKSTEP_LAB_MODULES'] ?? '/usr/lib/uml/modules';
 /** Within this time after everything is well again the pair must be in step. The machine may be busy; the promise is that it gets there by itself. */
 const IN_STEP_LIMIT_MS = 120_000;
 

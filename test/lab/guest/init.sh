@@ -17,7 +17,7 @@ mount -t devpts devpts /dev/pts
 printf '#!/bin/sh\nexec modprobe -d /mnt/lab/modules "$@"\n' > /run/modprobe
 chmod +x /run/modprobe
 echo /run/modprobe > /proc/sys/kernel/modprobe
-/run/modprobe -a iptable_filter sch_netem
+/run/modprobe -a sch_netem sch_ingress cls_u32 act_gact
 
 hostname "$LAB_NAME"
 ip link set lo up
