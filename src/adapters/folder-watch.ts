@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { parentOf } from '../core/repository/entry.js';
 
 /** Changes within this time become one. */
 const GATHER_MS = 200;
@@ -9,6 +10,12 @@ const SLICE_MS = 5;
 const LOOK_MS = 2_000;
 /** The system allows so many watches to a user that a repository may need most of them; more than that are not tried. */
 const WATCHES_MAX = 200_000;
+
+interface Watched {
+  readonly watcher: fs.FSWatcher;
+  /** The folders in it that are watched. */
+  readonly inner: Set<string>;
+}
 
 export interface FolderWatchHandlers {
   /** Folders in which something changed, relative, the folder itself as empty text; `null`: look at everything. */
@@ -27,7 +34,7 @@ export function watchFolder(root: string, handlers: FolderWatchHandlers): () => 
 }
 
 class FolderWatching {
-  private readonly watchers = new Map<string, fs.FSWatcher>();
+  private readonly watchers = new Map<string, Watched>();
   private readonly dirty = new Set<string>();
   private todo: string[] = [''];
   private identity: string | null = null;
@@ -55,7 +62,7 @@ class FolderWatching {
   }
 
   private forget(): void {
-    for (const watcher of this.watchers.values()) watcher.close();
+    for (const { watcher } of this.watchers.values()) watcher.close();
     this.watchers.clear();
   }
 
@@ -87,7 +94,8 @@ class FolderWatching {
         if (this.watchers.size >= WATCHES_MAX) return this.fail(`it has more than ${WATCHES_MAX} folders`);
         const watcher = fs.watch(path, { persistent: false }, (event, name) => this.changed(folder, event === 'rename' ? name : null));
         watcher.on('error', () => this.drop(folder));
-        this.watchers.set(folder, watcher);
+        this.watchers.set(folder, { watcher, inner: new Set() });
+        if (folder !== '') this.watchers.get(parentOf(folder))?.inner.add(folder);
       }
       for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
         const inner = folder === '' ? entry.name : `${folder}/${entry.name}`;
@@ -120,9 +128,14 @@ class FolderWatching {
     }, GATHER_MS);
   }
 
+  /** With all below it: what is moved away takes its folders along, and none of them says so. */
   private drop(folder: string): void {
-    this.watchers.get(folder)?.close();
+    const watched = this.watchers.get(folder);
+    if (watched === undefined) return;
+    watched.watcher.close();
     this.watchers.delete(folder);
+    this.watchers.get(parentOf(folder))?.inner.delete(folder);
+    for (const inner of watched.inner) this.drop(inner);
   }
 
   private fail(reason: string): void {
@@ -132,7 +145,12 @@ class FolderWatching {
   }
 }
 
+/** `null`: it is not there, or cannot be asked for (a dead mount, a folder above it that is closed to us). */
 function identityOf(path: string): string | null {
-  const stats = fs.statSync(path, { throwIfNoEntry: false });
-  return stats === undefined ? null : `${stats.dev}:${stats.ino}`;
+  try {
+    const stats = fs.statSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? null : `${stats.dev}:${stats.ino}`;
+  } catch {
+    return null;
+  }
 }

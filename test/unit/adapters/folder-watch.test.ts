@@ -1,0 +1,71 @@
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { watchFolder } from '../../../src/adapters/folder-watch.js';
+
+const onLinux = process.platform === 'linux' ? it : it.skip;
+let root: string;
+let end: () => void = () => undefined;
+let changes: (readonly string[] | null)[] = [];
+let failures: string[] = [];
+
+beforeEach(() => {
+  root = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'lockstep-watch-')));
+  fs.mkdirSync(join(root, 'apps'));
+  [changes, failures] = [[], []];
+});
+afterEach(() => {
+  end();
+  fs.rmSync(root, { recursive: true, force: true });
+});
+
+function watch(): void {
+  end = watchFolder(join(root, 'apps'), { changed: (folders) => changes.push(folders), failed: (reason) => failures.push(reason) });
+}
+
+/** Of this process, as the system counts them. */
+function watches(): number {
+  return fs.readdirSync('/proc/self/fdinfo').reduce((sum, fd) => {
+    try {
+      return sum + (fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').match(/^inotify /gm) ?? []).length;
+    } catch {
+      return sum; // Closed by now.
+    }
+  }, 0);
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 500 && !isSo(); tries += 1) await pause(20);
+  expect(isSo()).toBe(true);
+}
+
+it('a folder that cannot be asked for any more ends nothing, and is watched again when it can', async () => {
+  watch();
+  await pause(100);
+  fs.renameSync(join(root, 'apps'), join(root, 'aside'));
+  fs.symlinkSync('apps', join(root, 'apps')); // A link to itself: ELOOP, as EIO or ESTALE of a mount that is dead.
+  await until(() => changes.includes(null));
+  fs.rmSync(join(root, 'apps'));
+  fs.renameSync(join(root, 'aside'), join(root, 'apps'));
+  await until(() => changes.filter((folders) => folders === null).length === 2);
+  await pause(100);
+  fs.writeFileSync(join(root, 'apps', 'file'), '');
+  await until(() => changes.some((folders) => folders?.includes('') ?? false));
+}, 20_000);
+
+onLinux('what is moved away is not watched any more, with all that it holds; what comes in its place is', async () => {
+  const before = watches();
+  fs.mkdirSync(join(root, 'apps/one/a/b/c'), { recursive: true });
+  watch();
+  await until(() => watches() === before + 5);
+  fs.renameSync(join(root, 'apps/one'), join(root, 'two'));
+  await until(() => watches() === before + 1);
+  fs.mkdirSync(join(root, 'apps/one/a/b'), { recursive: true });
+  await until(() => watches() === before + 4);
+  await pause(300);
+  changes = [];
+  fs.writeFileSync(join(root, 'apps/one/a/b/file'), '');
+  await until(() => changes.some((folders) => folders?.includes('one/a/b') ?? false));
+  expect(failures).toEqual([]);
+});
