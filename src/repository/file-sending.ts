@@ -104,11 +104,15 @@ export class FileSending {
     return null;
   }
 
-  /** What is sent as it is waits in the stream, in a memory of its own; everything else is read into the same. */
+  /**
+   * What is sent as it is waits in the stream, in a memory of its own; everything else is read into the same. Not beyond the end that the file had when it was
+   * opened: one that grows faster than it may leave would never end.
+   */
   private read(file: ContentFile): Uint8Array {
     if (this.sends && this.finder === null) return file.piece(PIECE_BYTES_MAX, this.at);
     this.buffer ??= new Uint8Array(PIECE_BYTES_MAX);
-    return this.buffer.subarray(0, file.read(this.buffer, this.at));
+    const room = this.buffer.subarray(0, Math.min(PIECE_BYTES_MAX, file.size - this.at));
+    return room.subarray(0, room.length === 0 ? 0 : file.read(room, this.at));
   }
 
   private ended(file: ContentFile): FileResult | null {
