@@ -376,6 +376,19 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect(fixture.tree()).toEqual({ file: shown('second') });
     });
 
+    it('stay while they are brought back path by path, however few are held', async () => {
+      fixture.write('file', '0', { mode: 0o640 });
+      fixture.write('other', 'x');
+      const store = await fixture.open({ keep: 1 });
+      await change(store, '1', AT);
+      const [{ name: kept } = { name: '' }] = store.kept();
+      await store.restore(kept, ['file'], commitOf({ at: AT + 1 }));
+      await store.restore(kept, ['other'], commitOf({ at: AT + 2 }));
+      expect(fixture.tree()).toMatchObject({ file: expect.stringContaining('"0"'), other: expect.stringContaining('"x"') });
+      await change(store, '2', AT + 3);
+      expect(store.kept().map(({ name: one }) => one)).toEqual(['2026-01-02T03-04-05.681Z']);
+    });
+
     it('that are not there, or that nobody may bring back, are refused', async () => {
       fixture.write('file', 'first');
       const store = await fixture.open();

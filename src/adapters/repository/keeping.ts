@@ -40,6 +40,8 @@ export class Keeping {
     private readonly commit: Commit,
     private readonly selection: Selection,
     private readonly burst: Burst | null,
+    /** The version that this brings back from. */
+    private readonly source: string | null = null,
   ) {
     this.fs = places.fs;
     const shared = burst?.version ?? null;
@@ -120,7 +122,7 @@ export class Keeping {
       described = { name: version.name, at: version.at, term, reason, ...version.counted };
       await describeVersion(this.places, described);
     }
-    if (described !== null) await retain(this.places, this.keep, described.name);
+    if (described !== null) await retain(this.places, this.keep, described.name, this.source);
     return described;
   }
 

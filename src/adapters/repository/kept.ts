@@ -60,9 +60,10 @@ export async function describeVersion(places: Places, version: KeptVersion): Pro
 
 /**
  * Removes the oldest beyond `keep`. Changes file by file that are of one minute count as one. What follows the serving server while it serves pushes out its like
- * alone, as long as there are two places: a version of a joining is what an operator looks for after a failover.
+ * alone, as long as there are two places: a version of a joining is what an operator looks for after a failover. `source`: what is brought back from stays, however old
+ * it is.
  */
-export async function retain(places: Places, keep: number, fresh: string | null = null): Promise<void> {
+export async function retain(places: Places, keep: number, fresh: string | null = null, source: string | null = null): Promise<void> {
   places.fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
   // The one just made is the newest, whatever the clock says.
   const versions = listKept(places).sort((a, b) => Number(b.name === fresh) - Number(a.name === fresh));
@@ -73,7 +74,7 @@ export async function retain(places: Places, keep: number, fresh: string | null 
   const stay = new Set(keep < 2 ? [...counting.keys()].slice(0, keep) : others.slice(0, following.length > 0 ? keep - 1 : keep));
   for (const counted of following) if (stay.size < keep) stay.add(counted);
   for (const version of versions) {
-    if (stay.has(countedAs(version))) continue;
+    if (stay.has(countedAs(version)) || version.name === source) continue;
     await removeKept(places.fs, join(places.kept, version.name));
     places.fs.rmSync(join(places.kept, `${version.name}.json`), { force: true });
   }

@@ -26,6 +26,8 @@ export interface LiveParts {
   /** What belongs to the repository. */
   readonly selection: Selection;
   readonly burst: Burst;
+  /** The kept version that this brings back from; `null`: none. */
+  readonly source: string | null;
 }
 
 type Change =
@@ -55,7 +57,7 @@ export class LiveApplier implements Applier {
     this.folder_ = new FolderHolder(places.fs, places.live);
     this.burst = commit_.reason === SyncReason.change ? parts.burst : null;
     this.burst?.begin(commit_.at);
-    this.keeping = new Keeping(places, parts.keep, commit_, parts.selection, this.burst);
+    this.keeping = new Keeping(places, parts.keep, commit_, parts.selection, this.burst, parts.source);
   }
 
   folder(entry: Entry): void {

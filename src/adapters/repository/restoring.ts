@@ -3,30 +3,31 @@ import { LockstepError } from '../../core/errors.js';
 import type { Entry } from '../../core/repository/entry.js';
 import { pathFault, shown } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
-import type { Applier, KeptVersion } from '../../ports/repository.js';
+import type { Applier, ContentWriter, KeptVersion } from '../../ports/repository.js';
 import { openContent } from './content.js';
 import type { FileSystem } from './file-system.js';
 import { Places } from './places.js';
-import { folderEntry } from './scan.js';
+import { folderEntry, SLICE_MS } from './scan.js';
 
 const READ_BYTES = 256 * 1024;
 
-/** Puts files of a kept version back into the live folder, by an applier that works file by file. Resolves to how many. */
-export async function restoreVersion(places: Places, version: KeptVersion, paths: readonly string[] | null, applier: Applier, hashing: Hashing): Promise<number> {
+/** Puts files of a kept version back into the live folder, by an applier that works file by file, in turns. Resolves to how many. What fails leaves nothing behind. */
+export async function restoreVersion(places: Places, version: KeptVersion, paths: readonly string[] | null, applier: Applier, hashing: Hashing, mayChange: () => boolean): Promise<number> {
   const { fs } = places;
   const root = join(places.kept, version.name);
-  const restoring = new Restoring(places, root, applier, hashing);
+  const restoring = new Restoring(places, root, applier, hashing, mayChange);
   try {
-    for (const path of paths ?? fs.readdirSync(root).sort()) restoring.restore(checked(fs, path, root, version));
+    for (const path of paths ?? fs.readdirSync(root).sort()) await restoring.restore(checked(fs, path, root, version));
+    if ((await applier.commit()).kind === 'not-allowed') throw notAllowed();
   } catch (error) {
     applier.abandon();
     throw error;
   }
-  const outcome = await applier.commit();
-  if (outcome.kind === 'not-allowed') {
-    throw new LockstepError('LOCKSTEP_REPOSITORY_NOT_ALLOWED', 'this server may not change the repository now', 'See "lockstep status" for which server serves, and ask that one.');
-  }
   return restoring.files;
+}
+
+function notAllowed(): LockstepError {
+  return new LockstepError('LOCKSTEP_REPOSITORY_NOT_ALLOWED', 'this server may not change the repository now', 'See "lockstep status" for which server serves, and ask that one.');
 }
 
 function checked(fs: FileSystem, path: string, root: string, version: KeptVersion): string {
@@ -38,27 +39,41 @@ function checked(fs: FileSystem, path: string, root: string, version: KeptVersio
 class Restoring {
   files = 0;
   private readonly made = new Set<string>(['']);
+  private until: number;
 
   constructor(
     private readonly places: Places,
     private readonly root: string,
     private readonly applier: Applier,
     private readonly hashing: Hashing,
-  ) {}
+    private readonly mayChange: () => boolean,
+  ) {
+    this.until = places.fs.ticks() + SLICE_MS;
+  }
 
-  restore(path: string): void {
+  async restore(path: string): Promise<void> {
     const { fs } = this.places;
+    await this.turn();
     const parts = path.split('/');
     for (let count = 1; count < parts.length; count += 1) this.folder(parts.slice(0, count).join('/'));
     const place = Places.at(this.root, path);
     const stats = fs.lstatSync(place);
     if (stats.isDirectory()) {
       this.folder(path);
-      for (const name of fs.readdirSync(place).sort()) this.restore(`${path}/${name}`);
+      for (const name of fs.readdirSync(place).sort()) await this.restore(`${path}/${name}`);
     } else if (stats.isSymbolicLink()) {
       this.applier.link({ path, kind: 'link', mode: 0, mtimeUs: 0, size: 0, digest: null, target: fs.readlinkSync(place) });
       this.files += 1;
-    } else if (stats.isFile()) this.file(path);
+    } else if (stats.isFile()) await this.file(path);
+  }
+
+  /** Others have their turn, and may have taken the right away: what is written beside the folder is then in the way of another. */
+  private async turn(): Promise<void> {
+    const { fs } = this.places;
+    if (fs.ticks() < this.until) return;
+    await fs.turn();
+    if (!this.mayChange()) throw notAllowed();
+    this.until = fs.ticks() + SLICE_MS;
   }
 
   private folder(path: string): void {
@@ -72,11 +87,13 @@ class Restoring {
     this.applier.folder(entry);
   }
 
-  private file(path: string): void {
-    const file = openContent({ fs: this.places.fs, root: this.root, record: null }, path);
+  private async file(path: string): Promise<void> {
+    const { fs } = this.places;
+    const file = openContent({ fs, root: this.root, record: null }, path);
+    let writer: ContentWriter | null = null;
     try {
       const entry: Entry = { path, kind: 'file', mode: file.mode, mtimeUs: file.mtimeUs, size: file.size, digest: null, target: '' };
-      const writer = this.applier.create(entry);
+      writer = this.applier.create(entry);
       const digest = this.hashing.begin();
       const buffer = new Uint8Array(READ_BYTES);
       let at = 0;
@@ -84,9 +101,14 @@ class Restoring {
         writer.write(buffer.subarray(0, bytes));
         digest.update(buffer.subarray(0, bytes));
         at += bytes;
+        await this.turn();
       }
       writer.finish({ ...entry, digest: digest.digest() });
       this.files += 1;
+    } catch (error) {
+      writer?.abandon();
+      fs.rmSync(this.places.part(path, 'new'), { force: true });
+      throw error;
     } finally {
       file.close();
     }

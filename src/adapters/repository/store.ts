@@ -54,6 +54,8 @@ export class NodeRepository implements RepositoryStore {
   private readonly selection: Selection;
   private readonly look: Look;
   private readonly burst = new Burst();
+  /** The last restore that was begun. */
+  private restoring: Promise<unknown> = Promise.resolve();
   /** Of the last look at the whole folder. */
   private foreign: readonly string[] = [];
   /** Of the last look at any of it. */
@@ -143,8 +145,13 @@ export class NodeRepository implements RepositoryStore {
   apply(mode: 'staged' | 'live', commit: Commit): Applier {
     const { places, record, foreign, exchange_: exchange } = this;
     const { keep } = this.options;
-    if (mode === 'live') return new LiveApplier({ places, record, keep, selection: this.selected, burst: this.burst }, commit);
+    if (mode === 'live') return this.applyLive(commit, null);
     return new StagedApplier({ places, record, foreign, exchange, keep, selection: this.selected }, commit);
+  }
+
+  private applyLive(commit: Commit, source: string | null): LiveApplier {
+    const { places, record, selected: selection, burst, options: { keep } } = this;
+    return new LiveApplier({ places, record, keep, selection, burst, source }, commit);
   }
 
   async discard(): Promise<void> {
@@ -170,10 +177,18 @@ export class NodeRepository implements RepositoryStore {
     return listKept(this.places);
   }
 
-  restore(name: string, paths: readonly string[] | null, commit: Commit): Promise<number> {
+  async restore(name: string, paths: readonly string[] | null, commit: Commit): Promise<number> {
+    // One at a time: two of the same path would write to one part.
+    const before = this.restoring;
+    const now = before.then(() => this.restoreNow(name, paths, commit));
+    this.restoring = now.catch(() => undefined);
+    return await now;
+  }
+
+  private async restoreNow(name: string, paths: readonly string[] | null, commit: Commit): Promise<number> {
     const version = this.kept().find((one) => one.name === name);
     if (version === undefined) throw new LockstepError('LOCKSTEP_REPOSITORY_KEPT', `there is no kept version ${shown(name)} of ${this.options.name}`, 'See "lockstep repo status" for those that there are.');
-    return restoreVersion(this.places, version, paths, this.apply('live', commit), this.options.hashing);
+    return await restoreVersion(this.places, version, paths, this.applyLive(commit, version.name), this.options.hashing, commit.mayChange);
   }
 
   save(): void {

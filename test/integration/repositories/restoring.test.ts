@@ -1,0 +1,82 @@
+import * as fs from 'node:fs';
+import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
+import type { Term } from '../../../src/core/identity.js';
+import type { Commit, RepositoryStore } from '../../../src/ports/repository.js';
+import { openStore, Pair, Places } from './support.js';
+
+const pairs: Pair[] = [];
+
+afterEach(() => {
+  for (const pair of pairs.splice(0)) pair.stop();
+  Places.removeAll();
+});
+
+const commit = (): Commit => ({ term: 3 as Term, mayChange: () => true, reason: 'test', at: Date.now() });
+const failing = (code: string): Error => Object.assign(new Error(code), { code });
+
+describe('kept versions that hold a large file', () => {
+  let turns = 0;
+  let onTurn = (): void => undefined;
+  let writes = Number.POSITIVE_INFINITY;
+  const SLOW: FileSystem = {
+    ...NODE_FILES,
+    ticks: () => performance.now() * 1000, // Every look at the clock finds a slice used up.
+    turn: async () => {
+      turns += 1;
+      onTurn();
+      await NODE_FILES.turn();
+    },
+    writeSync: ((...values: Parameters<typeof fs.writeSync>) => {
+      writes -= 1;
+      if (writes < 0) throw failing('ENOSPC');
+      return fs.writeSync(...values);
+    }) as typeof fs.writeSync,
+  };
+  const large = 'x'.repeat(4 * 1024 * 1024);
+
+  async function keptLarge(places: Places): Promise<{ store: RepositoryStore; kept: string }> {
+    [turns, writes, onTurn] = [0, Number.POSITIVE_INFINITY, () => undefined];
+    places.write('a/other', '');
+    places.write('b/large', large);
+    const pair = new Pair(await openStore({ path: places.folder('a') }), await openStore({ path: places.folder('b'), fs: SLOW }));
+    pairs.push(pair);
+    expect(await pair.connect()).toBe('ready');
+    const kept = (await pair.sync()).kept ?? '';
+    turns = 0;
+    return { store: pair.to, kept };
+  }
+
+  it('are brought back in turns: whoever asks this process meanwhile hears from it', async () => {
+    const places = new Places();
+    const { store, kept } = await keptLarge(places);
+    expect(await store.restore(kept, null, commit())).toBe(1);
+    expect(turns).toBeGreaterThan(10);
+    expect(places.read('b/large')).toBe(large);
+  });
+
+  it.each(['the right to change', 'room'])('are not brought back where %s is lost, and nothing is left of it', async (what) => {
+    const places = new Places();
+    const { store, kept } = await keptLarge(places);
+    const open = (): number => fs.readdirSync('/proc/self/fd').length;
+    const before = process.platform === 'linux' ? open() : 0;
+    let may = true;
+    onTurn = () => {
+      if (turns === 3 && what !== 'room') may = false;
+    };
+    if (what === 'room') writes = 3;
+    await expect(store.restore(kept, null, { ...commit(), mayChange: () => may })).rejects.toMatchObject({ code: what === 'room' ? 'ENOSPC' : 'LOCKSTEP_REPOSITORY_NOT_ALLOWED' });
+    expect(fs.readdirSync(places.at('.b.lockstep/parts'))).toEqual([]);
+    expect(fs.existsSync(places.at('b/large'))).toBe(false);
+    if (process.platform === 'linux') expect(open()).toBe(before);
+  });
+
+  it('are not left behind ready where the right is lost in the end', async () => {
+    const places = new Places();
+    const { store, kept } = await keptLarge(places);
+    let asked = 0;
+    // Every slice has it, and the change itself has not.
+    await expect(store.restore(kept, null, { ...commit(), mayChange: () => fs.readdirSync(places.at('.b.lockstep/parts')).every((name) => !name.endsWith('.ready')) && (asked += 1) > 0 })).rejects.toMatchObject({ code: 'LOCKSTEP_REPOSITORY_NOT_ALLOWED' });
+    expect(asked).toBeGreaterThan(0);
+    expect(fs.readdirSync(places.at('.b.lockstep/parts'))).toEqual([]);
+  });
+});
