@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { LockstepError } from '../../core/errors.js';
 import type { Entry } from '../../core/repository/entry.js';
 import { parentOf } from '../../core/repository/entry.js';
+import { shown } from '../../core/repository/names.js';
 import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
 import { openContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
@@ -12,12 +13,15 @@ import { FolderHolder } from './held-folder.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { refuseMounts } from './mounts.js';
 import { Places } from './places.js';
-import { folderEntry } from './scan.js';
+import { folderEntry, SLICE_MS } from './scan.js';
 import { microseconds, seconds, stampOf } from './stamps.js';
 import { switchTrees, type SwitchParts } from './switching.js';
 import { dressFolder, FILLING_MODE, writeFile, type Written } from './writing.js';
 
 const FILES_PER_TURN = 500;
+const READ_BYTES = 256 * 1024;
+/** A file up to this size is copied in one call. A much larger one takes more than a minute on a slow disk, and this process would be taken for one that hangs. */
+const COPY_AT_ONCE_BYTES = 64 * 1024 * 1024;
 
 export interface StagedParts extends SwitchParts {
   readonly record: DigestRecord;
@@ -31,6 +35,8 @@ export class StagedApplier implements Applier {
   private readonly folders: Entry[] = [];
   private readonly written: Written[] = [];
   private readonly taken: Entry[] = [];
+  /** Large files whose copies are made with the commit, in turns. */
+  private readonly large: Entry[] = [];
   private readonly holder: FolderHolder;
 
   constructor(
@@ -127,7 +133,7 @@ export class StagedApplier implements Applier {
   async commit(): Promise<CommitOutcome> {
     const { fs } = this;
     const { places, record } = this.parts;
-    this.holder.release();
+    if (!(await this.copyLarge().finally(() => this.holder.release()))) return { kind: 'not-allowed' };
     refuseMounts(places);
     await this.carryForeign().finally(() => this.holder.release());
     for (const folder of this.folders.toReversed()) dressFolder(fs, this.staged(folder), folder.mode, folder.mtimeUs);
@@ -159,16 +165,15 @@ export class StagedApplier implements Applier {
     const { fs } = this;
     const staged = this.staged(entry);
     const place = this.holder.placeOf(entry.path);
-    if (place === null) return false;
-    let live: ContentFile | null;
+    const live = this.openLive(entry, place);
+    if (place === null || live === null) return false;
     try {
-      live = unlessAbsent(() => openContent({ fs: this.fs, root: this.parts.places.live, record: null }, entry.path, place));
-    } catch {
-      return false; // No file any more.
-    }
-    if (live === null) return false;
-    try {
-      fs.copyFileSync(place, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      const isLarge = live.size > COPY_AT_ONCE_BYTES;
+      if (isLarge && !this.cloned(place, staged)) {
+        this.large.push(entry);
+        return true;
+      }
+      if (!isLarge) fs.copyFileSync(place, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       if (live.size !== entry.size || live.changed()) {
         fs.unlinkSync(staged);
         return false;
@@ -180,6 +185,66 @@ export class StagedApplier implements Applier {
     fs.utimesSync(staged, seconds(entry.mtimeUs), seconds(entry.mtimeUs));
     this.noteWritten(entry, fs.lstatSync(staged));
     return true;
+  }
+
+  /** `null`: no file is there any more. */
+  private openLive({ path }: Entry, place: string | null): ContentFile | null {
+    if (place === null) return null;
+    try {
+      return unlessAbsent(() => openContent({ fs: this.fs, root: this.parts.places.live, record: null }, path, place));
+    } catch {
+      return null;
+    }
+  }
+
+  /** In no time, where the file system lets two files share what they hold. */
+  private cloned(place: string, staged: string): boolean {
+    try {
+      this.fs.copyFileSync(place, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+      return true;
+    } catch {
+      return false; // Whatever the reason is, the copy meets it too.
+    }
+  }
+
+  /** False: the right to change anything is gone. */
+  private async copyLarge(): Promise<boolean> {
+    for (const entry of this.large) {
+      if (!this.commit_.mayChange()) return false;
+      await this.copyInTurns(entry);
+    }
+    return true;
+  }
+
+  private async copyInTurns(entry: Entry): Promise<void> {
+    const live = this.openLive(entry, this.holder.placeOf(entry.path));
+    if (live === null) throw changedMeanwhile(entry);
+    let writer: ContentWriter | null = null;
+    try {
+      writer = this.create(entry);
+      await this.copyInto(writer, live, entry.size);
+      if (live.size !== entry.size || live.changed()) throw changedMeanwhile(entry);
+      writer.finish(entry);
+    } finally {
+      writer?.abandon();
+      live.close();
+    }
+  }
+
+  private async copyInto(writer: ContentWriter, live: ContentFile, size: number): Promise<void> {
+    const { fs } = this;
+    const buffer = new Uint8Array(READ_BYTES);
+    let until = fs.ticks() + SLICE_MS;
+    for (let at = 0; at < size; ) {
+      const bytes = live.read(buffer.subarray(0, Math.min(READ_BYTES, size - at)), at);
+      if (bytes === 0) return; // Shorter by now, as is seen next.
+      writer.write(buffer.subarray(0, bytes));
+      at += bytes;
+      if (writer.unsyncedBytes >= COPY_AT_ONCE_BYTES) await writer.sync();
+      if (fs.ticks() < until) continue;
+      await fs.turn();
+      until = fs.ticks() + SLICE_MS;
+    }
   }
 
   private dressRoot(): void {
@@ -245,6 +310,10 @@ export class StagedApplier implements Applier {
       }
     }
   }
+}
+
+function changedMeanwhile({ path }: Entry): LockstepError {
+  return new LockstepError('LOCKSTEP_REPOSITORY_UNSTABLE', `${shown(path)} was changed on the server that receives it while it was synced`, 'Only the serving server\'s file should be written to; the sync is tried again by itself.');
 }
 
 /** The stage of an interrupted sync becomes what the next one may take from; of two such, the newer file counts. */

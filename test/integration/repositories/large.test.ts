@@ -1,0 +1,71 @@
+import * as fs from 'node:fs';
+import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
+import { openStore, Pair, picture, Places } from './support.js';
+
+const LARGE_BYTES = 65 * 1024 * 1024;
+const pairs: Pair[] = [];
+
+afterEach(() => {
+  for (const pair of pairs.splice(0)) pair.stop();
+  Places.removeAll();
+});
+
+describe('a large file of which only permissions or time differ', () => {
+  let turns = 0;
+  let onTurn = (): void => undefined;
+  /** Of a file system that cannot share contents between files. */
+  const FILES: FileSystem = {
+    ...NODE_FILES,
+    copyFileSync: (from, to, mode) => {
+      if (fs.statSync(from).size >= LARGE_BYTES) throw Object.assign(new Error('the copy takes a minute'), { code: 'ENOTSUP' });
+      fs.copyFileSync(from, to, mode);
+    },
+    turn: async () => {
+      turns += 1;
+      onTurn();
+      await NODE_FILES.turn();
+    },
+  };
+
+  async function pairOf(places: Places): Promise<Pair> {
+    [turns, onTurn] = [0, () => undefined];
+    for (const folder of ['a', 'b']) {
+      places.write(`${folder}/large`, '');
+      fs.truncateSync(places.at(`${folder}/large`), LARGE_BYTES);
+      fs.utimesSync(places.at(`${folder}/large`), 1, folder === 'a' ? 2 : 3);
+    }
+    fs.chmodSync(places.at('a/large'), 0o600);
+    const pair = new Pair(await openStore({ path: places.at('a') }), await openStore({ path: places.at('b'), fs: FILES }));
+    pairs.push(pair);
+    expect(await pair.connect()).toBe('ready');
+    return pair;
+  }
+
+  it('is copied in turns: whoever asks this process meanwhile hears from it', async () => {
+    const places = new Places();
+    const pair = await pairOf(places);
+    expect(await pair.sync()).toMatchObject({ outcome: 'changed' });
+    expect(turns).toBeGreaterThan(0);
+    expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
+    expect(await pair.sync()).toMatchObject({ outcome: 'same' });
+  });
+
+  it('is not taken over when it changes meanwhile', async () => {
+    const places = new Places();
+    const pair = await pairOf(places);
+    onTurn = () => fs.appendFileSync(places.at('b/large'), 'x');
+    expect(await pair.sync()).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('"large" was changed') });
+    onTurn = () => undefined;
+    expect(await pair.sync()).toMatchObject({ outcome: 'changed' });
+    expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
+  });
+
+  it('is left as it is when the right to change it goes', async () => {
+    const places = new Places();
+    const pair = await pairOf(places);
+    const before = picture(places.at('b'));
+    onTurn = () => (pair.orders.receiverTerm = null);
+    expect(await pair.sync()).toMatchObject({ outcome: 'failed' });
+    expect(picture(places.at('b'))).toEqual(before);
+  });
+});
