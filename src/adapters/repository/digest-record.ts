@@ -51,6 +51,12 @@ export class DigestRecord {
     this.changed = true;
   }
 
+  /** It got another name, by ours, and is what was recorded: the system counts that as a change of it. */
+  renew(path: string, stamp: Stamp, digest: Digest): void {
+    const recorded = this.byPath.get(path);
+    if (recorded?.digest === digest && sameStamp({ ...recorded.stamp, ctimeUs: stamp.ctimeUs }, stamp)) this.set(path, stamp, digest);
+  }
+
   /** Forgets all that is not among these: after a look at the whole tree. */
   retain(entries: readonly Entry[]): void {
     // Without a removal there is nothing to forget; what was recorded cannot be more than there is then.

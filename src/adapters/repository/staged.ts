@@ -79,6 +79,8 @@ export class StagedApplier implements Applier {
     const stats = fs.lstatSync(staged);
     if (stats.isFile() && stats.size === entry.size && microseconds(stats.mtimeMs) === entry.mtimeUs) {
       this.taken.push(entry);
+      // What comes to nothing need not be read again for the next try.
+      if (entry.digest !== null) this.parts.record.renew(entry.path, stampOf(stats), entry.digest);
       return true;
     }
     fs.unlinkSync(staged);
