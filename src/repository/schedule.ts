@@ -2,13 +2,19 @@ import { Cron } from 'croner';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { RepositorySchedule } from './config.js';
 
-/** Calls `run` at the times of a schedule, until it is cancelled. Cron expressions go by local time. */
+/** The wall clock is looked at so often: it may be set, and stands while a host is suspended. */
+const LOOK_MS = 60_000;
+/** A timer may run a little early by the wall clock. */
+const EARLY_MS = 1_000;
+
+/** Calls `run` at the times of a schedule, until it is cancelled. Cron expressions go by local time, each of their times once. */
 export function follow(schedule: RepositorySchedule, clock: Clock, run: () => void): Cancel {
-  const delay = delays(schedule, clock);
+  return schedule.kind === 'interval' ? followInterval(schedule.ms, clock, run) : followCron(schedule.expression, clock, run);
+}
+
+function followInterval(ms: number, clock: Clock, run: () => void): Cancel {
   let cancel: Cancel = () => undefined;
   const next = (): void => {
-    const ms = delay();
-    if (ms === null) return;
     cancel = clock.after(ms, () => {
       run();
       next();
@@ -18,14 +24,18 @@ export function follow(schedule: RepositorySchedule, clock: Clock, run: () => vo
   return () => cancel();
 }
 
-/** How long until the next time; `null`: there is none. */
-function delays(schedule: RepositorySchedule, clock: Clock): () => number | null {
-  if (schedule.kind === 'interval') return () => schedule.ms;
-  const cron = new Cron(schedule.expression, { paused: true });
-  return () => {
-    const now = clock.wall();
-    const next = cron.nextRun(new Date(now));
-    // A timer may run a little early by the wall clock: not twice for one time.
-    return next === null ? null : Math.max(1_000, next.getTime() - now);
+function followCron(expression: string, clock: Clock, run: () => void): Cancel {
+  const cron = new Cron(expression, { paused: true });
+  const timeAfter = (wall: number): number => cron.nextRun(new Date(wall))?.getTime() ?? Number.POSITIVE_INFINITY;
+  let cancel: Cancel = () => undefined;
+  const wait = (due: number): void => {
+    cancel = clock.after(Math.min(LOOK_MS, Math.max(0, due - clock.wall())), () => {
+      const now = clock.wall();
+      if (now < due - EARLY_MS) return wait(timeAfter(now));
+      run();
+      wait(timeAfter(Math.max(now, due)));
+    });
   };
+  wait(timeAfter(clock.wall()));
+  return () => cancel();
 }
