@@ -124,8 +124,17 @@ export class Receiving {
   close(): void {
     this.checking?.close();
     this.fetching?.close();
-    if (this.phase !== 'over') this.applier?.abandon();
+    if (this.phase !== 'over') this.giveUp();
     this.phase = 'over';
+  }
+
+  /** What was made ready goes. A disk that does not even let it go has failed the sync already, and fails nothing else. */
+  private giveUp(): void {
+    try {
+      this.applier?.abandon();
+    } catch {
+      // The next sync of the whole clears what it finds.
+    }
   }
 
   private scanOn(scan: Slices<Manifest>): boolean {
@@ -261,10 +270,12 @@ export class Receiving {
       (outcome) => {
         if (outcome.kind === 'done') return this.over({ kind: 'changed', kept: outcome.kept, fresh });
         this.phase = 'over';
+        this.giveUp();
         this.parts.failed(new LockstepError('LOCKSTEP_REPOSITORY_NOT_ALLOWED', 'this server does not receive any more', 'Nothing needs to be done: the server that serves has the repository that counts.'));
       },
       (error: unknown) => {
         this.phase = 'over';
+        this.giveUp();
         this.parts.failed(error);
       },
     );
@@ -282,7 +293,7 @@ export class Receiving {
 
   private over(outcome: RoundOutcome): void {
     this.phase = 'over';
-    if (outcome.kind !== 'changed') this.applier?.abandon();
+    if (outcome.kind !== 'changed') this.giveUp();
     this.parts.ended(outcome);
   }
 

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
 import { openStore, Pair, picture, Places } from './support.js';
 
 /* Changes that go file by file into the live folder. */
@@ -83,5 +84,65 @@ describe('a continuous change', () => {
     pair.orders.receiverTerm = null;
     expect((await running).outcome).toBe('failed');
     expect(places.read('b/one')).toBe('one');
+  });
+
+  it.each([
+    ['the right to it goes', false],
+    ['the disk fails', true],
+  ])('leaves nothing that was made ready behind when %s at the last moment', async (_, isBroken) => {
+    const places = new Places();
+    const pair: Pair[] = [];
+    let isDue = false;
+    const failure = Object.assign(new Error('EROFS'), { code: 'EROFS' });
+    const files: FileSystem = {
+      ...NODE_FILES,
+      fsync: ((fd: number, callback: (error: Error | null) => void) => {
+        if (isDue && pair[0] !== undefined && !isBroken) pair[0].orders.receiverTerm = null;
+        NODE_FILES.fsync(fd, () => callback(isDue && isBroken ? failure : null));
+      }) as typeof fs.fsync,
+    };
+    places.write('a/one', 'one');
+    pair.push(new Pair(await openStore({ path: places.folder('a') }), await openStore({ path: places.folder('b'), fs: files })));
+    pairs.push(...pair);
+    await pair[0]?.connect();
+    await pair[0]?.sync();
+    places.write('a/one', 'changed');
+    isDue = true;
+    expect(await pair[0]?.sync({ folders: [''] })).toMatchObject({ outcome: 'failed' });
+    isDue = false;
+    expect(places.read('b/one')).toBe('one');
+    expect(fs.readdirSync(places.at('.b.lockstep/parts'))).toEqual([]);
+  });
+
+  it('fails, and nothing else does, on a disk that takes nothing any more and does not let go of what it has', async () => {
+    const places = new Places();
+    let writes = Number.POSITIVE_INFINITY;
+    const check = (): void => {
+      if (writes <= 0) throw Object.assign(new Error('EROFS'), { code: 'EROFS' });
+    };
+    const files: FileSystem = {
+      ...NODE_FILES,
+      writeSync: ((...values: Parameters<typeof fs.writeSync>) => {
+        check();
+        writes -= 1;
+        return fs.writeSync(...values);
+      }) as typeof fs.writeSync,
+      rmSync: (...values) => {
+        check();
+        fs.rmSync(...values);
+      },
+    };
+    for (const name of ['a/one', 'a/two']) places.write(name, '');
+    const pair = new Pair(await openStore({ path: places.folder('a') }), await openStore({ path: places.folder('b'), fs: files }));
+    pairs.push(pair);
+    await pair.connect();
+    await pair.sync();
+    for (const name of ['a/one', 'a/two']) places.write(name, 'changed');
+    writes = 1;
+    expect(await pair.sync({ folders: [''] })).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('read-only') });
+    writes = Number.POSITIVE_INFINITY;
+    expect((await pair.sync()).detail).toBeNull();
+    expect(places.read('b/two')).toBe('changed');
+    expect(fs.existsSync(places.at('.b.lockstep/parts'))).toBe(false);
   });
 });
