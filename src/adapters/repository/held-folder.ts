@@ -43,6 +43,23 @@ export class FolderHolder {
     }
   }
 
+  /** Runs what uses a place of this; what the system says of it names the folder as people know it. */
+  naming<Value>(action: () => Value): Value {
+    try {
+      return action();
+    } catch (error) {
+      this.rename(error);
+      throw error;
+    }
+  }
+
+  private rename(error: unknown): void {
+    const { held, root } = this;
+    if (held === null || held.fd === null || codeOf(error) === '' || error instanceof LockstepError) return;
+    const failure = error as { message: string };
+    failure.message = failure.message.replaceAll(`'${held.place}/`, `'${held.path === '' ? root : Places.at(root, held.path)}/`);
+  }
+
   release(): void {
     if (this.held !== null && this.held.fd !== null) this.fs.closeSync(this.held.fd);
     this.held = null;

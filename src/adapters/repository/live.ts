@@ -147,7 +147,7 @@ export class LiveApplier implements Applier {
   private makeAll(): boolean {
     for (const change of this.changes) {
       if (!this.commit_.mayChange()) return false;
-      this.make(change);
+      this.folder_.naming(() => this.make(change));
     }
     return true;
   }
@@ -166,7 +166,7 @@ export class LiveApplier implements Applier {
     for (const { what, entry } of this.changes) {
       if (what !== 'place' && what !== 'remove') continue;
       try {
-        this.keeping.expect(this.placeOf(entry).place, entry.path, what === 'place');
+        this.folder_.naming(() => this.keeping.expect(this.placeOf(entry).place, entry.path, what === 'place'));
       } catch (error) {
         if (!NOT_THERE.includes(codeOf(error))) throw error; // Its folder comes with this commit.
       }

@@ -57,6 +57,10 @@ export class StagedApplier implements Applier {
   }
 
   keep(entry: Entry): boolean {
+    return this.holder.naming(() => this.kept(entry));
+  }
+
+  private kept(entry: Entry): boolean {
     const { fs } = this;
     if (entry.kind === 'folder') {
       this.folder(entry);
@@ -88,7 +92,7 @@ export class StagedApplier implements Applier {
   }
 
   touch(entry: Entry): boolean {
-    return this.copied(entry);
+    return this.holder.naming(() => this.copied(entry));
   }
 
   link(entry: Entry): void {

@@ -136,7 +136,7 @@ export class NodeRepository implements RepositoryStore {
     const { fs, live } = this.places;
     const holder = new FolderHolder(fs, live);
     try {
-      return openContent({ fs, root: live, record: this.record }, path, join(holder.reach(parentOf(path)), basename(path)));
+      return holder.naming(() => openContent({ fs, root: live, record: this.record }, path, join(holder.reach(parentOf(path)), basename(path))));
     } finally {
       holder.release();
     }

@@ -206,6 +206,24 @@ describe('other owners, where Lockstep is not root', () => {
     expect(places.read('b/y')).toBe('y');
   });
 
+  asRoot('what may not be read or written is named where it lies', async () => {
+    const places = new Places();
+    for (const name of ['a/x/one', 'b/x/one']) places.write(name, 'one');
+    own(places);
+    await asKeeper(async () => {
+      const pair = await pairOf(places);
+      await pair.sync();
+      fs.writeFileSync(places.at('a/x/one'), 'changed');
+      process.seteuid?.(0);
+      fs.chownSync(places.at('b/x'), APPLICATION, APPLICATION);
+      process.seteuid?.(KEEPER);
+      expect((await pair.sync({ folders: ['x'] })).detail).toContain(`'${places.at('b/x/one')}'`);
+      fs.chmodSync(places.at('a/x/one'), 0);
+      const detail = (await pair.sync()).detail ?? '';
+      expect([detail.includes(`'${places.at('a/x/one')}'`), detail.includes('/proc/')]).toEqual([true, false]);
+    });
+  });
+
   asRoot('kept folders that may not be written do not fail what comes after them', async () => {
     const places = new Places();
     places.write('a/x/still/f', 'x');
