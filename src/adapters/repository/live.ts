@@ -19,6 +19,9 @@ import { FILLING_MODE, writeFile } from './writing.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
+/** Of hundreds of thousands, others have their turn in between. */
+const CHANGES_PER_TURN = 500;
+
 export interface LiveParts {
   readonly places: Places;
   readonly record: DigestRecord;
@@ -114,10 +117,10 @@ export class LiveApplier implements Applier {
     try {
       await settleChanging(places); // Of a commit before this one that failed.
       await syncAll(this.fs, this.parts_);
-      this.expectOld();
+      await this.expectOld();
       await this.keeping.settle();
       noteChanging(places, this.changing);
-      const isWhole = this.makeAll();
+      const isWhole = await this.makeAll();
       if (isWhole) this.dressFolders();
       await settleChanging(places);
       const kept = await this.keeping.describe();
@@ -144,8 +147,9 @@ export class LiveApplier implements Applier {
   }
 
   /** False: the right to it is gone, and nothing more was changed. */
-  private makeAll(): boolean {
-    for (const change of this.changes) {
+  private async makeAll(): Promise<boolean> {
+    for (const [index, change] of this.changes.entries()) {
+      if (index % CHANGES_PER_TURN === CHANGES_PER_TURN - 1) await this.fs.turn();
       if (!this.commit_.mayChange()) return false;
       this.folder_.naming(() => this.make(change));
     }
@@ -162,8 +166,9 @@ export class LiveApplier implements Applier {
   }
 
   /** What is to be replaced or moved away, as far as it is there now. */
-  private expectOld(): void {
-    for (const { what, entry } of this.changes) {
+  private async expectOld(): Promise<void> {
+    for (const [index, { what, entry }] of this.changes.entries()) {
+      if (index % CHANGES_PER_TURN === CHANGES_PER_TURN - 1) await this.fs.turn();
       if (what !== 'place' && what !== 'remove') continue;
       try {
         this.folder_.naming(() => this.keeping.expect(this.placeOf(entry).place, entry.path, what === 'place'));

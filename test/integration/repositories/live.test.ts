@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
+import type { Term } from '../../../src/core/identity.js';
 import { openStore, Pair, picture, Places } from './support.js';
 
 /* Changes that go file by file into the live folder. */
@@ -112,6 +113,27 @@ describe('a continuous change', () => {
     isDue = false;
     expect(places.read('b/one')).toBe('one');
     expect(fs.readdirSync(places.at('.b.lockstep/parts'))).toEqual([]);
+  });
+
+  it('of many files gives others their turn, and stops where that takes the right away', async () => {
+    const places = new Places();
+    let turns = 0;
+    let isAllowed = (): boolean => true;
+    const turn = async (): Promise<void> => {
+      turns += 1;
+      await NODE_FILES.turn();
+    };
+    const store = await openStore({ path: places.folder('b'), fs: { ...NODE_FILES, turn } });
+    const make = async (prefix: string): Promise<string> => {
+      turns = 0;
+      const applier = store.apply('live', { term: 3 as Term, mayChange: () => isAllowed(), reason: 'test', at: Date.now() });
+      for (let count = 0; count < 1_200; count += 1) applier.folder({ path: `${prefix}${count}`, kind: 'folder', mode: 0o755, mtimeUs: 1_000_000, size: 0, digest: null, target: '' });
+      return (await applier.commit()).kind;
+    };
+    expect([await make('x'), turns]).toEqual(['done', 4]);
+    isAllowed = () => turns < 3;
+    expect(await make('y')).toBe('not-allowed');
+    expect(fs.readdirSync(places.at('b')).filter((name) => name.startsWith('y')).length).toBe(499);
   });
 
   it('fails, and nothing else does, on a disk that takes nothing any more and does not let go of what it has', async () => {
