@@ -9,6 +9,7 @@ import type { DigestRecord } from './digest-record.js';
 import { syncAll, syncFolders } from './durable.js';
 import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
+import { putOutOfTheWay } from './gone.js';
 import { FolderHolder } from './held-folder.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { refuseMounts } from './mounts.js';
@@ -327,7 +328,7 @@ function setAsideStage(places: Places): void {
   const { fs } = places;
   if (!fs.existsSync(places.stage)) return;
   if (fs.existsSync(places.left)) mergeInto(fs, places.left, places.stage);
-  fs.rmSync(places.left, { recursive: true, force: true });
+  putOutOfTheWay(fs, places.left);
   fs.renameSync(places.stage, places.left);
   openFolders(fs, places.left);
 }

@@ -10,9 +10,9 @@ import { settleChanging } from './changing.js';
 import { openContent } from './content.js';
 import { DigestRecord } from './digest-record.js';
 import { canExchange, loadExchange, type Exchange } from './exchange.js';
-import { unlessAbsent } from './file-errors.js';
 import { NODE_FILES, type FileSystem } from './file-system.js';
 import { FolderHolder } from './held-folder.js';
+import { putOutOfTheWay, removeGone } from './gone.js';
 import { listKept } from './kept.js';
 import { LiveApplier } from './live.js';
 import { createLook, lookBy, type Look } from './looking.js';
@@ -42,9 +42,6 @@ export interface StoreOptions {
   /** `undefined`: this machine's. */
   readonly fs?: FileSystem;
 }
-
-/** In the names of what is being removed beside the folder. */
-const GONE = '.gone-';
 
 /** One repository on this machine's file system. */
 export class NodeRepository implements RepositoryStore {
@@ -105,7 +102,7 @@ export class NodeRepository implements RepositoryStore {
   async recover({ make }: { readonly make: boolean }): Promise<readonly string[]> {
     const { places } = this;
     const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep, selection: this.selected });
-    await this.removeGone();
+    await removeGone(places);
     if (await settleChanging(places)) said.push('changes of single files that were interrupted were made durable');
     if (make && !places.fs.existsSync(places.live)) {
       places.fs.mkdirSync(places.live);
@@ -158,19 +155,9 @@ export class NodeRepository implements RepositoryStore {
     const { places } = this;
     const { fs } = places;
     if (fs.existsSync(places.switchRecord)) return;
-    // Out of the way at once, so that the next sync does not meet it; a removal takes its time.
-    for (const place of [places.stage, places.left, places.parts]) {
-      if (!fs.existsSync(place)) continue;
-      let count = 1;
-      while (fs.existsSync(`${place}${GONE}${count}`)) count += 1;
-      fs.renameSync(place, `${place}${GONE}${count}`);
-    }
-    await this.removeGone();
-  }
-
-  private async removeGone(): Promise<void> {
-    const { beside, fs } = this.places;
-    for (const name of unlessAbsent(() => fs.readdirSync(beside)) ?? []) if (name.includes(GONE)) await fs.removeTree(join(beside, name));
+    // So that the next sync does not meet it.
+    for (const place of [places.stage, places.left, places.parts]) putOutOfTheWay(fs, place);
+    await removeGone(places);
   }
 
   kept(): KeptVersion[] {

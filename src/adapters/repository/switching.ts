@@ -4,6 +4,7 @@ import type { Commit, KeptVersion } from '../../ports/repository.js';
 import { replaceDurably, syncFolders } from './durable.js';
 import type { Exchange } from './exchange.js';
 import { unlessAbsent } from './file-errors.js';
+import { removeGone } from './gone.js';
 import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
 import type { Selection } from './patterns.js';
 import type { Places } from './places.js';
@@ -63,6 +64,7 @@ async function finish({ places, keep, selection }: SwitchParts, record: SwitchRe
   const kept = fs.existsSync(places.old) ? await keepOld(places, record, keep, selection) : null;
   // What interrupted syncs had left for this one; gone before the record is, so that nothing of it stays for ever.
   for (const left of [places.left, places.parts]) await fs.removeTree(left);
+  await removeGone(places);
   fs.rmSync(places.switchRecord, { force: true });
   await syncFolders(fs, [places.beside]);
   return kept;

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
 import type { ContentFile, RepositoryFolder, RepositoryStore } from '../../../src/ports/repository.js';
 import { openStore, Pair, picture, Places } from './support.js';
 
@@ -57,4 +58,33 @@ it('a sync that fails time and again does not read time and again what it takes 
   await pause(50);
   expect((await pair.sync()).outcome).toBe('same');
   expect(opened).toHaveLength(FILES);
+});
+
+it('what failed syncs had staged is removed in turns, and none of it stays', async () => {
+  const places = new Places();
+  places.write('a/one', 'one');
+  places.write('a/unreadable', '');
+  let isBroken = true;
+  const real = await openStore({ path: places.folder('a') });
+  const from: RepositoryFolder = {
+    scan: (options) => real.scan(options),
+    open(path) {
+      if (isBroken && path === 'unreadable') throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+      return real.open(path);
+    },
+  };
+  const files: FileSystem = {
+    ...NODE_FILES,
+    rmSync: (place, options) => {
+      if (options?.recursive === true && String(place).endsWith('left')) throw new Error(`${String(place)} is removed in one call, whatever it holds`);
+      fs.rmSync(place, options);
+    },
+  };
+  const pair = new Pair(from, await openStore({ path: places.folder('b'), fs: files }));
+  pairs.push(pair);
+  expect(await pair.connect()).toBe('ready');
+  for (let tries = 0; tries < 4; tries += 1) expect(await pair.sync()).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('cannot read') });
+  isBroken = false;
+  expect((await pair.sync()).outcome).toBe('changed');
+  expect(fs.readdirSync(places.at('.b.lockstep'))).toEqual(['kept']);
 });
