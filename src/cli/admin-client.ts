@@ -12,6 +12,9 @@ const ANSWER_TIMEOUT_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 60_000;
 
 /** The running server of a profile, over its admin HTTP. Everything rejects with CommandFailure (exit codes 3, 4, 1). */
+/** Fields that an older server of the same schema does not tell: in an upgrade this command is often newer than the server that it asks. */
+const ADDED_SINCE: Pick<ServerStatus, 'unlike'> = { unlike: [] };
+
 export class AdminClient {
   private readonly base: string;
 
@@ -24,7 +27,7 @@ export class AdminClient {
   async status(): Promise<ServerStatus> {
     const status = (await this.ask('GET', '/status', null, ANSWER_TIMEOUT_MS)) as Partial<ServerStatus> | null;
     if (status?.schema !== 1) throw this.notOurs('/status');
-    return status as ServerStatus;
+    return { ...ADDED_SINCE, ...status } as ServerStatus;
   }
 
   /** What the server says it does now. */
