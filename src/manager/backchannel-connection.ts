@@ -29,6 +29,11 @@ export interface ConnectionUser {
   closed(connection: BackchannelConnection, reason: string): void;
 }
 
+/** For both operators, where the two servers run versions that do not understand each other. */
+export function notUnderstood({ message, remedy }: LockstepError): string {
+  return `one server does not understand what the other says: ${message}. ${remedy}`;
+}
+
 /**
  * One connection of the backchannel. Sends our hello at once, waits for the other's, and then carries statuses. Never
  * holds more than one status that the stream has no room for: a newer one takes its place.
@@ -105,7 +110,9 @@ export class BackchannelConnection {
       if (this.over) return;
       // What follows cannot be understood; the connection holds no authority, so that its loss is only a cycle's.
       this.user.nonsense(this, error);
-      this.destroy(error.message);
+      // Who has accepted our hello, of another version than this one, would not know why it is not heard.
+      if (this.hello === null) this.end('refused', notUnderstood(error));
+      else this.destroy(error.message);
     }
   }
 

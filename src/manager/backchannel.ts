@@ -10,7 +10,7 @@ import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { Random } from '../ports/random.js';
 import type { Listener, Network, Stream } from '../ports/stream.js';
-import { BackchannelConnection, type ConnectionTimes, type ConnectionUser } from './backchannel-connection.js';
+import { BackchannelConnection, notUnderstood, type ConnectionTimes, type ConnectionUser } from './backchannel-connection.js';
 import { PeerDialler } from './backchannel-dialler.js';
 import { judgeHello, PeerRuns, unlike } from './backchannel-handshake.js';
 import { printable, QuietLog } from './backchannel-log.js';
@@ -186,7 +186,9 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
   }
 
   nonsense(connection: BackchannelConnection, error: LockstepError): void {
-    this.quiet.write('warn', error.code, `closed a backchannel connection with ${connection.remote}: ${error.message}`);
+    // Who is met at the peer's address is the peer, or what stands in its place.
+    if (connection.dialled) this.noteRefusal('ours', printable(notUnderstood(error)));
+    this.quiet.write('warn', error.code, `closed a backchannel connection with ${connection.remote}: ${error.message}. ${error.remedy}`);
   }
 
   closed(connection: BackchannelConnection, reason: string): void {

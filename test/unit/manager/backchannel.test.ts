@@ -191,6 +191,16 @@ describe('a server that cannot be the peer', () => {
     expect(two.events).not.toContain('connected');
   });
 
+  it('of a version that is not understood is named on both, and each is told what to do', async () => {
+    const all = new BackchannelWorld();
+    const one = all.side('primary', 'p1');
+    const two = all.side('secondary', 's1', { version: 7 as never });
+    await all.run(20_000);
+    for (const { link } of [one, two]) expect(link.refused).toMatch(/^one server does not understand what the other says: hello\.version is 7.*\. Run the same version of Lockstep on both servers/);
+    expect(one.log.from('warn')).toEqual([expect.stringMatching(/^closed a backchannel connection with secondary: hello\.version is 7.*Run the same version/)]);
+    expect(two.log.from('error')).toEqual([expect.stringMatching(/^the server at primary refused us: one server does not understand/)]);
+  });
+
   it('is itself, when the profile names its own address', async () => {
     const all = new BackchannelWorld();
     const one = all.side('primary', 'p1', {}, 'primary');
