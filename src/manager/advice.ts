@@ -17,7 +17,7 @@ export function adviceFor(ha: HaState, s: Situation, refused: string | null): st
   const without = withoutShare(ha, s);
   if (without !== null) return `the share is not usable here (${s.share.detail ?? 'not looked at yet'}): ${without}`;
   const waiting = ha.state === 'WAITING' && s.broker !== null ? whileWaiting(s, s.broker, peer, refused) : null;
-  return withoutGateway(ha, s) ?? waiting ?? nobodyServes(ha, s) ?? withoutPort(ha, s) ?? withoutPeer(ha, s);
+  return withoutGateway(ha, s) ?? waiting ?? nobodyServes(ha, s) ?? keptOut(ha, s) ?? withoutPort(ha, s) ?? withoutPeer(ha, s);
 }
 
 /** Each serves for itself, and hears the other do so: after a promotion beside a server that served, for one. `null`: not so. */
@@ -41,7 +41,7 @@ function withoutPeer({ state }: HaState, s: Situation): string | null {
 }
 
 function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused: string | null): string | null {
-  if (s.share.usable && peerServes(s) && peerServesBehindUs(s)) return whoseDataCounts(s);
+  if (isShareOfBoth(s) && peerServes(s) && peerServesBehindUs(s)) return whoseDataCounts(s);
   const neither = neitherCounts(s, broker);
   if (neither !== null) return neither;
   if (broker.journal.damage !== null) return `this server's copy is damaged and needs the peer's: ${peer}`;
@@ -53,6 +53,11 @@ function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused:
   if (missing === null) return null;
   // Who is cut off from everybody is the last one to be promoted.
   return s.gatewayAnswers ? promotion(missing, s, peer) : `this server hears neither the ${s.peerServer} server nor the gateway: look at its own network first. Otherwise: ${promotion(missing, s, peer)}`;
+}
+
+/** This server sees the share that it knows, or in its place the one that the other server uses. */
+function isShareOfBoth({ share, peer }: Situation): boolean {
+  return share.usable || (share.replaced && share.id !== null && share.id === peer?.shareId);
 }
 
 /** The other server serves in a term that does not rest on the newest one that this server knows of: each may have what the other lacks. */
@@ -93,6 +98,12 @@ function withoutGateway(ha: HaState, s: Situation): string | null {
   if (s.gatewayAnswers || !isInSync(ha, s)) return null;
   const fails = ha.state === 'ACTIVE' ? `this server does not go on alone when the ${s.peerServer} server is lost` : `this server does not take over when the ${s.peerServer} server is lost`;
   return `the gateway does not answer: clients are served, and both copies stay in sync, but until it does ${fails}; look at that machine and at the way to it`;
+}
+
+/** For a server that follows and is not admitted for want of the share: `null` while it has not looked at it yet. */
+function keptOut({ state }: HaState, { share }: Situation): string | null {
+  if (state !== 'PASSIVE_SYNC' || share.usable || share.detail === null) return null;
+  return `this server is not admitted as the second copy, since it cannot use the share (${share.detail}): see that ha.lockFile names the same share on both servers, and that it is mounted here`;
 }
 
 /** For a server that follows: that it could serve nobody, also when it takes over. */

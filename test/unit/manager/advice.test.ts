@@ -2,7 +2,7 @@ import type { Position, Term } from '../../../src/core/identity.js';
 import type { AloneTask, HaState } from '../../../src/core/ha/state.js';
 import type { Situation } from '../../../src/core/ha/situation.js';
 import { adviceFor } from '../../../src/manager/advice.js';
-import { active, activeSync, ALONE, broker, MINE, passive, peer, PEER, peerBroker, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
+import { active, activeSync, ALONE, broker, MINE, passive, passiveSync, peer, PEER, peerBroker, record, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
 
 const NO_SHARE = { ...situation().share, usable: false, detail: '/mnt/s is not there' };
 const DAMAGED = broker({ journal: { ...broker().journal, damage: 'a record' } });
@@ -112,6 +112,24 @@ describe('the advice', () => {
     ['the same of one that waits alone', waiting(), { ...ALONE, share: NO_SHARE }, NOT_HERE],
     ['a share that is away while this server waits and the other serves', waiting(), { share: NO_SHARE, peer: peer({ state: 'STANDALONE' }) }, null],
     ['a share that has not been looked at yet, right after a start', waiting(), { share: NO_SHARE, settled: false }, null],
+    [
+      'a share that is not the one of the server that this one follows',
+      passiveSync(2),
+      { share: { ...NO_SHARE, replaced: true }, peer: peer({ state: 'STANDALONE' }) },
+      'this server is not admitted as the second copy, since it cannot use the share (/mnt/s is not there): see that ha.lockFile names the same share on both servers, and that it is mounted here',
+    ],
+    [
+      'the share of the other server, which serves beside a newer term of this one, in the place of the one that this one knew',
+      waiting(),
+      { share: { ...NO_SHARE, replaced: true, id: 'theirs' }, peer: peer({ state: 'STANDALONE', term: 3 as Term, shareId: 'theirs' }), kept: record(5, { inSync: [MINE], forced: true }) },
+      expect.stringMatching(/^decide whose data counts\. If that of the secondary server: "lockstep stop" this one, move its data\.folder away/) as unknown as string,
+    ],
+    [
+      'the same with two shares: neither is known to count',
+      waiting(),
+      { share: { ...NO_SHARE, replaced: true, id: 'ours' }, peer: peer({ state: 'STANDALONE', term: 3 as Term, shareId: 'theirs' }), kept: record(5, { inSync: [MINE], forced: true }) },
+      null,
+    ],
     ['a share that is away while this server stops', waiting(), { share: NO_SHARE, wishes: { ...situation().wishes, stop: true } }, null],
     ['a share that is away while this server has an old copy, alone', waiting(), { ...ALONE, share: NO_SHARE, kept: record(3, { inSync: [THEIRS] }) }, expect.stringContaining('start the secondary server') as unknown as string],
   ])('%s', (_what, ha, changes, advice) => {
