@@ -21,6 +21,8 @@ const SLOW_FRACTION = 0.2;
 /** A server that writes nothing on the share tries so often whether it could. Milliseconds. */
 export const WRITE_TRIAL_MS = 30_000;
 
+const PUT_BACK = 'but term records stand beside it: put it back, byte for byte, from a backup';
+
 export interface OpeningParts {
   readonly config: KeeperConfig;
   readonly files: ShareFiles;
@@ -204,19 +206,23 @@ export class Opening {
 
   /** The words for an identity that is gone. */
   async whyUnmade(): Promise<string> {
-    const { files, config } = this.parts;
-    const isEmpty = (await files.list('.')).length === 0;
-    return `the lockfile ${config.lockFile} is gone${isEmpty ? ' and its folder is empty: is the share mounted?' : ''}`;
+    const gone = `the lockfile ${this.parts.config.lockFile} is gone`;
+    if ((await this.parts.files.list('.')).length === 0) return `${gone} and its folder is empty: is the share mounted?`;
+    return (await this.hasRecords().catch(() => false)) ? `${gone}, ${PUT_BACK}` : gone;
   }
 
   /** A share that bears records was not made just now. */
   private async permitFirst(): Promise<void> {
-    const { files, paths, config } = this.parts;
+    if (await this.hasRecords()) throw trouble('failed', `the lockfile ${this.parts.config.lockFile} is gone, ${PUT_BACK}`);
+  }
+
+  private async hasRecords(): Promise<boolean> {
+    const { files, paths } = this.parts;
     const terms = await files.list(paths.terms).catch((error: unknown) => {
       if (codeOf(error) === 'ENOENT') return [];
       throw error;
     });
-    if (terms.some((name) => termOfName(name) !== null)) throw trouble('failed', `the lockfile ${config.lockFile} is gone, but term records stand beside it: put it back, byte for byte, from a backup`);
+    return terms.some((name) => termOfName(name) !== null);
   }
 
   /** Exclusively and with its whole content, as a term record; without hard links, exclusively at least. Whoever is first, wins. */

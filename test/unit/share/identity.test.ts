@@ -156,6 +156,15 @@ describe('the share', () => {
     expect(keeper.status).toMatchObject({ condition: 'failed', detail: expect.stringContaining('term records stand beside it') });
   });
 
+  it('that is known, without its lockfile but with its term records, says what to put back', async () => {
+    const rig = new Rig();
+    rig.plant(1, encodeTermRecord(others(1, 'a')));
+    const keeper = rig.keeper('primary');
+    keeper.order({ shareId: 'known', kept: others(1, 'a') });
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'replaced', detail: expect.stringMatching(/ is gone, but term records stand beside it: put it back, byte for byte, from a backup$/) });
+  });
+
   it('of another cluster is refused by name', async () => {
     const rig = new Rig();
     const other = rig.keeper('primary', { cluster: 'orders' });
