@@ -16,5 +16,5 @@ const ADVICE: Readonly<Record<string, string>> = {
   EPERM: 'Let the user that Lockstep runs as read and write there.',
   EROFS: 'The file system is mounted read-only.',
   EIO: 'The disk does not read or write: see the system log.',
-  ENOENT: 'Something vanished meanwhile, or the folder is not there.',
+  ENOENT: 'Something vanished meanwhile, or the folder is not there: make it, or mount its disk.',
 };

@@ -141,7 +141,7 @@ class Receiver implements ReceiverSession {
     if (frame.kind === 'begin') this.contentOf = frame.sync;
     const sync = frame.kind === 'data' || frame.kind === 'copy' ? this.contentOf : 'sync' in frame ? frame.sync : 0;
     if (running === null || sync !== this.syncs) return;
-    if (frame.kind === 'failed') throw new LockstepError('LOCKSTEP_REPOSITORY_SENDER', `the serving server cannot read its repository: ${frame.reason}`, 'See that server; the sync is tried again by itself.');
+    if (frame.kind === 'failed') throw new LockstepError('LOCKSTEP_REPOSITORY_SENDER', `the serving server cannot read its repository: ${frame.reason.replace(/\.$/, '')}`, 'See that server; the sync is tried again by itself.');
     running.round.take(frame);
   }
 

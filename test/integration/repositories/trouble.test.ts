@@ -133,7 +133,7 @@ describe('a sync', () => {
     const places = filled();
     const pair = await linked(await openStore({ path: places.at('a') }), await openStore({ path: places.at('b') }));
     fs.rmSync(places.at('a'), { recursive: true });
-    expect(await pair.sync()).toMatchObject({ outcome: 'failed', detail: expect.stringMatching(/serving server cannot read its repository/) });
+    expect(await pair.sync()).toMatchObject({ outcome: 'failed', detail: expect.stringMatching(/serving server cannot read its repository: .*or the folder is not there: make it, or mount its disk\. See that server/) });
     expect(places.read('b/own')).toBe('own');
   });
 });
