@@ -31,7 +31,7 @@ export interface ConnectionUser {
 
 /** For both operators, where the two servers run versions that do not understand each other. */
 export function notUnderstood({ message, remedy }: LockstepError): string {
-  return `one server does not understand what the other says: ${message}. ${remedy}`;
+  return `one server does not understand what the other says: ${message}. ${remedy.replace(/\.$/, '')}`;
 }
 
 /**
