@@ -6,6 +6,7 @@ import { encodeText } from '../core/wire/bytes.js';
 import { decodeJson, Fields } from '../core/wire/fields.js';
 import { NAME_CHARS_MAX, readTermRecord } from '../core/wire/term-record.js';
 import type { KeptState, LocalState } from '../ports/local-state.js';
+import { isDenied, othersInDataFolder } from './data-folder.js';
 import { plainReason, systemCode } from './network-errors.js';
 
 /** In the server's own data folder. */
@@ -28,6 +29,7 @@ export function createLocalState(folder: string): LocalState {
         await syncFolder(folder);
       } catch (error) {
         if (systemCode(error) === 'ENOENT') return EMPTY; // a server's first start
+        if (isDenied(error)) throw othersInDataFolder(`cannot read ${file}`, folder, error);
         throw damaged(file, plainReason(error), error);
       }
       try {

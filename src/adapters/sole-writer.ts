@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LockstepError } from '../core/errors.js';
 import type { Log } from '../ports/log.js';
+import { isDenied, othersInDataFolder } from './data-folder.js';
 import { identityOf, identityText, readIdentity, stillLives } from './process-identity.js';
 
 const LOOK_MS = 20;
@@ -26,7 +28,8 @@ export const REPOSITORY_KEEPER: Writer = { name: 'repository keeper', opens: 're
  * @param isOrphaned asked right before anything is done to the other or to the file: a process without its parent may itself be the earlier one,
  * and the one that is named there its successor
  * @returns false when it is orphaned: nothing may be opened then
- * @throws LockstepError LOCKSTEP_BROKER_LINGERS, LOCKSTEP_REPOSITORY_KEEPER_LINGERS when it is still there after a while; or an Error of the file system (rejects)
+ * @throws LockstepError LOCKSTEP_BROKER_LINGERS, LOCKSTEP_REPOSITORY_KEEPER_LINGERS when it is still there after a while; LOCKSTEP_DATA_FOLDER_REFUSED when
+ * this user may not write `file`, which stands in a folder of the data folder; or an Error of the file system (rejects)
  */
 export async function becomeSoleWriter(file: string, log: Log, isOrphaned: () => boolean, writer: Writer = BROKER): Promise<boolean> {
   const other = readIdentity(file);
@@ -46,6 +49,11 @@ export async function becomeSoleWriter(file: string, log: Log, isOrphaned: () =>
     }
   }
   if (isOrphaned()) return false;
-  writeFileSync(file, identityText(identityOf(process.pid)));
+  try {
+    writeFileSync(file, identityText(identityOf(process.pid)));
+  } catch (error) {
+    if (isDenied(error)) throw othersInDataFolder(`${file} cannot be written`, path.dirname(path.dirname(file)), error);
+    throw error;
+  }
   return true;
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdtemp, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { closedIn, giveBack } from '../../adapters/data-folder.js';
 import { createMountInspector, isNetworkFileSystem } from '../../adapters/mount-options.js';
 import type { MountReport } from '../../ports/mount.js';
 import { systemText } from '../../profile/private-file.js';
@@ -23,6 +24,7 @@ export async function folderFindings(profile: Profile): Promise<Finding[]> {
     findings.push({ area: 'folder', level: trouble === null ? 'ok' : 'fails', text: `${key} ${folder} ${trouble ?? 'can be written'}` });
     if (key !== 'data.folder' || trouble !== null) continue;
     findings.push(...(await exposureFindings(data.folder)));
+    findings.push(...(await closedFindings(data.folder)));
     findings.push(...(await roomFindings(profile)));
     findings.push(...placeFindings(data.folder, await createMountInspector(await nearest(data.folder)).inspect().catch(() => null)));
   }
@@ -63,6 +65,14 @@ async function exposureFindings(folder: string): Promise<Finding[]> {
   const mode = await stat(folder).then((stats) => stats.mode & 0o777, () => 0);
   if (process.platform === 'win32' || (mode & 0o077) === 0) return [];
   return [{ area: 'folder', level: 'warning', text: `data.folder ${folder} is open to other users of this machine (mode ${mode.toString(8).padStart(3, '0')}), and holds all messages; run chmod 700 on it` }];
+}
+
+/** All that stands in the data folder is this user's to read and write: a broker that meets what is not is started again and again. */
+async function closedFindings(folder: string): Promise<Finding[]> {
+  const closed = await closedIn(folder);
+  if (closed[0] === undefined) return [];
+  const what = closed.length === 1 ? closed[0] : `${closed[0]} and ${closed.length - 1} more`;
+  return [{ area: 'folder', level: 'fails', text: `data.folder ${folder}: this user may not read and write ${what}. ${giveBack(folder)}` }];
 }
 
 async function roomFindings({ data }: Profile): Promise<Finding[]> {
