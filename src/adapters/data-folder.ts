@@ -20,21 +20,29 @@ export function giveBack(folder: string): string {
   return `It belongs to another user: a server ran as that one, or it put it there. Give all of the data folder to ${userOfProcess()}, as whom this server runs: chown -R ${process.getuid?.() ?? 'USER'} ${folder}`;
 }
 
+/** What a server makes in its data folder. What else stands there is nobody's trouble: `lost+found`, for one, where it is a disk of its own. */
+const OURS: readonly string[] = ['manager.pid', 'manager-state.json', 'log', 'broker', 'repositories'];
+/** What Lockstep put aside and never reads again. */
+const ASIDE = /^journal-unreadable-\d+$/;
+
 /**
- * What stands in a data folder and cannot be read and written by this user, the folder itself left out; empty where there is none. What is gone
- * by the time it is looked at is not named.
+ * What a server made in a data folder and this user cannot read and write, the folder itself left out; empty where there is none. What is gone
+ * by the time it is looked at is not named, nor what was put aside.
  */
 export async function closedIn(folder: string): Promise<string[]> {
+  return await closedAmong(folder, OURS);
+}
+
+async function closedAmong(folder: string, names: readonly string[]): Promise<string[]> {
   const closed: string[] = [];
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names) {
+  for (const name of names.filter((one) => !ASIDE.test(one))) {
     const file = path.join(folder, name);
     const stats = await lstat(file).catch(() => null);
     if (stats === null || stats.isSymbolicLink()) continue;
     const isFolder = stats.isDirectory();
     const error: unknown = await access(file, constants.R_OK | constants.W_OK | (isFolder ? constants.X_OK : 0)).then(() => null, (reason: unknown) => reason);
     if (isDenied(error)) closed.push(file);
-    else if (isFolder) closed.push(...(await closedIn(file)));
+    else if (isFolder && name !== 'quarantine') closed.push(...(await closedAmong(file, await readdir(file).catch(() => []))));
   }
   return closed;
 }

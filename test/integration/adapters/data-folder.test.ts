@@ -47,6 +47,15 @@ posixTest('what is closed to this user anywhere in the data folder is named; wha
   expect((asUser('adapters/data-folder.js', 'm.closedIn(folder)') as string[]).sort()).toEqual([join(folder, 'broker', 'journal', 'journal.json'), join(folder, 'broker', 'snapshots')]);
 });
 
+posixTest('what Lockstep did not make there, or put aside, is nobody\'s trouble', () => {
+  for (const name of ['lost+found', 'broker', 'broker/journal-unreadable-1', 'broker/journal', 'broker/journal/quarantine', 'broker/journal/quarantine/1-2-3']) mkdirSync(join(folder, name));
+  for (const name of ['broker', 'broker/journal', 'broker/journal/quarantine']) if (isRoot) chownSync(join(folder, name), NOBODY, NOBODY);
+  for (const name of ['lost+found', 'broker/journal-unreadable-1', 'broker/journal/quarantine/1-2-3']) close(join(folder, name));
+  const closed = asUser('adapters/data-folder.js', 'm.closedIn(folder)');
+  for (const name of ['lost+found', 'broker/journal-unreadable-1', 'broker/journal/quarantine/1-2-3']) chmodSync(join(folder, name), 0o700);
+  expect(closed).toEqual([]);
+});
+
 posixTest("the HA manager's memory that belongs to another user is well: it is to be given back, and not to be moved away", () => {
   writeFileSync(join(folder, 'manager-state.json'), '{}');
   close(join(folder, 'manager-state.json'));
