@@ -1,4 +1,4 @@
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import path from 'node:path';
 import { createClock } from '../adapters/clock.js';
 import { makeFolders, PRIVATE_FOLDER } from '../adapters/folders.js';
@@ -94,6 +94,7 @@ if (config === null) {
   process.exitCode = 2;
 } else {
   // Messages come first.
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  // A server that was started at a lower one still (`nice`) stays there: to raise it is refused to who is not root.
+  if (getPriority() < constants.priority.PRIORITY_BELOW_NORMAL) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   run(config).catch(fatal);
 }
