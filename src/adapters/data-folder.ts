@@ -12,7 +12,7 @@ export function isDenied(error: unknown): boolean {
 
 /** Something in the data folder is closed to this server's user: what it holds is well, and must stay where it is. */
 export function othersInDataFolder(what: string, folder: string, cause: unknown): LockstepError {
-  return new LockstepError('LOCKSTEP_DATA_FOLDER_REFUSED', `${what}: ${plainReason(cause)}`, `${giveBack(folder)} Move nothing away: what stands there is well.`, { cause });
+  return new LockstepError('LOCKSTEP_DATA_FOLDER_REFUSED', `${what}: ${plainReason(cause)}`, `${giveBack(folder)}. Move nothing away: what stands there is well.`, { cause });
 }
 
 /** A server that ran as another user, or a copy that one put back, leaves such. */
