@@ -11,10 +11,10 @@ const ANSWER_TIMEOUT_MS = 5_000;
 /** A command is answered when the HA manager has decided; a drain can take a while. */
 const COMMAND_TIMEOUT_MS = 60_000;
 
-/** The running server of a profile, over its admin HTTP. Everything rejects with CommandFailure (exit codes 3, 4, 1). */
 /** Fields that an older server of the same schema does not tell: in an upgrade this command is often newer than the server that it asks. */
 const ADDED_SINCE: Pick<ServerStatus, 'unlike'> = { unlike: [] };
 
+/** The running server of a profile, over its admin HTTP. Everything rejects with CommandFailure (exit codes 3, 4, 1). */
 export class AdminClient {
   private readonly base: string;
 
