@@ -48,10 +48,10 @@ export function decideStandalone(ha: HaState, s: Situation): HaState {
   return move(ha, 'ACTIVE_SYNC', 'the peer is back', { partner: partnerOf(s) });
 }
 
-/** The peer has kept a record that the share has lost, of this term or a later one. */
+/** The peer has kept a record that the share has lost, of this term or a later one. The very record that this server serves by is none: the peer heard of it before it looked at the share. */
 function knowsBetter(ha: HaState, s: Situation): boolean {
   const { peer } = s;
-  return peer !== null && peer.shareReplaced && (peer.record?.term ?? NO_TERM) >= ha.term;
+  return peer !== null && peer.shareReplaced && (peer.record?.term ?? NO_TERM) >= ha.term && peer.record?.nonce !== ha.record?.nonce;
 }
 
 function mayAdmit(s: Situation): boolean {

@@ -157,6 +157,16 @@ describe('a peer that knows of a later term from a share that is gone', () => {
     expect(settle(activeSync(2), situation({ kept: ha.record, peer: knowing }))).toMatchObject({ state: 'STANDALONE', task: null });
   });
 
+  test('is one no more than this server, when it has only heard of its term before it looked at the share', () => {
+    const heard = standalone(2);
+    const told = { kept: heard.record, peer: peer({ shareReplaced: true, record: heard.record }) };
+    expect(decide(heard, situation(told))).toMatchObject({ state: 'ACTIVE_SYNC' });
+    expect(settle(activeSync(2), situation(told))).toMatchObject({ state: 'ACTIVE_SYNC' });
+    // Of the same number, and another record: one of the two is of a share that is gone.
+    const other = { ...told, peer: peer({ shareReplaced: true, record: record(2, { server: PEER, nonce: 'old' }) }) };
+    expect(decide(heard, situation(other))).toBe(heard);
+  });
+
   test('is given a newer term after a promotion: the operator has decided', () => {
     const forced = record(2, { inSync: [MINE], cause: 'promotion', forced: true });
     expect(settle(standalone(2, { record: forced }), situation({ kept: forced, peer: knowing }))).toMatchObject({ state: 'STANDALONE', task: { kind: 'alone', forced: true } });
