@@ -48,8 +48,9 @@ export async function peerFindings(profile: Profile, run: RunId | null): Promise
   const main = heard === null ? await reach(host, peer.backupHaPort) : null;
   const replication = await reach(host, peer.backupReplicationPort);
   const repositories = repositoriesInUse(profile).length > 0 ? await reach(host, peer.backupRepositoryPort) : null;
-  const admin = await askAdmin(profile);
-  const runs = heard === null ? admin.isPeer : heard.some(({ level }) => level === 'ok');
+  const answers = heard?.some(({ level }) => level === 'ok') ?? false;
+  const admin = await askAdmin(profile, answers);
+  const runs = heard === null ? admin.isPeer : answers;
   const sign = admin.isPeer ? at('backupAdminPort') : replication === 'open' ? at('backupReplicationPort') : repositories === 'open' ? at('backupRepositoryPort') : null;
   return [
     ...(heard ?? [mainFinding(at('backupHaPort'), main ?? '', sign)]),
@@ -115,8 +116,8 @@ interface AdminAnswer {
   readonly isPeer: boolean;
 }
 
-/** What the other server says of itself. Its admin port is on its own loopback unless its profile says otherwise, so that silence is no fault. */
-async function askAdmin({ peer, server }: Profile): Promise<AdminAnswer> {
+/** What the other server says of itself. `runs`: that is known. Its admin port is on its own loopback unless its profile says otherwise, so that silence is no fault. */
+async function askAdmin({ peer, server }: Profile, runs: boolean): Promise<AdminAnswer> {
   const at = showEndpoint({ host: peer.backupHaIpAddress, port: peer.backupAdminPort });
   const name = `backupAdminPort ${at}`;
   const found = (level: Finding['level'], text: string, isPeer: boolean): AdminAnswer => ({ finding: { area: 'peer', level, text: `${name} ${text}` }, isPeer });
@@ -126,7 +127,7 @@ async function askAdmin({ peer, server }: Profile): Promise<AdminAnswer> {
     if (said.server === server.peerId) return found('ok', `answers: the ${server.peerId} server is ${String(said.state)}`, true);
     return found('warning', `answers, but not as the ${server.peerId} server`, false);
   } catch {
-    return found('ok', 'does not answer here: the other server does not run, or its admin port is for its own machine only', false);
+    return found('ok', `does not answer here: ${runs ? 'the other server runs, and' : 'the other server does not run, or'} its admin port is for its own machine only`, false);
   }
 }
 
