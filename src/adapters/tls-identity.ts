@@ -56,6 +56,11 @@ export class TlsIdentity {
     return validUntil(this.shown.chain);
   }
 
+  /** What is wrong with the files as they are now, in words, for an operator; `null`: they are what is shown. */
+  get problem(): string | null {
+    return this.trouble === null ? null : `${this.trouble.message}; the certificate and key read before are shown until the broker is started anew`;
+  }
+
   /** `take` gets what is shown from then on, at every change, until it is cancelled. */
   onChange(take: (files: TlsFiles) => void): Cancel {
     this.takers.add(take);

@@ -53,6 +53,7 @@ export class UserFileAuthenticator implements Authenticator {
   private checkedAt: number;
   private checking: Promise<void> | null = null;
   private listed: UserList;
+  private wrong: string | null = null;
 
   private constructor(
     private readonly file: string,
@@ -94,6 +95,11 @@ export class UserFileAuthenticator implements Authenticator {
   /** The users that count now. */
   get list(): UserList {
     return this.listed;
+  }
+
+  /** What is wrong with the file as it is now, in words, for an operator; `null`: its users are those that count. */
+  get problem(): string | null {
+    return this.wrong;
   }
 
   /** Logins wait for their turn, or were told to come again and may not have done so yet. */
@@ -167,10 +173,12 @@ export class UserFileAuthenticator implements Authenticator {
       if (version === this.version) return;
       this.users = await readUsers(this.file);
       this.listed = userListOf(this.users);
+      this.wrong = null;
       this.world.log.write('info', `the user file ${this.file} has changed: ${this.users.size} users`, { users: this.users.size });
     } catch (error) {
       if (version === this.version) return;
       const { message, remedy } = error instanceof LockstepError ? error : { message: String(error), remedy: '' };
+      this.wrong = `${message}; the ${this.users.size} users read before stay valid until the broker is started anew`;
       this.world.log.write('error', `${message}; the ${this.users.size} users read before stay valid. ${remedy}`, { code: error instanceof LockstepError ? error.code : undefined });
     }
     this.version = version;

@@ -140,6 +140,8 @@ export interface BrokerView {
   readonly certificateUntil: string | null;
   /** What holds up acknowledgements (a full disk, for one); `null` when well. */
   readonly trouble: string | null;
+  /** What should be mended, and holds up nothing until the broker is started anew (changed files of users or of the certificate that cannot be used); `null` when there is nothing. */
+  readonly notice: string | null;
   /** Broker processes of this HA manager that ended unasked. */
   readonly crashes: number;
 }

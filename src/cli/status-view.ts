@@ -24,6 +24,7 @@ function headLines(status: ServerStatus): string[] {
     ...(advice === null ? [] : [line('advice', advice)]),
     line('processes', `HA manager ${manager.pid}, broker ${broker === null ? 'not running' : `${broker.pid} (${broker.role}, client port ${broker.clientPort})`}${broker !== null && broker.crashes > 0 ? `, ${broker.crashes} crashed before` : ''}`),
     ...(broker?.trouble ? [line('TROUBLE', broker.trouble)] : []),
+    ...(broker?.notice ? [line('NOTICE', broker.notice)] : []),
     ...(broker?.clientPortError ? [line('TROUBLE', `client port: ${broker.clientPortError}`)] : []),
   ];
 }

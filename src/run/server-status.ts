@@ -138,6 +138,7 @@ function brokerView(manager: HaManager): ServerStatus['broker'] {
     clientPortError: broker.clientPortError,
     certificateUntil: broker.certificateUntil === null ? null : new Date(broker.certificateUntil).toISOString(),
     trouble: broker.trouble,
+    notice: broker.notice,
     crashes: brokerCrashes,
   };
 }

@@ -60,6 +60,8 @@ export interface BrokerPorts {
   readonly certificateUntil?: () => number;
   /** Whom clients are asked to be. Absent: nobody in particular. */
   readonly users?: () => UserList;
+  /** As in BrokerStatus. Absent: there is never anything. */
+  readonly notice?: () => string | null;
   /** Clients wait to be let in: those of the term before may be among them. Absent: nobody ever waits. */
   readonly loginsWait?: () => boolean;
   /** The process ends: 0 after a shutdown that was ordered, otherwise after a failure that was said. */
@@ -319,6 +321,7 @@ export class BrokerServer {
       replication: following?.status() ?? leading.status(serving.awaitsPeer),
       diverged: copy.diverged,
       trouble: this.troubleOf(parts),
+      notice: this.ports.notice?.() ?? null,
       clients: serving.clients,
       sessions: counts.sessions,
       queued: counts.queued,

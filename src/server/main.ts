@@ -85,6 +85,7 @@ async function authenticatorOf({ clients }: BrokerProcessConfig): Promise<Authen
 async function run(config: BrokerProcessConfig): Promise<void> {
   const random = createRandom();
   const [identity, network, authenticator] = [await identityOf(config), await replicationOf(config), await authenticatorOf(config)];
+  const judge = authenticator instanceof UserFileAuthenticator ? authenticator : null;
   const doors = doorsOf(config, identity);
   const disk = new NodeDisk(config.folder);
   await disk.makeFolder('.');
@@ -103,8 +104,9 @@ async function run(config: BrokerProcessConfig): Promise<void> {
         const mqtt = new MqttProtocol({ edge, clock, random, log, authenticator, limits: config.clients.mqtt });
         return new ClientListener({ doors, limits: { connectionsMax: config.clients.connectionsMax }, start: (stream) => mqtt.start(stream), departed: () => mqtt.departed, clock, log });
       },
-      ...(authenticator instanceof UserFileAuthenticator ? { loginsWait: () => authenticator.isPressed, users: () => authenticator.list } : {}),
+      ...(judge === null ? {} : { loginsWait: () => judge.isPressed, users: () => judge.list }),
       ...(identity === null ? {} : { certificateUntil: () => identity.validUntil }),
+      notice: () => [judge?.problem ?? null, identity?.problem ?? null].filter((one) => one !== null).join('; ') || null,
       exit: leave,
     },
     config.broker,

@@ -212,6 +212,7 @@ export function statusOf(broker: Broker, flaw: Flaw): BrokerStatus {
     replication: follow !== null ? followerStatus(broker, follow) : role !== null && role.peer !== null ? leaderStatus(broker, role.peer.brokerRun) : null,
     diverged: broker.diverged ? 'differs' : null,
     trouble: null,
+    notice: null,
     clients: 0,
     sessions: 0,
     queued: 0,

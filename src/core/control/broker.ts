@@ -141,6 +141,8 @@ export interface BrokerStatus {
   readonly diverged: string | null;
   /** What an operator must know and what holds up acknowledgements (disk full, for one); `null` when well. */
   readonly trouble: string | null;
+  /** What an operator should mend, and holds up nothing while this process runs (a changed user file that is wrong, for one); `null` when there is nothing. */
+  readonly notice: string | null;
   readonly clients: number;
   readonly sessions: number;
   readonly queued: number;

@@ -89,6 +89,7 @@ function readStatus(status: Fields): BrokerStatus {
     replication: status.nullable('replication', (at, name) => readReplication(at.object(name))),
     diverged: status.nullable('diverged', words),
     trouble: status.nullable('trouble', words),
+    notice: status.nullable('notice', words),
     clients: status.whole('clients'),
     sessions: status.whole('sessions'),
     queued: status.whole('queued'),

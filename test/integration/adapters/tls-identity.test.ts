@@ -91,6 +91,7 @@ test('a changed pair of files is taken when it has stood still for one look', as
   await identity.look();
   expect(news()).toEqual([expect.stringMatching(/^info The TLS certificate \/.*server\.crt has changed: new connections are shown the new one; the certificate of CN=next expires in \d+ days/)]);
   expect(taken).toEqual([readFileSync(next.certFile)]);
+  expect(identity.problem).toBeNull();
   await identity.look();
   expect(news()).toEqual([]);
 });
@@ -104,6 +105,7 @@ test('what cannot be used keeps the old one, and is said once a day until it is 
   const line = /^error the TLS private key \/.*server\.key does not belong to the certificate \/.*server\.crt \(CN=next\); the certificate and key read before are shown on\. Put the key/;
   expect(news()).toEqual([expect.stringMatching(line)]);
   expect(identity.files).toBe(before);
+  expect(identity.problem).toMatch(/server\.crt \(CN=next\); the certificate and key read before are shown until the broker is started anew$/);
   await identity.look();
   expect(news()).toEqual([]);
   clock.advance(TELL_AGAIN_MS);

@@ -156,22 +156,26 @@ describe('UserFileAuthenticator', () => {
   });
 
   test('a file that was spoilt or removed changes nobody, and is told once', async () => {
-    const { clock, log, ask, replace, write } = await rig({ ann: 'a' });
+    const { judge, clock, log, ask, replace, write } = await rig({ ann: 'a' });
+    expect(judge.problem).toBeNull();
     replace('rubbish');
     for (let i = 0; i < 3; i++) {
       clock.advance(1_000);
       expect(await ask('ann', 'a')).toEqual(accepted('ann'));
     }
     expect(log.from('error')).toEqual([expect.stringMatching(/line 1: .*the 1 users read before stay valid/)]);
+    expect(judge.problem).toMatch(/line 1: .*; the 1 users read before stay valid until the broker is started anew$/);
     rmSync(file);
     clock.advance(1_000);
     expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    expect(judge.problem).toMatch(/^cannot read the user file /);
     clock.advance(1_000);
     expect(await ask('ann', 'x')).toEqual(wrong);
     expect(log.from('error')).toHaveLength(2);
     await write({ ann: 'b' });
     clock.advance(1_000);
     expect(await ask('ann', 'b')).toEqual(accepted('ann'));
+    expect(judge.problem).toBeNull();
   });
 
   test('a changed file that others can read is refused as a start would, until it is private again', async () => {

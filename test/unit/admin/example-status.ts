@@ -32,7 +32,7 @@ export function exampleStatus(change: Partial<ServerStatus> = {}): ServerStatus 
     lock: { file: '/share/lockstep.lck', held: true, leftMs: 1800, holder: primary, holderSilentMs: null, share: 'ok', shareId: 's', detail: null },
     backchannel: { connected: true, secured: false, listen: { host: '127.0.0.1', port: 2101 }, peer: { host: '127.0.0.1', port: 2201 }, heardMs: 120, refused: null },
     gateway: { endpoint: { host: '127.0.0.1', port: 2049 }, answers: true, answeredMs: 300 },
-    broker: { pid: 4713, run: 'b1' as RunId, role: 'serve', clientPort: 'accepting', clientPortError: null, certificateUntil: '2026-04-01T00:00:00.000Z', trouble: null, crashes: 0 },
+    broker: { pid: 4713, run: 'b1' as RunId, role: 'serve', clientPort: 'accepting', clientPortError: null, certificateUntil: '2026-04-01T00:00:00.000Z', trouble: null, notice: null, crashes: 0 },
     journal: { id: '5b0c' as JournalId, term: 7 as Term, position: 1300 as Position, durable: 1300 as Position, damage: null },
     replication: {
       phase: 'catching-up', peerDurable: 900 as Position, lagRecords: 400, lagBytes: 102_400, stalledMs: 0,

@@ -44,3 +44,9 @@ test('what is not alike on the two servers stands below the peer, a line each', 
   expect(lines.filter((line) => line.startsWith('unlike'))).toEqual(['unlike:       one', 'unlike:       two']);
   expect(renderStatus(exampleStatus()).join()).not.toContain('unlike');
 });
+
+test('what should be mended stands there, also when it holds up nothing; an older server tells of none', () => {
+  const { broker } = exampleStatus();
+  const of = (notice: string | null | undefined): string | undefined => renderStatus(exampleStatus({ broker: broker === null ? null : ({ ...broker, notice } as typeof broker) })).find((line) => line.startsWith('NOTICE'));
+  expect([of('the user file is wrong'), of(null), of(undefined)]).toEqual(['NOTICE:       the user file is wrong', undefined, undefined]);
+});

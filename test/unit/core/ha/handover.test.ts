@@ -23,7 +23,7 @@ const HANDED_OVER = record(3, SECONDARY, 'switchover');
 const broker: BrokerStatus = {
   run: 'broker-s' as RunId, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, users: null, role: 'follow', term: 2 as Term, peerRequiredFrom: null, admitted: null, drained: false,
   journal: { id: 'js' as JournalId, term: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null },
-  replication: null, diverged: null, trouble: null, clients: 0, sessions: 0, queued: 0,
+  replication: null, diverged: null, trouble: null, notice: null, clients: 0, sessions: 0, queued: 0,
 };
 
 const peer: PeerStatus = {

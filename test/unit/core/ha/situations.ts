@@ -22,7 +22,7 @@ export function broker(changes: Partial<BrokerStatus> = {}): BrokerStatus {
   return {
     run: MY_RUN, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, users: null, role: 'idle', term: 0 as Term, peerRequiredFrom: null, admitted: null, drained: false,
     journal: { id: MINE.journal, term: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null },
-    replication: null, diverged: null, trouble: null, clients: 0, sessions: 0, queued: 0, ...changes,
+    replication: null, diverged: null, trouble: null, notice: null, clients: 0, sessions: 0, queued: 0, ...changes,
   };
 }
 

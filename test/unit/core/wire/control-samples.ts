@@ -33,12 +33,12 @@ const toBroker: readonly ManagerToBroker[] = [
 const brokerStatus = {
   run: run('b1'), orderSeq: 3, fencedThrough: 6 as Term, onDisk: false, clientPort: 'failed', clientPortError: 'the port is taken', certificateUntil: 1_798_761_600_000, users: { count: 2, digest: 'd1' }, role: 'serve', term: 7 as Term, peerRequiredFrom: 9 as Position, admitted: 8 as Position, drained: false,
   journal: { id: 'j1' as JournalId, term: 7 as Term, position: 12 as Position, durable: 11 as Position, damage: 'a failed sync' },
-  diverged: 'at 7', trouble: 'the disk is full', clients: 2, sessions: 3, queued: 4,
+  diverged: 'at 7', trouble: 'the disk is full', notice: 'a file is wrong', clients: 2, sessions: 3, queued: 4,
 } as const; // prettier-ignore
 const progress = { recordsDone: 1, recordsTotal: 5, bytesDone: 10.5, bytesTotal: 50, elapsedMs: 12.5 };
 const fromBroker: readonly BrokerToManager[] = [
   { kind: 'status', status: { ...brokerStatus, replication: { phase: 'catching-up', peerRun: run('b2'), peerJournal: 'j2' as JournalId, term: 7 as Term, peerDurable: 8 as Position, stalledMs: 1.5, lagRecords: 4, lagBytes: 400, progress } } },
-  { kind: 'status', status: { ...brokerStatus, clientPortError: null, certificateUntil: null, users: null, peerRequiredFrom: null, admitted: null, journal: { ...brokerStatus.journal, damage: null }, diverged: null, trouble: null, replication: null } },
+  { kind: 'status', status: { ...brokerStatus, clientPortError: null, certificateUntil: null, users: null, peerRequiredFrom: null, admitted: null, journal: { ...brokerStatus.journal, damage: null }, diverged: null, trouble: null, notice: null, replication: null } },
   LOG,
   { kind: 'log', level: 'info', message: 'Serves' },
   FATAL,
