@@ -32,7 +32,7 @@ function settingsDiffer(ours: Hello, theirs: Hello): string | null {
 }
 
 function differences(ours: Hello, theirs: Hello, part: 'settings' | 'advisedSettings'): string {
-  const [one, other] = [ours[part], theirs[part]];
+  const [one, other] = [ours[part] ?? {}, theirs[part] ?? {}];
   const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort();
   const show = (value: string | undefined): string => value ?? 'not set';
   return keys.filter((key) => one[key] !== other[key]).map((key) => `${key} is ${show(one[key])} on "${ours.server}" and ${show(other[key])} on "${theirs.server}"`).join('; ');
@@ -44,7 +44,7 @@ function differences(ours: Hello, theirs: Hello, part: 'settings' | 'advisedSett
  */
 export function unlike(ours: Hello, theirs: Hello): string | null {
   const version = theirs.version === ours.version ? [] : [`the ${theirs.server} server runs version ${theirs.version}, this one ${ours.version}: bring both to the same version soon`];
-  const settings = differences(ours, theirs, 'advisedSettings');
+  const settings = theirs.advisedSettings === null ? '' : differences(ours, theirs, 'advisedSettings');
   return [...version, ...(settings === '' ? [] : [`settings that should agree differ, and clients meet another server after a change of roles: ${settings}`])].join('; ') || null;
 }
 

@@ -37,6 +37,7 @@ export class PeerView {
     this.latest = status;
     this.heardAt = receivedAt;
     if (isNew) this.offsets.length = 0;
+    if (status.wallTime === null) return;
     this.offsets.push(status.wallTime - this.clock.wall());
     if (this.offsets.length > OFFSETS_MAX) this.offsets.shift();
   }

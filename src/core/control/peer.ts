@@ -18,8 +18,8 @@ export interface Hello {
   readonly version: string;
   /** The settings that must agree, key by key, as text. */
   readonly settings: Readonly<Record<string, string>>;
-  /** The settings that should agree: clients would notice a difference when the other server serves. It is told, and refuses nobody. */
-  readonly advisedSettings: Readonly<Record<string, string>>;
+  /** The settings that should agree: clients would notice a difference when the other server serves. It is told, and refuses nobody. `null`: of an older version, which does not say. */
+  readonly advisedSettings: Readonly<Record<string, string>> | null;
 }
 
 export interface PeerStatus {
@@ -27,8 +27,8 @@ export interface PeerStatus {
   readonly run: RunId;
   /** Grows by one with every status of this run; an older one than the last seen is dropped. */
   readonly seq: number;
-  /** By the sender's clock when this left it; milliseconds since 1970. Clocks that differ are told of, and no rule goes by them. */
-  readonly wallTime: number;
+  /** By the sender's clock when this left it; milliseconds since 1970. Clocks that differ are told of, and no rule goes by them. `null`: of an older version, which does not say. */
+  readonly wallTime: number | null;
   /** The peer run and its highest seq that we have heard: proof that the other direction works. */
   readonly heard: { readonly run: RunId; readonly seq: number } | null;
   readonly state: ServerState;

@@ -79,6 +79,14 @@ export class Fields {
     return this.get(name) === null ? null : read(this, name);
   }
 
+  /**
+   * A field that was added after the first version: as `nullable`, and `null` also where an older server does not say it. So servers of two versions are a pair while
+   * they are upgraded one after the other.
+   */
+  added<Value>(name: string, read: (fields: Fields, name: string) => Value): Value | null {
+    return this.has(name) ? this.nullable(name, read) : null;
+  }
+
   object(name: string): Fields {
     return Fields.of(`${this.path}.${name}`, this.get(name));
   }

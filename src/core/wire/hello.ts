@@ -24,6 +24,6 @@ export function decodeHello(payload: Uint8Array): Hello {
     run: fields.name('run', NAME_CHARS_MAX) as RunId,
     version: fields.name('version', NAME_CHARS_MAX),
     settings: fields.texts('settings', SETTINGS_MAX, SETTING_KEY_CHARS_MAX, SETTING_VALUE_CHARS_MAX),
-    advisedSettings: fields.texts('advisedSettings', SETTINGS_MAX, SETTING_KEY_CHARS_MAX, SETTING_VALUE_CHARS_MAX),
+    advisedSettings: fields.added('advisedSettings', (at, name) => at.texts(name, SETTINGS_MAX, SETTING_KEY_CHARS_MAX, SETTING_VALUE_CHARS_MAX)),
   };
 }

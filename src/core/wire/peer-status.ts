@@ -48,7 +48,7 @@ export function decodePeerStatus(payload: Uint8Array): PeerStatus {
     server: fields.name('server', NAME_CHARS_MAX) as ServerId,
     run: fields.name('run', NAME_CHARS_MAX) as RunId,
     seq: fields.whole('seq'),
-    wallTime: fields.whole('wallTime', Number.MIN_SAFE_INTEGER),
+    wallTime: fields.added('wallTime', (at, name) => at.whole(name, Number.MIN_SAFE_INTEGER)),
     heard: fields.nullable('heard', readHeard),
     state: fields.oneOf('state', STATES),
     previous: fields.oneOf('previous', STATES),
@@ -69,7 +69,7 @@ export function decodePeerStatus(payload: Uint8Array): PeerStatus {
     gatewayAnswers: fields.flag('gatewayAnswers'),
     wantsSwitchover: fields.flag('wantsSwitchover'),
     stopping: fields.flag('stopping'),
-    hindrance: fields.nullable('hindrance', (at, name) => at.text(name, DETAIL_CHARS_MAX)),
+    hindrance: fields.added('hindrance', (at, name) => at.text(name, DETAIL_CHARS_MAX)),
     clientEndpoints: fields.list('clientEndpoints', 0, CLIENT_ENDPOINTS_MAX, textElement(HOST_CHARS_MAX + 32)),
     repositories: fields.nullable('repositories', (at, name) => readRepositories(at.object(name))),
   };
@@ -116,6 +116,6 @@ function readBroker(broker: Fields): BrokerPart {
     diverged: broker.nullable('diverged', detail),
     fencedThrough: broker.whole('fencedThrough') as Term,
     replicationPhase: broker.nullable('replicationPhase', (at, name) => at.oneOf(name, PHASES)),
-    users: broker.nullable('users', readUsers),
+    users: broker.added('users', readUsers),
   };
 }

@@ -108,6 +108,7 @@ describe('the other server', () => {
   it('of another release is a warning, and of another protocol is refused', () => {
     expect(look({ version: '9.0.0' })[1]).toBe('WARNING  peer      the secondary server runs version 9.0.0, this one 0.1.0: bring both to the same version soon');
     expect(look({ advisedSettings: {} })[1]).toBe('WARNING  peer      settings that should agree differ, and clients meet another server after a change of roles: mqtt.tlsPort is set on "primary" and not set on "secondary"');
+    expect(look({ advisedSettings: null })).toHaveLength(1);
     const error = new LockstepError('LOCKSTEP_FRAME_VERSION', 'a frame of version 2 came; this server speaks version 1', 'Run the same version.');
     expect(heardFindings('backupHaPort b:2101', HELLO, theirs.server, true, { kind: 'misunderstood', error }).map(renderFinding)).toEqual([`${REFUSES}a frame of version 2 came; this server speaks version 1. Run the same version.`]);
   });

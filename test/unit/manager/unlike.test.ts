@@ -1,6 +1,6 @@
 import type { UserList } from '../../../src/core/control/broker.js';
 import type { Situation } from '../../../src/core/ha/situation.js';
-import type { RunId } from '../../../src/core/identity.js';
+import type { Monotonic, RunId } from '../../../src/core/identity.js';
 import type { ManagerConfig } from '../../../src/manager/config.js';
 import { PeerView } from '../../../src/manager/peer-view.js';
 import { CLOCKS_APART_MS, Unlike, UNLIKE_MS } from '../../../src/manager/unlike.js';
@@ -88,7 +88,7 @@ describe('the clocks are compared', () => {
       view.hear(peer({ run: run as RunId, seq: (seq += 1), wallTime }), clock.monotonic());
       return view.clockOffsetMs;
     };
-    return { hear };
+    return { hear, view };
   }
 
   it('by the status that was the quickest of the last eight', () => {
@@ -98,6 +98,12 @@ describe('the clocks are compared', () => {
     expect(found[7]).toBe(OFFSET_MS - 30);
     expect(hear(1_000)).toBe(OFFSET_MS - 30);
     expect(hear(1_000)).toBe(OFFSET_MS - 400);
+  });
+
+  it('not with a server of an older version, which does not say its time', () => {
+    const { view } = compared();
+    for (let seq = 1; seq <= 9; seq += 1) view.hear(peer({ seq, wallTime: null }), 1 as Monotonic);
+    expect(view.clockOffsetMs).toBeNull();
   });
 
   it('anew after a step, and for another run', () => {
