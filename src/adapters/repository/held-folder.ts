@@ -48,17 +48,12 @@ export class FolderHolder {
     try {
       return action();
     } catch (error) {
-      this.rename(error);
+      const { held, root } = this;
+      if (held !== null && held.fd !== null) rename(error, `'${held.place}/`, `'${held.path === '' ? root : Places.at(root, held.path)}/`);
       throw error;
     }
   }
 
-  private rename(error: unknown): void {
-    const { held, root } = this;
-    if (held === null || held.fd === null || codeOf(error) === '' || error instanceof LockstepError) return;
-    const failure = error as { message: string };
-    failure.message = failure.message.replaceAll(`'${held.place}/`, `'${held.path === '' ? root : Places.at(root, held.path)}/`);
-  }
 
   release(): void {
     if (this.held !== null && this.held.fd !== null) this.fs.closeSync(this.held.fd);
@@ -67,12 +62,15 @@ export class FolderHolder {
 
   private open(path: string, parts: readonly string[]): { path: string; fd: number; place: string } {
     let fd = this.fs.openSync(this.root, O_RDONLY | O_DIRECTORY);
-    for (const part of parts) {
+    for (const [index, part] of parts.entries()) {
       const above = fd;
+      const place = `/proc/self/fd/${above}/${part}`;
       try {
-        fd = this.fs.openSync(`/proc/self/fd/${above}/${part}`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        fd = this.fs.openSync(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
       } catch (error) {
-        throw codeOf(error) === 'ELOOP' || codeOf(error) === 'ENOTDIR' ? noFolder(path) : error;
+        if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENOTDIR') throw noFolder(path);
+        rename(error, `'${place}'`, `'${Places.at(this.root, parts.slice(0, index + 1).join('/'))}'`);
+        throw error;
       } finally {
         this.fs.closeSync(above);
       }
@@ -88,6 +86,13 @@ export class FolderHolder {
     }
     return { path, fd: null, place };
   }
+}
+
+/** In what the system said. */
+function rename(error: unknown, place: string, name: string): void {
+  if (codeOf(error) === '' || error instanceof LockstepError) return;
+  const failure = error as { message: string };
+  failure.message = failure.message.replaceAll(place, name);
 }
 
 export function noFolder(path: string): LockstepError {

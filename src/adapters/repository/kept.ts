@@ -4,8 +4,8 @@ import { SyncReason } from '../../core/repository/entry.js';
 import { PATH_BYTES_MAX } from '../../core/repository/names.js';
 import type { KeptVersion } from '../../ports/repository.js';
 import { replaceDurably } from './durable.js';
-import { codeOf, unlessAbsent, unlessForbidden } from './file-errors.js';
-import type { FileSystem } from './file-system.js';
+import { unlessAbsent } from './file-errors.js';
+import { removeAllowed } from './gone.js';
 import type { Places } from './places.js';
 import { FILLING_MODE } from './writing.js';
 
@@ -75,7 +75,7 @@ export async function retain(places: Places, keep: number, fresh: string | null 
   for (const counted of following) if (stay.size < keep) stay.add(counted);
   for (const version of versions) {
     if (stay.has(countedAs(version)) || version.name === source) continue;
-    await removeKept(places.fs, join(places.kept, version.name));
+    await removeAllowed(places.fs, join(places.kept, version.name));
     places.fs.rmSync(join(places.kept, `${version.name}.json`), { force: true });
   }
 }
@@ -86,20 +86,4 @@ function countedAs({ name, reason }: KeptVersion): string {
 
 function isFollowing({ reason }: KeptVersion): boolean {
   return FOLLOWING.includes(reason);
-}
-
-/** What the system does not let us remove stays: that must not fail the syncs. */
-async function removeKept(fs: FileSystem, place: string): Promise<void> {
-  try {
-    await fs.removeTree(place);
-  } catch (error) {
-    if (codeOf(error) !== 'EACCES' && codeOf(error) !== 'EPERM') throw error;
-    if (!unlessForbidden(() => openFolders(fs, place))) return;
-    await fs.removeTree(place).catch(() => undefined);
-  }
-}
-
-function openFolders(fs: FileSystem, folder: string): void {
-  fs.chmodSync(folder, FILLING_MODE);
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) openFolders(fs, join(folder, entry.name));
 }

@@ -121,7 +121,7 @@ export class LiveApplier implements Applier {
       await this.keeping.settle();
       noteChanging(places, this.changing);
       const isWhole = await this.makeAll();
-      if (isWhole) this.dressFolders();
+      if (isWhole) this.folder_.naming(() => this.dressFolders());
       await settleChanging(places);
       const kept = await this.keeping.describe();
       return isWhole ? { kind: 'done', kept } : { kind: 'not-allowed' };

@@ -9,13 +9,13 @@ import type { DigestRecord } from './digest-record.js';
 import { syncAll, syncFolders } from './durable.js';
 import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
-import { putOutOfTheWay } from './gone.js';
+import { openFolders, putOutOfTheWay } from './gone.js';
 import { FolderHolder } from './held-folder.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { refuseMounts } from './mounts.js';
 import { Places } from './places.js';
 import { folderEntry, SLICE_MS } from './scan.js';
-import { microseconds, seconds, stampOf } from './stamps.js';
+import { microseconds, sameStamp, seconds, stampOf, type Stamp } from './stamps.js';
 import { switchTrees, type SwitchParts } from './switching.js';
 import { dressFolder, FILLING_MODE, writeFile, type Written } from './writing.js';
 
@@ -37,7 +37,7 @@ export class StagedApplier implements Applier {
   private readonly written: Written[] = [];
   private readonly taken: Entry[] = [];
   /** Large files whose copies are made with the commit, in turns. */
-  private readonly large: Entry[] = [];
+  private readonly large: { readonly entry: Entry; readonly stamp: Stamp }[] = [];
   private readonly holder: FolderHolder;
 
   constructor(
@@ -105,7 +105,7 @@ export class StagedApplier implements Applier {
   }
 
   basis(path: string): ContentFile | null {
-    return basisOf(this.parts.places, path, this.holder.placeOf(path));
+    return this.holder.naming(() => basisOf(this.parts.places, path, this.holder.placeOf(path)));
   }
 
   left(entry: Entry): ContentFile | null {
@@ -140,6 +140,7 @@ export class StagedApplier implements Applier {
   async commit(): Promise<CommitOutcome> {
     const { fs } = this;
     const { places, record } = this.parts;
+    refuseMounts(places);
     if (!(await this.copyLarge().finally(() => this.holder.release()))) return { kind: 'not-allowed' };
     refuseMounts(places);
     await this.carryForeign().finally(() => this.holder.release());
@@ -177,8 +178,8 @@ export class StagedApplier implements Applier {
     try {
       const isLarge = live.size > COPY_AT_ONCE_BYTES;
       if (isLarge && !this.cloned(place, staged)) {
-        this.large.push(entry);
-        return true;
+        this.large.push({ entry, stamp: stampOf(fs.lstatSync(place)) });
+        return !live.changed();
       }
       if (!isLarge) fs.copyFileSync(place, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       if (live.size !== entry.size || live.changed()) {
@@ -216,42 +217,46 @@ export class StagedApplier implements Applier {
 
   /** False: the right to change anything is gone. */
   private async copyLarge(): Promise<boolean> {
-    for (const entry of this.large) {
-      if (!this.commit_.mayChange()) return false;
-      await this.copyInTurns(entry);
+    for (const { entry, stamp } of this.large) {
+      if (!this.commit_.mayChange() || !(await this.copyInTurns(entry, stamp))) return false;
     }
     return true;
   }
 
-  private async copyInTurns(entry: Entry): Promise<void> {
-    const live = this.openLive(entry, this.holder.placeOf(entry.path));
-    if (live === null) throw changedMeanwhile(entry);
+  /** @param stamp the live file as it was when it was chosen */
+  private async copyInTurns(entry: Entry, stamp: Stamp): Promise<boolean> {
+    const place = this.holder.placeOf(entry.path);
+    const live = this.openLive(entry, place);
+    if (place === null || live === null) throw changedMeanwhile(entry);
     let writer: ContentWriter | null = null;
     try {
+      if (!sameStamp(stampOf(this.fs.lstatSync(place)), stamp)) throw changedMeanwhile(entry);
       writer = this.create(entry);
-      await this.copyInto(writer, live, entry.size);
+      if (!(await this.copyInto(writer, live, entry.size))) return false;
       if (live.size !== entry.size || live.changed()) throw changedMeanwhile(entry);
       writer.finish(entry);
+      return true;
     } finally {
       writer?.abandon();
       live.close();
     }
   }
 
-  private async copyInto(writer: ContentWriter, live: ContentFile, size: number): Promise<void> {
+  /** As far as the file goes. False: the right to change anything is gone. */
+  private async copyInto(writer: ContentWriter, live: ContentFile, size: number): Promise<boolean> {
     const { fs } = this;
     const buffer = new Uint8Array(READ_BYTES);
     let until = fs.ticks() + SLICE_MS;
-    for (let at = 0; at < size; ) {
-      const bytes = live.read(buffer.subarray(0, Math.min(READ_BYTES, size - at)), at);
-      if (bytes === 0) return; // Shorter by now, as is seen next.
+    for (let at = 0, bytes = -1; at < size && bytes !== 0; at += bytes) {
+      bytes = live.read(buffer.subarray(0, Math.min(READ_BYTES, size - at)), at);
       writer.write(buffer.subarray(0, bytes));
-      at += bytes;
       if (writer.unsyncedBytes >= COPY_AT_ONCE_BYTES) await writer.sync();
       if (fs.ticks() < until) continue;
       await fs.turn();
+      if (!this.commit_.mayChange()) return false;
       until = fs.ticks() + SLICE_MS;
     }
+    return true;
   }
 
   private dressRoot(): void {
@@ -286,7 +291,7 @@ export class StagedApplier implements Applier {
     for (const [index, path] of this.parts.foreign.entries()) {
       if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await this.fs.turn();
       this.carryParents(parentOf(path));
-      this.carry(path);
+      this.holder.naming(() => this.carry(path));
     }
   }
 
@@ -324,19 +329,13 @@ function changedMeanwhile({ path }: Entry): LockstepError {
 }
 
 /** The stage of an interrupted sync becomes what the next one may take from; of two such, the newer file counts. */
-function setAsideStage(places: Places): void {
+export function setAsideStage(places: Places): void {
   const { fs } = places;
   if (!fs.existsSync(places.stage)) return;
   if (fs.existsSync(places.left)) mergeInto(fs, places.left, places.stage);
   putOutOfTheWay(fs, places.left);
   fs.renameSync(places.stage, places.left);
   openFolders(fs, places.left);
-}
-
-/** A folder that had its final permissions may not let its files be taken. */
-function openFolders(fs: FileSystem, folder: string): void {
-  fs.chmodSync(folder, FILLING_MODE);
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) openFolders(fs, `${folder}/${entry.name}`);
 }
 
 function mergeInto(fs: FileSystem, from: string, to: string): void {

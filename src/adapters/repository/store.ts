@@ -21,7 +21,7 @@ import { Places } from './places.js';
 import { restoreVersion } from './restoring.js';
 import { FolderScan, type Scanned } from './scan.js';
 import { refuseMounts } from './mounts.js';
-import { StagedApplier } from './staged.js';
+import { setAsideStage, StagedApplier } from './staged.js';
 import { recoverSwitch } from './switching.js';
 import { FILLING_MODE } from './writing.js';
 
@@ -102,7 +102,8 @@ export class NodeRepository implements RepositoryStore {
   async recover({ make }: { readonly make: boolean }): Promise<readonly string[]> {
     const { places } = this;
     const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep, selection: this.selected });
-    await removeGone(places);
+    if (!places.fs.existsSync(places.switchRecord)) setAsideStage(places);
+    await removeGone(places, this.record);
     if (await settleChanging(places)) said.push('changes of single files that were interrupted were made durable');
     if (make && !places.fs.existsSync(places.live)) {
       places.fs.mkdirSync(places.live);
@@ -157,7 +158,7 @@ export class NodeRepository implements RepositoryStore {
     if (fs.existsSync(places.switchRecord)) return;
     // So that the next sync does not meet it.
     for (const place of [places.stage, places.left, places.parts]) putOutOfTheWay(fs, place);
-    await removeGone(places);
+    await removeGone(places, this.record);
   }
 
   kept(): KeptVersion[] {

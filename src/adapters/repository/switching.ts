@@ -64,7 +64,7 @@ async function finish({ places, keep, selection }: SwitchParts, record: SwitchRe
   const kept = fs.existsSync(places.old) ? await keepOld(places, record, keep, selection) : null;
   // What interrupted syncs had left for this one; gone before the record is, so that nothing of it stays for ever.
   for (const left of [places.left, places.parts]) await fs.removeTree(left);
-  await removeGone(places);
+  await removeGone(places, null); // What is taken over is recorded anew right after this.
   fs.rmSync(places.switchRecord, { force: true });
   await syncFolders(fs, [places.beside]);
   return kept;
