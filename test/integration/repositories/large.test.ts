@@ -13,12 +13,18 @@ afterEach(() => {
 describe('a large file of which only permissions or time differ', () => {
   let turns = 0;
   let onTurn = (): void => undefined;
+  let [isChosen, onceChosen] = [false, (): void => undefined];
   /** Of a file system that cannot share contents between files. */
   const FILES: FileSystem = {
     ...NODE_FILES,
     copyFileSync: (from, to, mode) => {
-      if (fs.statSync(from).size >= LARGE_BYTES) throw Object.assign(new Error('the copy takes a minute'), { code: 'ENOTSUP' });
+      isChosen ||= fs.statSync(from).size >= LARGE_BYTES;
+      if (isChosen) throw Object.assign(new Error('the copy takes a minute'), { code: 'ENOTSUP' });
       fs.copyFileSync(from, to, mode);
+    },
+    mountsBelow: (folder) => {
+      if (isChosen) onceChosen();
+      return NODE_FILES.mountsBelow(folder);
     },
     turn: async () => {
       turns += 1;
@@ -28,7 +34,7 @@ describe('a large file of which only permissions or time differ', () => {
   };
 
   async function pairOf(places: Places): Promise<Pair> {
-    [turns, onTurn] = [0, () => undefined];
+    [turns, onTurn, isChosen, onceChosen] = [0, () => undefined, false, () => undefined];
     for (const folder of ['a', 'b']) {
       places.write(`${folder}/large`, '');
       fs.truncateSync(places.at(`${folder}/large`), LARGE_BYTES);
@@ -56,6 +62,22 @@ describe('a large file of which only permissions or time differ', () => {
     onTurn = () => fs.appendFileSync(places.at('b/large'), 'x');
     expect(await pair.sync()).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('"large" was changed') });
     onTurn = () => undefined;
+    expect(await pair.sync()).toMatchObject({ outcome: 'changed' });
+    expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
+  });
+
+  it('is not taken over when it has changed between the choice and the copy, to as many bytes', async () => {
+    const places = new Places();
+    const pair = await pairOf(places);
+    onceChosen = () => {
+      onceChosen = () => undefined;
+      const [fd, { atime, mtime }] = [fs.openSync(places.at('b/large'), 'r+'), fs.statSync(places.at('b/large'))];
+      fs.writeSync(fd, 'x', 1000);
+      fs.closeSync(fd);
+      fs.utimesSync(places.at('b/large'), atime, mtime);
+    };
+    expect(await pair.sync()).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('"large" was changed') });
+    isChosen = false;
     expect(await pair.sync()).toMatchObject({ outcome: 'changed' });
     expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
   });
