@@ -26,31 +26,36 @@ choose_kernel() {
 }
 
 fetch_kernel() {
-  local folder="$1" work mirror libraries release made=0
-  work="$(mktemp -d)"
+  local folder="$1" work mirror
   # A mirror that this system uses already.
-  mirror="$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' | awk '$2 == "main" && $1 !~ /security/ { print $1; exit }')"
-  (
-    set -e
-    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/new/lib/modules"
-    printf 'deb %s %s main\n' "$mirror" "$NEWER_SUITE" > "$work/sources.list"
-    cd "$work"
-    set -- -q -q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root
-    apt-get "$@" update
-    apt-get "$@" download user-mode-linux libc6
-    for package in *.deb; do dpkg-deb --extract "$package" all; done
-    libraries="$(dirname "$(find all/usr/lib -name libc.so.6)")"
-    cp "$libraries"/*.so* new/
-    cp all/usr/bin/linux.uml new/
-    for release in all/usr/lib/uml/modules/*; do
-      cp -r "$release" new/lib/modules/
-      depmod -b new "${release##*/}"
-    done
-    patchelf --set-interpreter "$folder/ld-linux-x86-64.so.2" --set-rpath "$folder" new/linux.uml
-    mkdir -p "$(dirname "$folder")"
-    rm -rf "$folder"
-    mv new "$folder"
-  ) || made=$?
+  mirror="$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' | awk '$2 == "main" && $1 !~ /security/ && !found { found = $1 } END { print found }')"
+  [ -n "$mirror" ] || skip "this processor has AMX, and this system names no mirror that a kernel which is new enough for the guests could be had from"
+  work="$(mktemp -d)"
+  # Chained: a shell looks at no failure inside of a condition.
+  if fetch_packages "$work" "$mirror" && unpack_kernel "$work" "$folder" && mkdir -p "$(dirname "$folder")" && rm -rf "$folder" && mv "$work/new" "$folder"; then
+    rm -rf "$work"
+    return 0
+  fi
   rm -rf "$work"
-  [ "$made" = 0 ] || skip "this processor has AMX, and a kernel that is new enough for the guests cannot be had from $mirror, see above"
+  skip "this processor has AMX, and a kernel that is new enough for the guests cannot be had from $mirror, see above"
+}
+
+fetch_packages() {
+  local work="$1" mirror="$2"
+  mkdir -p "$work/lists/partial" "$work/cache/archives/partial" || return 1
+  printf 'deb %s %s main\n' "$mirror" "$NEWER_SUITE" > "$work/sources.list"
+  set -- -q -q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root
+  apt-get "$@" update && (cd "$work" && apt-get "$@" download user-mode-linux libc6)
+}
+
+unpack_kernel() {
+  local work="$1" folder="$2" package release libraries
+  mkdir -p "$work/new/lib/modules" || return 1
+  for package in "$work"/*.deb; do dpkg-deb --extract "$package" "$work/all" || return 1; done
+  libraries="$(dirname "$(find "$work/all/usr/lib" -name libc.so.6)")"
+  cp "$libraries"/*.so* "$work/new/" && cp "$work/all/usr/bin/linux.uml" "$work/new/" || return 1
+  for release in "$work"/all/usr/lib/uml/modules/*; do
+    cp -r "$release" "$work/new/lib/modules/" && depmod -b "$work/new" "${release##*/}" || return 1
+  done
+  patchelf --set-interpreter "$folder/ld-linux-x86-64.so.2" --set-rpath "$folder" "$work/new/linux.uml"
 }

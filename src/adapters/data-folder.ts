@@ -17,7 +17,7 @@ export function othersInDataFolder(what: string, folder: string, cause: unknown)
 
 /** A server that ran as another user, or a copy that one put back, leaves such. */
 export function giveBack(folder: string): string {
-  return `It belongs to another user: a server ran as that one, or it put it there. Give all of the data folder to ${userOfProcess()}, as whom this server runs: chown -R ${process.getuid?.() ?? 'USER'} ${folder}`;
+  return `It belongs to another user (a server ran as that one, or it put it there), or its mode closes it to its own. Give all of the data folder back to ${userOfProcess()}, as whom this server runs: chown -R ${process.getuid?.() ?? 'USER'} '${folder}' && chmod -R u+rwX '${folder}'`;
 }
 
 /** What a server makes in its data folder. What else stands there is nobody's trouble: `lost+found`, for one, where it is a disk of its own. */

@@ -17,12 +17,16 @@ export const POOL_SIZE_VARIABLE = 'UV_THREADPOOL_SIZE';
  */
 export function poolFor(processors: number, environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
   if ((environment[POOL_SIZE_VARIABLE] ?? '') !== '') return {};
-  return { [POOL_SIZE_VARIABLE]: String(FOR_DISK + Math.min(LOGINS_MAX, Math.max(SIZE_DEFAULT, processors) - FOR_DISK)) };
+  return { [POOL_SIZE_VARIABLE]: String(FOR_DISK + loginsOn(processors)) };
 }
 
-/** How many passwords may be verified at one time in a process with this environment; at least one. */
-export function loginsAtOnce(environment: Readonly<Record<string, string | undefined>>): number {
+/** How many passwords may be verified at one time in a process with this environment, on so many processors: never more than `poolFor` would make room for, and at least one. */
+export function loginsAtOnce(processors: number, environment: Readonly<Record<string, string | undefined>>): number {
   const text = environment[POOL_SIZE_VARIABLE] ?? '';
   const size = /^\d{1,4}$/.test(text) ? Number(text) : SIZE_DEFAULT;
-  return Math.min(LOGINS_MAX, Math.max(1, size - FOR_DISK));
+  return Math.max(1, Math.min(size - FOR_DISK, loginsOn(processors)));
+}
+
+function loginsOn(processors: number): number {
+  return Math.min(LOGINS_MAX, Math.max(SIZE_DEFAULT, processors) - FOR_DISK);
 }

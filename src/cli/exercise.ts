@@ -53,7 +53,8 @@ export async function exercise(console: Console, path: string, options: Exercise
   } finally {
     process.off('SIGINT', stop);
     // The same command can be given again once the address is right.
-    await (recorder.isEmpty ? recorder.discard() : recorder.end()).catch((error: unknown) => {
+    if (recorder.isEmpty) await recorder.discard().catch(() => undefined);
+    else await recorder.end().catch((error: unknown) => {
       throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_EXERCISE_FILE', `${resolve(path)} could not be written to its end: ${plainReason(error)}`, 'It is no whole history, and proves nothing. Name a file on a disk with room.', { cause: error });
     });
   }

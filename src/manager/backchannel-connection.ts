@@ -111,8 +111,7 @@ export class BackchannelConnection {
       // What follows cannot be understood; the connection holds no authority, so that its loss is only a cycle's.
       this.user.nonsense(this, error);
       // Who has accepted our hello, of another version than this one, would not know why it is not heard.
-      if (this.hello === null) this.end('refused', notUnderstood(error));
-      else this.destroy(error.message);
+      this.end('refused', notUnderstood(error));
     }
   }
 

@@ -181,13 +181,14 @@ export class Backchannel extends EventEmitter<BackchannelEvents> implements Conn
     if (reason === this.lastRefusalOfPeer) return;
     this.lastRefusalOfPeer = reason;
     const line = `the server at ${connection.remote} refused us: ${printable(reason)}`;
-    this.ports.log.write('error', line);
+    // Where it is a later word than the hello that is not understood, each new connection works for a moment.
+    this.quiet.write('error', reason, line);
     this.emit('refused', line);
   }
 
   nonsense(connection: BackchannelConnection, error: LockstepError): void {
     // Who is met at the peer's address is the peer, or what stands in its place.
-    if (connection.dialled) this.noteRefusal('ours', printable(notUnderstood(error)));
+    if (connection.dialled && !connection.working) this.noteRefusal('ours', printable(notUnderstood(error)));
     this.quiet.write('warn', error.code, `closed a backchannel connection with ${connection.remote}: ${error.message}. ${error.remedy}`);
   }
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { checksum } from '../adapters/checksum.js';
 import { createClock } from '../adapters/clock.js';
@@ -79,7 +80,7 @@ async function replicationOf({ secretFile, broker }: BrokerProcessConfig): Promi
 }
 
 async function authenticatorOf({ clients }: BrokerProcessConfig): Promise<Authenticator> {
-  return clients.usersFile === null ? new AnonymousAuthenticator() : await UserFileAuthenticator.open(clients.usersFile, { clock, log, limits: { ...USER_FILE_LIMITS, verifyingMax: loginsAtOnce(process.env) } });
+  return clients.usersFile === null ? new AnonymousAuthenticator() : await UserFileAuthenticator.open(clients.usersFile, { clock, log, limits: { ...USER_FILE_LIMITS, verifyingMax: loginsAtOnce(availableParallelism(), process.env) } });
 }
 
 async function run(config: BrokerProcessConfig): Promise<void> {

@@ -72,6 +72,6 @@ posixTest('a folder of the broker that belongs to another user is said in plain 
   expect(asUser('adapters/sole-writer.js', `m.becomeSoleWriter(${JSON.stringify(file)}, { write: () => undefined }, () => false)`)).toEqual({
     code: 'LOCKSTEP_DATA_FOLDER_REFUSED',
     message: `${file} cannot be written: the operating system does not permit it (EACCES)`,
-    remedy: expect.stringContaining(`chown -R ${isRoot ? NOBODY : (process.getuid?.() ?? 0)} ${folder}`) as unknown,
+    remedy: expect.stringContaining(`chown -R ${isRoot ? NOBODY : (process.getuid?.() ?? 0)} '${folder}' && chmod -R u+rwX '${folder}'`) as unknown,
   });
 });

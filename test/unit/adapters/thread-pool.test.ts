@@ -10,7 +10,7 @@ test.each([
 ])('%d processors: a pool of %s threads, and %d logins at a time', (processors, size, logins) => {
   const environment = poolFor(processors, {});
   expect(environment).toEqual({ UV_THREADPOOL_SIZE: size });
-  expect(loginsAtOnce(environment)).toBe(logins);
+  expect(loginsAtOnce(processors, environment)).toBe(logins);
 });
 
 test.each([
@@ -23,5 +23,7 @@ test.each([
 ])('a pool of "%s" that an operator has set stays, and the disk has threads that no login takes: %d', (size, logins) => {
   const environment = { UV_THREADPOOL_SIZE: size };
   expect(poolFor(16, environment)).toEqual(size === '' ? { UV_THREADPOOL_SIZE: '10' } : {});
-  expect(loginsAtOnce(environment)).toBe(logins);
+  expect(loginsAtOnce(16, environment)).toBe(logins);
+  // Nor does it take more of the processors than there are to take.
+  expect(loginsAtOnce(2, environment)).toBe(Math.min(2, logins));
 });

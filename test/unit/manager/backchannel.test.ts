@@ -201,6 +201,36 @@ describe('a server that cannot be the peer', () => {
     expect(two.log.from('error')).toEqual([expect.stringMatching(/^the server at primary refused us: one server does not understand/)]);
   });
 
+  it('of a version whose status is not understood is told so, as one whose hello is not', async () => {
+    const all = new BackchannelWorld();
+    const one = all.side('primary', 'p1');
+    const other = helloOf('secondary', 's1');
+    for (let time = 0; time < 3; time += 1) {
+      const older = await all.stranger('primary');
+      older.hello(other);
+      older.frame(BackchannelKind.status, '{"server":"secondary"}');
+      await all.run(50);
+      expect(older.ofKind(BackchannelKind.refused)).toEqual([expect.stringMatching(/^one server does not understand what the other says: status\.run missing.*Run the same version of Lockstep on both servers/)]);
+    }
+    expect([one.statuses, one.link.connected, one.log.from('warn').length]).toEqual([[], false, 1]);
+  });
+
+  it('is told of that once in a while, though each connection works until then', async () => {
+    const all = new BackchannelWorld();
+    const one = all.side('primary', 'p1');
+    const other = helloOf('secondary', 's1');
+    for (let time = 1; time <= 5; time += 1) {
+      const newer = await all.stranger('primary');
+      newer.hello(other);
+      newer.status(other, time);
+      await all.run(20);
+      newer.frame(BackchannelKind.refused, 'one server does not understand');
+      await all.run(50);
+      expect(one.link.refused).toBe('one server does not understand');
+    }
+    expect(one.log.from('error')).toEqual(['the server at elsewhere refused us: one server does not understand']);
+  });
+
   it('is itself, when the profile names its own address', async () => {
     const all = new BackchannelWorld();
     const one = all.side('primary', 'p1', {}, 'primary');
