@@ -19,9 +19,11 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What the expression gives, in a process of a user who is not root. */
 function asUser(module: string, expression: string): unknown {
-  const script = `const m = await import(${JSON.stringify(pathToFileURL(resolve('dist', module)).href)}); const folder = ${JSON.stringify(folder)};
+  // It becomes that user once it is loaded: where this program and the build lie may be closed to others.
+  const leave = isRoot ? `process.setgroups([]); process.setgid(${NOBODY}); process.setuid(${NOBODY});` : '';
+  const script = `const m = await import(${JSON.stringify(pathToFileURL(resolve('dist', module)).href)}); const folder = ${JSON.stringify(folder)}; ${leave}
     const told = await Promise.resolve().then(() => (${expression})).catch(({ code, message, remedy }) => ({ code, message, remedy })); process.stdout.write(JSON.stringify(told));`;
-  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', ...(isRoot ? { uid: NOBODY, gid: NOBODY, cwd: '/' } : {}) }));
+  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }));
 }
 
 /** As a server that ran as root for once, or a copy that root put back, leaves it. */
