@@ -21,6 +21,22 @@ function counting(store: RepositoryStore, opened: string[]): RepositoryStore {
   return new Proxy(store, { get: (target, key) => (key === 'open' ? open : ((value: unknown) => (typeof value === 'function' ? value.bind(target) : value))(Reflect.get(target, key))) });
 }
 
+/** One of its files cannot be read until that is mended. */
+class Broken implements RepositoryFolder {
+  isBroken = true;
+
+  constructor(private readonly real: RepositoryStore) {}
+
+  scan(...args: Parameters<RepositoryFolder['scan']>): ReturnType<RepositoryFolder['scan']> {
+    return this.real.scan(...args);
+  }
+
+  open(path: string): ContentFile {
+    if (this.isBroken && path === 'unreadable') throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+    return this.real.open(path);
+  }
+}
+
 it('a sync that fails time and again does not read time and again what it takes over', async () => {
   const places = new Places();
   for (let count = 0; count < FILES; count += 1) {
@@ -30,15 +46,7 @@ it('a sync that fails time and again does not read time and again what it takes 
     }
   }
   places.write('a/unreadable', '');
-  let isBroken = true;
-  const real = await openStore({ path: places.at('a') });
-  const from: RepositoryFolder = {
-    scan: (options) => real.scan(options),
-    open(path) {
-      if (isBroken && path === 'unreadable') throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
-      return real.open(path);
-    },
-  };
+  const from = new Broken(await openStore({ path: places.at('a') }));
   const opened: string[] = [];
   const to = counting(await openStore({ path: places.at('b') }), opened);
   const pair = new Pair(from, to);
@@ -55,7 +63,7 @@ it('a sync that fails time and again does not read time and again what it takes 
     expect((await pair.sync()).outcome).toBe('failed');
   }
   expect(opened).toHaveLength(FILES);
-  isBroken = false;
+  from.isBroken = false;
   expect((await pair.sync()).outcome).toBe('changed');
   expect(opened).toHaveLength(FILES);
   expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
@@ -68,15 +76,7 @@ it('what failed syncs had staged is removed in turns, and none of it stays', asy
   const places = new Places();
   places.write('a/one', 'one');
   places.write('a/unreadable', '');
-  let isBroken = true;
-  const real = await openStore({ path: places.folder('a') });
-  const from: RepositoryFolder = {
-    scan: (options) => real.scan(options),
-    open(path) {
-      if (isBroken && path === 'unreadable') throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
-      return real.open(path);
-    },
-  };
+  const from = new Broken(await openStore({ path: places.folder('a') }));
   const files: FileSystem = {
     ...NODE_FILES,
     rmSync: (place, options) => {
@@ -88,7 +88,7 @@ it('what failed syncs had staged is removed in turns, and none of it stays', asy
   pairs.push(pair);
   expect(await pair.connect()).toBe('ready');
   for (let tries = 0; tries < 4; tries += 1) expect(await pair.sync()).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('cannot read') });
-  isBroken = false;
+  from.isBroken = false;
   expect((await pair.sync()).outcome).toBe('changed');
   expect(fs.readdirSync(places.at('.b.lockstep'))).toEqual(['kept']);
 });
