@@ -8,7 +8,7 @@ import type { KeeperConfig } from './config.js';
 import { codeOf, isUnwritable, troubleOf, type ShareTrouble, type Trouble } from './failure.js';
 import { READINGS_PER_INTERVAL, type Lease } from './lease.js';
 import type { Marker } from './marker.js';
-import { adopts, trouble, type Opening } from './opening.js';
+import { adopts, knowsNone, trouble, type Opening } from './opening.js';
 import type { Look, TermShelf } from './term-shelf.js';
 
 /** Every so many looks the numbers are found by listing too, and the watermark is written though nothing was added. */
@@ -179,10 +179,20 @@ export class Looks {
     try {
       return await shelf.look(order.shareId === null || order.shareId === this.shareId ? order.kept : null, listing);
     } catch (error) {
-      if (codeOf(error) === 'ENOENT' && adopts(order)) await opening.makeTerms();
-      if (codeOf(error) === 'ENOENT') this.conclude({ ...this.last, shareId: this.shareId }, trouble('replaced', `the folder of term records beside ${config.lockFile} is gone`));
+      if (codeOf(error) !== 'ENOENT') throw error;
+      if (knowsNone(order)) return await this.firstTerms(listing);
+      if (adopts(order)) await opening.makeTerms();
+      this.conclude({ ...this.last, shareId: this.shareId }, trouble('replaced', `the folder of term records beside ${config.lockFile} is gone`));
       throw error;
     }
+  }
+
+  /**
+   * Whoever makes the lockfile makes this folder just before; the share may have been mounted between the two, and the folder lies below its mount. Nothing that this server knew is missing.
+   */
+  private async firstTerms(listing: boolean): Promise<Look> {
+    await this.parts.opening.makeTerms();
+    return this.parts.shelf.look(null, listing);
   }
 
   /** Under the lock and in the highest term, so that a server which was overtaken does not write over what its successor says. */

@@ -184,7 +184,7 @@ export class Opening {
     return (await this.read())?.share === share;
   }
 
-  /** The folder of the term records, on a share that is adopted without it. */
+  /** The folder of the term records, on a share that is begun with, or adopted, without it. */
   async makeTerms(): Promise<void> {
     this.settled = null;
     await tolerate('EEXIST', () => this.parts.files.makeFolder(this.parts.paths.terms));
@@ -254,6 +254,11 @@ export class Opening {
 /** The manager wants to serve on this share although it holds nothing that was known. */
 export function adopts(order: KeeperOrder): boolean {
   return order.kept === null && order.wantLock;
+}
+
+/** This server has not begun with any share yet: nothing that it could miss stood on one. */
+export function knowsNone(order: KeeperOrder): boolean {
+  return order.kept === null && order.shareId === null;
 }
 
 export function trouble(condition: Trouble['condition'], detail: string): ShareTrouble {

@@ -3,6 +3,7 @@ import { encodeText } from '../../../src/core/wire/bytes.js';
 import { ACTIVE_MS, LOCK_FILE, others, record, Rig } from './rig.js';
 
 const PASS = 2 * ACTIVE_MS;
+const TERMS = `${LOCK_FILE}.terms`;
 
 describe('the share', () => {
   it('is made once, by whichever server is first, and both know it by the same id', async () => {
@@ -39,7 +40,7 @@ describe('the share', () => {
   it('that somebody else made, and may not have synced, survives a restart of the gateway from the first look on', async () => {
     const rig = new Rig();
     const identity = { schema: 1, share: 's', cluster: 'test', method: 'link' } as const;
-    rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
+    rig.share.tree.makeFolder(TERMS);
     rig.share.tree.write(LOCK_FILE, encodeShareIdentity(identity), true);
     const keeper = rig.keeper('primary');
     keeper.order({});
@@ -47,7 +48,46 @@ describe('the share', () => {
     expect(keeper.status.condition).toBe('ok');
     rig.share.restart();
     expect(decodeShareIdentity(rig.share.tree.read(LOCK_FILE), LOCK_FILE)).toEqual(identity);
-    expect(rig.share.tree.list(`${LOCK_FILE}.terms`)).toEqual([]);
+    expect(rig.share.tree.list(TERMS)).toEqual([]);
+  });
+
+  it('that was mounted between the making of the folder of term records and of its lockfile gets that folder from whoever made the lockfile', async () => {
+    const rig = new Rig();
+    const keeper = rig.keeper('primary');
+    let below = 0;
+    keeper.client.fate = (operation) => {
+      if (operation === 'link' && rig.share.tree.has(TERMS) && below++ === 0) rig.share.tree.removeFolder(TERMS);
+      return { kind: 'normal' };
+    };
+    keeper.order({});
+    await rig.pass(PASS);
+    expect(below).toBeGreaterThan(0);
+    expect(keeper.status).toMatchObject({ condition: 'ok', highest: null });
+    rig.share.restart();
+    expect(rig.share.tree.list(TERMS)).toEqual([]);
+  });
+
+  it('whose maker did not live to make the folder of term records gets it from a server that knows no share yet', async () => {
+    const rig = new Rig();
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
+    const keeper = rig.keeper('secondary');
+    keeper.order({});
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'ok', shareId: 's', highest: null });
+    rig.share.restart();
+    expect(rig.share.tree.list(TERMS)).toEqual([]);
+  });
+
+  it('whose folder of term records is gone has lost what a server knew, which makes no other one', async () => {
+    const rig = new Rig();
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
+    const keeper = rig.keeper('primary');
+    for (const known of [{ shareId: 's', kept: others(1, 'a') }, { shareId: 's', kept: null }]) {
+      keeper.order(known);
+      await rig.pass(PASS);
+      expect(keeper.status).toMatchObject({ condition: 'replaced', detail: expect.stringContaining('folder of term records') });
+      expect(rig.share.tree.list('.')).not.toContain(TERMS);
+    }
   });
 
   it('shows its highest record, wherever the search begins', async () => {
@@ -90,7 +130,7 @@ describe('the share', () => {
     const keeper = rig.keeper('primary');
     keeper.order({ shareId: 'the one before', kept: null });
     rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
-    rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
+    rig.share.tree.makeFolder(TERMS);
     await rig.pass(PASS);
     expect(keeper.status).toMatchObject({ condition: 'replaced', shareId: 's', highest: null });
     expect(keeper.status.detail).toContain('the one before');
@@ -249,7 +289,7 @@ describe('the share', () => {
 
   it('in whose place another one stands has taken the lock with it, from the look on that finds it', async () => {
     const made = (rig: Rig, share: string): void => {
-      rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
+      rig.share.tree.makeFolder(TERMS);
       rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share, cluster: 'test', method: 'link' }), true);
     };
     for (let afterMs = 0; afterMs < ACTIVE_MS; afterMs += 50) {
@@ -306,7 +346,7 @@ describe('the share', () => {
   it('that cannot publish as the other server does is refused', async () => {
     const rig = new Rig({ links: false });
     rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
-    rig.share.tree.makeFolder(`${LOCK_FILE}.terms`);
+    rig.share.tree.makeFolder(TERMS);
     const keeper = rig.keeper('primary');
     keeper.order({ wantLock: true });
     await rig.pass(PASS);
@@ -335,6 +375,6 @@ describe('the share', () => {
     for (const name of ['claim.primary.n.r.tmp', 'claim.secondary.n.r.tmp']) rig.share.tree.write(`${LOCK_FILE}.terms/${name}`, encodeText('x'), true);
     rig.keeper('primary').order({});
     await rig.pass(500);
-    expect(rig.share.tree.list(`${LOCK_FILE}.terms`)).toEqual(['claim.secondary.n.r.tmp']);
+    expect(rig.share.tree.list(TERMS)).toEqual(['claim.secondary.n.r.tmp']);
   });
 });
