@@ -58,6 +58,7 @@ function brokerPart(s: Situation): PeerStatus['broker'] {
     logTerm: broker.journal.term,
     position: broker.journal.position,
     durable: broker.journal.durable,
+    diskStalled: s.diskStalled,
     damage: broker.journal.damage,
     diverged: broker.diverged,
     fencedThrough: broker.fencedThrough,

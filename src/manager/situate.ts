@@ -7,6 +7,8 @@ import type { Situation } from '../core/ha/situation.js';
 import type { KeptState } from '../ports/local-state.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 
+const STEADY_STALLS = 5;
+
 /** What the manager knows, with the times at which it came. */
 export interface Knowledge {
   readonly now: Monotonic;
@@ -47,7 +49,8 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     peerServer: config.peerServer,
     peerReplication: config.peerReplication,
     broker: presentBroker(k.broker, k.brokerRoleSeq),
-    stalled: k.broker?.replication != null && k.broker.replication.stalledMs > config.stallLimitMs,
+    stalled: isPeerStalled(config, k.broker),
+    diskStalled: k.broker !== null && k.broker.journal.stalledMs > config.stallLimitMs,
     peer: k.peer,
     peerSilent,
     peerHearsUs: !peerSilent && within(k.peerHeardOurs, silence + config.pingIntervalMs),
@@ -58,6 +61,7 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs) && isNewerThanSilence(config, k, peerSilent),
     peerHadItsWait: ha.state === 'WAITING' && k.now - waitingSince >= config.peerWaitMs,
     settled: k.now - k.movedAt > config.stallLimitMs,
+    steady: k.now - k.movedAt > STEADY_STALLS * config.stallLimitMs,
     repositoriesSettled: k.repositoriesSettled,
     taskOverdue: k.taskSince !== null && k.now - k.taskSince > config.taskLimitMs,
     // Not sooner: a share that refuses at once would be asked as fast as it answers.
@@ -66,6 +70,11 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     wishes: k.wishes,
     fresh: k.fresh,
   };
+}
+
+/** While the own disk stands still as well, nothing is known of who is better off, and nothing is gained without the peer. */
+function isPeerStalled({ stallLimitMs }: ManagerConfig, broker: BrokerStatus | null): boolean {
+  return broker !== null && broker.replication !== null && broker.replication.stalledMs > stallLimitMs && broker.journal.stalledMs <= stallLimitMs / 2;
 }
 
 /**

@@ -285,7 +285,7 @@ export class BrokerServer {
     if (parts === null) return;
     this.ticksWithoutManager = this.orderIsOld() ? this.ticksWithoutManager + 1 : 0;
     const { copy, serving } = parts;
-    this.diskPause.look(copy.head.position, copy.journal.full || copy.damage !== null ? null : copy.durable);
+    this.diskPause.look(copy.head.position, copy.damage === null ? copy.durable : null, copy.journal.full);
     this.carryOut();
     // The manager hears it with every pulse; between two, what has changed.
     if (!sameValue(this.status, this.said)) this.sendStatus();
@@ -317,7 +317,7 @@ export class BrokerServer {
       peerRequiredFrom: serving.peerRequiredFrom,
       admitted: serving.on && settling.settled ? serving.admitted : null,
       drained: serving.drained,
-      journal: { id, term: head.term, position: head.position, durable, damage },
+      journal: { id, term: head.term, position: head.position, durable, stalledMs: this.diskPause.stalledMs, damage },
       replication: following?.status() ?? leading.status(serving.awaitsPeer),
       diverged: copy.diverged,
       trouble: this.troubleOf(parts),

@@ -29,8 +29,17 @@ export class DiskPause {
     return this.isPaused ? `the disk has made nothing durable for more than ${DISK_PAUSE_MS} ms` : null;
   }
 
-  /** To be called at every tick. `durable`: the last position that the disk has made durable; `null` when that is not to be expected (the disk is full, the copy damaged). */
-  look(head: Position, durable: Position | null): void {
+  /** How long records have waited by now without one more getting durable. 0 while none waits or the disk goes on. Milliseconds. */
+  get stalledMs(): number {
+    return this.since === null ? 0 : this.clock.monotonic() - this.since;
+  }
+
+  /**
+   * To be called at every tick.
+   * @param durable the last position that the disk has made durable; `null` when none is to be expected (the copy is damaged)
+   * @param isToldOf what holds the disk up has its own words (it is full)
+   */
+  look(head: Position, durable: Position | null, isToldOf: boolean): void {
     const now = this.clock.monotonic();
     // This process itself was held up: what the disk has done meanwhile is still to be read.
     const isLate = this.lookedAt !== null && now - this.lookedAt > DISK_PAUSE_MS;
@@ -41,7 +50,7 @@ export class DiskPause {
       this.since = durable === null || durable === head ? null : now;
       return;
     }
-    if (this.isPaused || now - this.since < DISK_PAUSE_MS) return;
+    if (this.isPaused || isToldOf || now - this.since < DISK_PAUSE_MS) return;
     this.isPaused = true;
     this.log.write('begin', 'warn', `The disk has made nothing durable for ${Math.round(now - this.since)} ms; nothing is acknowledged until it does`, { position: durable });
   }

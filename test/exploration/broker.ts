@@ -208,7 +208,7 @@ export function statusOf(broker: Broker, flaw: Flaw): BrokerStatus {
     peerRequiredFrom: role === null ? null : (broker.requiredFrom as Position | null),
     admitted: role === null || broker.stored !== null ? null : (admitted(broker, flaw) as Position),
     drained: isDrained || (flaw === 'no-drain' && role?.drain === true),
-    journal: { id: journalId(broker.journal), term: (broker.log.at(-1) ?? 0) as Term, position: head as Position, durable: broker.durable as Position, damage: broker.damaged ? 'damaged' : null },
+    journal: { id: journalId(broker.journal), term: (broker.log.at(-1) ?? 0) as Term, position: head as Position, durable: broker.durable as Position, stalledMs: 0, damage: broker.damaged ? 'damaged' : null },
     replication: follow !== null ? followerStatus(broker, follow) : role !== null && role.peer !== null ? leaderStatus(broker, role.peer.brokerRun) : null,
     diverged: broker.diverged ? 'differs' : null,
     trouble: null,

@@ -44,7 +44,7 @@ class Parts<T extends object> {
 }
 
 /** A server's own numbers, beside its parts. */
-const FLAGS = ['up', 'silent', 'lockHeld', 'settled', 'stalled', 'overdue', 'retries', 'troubled', 'switchoverWished', 'promoteWished'] as const;
+const FLAGS = ['up', 'silent', 'lockHeld', 'settled', 'stalled', 'diskStalled', 'overdue', 'retries', 'troubled', 'switchoverWished', 'promoteWished'] as const;
 
 interface Decided {
   /** 0: nothing changes. */

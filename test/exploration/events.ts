@@ -56,6 +56,7 @@ function managerSteps(world: World, side: Side, rules: Rules): Named[] {
     ['has time', server.settled ? null : put(world, side, { ...server, settled: true }), side],
     ['finds its task overdue', overdue(world, side, rules)],
     ['tries its claim again', again(world, side, rules)],
+    ["'s disk goes on", server.diskStalled ? put(world, side, { ...server, diskStalled: false }) : null, side],
     ['gets the lock', server.lockHeld ? null : put(world, side, { ...server, lockHeld: true }), side],
     ["'s broker is heard again", server.said === null ? null : put(world, side, { ...server, said: null }), side],
   ];
@@ -150,7 +151,7 @@ function append(world: World, side: Side, bounds: Bounds): World | null {
 }
 
 function sync(world: World, side: Side): World | null {
-  const broker = synced(world.servers[side].broker);
+  const broker = world.servers[side].diskStalled ? null : synced(world.servers[side].broker);
   if (broker === null) return null;
   const next = setBroker(world, side, broker);
   return world.linkUp ? setBroker(next, other(side), told(world.servers[other(side)].broker, broker)) : next;
@@ -271,6 +272,7 @@ function faults(world: World, side: Side, rules: Rules): Named[] {
   may('promote', 'is promoted', () => (server.ha.state !== 'WAITING' || server.promoteWished || (!server.silent && server.heard !== null && isServing(server.heard.state)) ? null : put(world, side, { ...server, promoteWished: true })), side);
   may('lock', 'loses the lock', () => (server.lockHeld ? put(world, side, { ...server, lockHeld: false }) : null), side);
   may('stall', 'finds the link stalled', () => (server.ha.state !== 'ACTIVE' ? null : unstalled(rules.cycle(put(world, side, { ...server, stalled: true }), side), side)));
+  may('diskStall', "'s disk makes nothing durable", () => (server.diskStalled ? null : put(world, side, { ...server, diskStalled: true })), side);
   may('trouble', 'cannot use the share', () => (server.ha.task?.kind !== 'alone' ? null : untroubled(rules.cycle(put(world, side, { ...server, troubled: true }), side), side)));
   may('session', "'s session breaks", () => {
     const peer = world.servers[other(side)];
@@ -315,6 +317,6 @@ function restart(world: World, side: Side, rules: Rules): World {
   const broker = startedBroker(old.broker.run + 2, journal, old.broker.log, old.broker.damaged, old.broker.lazy);
   const resumes = rules.flaw === 'resume-own-term' && old.kept?.server === NAMES[side] && old.kept.inSync.length === 1;
   const ha = resumes && old.kept !== null ? { ...INITIAL_STATE, state: 'STANDALONE' as const, record: old.kept, term: old.kept.term, brokerRun: runId(broker.run) } : INITIAL_STATE;
-  const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, said: null, claim: null, asked: null, heard: null, silent: true, stalled: false, overdue: false, retries: false, troubled: false, settled: true, switchoverWished: false, promoteWished: false };
+  const fresh: Server = { ...old, up: true, run: old.run + 2, ha, broker, said: null, claim: null, asked: null, heard: null, silent: true, stalled: false, diskStalled: false, overdue: false, retries: false, troubled: false, settled: true, switchoverWished: false, promoteWished: false };
   return put(world, side, fresh);
 }

@@ -8,13 +8,13 @@ import { highest, NAMES, other, type Side, type World } from './model.js';
 
 /** Events of the model, without whose they are. */
 const EVENTS: readonly string[] = [
-  'decides', 'looks at the share', 'is heard', 'is heard late', 'hears nothing', 'has time', 'finds its task overdue', 'tries its claim again', 'gets the lock', "'s broker is heard again",
+  'decides', 'looks at the share', "'s disk goes on", 'is heard', 'is heard late', 'hears nothing', 'has time', 'finds its task overdue', 'tries its claim again', 'gets the lock', "'s broker is heard again",
   "'s broker obeys", 'appends', 'syncs', 'has all of its copy on its disk', 'acknowledges', 'agrees with its follower', 'sends a record', 'hears its follower',
   'notices that its follower is gone', 'notices that its leader is gone',
   "'s claim is won", "'s claim meets a record", "'s claim gets no answer", "'s claim is never sent", "'s claim is settled", "'s claim is refused", "'s claim finds another share", "'s claim lands on another share",
   'a lost claim lands',
   'starts', 'crashes', "'s broker crashes", 'loses its disk', 'has its disk put back', "'s disk fails", "'s state differs", 'is asked to switch over', 'is promoted', 'loses the lock',
-  'finds the link stalled', 'cannot use the share', "'s session breaks", "'s broker is not heard", 'says something that comes late',
+  'finds the link stalled', "'s disk makes nothing durable", 'cannot use the share', "'s session breaks", "'s broker is not heard", 'says something that comes late',
   'the network is cut', 'the network heals', 'the backchannel is cut', 'the backchannel heals', 'the share is replaced by an empty one', 'the share is put back from a backup',
 ];
 
@@ -28,6 +28,7 @@ const MORE: readonly string[] = [
   'a claim is lost to an earlier one of the same server',
   'a claim is won without the lock',
   'a replaced share is adopted',
+  'a server with a disk that stands still gives way',
   'a restart within a term',
   'a restart after the term has changed',
   'a restart on a lost disk',
@@ -57,6 +58,9 @@ export class Happenings {
       case 'agrees with its follower':
         // What the peer had acknowledged is forgotten when a term of another server begins.
         if (before.servers[side].broker.known !== null) this.count('a session begins again within a term');
+        return;
+      case "'s disk makes nothing durable":
+        if (before.servers[side].ha.state === 'ACTIVE' && world.servers[side].ha.state === 'WAITING') this.count('a server with a disk that stands still gives way');
         return;
       case 'is heard':
         return this.noteHeard(before, side);

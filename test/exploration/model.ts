@@ -43,6 +43,8 @@ export interface Server {
   /** Time has passed since the last move. */
   readonly settled: boolean;
   readonly stalled: boolean;
+  /** Its disk makes nothing durable. */
+  readonly diskStalled: boolean;
   /** The task under way takes longer than its limit. */
   readonly overdue: boolean;
   /** Its claim was made long enough ago for another try. */
@@ -77,6 +79,7 @@ export interface Kinds {
   readonly promote: number;
   readonly lock: number;
   readonly stall: number;
+  readonly diskStall: number;
   readonly session: number;
   readonly heldUp: number;
   readonly overtaken: number;
@@ -84,7 +87,7 @@ export interface Kinds {
 }
 
 export const ALL_KINDS: Kinds = {
-  crash: 2, brokerCrash: 1, doubt: 2, wipe: 1, putBack: 1, damage: 1, diverge: 1, replace: 1, restore: 1, switchover: 1, promote: 1, lock: 1, stall: 1, session: 1, heldUp: 1, overtaken: 1, trouble: 1,
+  crash: 2, brokerCrash: 1, doubt: 2, wipe: 1, putBack: 1, damage: 1, diverge: 1, replace: 1, restore: 1, switchover: 1, promote: 1, lock: 1, stall: 1, diskStall: 1, session: 1, heldUp: 1, overtaken: 1, trouble: 1,
 };
 
 export interface World {
@@ -125,6 +128,7 @@ export function newWorld(faults: number): World {
     lockHeld: true,
     settled: true,
     stalled: false,
+    diskStalled: false,
     overdue: false,
     retries: false,
     troubled: false,
@@ -174,6 +178,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     peerReplication: { host: '', port: 0 },
     broker: seenStatus(server, flaw),
     stalled: server.stalled,
+    diskStalled: server.diskStalled,
     peer: server.heard,
     peerSilent: server.silent,
     peerHearsUs: !server.silent,
@@ -194,6 +199,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     gatewayAnswers: true,
     peerHadItsWait: server.silent,
     settled: server.settled,
+    steady: true,
     repositoriesSettled: true,
     taskOverdue: server.overdue,
     mayTryAgain: server.retries,
@@ -327,6 +333,7 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
       logTerm: broker.journal.term,
       position: broker.journal.position,
       durable: broker.journal.durable,
+      diskStalled: server.diskStalled,
       damage: broker.journal.damage,
       diverged: broker.diverged,
       fencedThrough: broker.fencedThrough,

@@ -38,9 +38,9 @@ const STUMBLE_MOMENTS: readonly Moment[] = [...MOMENTS_DRAWN, 'fence', 'fence', 
 const LAG_MS = { low: 0.05, high: 300 };
 /** Who is at work in each step, and what can hold it up just then. */
 const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
-  fence: ['broker-paused', 'broker-paused', 'broker-paused', 'broker-stutters', 'broker-killed', 'host-frozen', 'host-lost-power', 'disk-slow', 'replication-cut'],
-  require: ['replication-cut', 'broker-paused', 'links-reset', 'server-killed', 'host-lost-power', 'disk-slow', 'no-files'],
-  drain: ['broker-paused', 'replication-cut', 'server-killed', 'links-reset', 'manager-paused', 'disk-slow'],
+  fence: ['broker-paused', 'broker-paused', 'broker-paused', 'broker-stutters', 'broker-killed', 'host-frozen', 'host-lost-power', 'disk-slow', 'disk-hung', 'replication-cut'],
+  require: ['replication-cut', 'broker-paused', 'links-reset', 'server-killed', 'host-lost-power', 'disk-slow', 'disk-hung', 'no-files'],
+  drain: ['broker-paused', 'replication-cut', 'server-killed', 'links-reset', 'manager-paused', 'disk-slow', 'disk-hung'],
   claim: ['share-replies-lost', 'share-replies-lost', 'share-replies-lost', 'share-hung', 'share-slow', 'share-gone', 'keeper-killed', 'keeper-paused', 'manager-paused', 'host-lost-power', 'server-killed'],
   record: ['share-replies-lost', 'share-replies-lost', 'share-hung', 'keeper-killed', 'server-killed', 'host-lost-power', 'host-lost-power', 'host-lost-power', 'manager-paused', 'host-frozen', 'link-cut'],
   roll: ['broker-killed', 'broker-killed', 'server-killed', 'host-lost-power', 'disk-slow', 'no-files', 'no-files'],
@@ -48,7 +48,7 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
 };
 
 /** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
-const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 4, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 5, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'booted-without-mount': 2, 'no-files': 2, 'disk-unreadable': 5 };
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 4, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 5, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'disk-hung': 4, 'booted-without-mount': 2, 'no-files': 2, 'disk-unreadable': 5 };
 
 /** Hosts that come up before their mounts do, and servers that are started then for the first time. */
 const UNMOUNTED_AT_START: readonly FaultKind[] = ['mount-gone'];

@@ -66,6 +66,7 @@ export const FAULT_KINDS = {
   'disk-full': { low: 500, high: 15_000 },
   'no-files': { low: 500, high: 20_000 },
   'disk-slow': { low: 500, high: 10_000 },
+  'disk-hung': { low: 200, high: 30_000 },
   'disk-bit-flipped': { low: 1_000, high: 10_000 },
   'disk-unreadable': { low: 3_000, high: 20_000 },
   'disk-wiped': { low: 500, high: 10_000 },

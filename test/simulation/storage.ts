@@ -215,6 +215,7 @@ export class Storage implements StorageFaults {
     for (const image of Object.values(this.images)) {
       image.capacityBytes = Infinity;
       image.slownessMs = 0;
+      image.release();
       image.fileShortage = 0;
       image.allReadable();
     }
@@ -271,6 +272,11 @@ export class Storage implements StorageFaults {
         return () => {
           this.images[host].slownessMs = 0;
         };
+      },
+      // It answers nothing, and fails nothing either: a controller that resets, a dying disk, a network behind it that is away.
+      'disk-hung': (_, { host }) => {
+        this.images[host].hang();
+        return () => this.images[host].release();
       },
       // A process that leaks them, the broker itself or another one of its user. What is open goes on.
       'no-files': (_, { host, amount }) => {

@@ -99,6 +99,8 @@ export interface JournalStatus {
   readonly position: Position;
   /** Position up to which this server's copy is durable. */
   readonly durable: Position;
+  /** How long records have waited for this server's disk without one more getting durable (it hangs, or is full). 0 while none waits or the disk goes on. Milliseconds. */
+  readonly stalledMs: number;
   /** What was found wrong beyond an ordinary torn tail, or a failed fsync. The copy is then no member's copy. */
   readonly damage: string | null;
 }

@@ -147,8 +147,20 @@ export function decideActive(ha: HaState, s: Situation): HaState {
     if (!s.gatewayAnswers) return moveToWaiting(ha, `${lost}, and the gateway does not answer`);
     return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: lost });
   }
+  const whyNot = whyGiveWay(s);
+  if (whyNot !== null) return moveToWaiting(ha, whyNot);
   if (s.wishes.switchover || s.wishes.stop || ha.task?.kind === 'handover') return handOver(ha, s);
   return ha;
+}
+
+/**
+ * Nothing can be acknowledged here, and the peer, which has all that was, can serve: it takes over from a server that serves no more (R12). A switchover would wait for this
+ * server's disk. Not before it has served for a while: two slow disks shall not send the clients to and fro.
+ */
+function whyGiveWay({ diskStalled, steady, peer, share, broker }: Situation): string | null {
+  if (!diskStalled || !steady || peer?.state !== 'PASSIVE' || peer.stopping || peer.hindrance !== null || !peer.gatewayAnswers || !share.usable) return null;
+  if (broker?.replication?.phase !== 'in-step') return null;
+  return `the disk has made nothing durable for ${Math.round(broker.journal.stalledMs)} ms; the peer can serve`;
 }
 
 function handOver(ha: HaState, s: Situation): HaState {

@@ -20,6 +20,8 @@ export interface Situation {
   readonly broker: BrokerStatus | null;
   /** The replication link gives no progress within the stall limit (serving, and the peer is required). */
   readonly stalled: boolean;
+  /** This server's disk has made nothing durable for the stall limit although records wait for it: it hangs, or is full. */
+  readonly diskStalled: boolean;
 
   /** Latest status of the peer's present run; `null` before the first one. */
   readonly peer: PeerStatus | null;
@@ -57,6 +59,8 @@ export interface Situation {
   readonly peerHadItsWait: boolean;
   /** The stall limit has passed since the last move. */
   readonly settled: boolean;
+  /** Five stall limits have passed since the last move. */
+  readonly steady: boolean;
   /**
    * Nothing of the repositories holds up the admission of the peer (any more): its copies are in sync, or failed with a reason, or had
    * `repositoryWait`. It can delay R6's claim, and nothing else rests on it.

@@ -102,6 +102,7 @@ function readJournal(journal: Fields): JournalStatus {
     term: journal.whole('term') as Term,
     position: journal.whole('position') as Position,
     durable: journal.whole('durable') as Position,
+    stalledMs: journal.measure('stalledMs'),
     damage: journal.nullable('damage', words),
   };
 }

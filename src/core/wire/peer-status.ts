@@ -112,6 +112,7 @@ function readBroker(broker: Fields): BrokerPart {
     logTerm: broker.whole('logTerm') as Term,
     position: broker.whole('position') as Position,
     durable: broker.whole('durable') as Position,
+    diskStalled: broker.added('diskStalled', (at, name) => at.flag(name)),
     damage: broker.nullable('damage', detail),
     diverged: broker.nullable('diverged', detail),
     fencedThrough: broker.whole('fencedThrough') as Term,

@@ -141,3 +141,28 @@ describe('the peer', () => {
     expect(situate(config, { ...INITIAL_STATE, state: 'PASSIVE' }, knowledge(changes)).peerHadItsWait).toBe(false);
   });
 });
+
+describe('what stands still', () => {
+  const LINK = { phase: 'in-step', peerRun: 'b' as RunId, peerJournal: null, term: 2 as Term, peerDurable: 9 as never, lagRecords: 1, lagBytes: 1, progress: null } as const;
+  const { stallLimitMs } = config;
+
+  test.each<[string, number, number, { stalled: boolean; diskStalled: boolean }]>([
+    ['nothing, at the limit', stallLimitMs, stallLimitMs / 2, { stalled: false, diskStalled: false }],
+    ['the peer', stallLimitMs + 1, 0, { stalled: true, diskStalled: false }],
+    ["the peer, while this server's disk is slow and goes on", stallLimitMs + 1, stallLimitMs / 2, { stalled: true, diskStalled: false }],
+    ["this server's disk", 0, stallLimitMs + 1, { stalled: false, diskStalled: true }],
+    ['both: nothing is gained without the peer then', 3 * stallLimitMs, stallLimitMs + 1, { stalled: false, diskStalled: true }],
+    ["the peer, and perhaps this server's disk: that is seen soon", stallLimitMs + 1, stallLimitMs, { stalled: false, diskStalled: false }],
+  ])('%s', (_name, linkMs, diskMs, expected) => {
+    const said = broker({ replication: { ...LINK, stalledMs: linkMs }, journal: { ...broker().journal, stalledMs: diskMs } });
+    expect(situate(config, INITIAL_STATE, knowledge({ broker: said }))).toMatchObject(expected);
+  });
+
+  test.each([[stallLimitMs, false, false], [stallLimitMs + 1, true, false], [5 * stallLimitMs, true, false], [5 * stallLimitMs + 1, true, true]])('%d ms after a move', (ms, settled, steady) => {
+    expect(situate(config, INITIAL_STATE, knowledge({ movedAt: at(NOW - ms) }))).toMatchObject({ settled, steady });
+  });
+
+  test('nothing that is known of, without a broker', () => {
+    expect(situate(config, INITIAL_STATE, knowledge({ broker: null }))).toMatchObject({ stalled: false, diskStalled: false });
+  });
+});

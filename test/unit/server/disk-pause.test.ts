@@ -5,12 +5,12 @@ import { FakeLog } from '../support/fake-log.js';
 
 const TICK_MS = 250;
 
-function watched(): { pause: DiskPause; look: (head: number, durable: number | null, afterMs?: number) => string | null; lines: () => string[] } {
+function watched(): { pause: DiskPause; look: (head: number, durable: number | null, afterMs?: number, isToldOf?: boolean) => string | null; lines: () => string[] } {
   const [clock, log] = [new FakeClock(), new FakeLog()];
   const pause = new DiskPause(clock, log);
-  const look = (head: number, durable: number | null, afterMs = TICK_MS): string | null => {
+  const look = (head: number, durable: number | null, afterMs = TICK_MS, isToldOf = false): string | null => {
     clock.advance(afterMs);
-    pause.look(head as Position, durable as Position | null);
+    pause.look(head as Position, durable as Position | null, isToldOf);
     return pause.trouble;
   };
   return { pause, look, lines: () => log.lines.map(({ level, message }) => `${level}: ${message}`) };
@@ -34,13 +34,33 @@ test('a disk that goes on, however slowly, and one that has nothing to do, are n
   expect(lines()).toEqual([]);
 });
 
-test('neither a process that was held up itself nor a full disk is a pause of the disk', () => {
+test('neither a process that was held up itself nor a full disk nor a damaged copy is a pause of the disk', () => {
   const { look, lines } = watched();
   look(20, 12);
   expect(look(20, 12, 60_000)).toBeNull();
   expect(look(20, 12)).toBeNull();
+  for (let turn = 0; turn < 20; turn++) expect(look(20, 12, TICK_MS, true)).toBeNull();
   for (let turn = 0; turn < 20; turn++) expect(look(20, null)).toBeNull();
   expect(lines()).toEqual([]);
+});
+
+test('how long nothing has got durable is said, also of a full disk, and not of time in which this process was held up', () => {
+  const { pause, look } = watched();
+  look(20, 20);
+  expect(pause.stalledMs).toBe(0);
+  look(30, 20);
+  look(30, 20);
+  expect(pause.stalledMs).toBe(TICK_MS);
+  look(40, 20, TICK_MS, true);
+  expect(pause.stalledMs).toBe(2 * TICK_MS);
+  look(40, 20, 60_000, true);
+  expect(pause.stalledMs).toBe(0);
+  look(40, 20, TICK_MS, true);
+  look(40, 21, TICK_MS);
+  expect(pause.stalledMs).toBe(0);
+  look(40, 21, TICK_MS);
+  look(40, null);
+  expect(pause.stalledMs).toBe(0);
 });
 
 test('a disk that pauses again and again does not fill the log', () => {

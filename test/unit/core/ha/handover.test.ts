@@ -22,21 +22,21 @@ const HANDED_OVER = record(3, SECONDARY, 'switchover');
 
 const broker: BrokerStatus = {
   run: 'broker-s' as RunId, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, users: null, role: 'follow', term: 2 as Term, peerRequiredFrom: null, admitted: null, drained: false,
-  journal: { id: 'js' as JournalId, term: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null },
+  journal: { id: 'js' as JournalId, term: 2 as Term, position: 5 as Position, durable: 5 as Position, stalledMs: 0, damage: null },
   replication: null, diverged: null, trouble: null, notice: null, clients: 0, sessions: 0, queued: 0,
 };
 
 const peer: PeerStatus = {
   server: PRIMARY, run: 'manager-p' as RunId, seq: 9, wallTime: 0, heard: null, state: 'ACTIVE', previous: 'ACTIVE_SYNC', moves: 2, reason: '', term: 2 as Term, record: SERVED, inDoubt: null,
   shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false,
-  broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step', users: null },
+  broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, diskStalled: false, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step', users: null },
   holdsLock: true, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: true, hindrance: null, clientEndpoints: [], repositories: null,
 };
 
 const situation: Situation = {
-  server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
+  server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, diskStalled: false, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
   share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, watermark: null, detail: null, givenUp: false },
-  lock: { held: false, until: null as Monotonic | null, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
+  lock: { held: false, until: null as Monotonic | null, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, steady: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
   wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' },
 };
 

@@ -136,6 +136,7 @@ interface Half {
   readonly lag: number;
   readonly wiped: boolean;
   readonly damaged: boolean;
+  readonly diskStalled: boolean;
   readonly kept: number;
   readonly share: 'ok' | 'replaced' | 'empty' | 'unusable';
   readonly state: 'WAITING' | 'PASSIVE_SYNC';
@@ -151,6 +152,7 @@ const half = fc.record<Half>({
   lag: fc.integer({ min: 0, max: 2 }),
   wiped: fc.nat(7).map((n) => n === 0),
   damaged: fc.nat(7).map((n) => n === 0),
+  diskStalled: fc.nat(3).map((n) => n === 0),
   kept: fc.nat(RECORDS.length - 1),
   share: fc.constantFrom('ok', 'replaced', 'empty', 'unusable'),
   state: fc.constantFrom('WAITING', 'PASSIVE_SYNC'),
@@ -162,10 +164,11 @@ function sideOf(server: ServerId, role: Situation['role'], of: Half): Situation 
   return situation({
     server,
     role,
+    diskStalled: of.diskStalled,
     peerServer: server === ME ? PEER : ME,
     peer: null,
     kept: RECORDS[of.kept] ?? null,
-    broker: broker({ run: `run-${server}` as RunId, journal: { id: journal as JournalId, term: of.logTerm as Term, position: of.position as Position, durable: durable as Position, damage: of.damaged ? 'bad' : null } }),
+    broker: broker({ run: `run-${server}` as RunId, journal: { id: journal as JournalId, term: of.logTerm as Term, position: of.position as Position, durable: durable as Position, stalledMs: 0, damage: of.damaged ? 'bad' : null } }),
     share: { usable: of.share === 'ok' || of.share === 'empty', replaced: of.share === 'replaced', bare: false, empty: of.share === 'empty', id: 'share', highestTerm: 0 as Term, watermark: null, detail: null, givenUp: of.share === 'unusable' },
   });
 }

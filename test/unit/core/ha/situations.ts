@@ -21,7 +21,7 @@ export function record(term: number, changes: Partial<TermRecord> = {}): TermRec
 export function broker(changes: Partial<BrokerStatus> = {}): BrokerStatus {
   return {
     run: MY_RUN, orderSeq: 1, fencedThrough: 0 as Term, onDisk: true, clientPort: 'closed', clientPortError: null, certificateUntil: null, users: null, role: 'idle', term: 0 as Term, peerRequiredFrom: null, admitted: null, drained: false,
-    journal: { id: MINE.journal, term: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null },
+    journal: { id: MINE.journal, term: 2 as Term, position: 9 as Position, durable: 9 as Position, stalledMs: 0, damage: null },
     replication: null, diverged: null, trouble: null, notice: null, clients: 0, sessions: 0, queued: 0, ...changes,
   };
 }
@@ -30,7 +30,7 @@ type PeerBroker = NonNullable<PeerStatus['broker']>;
 
 export function peerBroker(changes: Partial<PeerBroker> = {}): PeerBroker {
   return {
-    run: PEER_RUN, journal: THEIRS.journal, logTerm: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: null, users: null, ...changes,
+    run: PEER_RUN, journal: THEIRS.journal, logTerm: 2 as Term, position: 9 as Position, durable: 9 as Position, diskStalled: false, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: null, users: null, ...changes,
   };
 }
 
@@ -45,9 +45,9 @@ export function peer(changes: Partial<PeerStatus> = {}): PeerStatus {
 /** Connected, both WAITING, both members of term 2, equal logs, the lock held. */
 export function situation(changes: Partial<Situation> = {}): Situation {
   return {
-    server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
+    server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, diskStalled: false, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
     share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, watermark: null, detail: null, givenUp: false },
-    lock: { held: true, until: 10_000 as Monotonic, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
+    lock: { held: true, until: 10_000 as Monotonic, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, steady: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
     wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' }, ...changes,
   };
 }

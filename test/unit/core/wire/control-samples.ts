@@ -32,7 +32,7 @@ const toBroker: readonly ManagerToBroker[] = [
 
 const brokerStatus = {
   run: run('b1'), orderSeq: 3, fencedThrough: 6 as Term, onDisk: false, clientPort: 'failed', clientPortError: 'the port is taken', certificateUntil: 1_798_761_600_000, users: { count: 2, digest: 'd1' }, role: 'serve', term: 7 as Term, peerRequiredFrom: 9 as Position, admitted: 8 as Position, drained: false,
-  journal: { id: 'j1' as JournalId, term: 7 as Term, position: 12 as Position, durable: 11 as Position, damage: 'a failed sync' },
+  journal: { id: 'j1' as JournalId, term: 7 as Term, position: 12 as Position, durable: 11 as Position, stalledMs: 700.5, damage: 'a failed sync' },
   diverged: 'at 7', trouble: 'the disk is full', notice: 'a file is wrong', clients: 2, sessions: 3, queued: 4,
 } as const; // prettier-ignore
 const progress = { recordsDone: 1, recordsTotal: 5, bytesDone: 10.5, bytesTotal: 50, elapsedMs: 12.5 };

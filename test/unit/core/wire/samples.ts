@@ -48,6 +48,7 @@ export const STATUS: PeerStatus = {
     logTerm: 9 as Term,
     position: 40 as Position,
     durable: 39 as Position,
+    diskStalled: true,
     damage: null,
     diverged: null,
     fencedThrough: 8 as Term,
