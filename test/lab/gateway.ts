@@ -1,3 +1,4 @@
+import { fill, makeRoom } from './ballast.js';
 import { Guest } from './guest.js';
 import type { LabNetwork } from './network.js';
 import { SHARE_PASSWORD, type ShareKind } from './share.js';
@@ -46,11 +47,11 @@ export class Gateway {
   }
 
   async fill(): Promise<void> {
-    await this.guest.must(`dd if=/dev/zero of=${BALLAST} bs=64k 2>/dev/null; dd if=/dev/zero of=${BALLAST}.rest bs=512 2>/dev/null; sync; test "$(df --output=avail /mnt/disk | tail -1)" -eq 0`);
+    await fill(this.guest, '/mnt/disk', BALLAST);
   }
 
   async makeRoom(): Promise<void> {
-    await this.guest.must(`rm -f ${BALLAST} ${BALLAST}.rest; sync`);
+    await makeRoom(this.guest, BALLAST);
   }
 
   /** Everything that stood on the share is gone; it is there, and empty. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ServerStatus } from '../../src/admin/status.js';
 import type { ConfiguredRole, ServerState } from '../../src/core/identity.js';
 import { until } from '../integration/support/until.js';
+import { fill, makeRoom } from './ballast.js';
 import { Guest, type GuestDisk } from './guest.js';
 import { parseMove, type Move } from './moves.js';
 import type { LabNetwork } from './network.js';
@@ -11,7 +12,9 @@ import { commandOf, type Installed } from './site.js';
 import type { Undo } from './undo.js';
 
 const DISK: GuestDisk = { name: 'disk', sizeMb: 1_024 };
-const PROFILE = '/mnt/disk/lockstep';
+const DISK_FOLDER = '/mnt/disk';
+const PROFILE = `${DISK_FOLDER}/lockstep`;
+const BALLAST = `${DISK_FOLDER}/ballast`;
 const LIMIT_MS = 90_000;
 const STATUS_LIMIT_MS = 10_000;
 /** Once in two seconds, without a mount table entry for it, is how long a mount is tried again: the gateway may be starting, too. */
@@ -53,6 +56,23 @@ export class ServerHost {
 
   async unmount(): Promise<void> {
     await this.guest.must(`umount -l ${SHARE_FOLDER}`);
+  }
+
+  /** Whatever is to be written to its disk waits, and fails not: profile, data and logs lie there. */
+  async hangDisk(): Promise<void> {
+    await this.guest.must(`fsfreeze --freeze ${DISK_FOLDER}`);
+  }
+
+  async releaseDisk(): Promise<void> {
+    await this.guest.must(`fsfreeze --unfreeze ${DISK_FOLDER}`);
+  }
+
+  async fillDisk(): Promise<void> {
+    await fill(this.guest, DISK_FOLDER, BALLAST);
+  }
+
+  async makeRoomOnDisk(): Promise<void> {
+    await makeRoom(this.guest, BALLAST);
   }
 
   /** `lockstep start`, in the background. */
