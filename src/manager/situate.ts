@@ -49,8 +49,9 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     peerServer: config.peerServer,
     peerReplication: config.peerReplication,
     broker: presentBroker(k.broker, k.brokerRoleSeq),
-    stalled: isPeerStalled(config, k.broker),
+    stalled: k.broker?.replication != null && k.broker.replication.stalledMs > config.stallLimitMs,
     diskStalled: k.broker !== null && k.broker.journal.stalledMs > config.stallLimitMs,
+    diskPauses: k.broker !== null && k.broker.journal.stalledMs > config.stallLimitMs / 2,
     peer: k.peer,
     peerSilent,
     peerHearsUs: !peerSilent && within(k.peerHeardOurs, silence + config.pingIntervalMs),
@@ -70,11 +71,6 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     wishes: k.wishes,
     fresh: k.fresh,
   };
-}
-
-/** While the own disk stands still as well, nothing is known of who is better off, and nothing is gained without the peer. */
-function isPeerStalled({ stallLimitMs }: ManagerConfig, broker: BrokerStatus | null): boolean {
-  return broker !== null && broker.replication !== null && broker.replication.stalledMs > stallLimitMs && broker.journal.stalledMs <= stallLimitMs / 2;
 }
 
 /**

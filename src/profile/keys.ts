@@ -81,7 +81,7 @@ const ha = {
     'PassiveLockAcquistionInterval',
   ),
   peerWait: defaulted(duration(0, 60 * MINUTE), '10s', 'How long a starting server waits for the other before it serves alone, if it has the right to.'),
-  stallLimit: defaulted(duration(200, 5 * MINUTE), '2s', "The other server is dropped when replication awaits it and hears nothing for so long: a full disk there does not stop the pair. A serving server gives way to the other when its own disk makes nothing durable for so long."),
+  stallLimit: defaulted(duration(200, 5 * MINUTE), '2s', "The other server is dropped when replication awaits it and hears nothing for so long: a full disk there does not stop the pair. An ACTIVE server gives way to the other when its own disk makes nothing durable for so long, though not before five times this after it became ACTIVE."),
   repositoryWait: defaulted(
     duration(0, 60 * MINUTE),
     '2m',

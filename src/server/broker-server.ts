@@ -88,7 +88,7 @@ export class BrokerServer {
     private readonly config: BrokerConfig,
   ) {
     this.run = ports.random.id() as RunId;
-    this.diskPause = new DiskPause(ports.clock, ports.log);
+    this.diskPause = new DiskPause(ports.clock, ports.log, config.tickMs);
     ports.channel.handle({
       message: (message) => this.receive(message.order),
       closed: (reason) => this.orphaned(reason),
@@ -285,7 +285,10 @@ export class BrokerServer {
     if (parts === null) return;
     this.ticksWithoutManager = this.orderIsOld() ? this.ticksWithoutManager + 1 : 0;
     const { copy, serving } = parts;
-    this.diskPause.look(copy.head.position, copy.damage === null ? copy.durable : null, copy.journal.full);
+    const { journal } = copy;
+    this.diskPause.look(journal.head.position, copy.damage === null ? journal.durable : null, journal.full);
+    // The follower shall have what waits here: what it confirms tells that its own disk goes on.
+    if (this.diskPause.stalledMs(journal.durable) > 0) journal.handOut();
     this.carryOut();
     // The manager hears it with every pulse; between two, what has changed.
     if (!sameValue(this.status, this.said)) this.sendStatus();
@@ -317,7 +320,7 @@ export class BrokerServer {
       peerRequiredFrom: serving.peerRequiredFrom,
       admitted: serving.on && settling.settled ? serving.admitted : null,
       drained: serving.drained,
-      journal: { id, term: head.term, position: head.position, durable, stalledMs: this.diskPause.stalledMs, damage },
+      journal: { id, term: head.term, position: head.position, durable, stalledMs: this.diskPause.stalledMs(copy.journal.durable), damage },
       replication: following?.status() ?? leading.status(serving.awaitsPeer),
       diverged: copy.diverged,
       trouble: this.troubleOf(parts),

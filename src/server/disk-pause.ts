@@ -14,12 +14,15 @@ export class DiskPause {
   private lookedAt: Monotonic | null = null;
   private durable: Position | null = null;
   private since: Monotonic | null = null;
+  private stalled = 0;
   private isPaused = false;
   private readonly log: ThrottledLog;
 
+  /** @param tickMs how often it looks */
   constructor(
     private readonly clock: Clock,
     log: Log,
+    private readonly tickMs: number,
   ) {
     this.log = new ThrottledLog(log, clock);
   }
@@ -29,9 +32,12 @@ export class DiskPause {
     return this.isPaused ? `the disk has made nothing durable for more than ${DISK_PAUSE_MS} ms` : null;
   }
 
-  /** How long records have waited by now without one more getting durable. 0 while none waits or the disk goes on. Milliseconds. */
-  get stalledMs(): number {
-    return this.since === null ? 0 : this.clock.monotonic() - this.since;
+  /**
+   * How long, as far as the look before the last one, records had waited without one more getting durable. Milliseconds; 0 while none waits or the disk goes on.
+   * @param durable the last position that is durable by now: more than at the last look, and the disk goes on
+   */
+  stalledMs(durable: Position): number {
+    return durable === this.durable ? this.stalled : 0;
   }
 
   /**
@@ -41,16 +47,18 @@ export class DiskPause {
    */
   look(head: Position, durable: Position | null, isToldOf: boolean): void {
     const now = this.clock.monotonic();
-    // This process itself was held up: what the disk has done meanwhile is still to be read.
-    const isLate = this.lookedAt !== null && now - this.lookedAt > DISK_PAUSE_MS;
+    const before = this.lookedAt;
     this.lookedAt = now;
-    if (durable === null || durable === head || durable !== this.durable || isLate || this.since === null) {
+    if (durable === null || durable === head || durable !== this.durable || before === null || this.since === null) {
       if (this.isPaused && this.since !== null) this.end(now - this.since);
       this.durable = durable;
       this.since = durable === null || durable === head ? null : now;
+      this.stalled = 0;
       return;
     }
-    if (this.isPaused || isToldOf || now - this.since < DISK_PAUSE_MS) return;
+    // A look that comes late: this process itself was held up, and what the disk has done meanwhile is still to be read. The next look tells.
+    this.stalled = before - this.since;
+    if (now - before > this.tickMs + DISK_PAUSE_MS || this.isPaused || isToldOf || now - this.since < DISK_PAUSE_MS) return;
     this.isPaused = true;
     this.log.write('begin', 'warn', `The disk has made nothing durable for ${Math.round(now - this.since)} ms; nothing is acknowledged until it does`, { position: durable });
   }

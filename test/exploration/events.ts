@@ -151,7 +151,7 @@ function append(world: World, side: Side, bounds: Bounds): World | null {
 }
 
 function sync(world: World, side: Side): World | null {
-  const broker = world.servers[side].diskStalled ? null : synced(world.servers[side].broker);
+  const broker = synced(world.servers[side].broker);
   if (broker === null) return null;
   const next = setBroker(world, side, broker);
   return world.linkUp ? setBroker(next, other(side), told(world.servers[other(side)].broker, broker)) : next;

@@ -46,6 +46,7 @@ export class Happenings {
 
   note(before: World, step: Step): void {
     const { side, event, world } = step;
+    this.noteGivingWay(before, world);
     this.count(event.startsWith('the lost claim') ? 'a lost claim lands' : event);
     if (side === null) return;
     switch (event) {
@@ -59,14 +60,18 @@ export class Happenings {
         // What the peer had acknowledged is forgotten when a term of another server begins.
         if (before.servers[side].broker.known !== null) this.count('a session begins again within a term');
         return;
-      case "'s disk makes nothing durable":
-        if (before.servers[side].ha.state === 'ACTIVE' && world.servers[side].ha.state === 'WAITING') this.count('a server with a disk that stands still gives way');
-        return;
       case 'is heard':
         return this.noteHeard(before, side);
       default:
         if (event.startsWith("'s claim")) this.noteClaim(before, world, side, event);
         return this.noteAnew(before, world, side);
+    }
+  }
+
+  private noteGivingWay(before: World, after: World): void {
+    for (const [side, { ha, diskStalled, broker }] of after.servers.entries()) {
+      const isReason = diskStalled && !broker.damaged && broker.feed !== null && broker.feed.durable > broker.durable;
+      if (isReason && ha.state === 'WAITING' && before.servers[side]?.ha.state === 'ACTIVE') this.count('a server with a disk that stands still gives way');
     }
   }
 

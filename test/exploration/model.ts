@@ -179,6 +179,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     broker: seenStatus(server, flaw),
     stalled: server.stalled,
     diskStalled: server.diskStalled,
+    diskPauses: server.diskStalled,
     peer: server.heard,
     peerSilent: server.silent,
     peerHearsUs: !server.silent,

@@ -3,7 +3,7 @@ import type { TermRecord } from '../../src/core/terms/record.js';
 import type { HostName } from './faults.js';
 import type { Operation } from './history.js';
 import { reaches, type Ledger, type LogNode } from './ledger.js';
-import { isMove } from './moves.js';
+import { GIVING_WAY, isMove } from './moves.js';
 import type { BrokerView, Move, ServerProbe, ShareProbe } from './probe.js';
 import { RightsChecker } from './rights-checker.js';
 import { SimProcess } from './process.js';
@@ -178,13 +178,17 @@ export class Checkers {
       seen.state = 'WAITING';
     }
     this.rights.checkAuthority(name, told);
-    const move = `${from} ${to}`;
-    this.moves.set(move, (this.moves.get(move) ?? 0) + 1);
+    this.see(`${from} ${to}`);
+    if (from === 'ACTIVE' && to === 'WAITING' && reason.endsWith('; the peer can serve')) this.see(GIVING_WAY);
     if (from !== seen.state || !isMove(from, to)) this.world.fail('table of moves', `${name}, ${seen.state}, said that it went from ${from} to ${to} in term ${term}: ${reason}`);
     if (from === 'ACTIVE' || from === 'PASSIVE') this.checkNeed(name, told);
     if (from === 'ACTIVE_SYNC' && to === 'ACTIVE') this.checkAdmitted(name, told);
     if (from === 'PASSIVE_SYNC' && to === 'PASSIVE') this.checkAdmitted(name, told);
     seen.state = to;
+  }
+
+  private see(move: string): void {
+    this.moves.set(move, (this.moves.get(move) ?? 0) + 1);
   }
 
   /** R6: a record of the term has come to stand that counts both copies. */

@@ -56,7 +56,7 @@ export const FLAWS: readonly Flaw[] = [
     name: 'solo-without-claim',
     rule: 'R5: serves alone at once, without a claim',
     edits: [
-      { file: RULES_OF_SERVING, find: "return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: lost });\n  }\n  if (s.wishes.switchover", put: "return move(ha, 'STANDALONE', lost, { partner: null, record: ha.record === null ? null : { ...ha.record, inSync: ha.record.inSync.filter((member) => member.server === s.server) } });\n  }\n  if (s.wishes.switchover" },
+      { file: RULES_OF_SERVING, find: "return beginAlone(ha, s, 'STANDALONE', 'peer-lost', { reason: lost });\n  }\n  const whyNot = whyGiveWay", put: "return move(ha, 'STANDALONE', lost, { partner: null, record: ha.record === null ? null : { ...ha.record, inSync: ha.record.inSync.filter((member) => member.server === s.server) } });\n  }\n  const whyNot = whyGiveWay" },
       { file: SERVED_TERM, find: NARROWED, put: 'this.member = peer;' },
     ],
   },

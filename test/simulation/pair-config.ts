@@ -118,7 +118,7 @@ export function brokerConfig(name: HostName, pace = 1, { limits }: Pick<PairSett
     server: name as ServerId & HostName,
     replicationListen: replicationEndpoint(name),
     replicationSecured: false,
-    tickMs: PING_INTERVAL_MS * pace,
+    tickMs: (PING_INTERVAL_MS * pace) / 2,
     pulseLimitMs: PING_INTERVAL_MS * PING_MISS_LIMIT * pace,
     limits,
     tuning: {

@@ -1,6 +1,6 @@
 import { RecordType } from '../../src/core/broker/operations.js';
 import { LogMark } from '../../src/core/replication/log-marks.js';
-import { ALL_MOVES } from './moves.js';
+import { MOVES_TO_SEE } from './moves.js';
 import type { SeedResult } from './run-seed.js';
 import { COVERED_IN_SEEDS, Tally } from './tally.js';
 
@@ -27,16 +27,16 @@ function result(seed: number, moves: readonly string[], types: readonly number[]
 describe('the coverage of a thousand seeds', () => {
   it('is whole when each row of the table and each record type was seen in one of them', () => {
     const tally = new Tally();
-    tally.add(result(1, ALL_MOVES, TYPES));
+    tally.add(result(1, MOVES_TO_SEE, TYPES));
     for (let seed = 2; seed <= COVERED_IN_SEEDS; seed += 1) tally.add(result(seed, [], []));
     expect(tally.missing).toEqual([]);
   });
 
   it('names what a thousand did not see, and asks each thousand anew', () => {
     const tally = new Tally();
-    tally.add(result(1, ALL_MOVES, TYPES));
+    tally.add(result(1, MOVES_TO_SEE, TYPES));
     for (let seed = 2; seed <= COVERED_IN_SEEDS; seed += 1) tally.add(result(seed, [], []));
-    const most = ALL_MOVES.filter((move) => move !== 'PASSIVE ACTIVE');
+    const most = MOVES_TO_SEE.filter((move) => move !== 'PASSIVE ACTIVE');
     for (let seed = 1; seed <= COVERED_IN_SEEDS; seed += 1) tally.add(result(COVERED_IN_SEEDS + seed, most, TYPES.filter((type) => type !== RecordType.unsubscribe)));
     expect(tally.missing).toHaveLength(1);
     expect(tally.missing[0]).toContain('move PASSIVE -> ACTIVE');

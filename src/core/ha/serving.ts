@@ -154,13 +154,15 @@ export function decideActive(ha: HaState, s: Situation): HaState {
 }
 
 /**
- * Nothing can be acknowledged here, and the peer, which has all that was, can serve: it takes over from a server that serves no more (R12). A switchover would wait for this
- * server's disk. Not before it has served for a while: two slow disks shall not send the clients to and fro.
+ * Nothing can be acknowledged here, and the peer, which has every operation, can serve: it takes over from a server that serves no more (R12). A switchover would wait for this
+ * server's disk. That the peer's disk goes on is shown by what it has made durable and this one has not. Not before it has served for a while: two slow disks shall not send the clients to and fro.
  */
 function whyGiveWay({ diskStalled, steady, peer, share, broker }: Situation): string | null {
-  if (!diskStalled || !steady || peer?.state !== 'PASSIVE' || peer.stopping || peer.hindrance !== null || !peer.gatewayAnswers || !share.usable) return null;
-  if (broker?.replication?.phase !== 'in-step') return null;
-  return `the disk has made nothing durable for ${Math.round(broker.journal.stalledMs)} ms; the peer can serve`;
+  if (!diskStalled || !steady || !share.usable || broker === null || broker.replication === null) return null;
+  if (peer?.state !== 'PASSIVE' || peer.stopping || peer.hindrance !== null || peer.broker?.diskStalled !== false || !peer.gatewayAnswers) return null;
+  const { journal, replication } = broker;
+  if (replication.phase !== 'in-step' || replication.peerDurable <= journal.durable) return null;
+  return `nothing has got durable here for ${Math.round(journal.stalledMs)} ms; the peer can serve`;
 }
 
 function handOver(ha: HaState, s: Situation): HaState {
@@ -218,7 +220,8 @@ function whyPartnerIsLost(ha: HaState, s: Situation): string | null {
   // Its copy was made anew after the claim had named the one before: nothing that it confirms counts in this term.
   const counted = ha.record?.inSync.find((member) => member.server === s.peerServer);
   if (counted !== undefined && counted.journal !== peer.broker.journal) return `the peer's copy is another than the one that counts in term ${ha.term}`;
-  if (s.stalled) return 'the replication link gives no progress';
+  // Where the own disk stands still as well, nothing is gained without the peer, and who goes on first is not known.
+  if (s.stalled && !s.diskPauses) return 'the replication link gives no progress';
   return isFollowing(s) ? null : `the peer is ${peer.state} (${peer.reason})`;
 }
 

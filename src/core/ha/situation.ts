@@ -22,6 +22,8 @@ export interface Situation {
   readonly stalled: boolean;
   /** This server's disk has made nothing durable for the stall limit although records wait for it: it hangs, or is full. */
   readonly diskStalled: boolean;
+  /** The same for half of it. */
+  readonly diskPauses: boolean;
 
   /** Latest status of the peer's present run; `null` before the first one. */
   readonly peer: PeerStatus | null;

@@ -49,6 +49,8 @@ export interface Journal {
   /** What they wait for, in words; `null` while they do not. */
   readonly waitsFor: string | null;
   readonly bytes: number;
+  /** `records` of what was appended and waits for a disk that stands still: nothing else would tell of it until the disk goes on. */
+  handOut(): void;
   /** How much of that, of what is durable, stands behind a position, to within a few records. */
   bytesAfter(position: Position): number;
 

@@ -94,6 +94,11 @@ export class Committer {
     });
   }
 
+  /** Tells of records that wait for the disk, and not for the next commit. */
+  handOut(): void {
+    if (this.state === 'busy' || this.state === 'waiting') this.show();
+  }
+
   private show(): void {
     for (const run of this.queue.takeNew()) this.events.records(run);
   }

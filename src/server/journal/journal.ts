@@ -82,6 +82,10 @@ export class FileJournal implements Journal {
     return this.committer?.waitsFor ?? null;
   }
 
+  handOut(): void {
+    this.committer?.handOut();
+  }
+
   get bytes(): number {
     return this.segments.bytes;
   }

@@ -5,10 +5,10 @@ import { FakeLog } from '../support/fake-log.js';
 
 const TICK_MS = 250;
 
-function watched(): { pause: DiskPause; look: (head: number, durable: number | null, afterMs?: number, isToldOf?: boolean) => string | null; lines: () => string[] } {
+function watched(tickMs = TICK_MS): { pause: DiskPause; look: (head: number, durable: number | null, afterMs?: number, isToldOf?: boolean) => string | null; lines: () => string[] } {
   const [clock, log] = [new FakeClock(), new FakeLog()];
-  const pause = new DiskPause(clock, log);
-  const look = (head: number, durable: number | null, afterMs = TICK_MS, isToldOf = false): string | null => {
+  const pause = new DiskPause(clock, log, tickMs);
+  const look = (head: number, durable: number | null, afterMs = tickMs, isToldOf = false): string | null => {
     clock.advance(afterMs);
     pause.look(head as Position, durable as Position | null, isToldOf);
     return pause.trouble;
@@ -38,29 +38,49 @@ test('neither a process that was held up itself nor a full disk nor a damaged co
   const { look, lines } = watched();
   look(20, 12);
   expect(look(20, 12, 60_000)).toBeNull();
-  expect(look(20, 12)).toBeNull();
-  for (let turn = 0; turn < 20; turn++) expect(look(20, 12, TICK_MS, true)).toBeNull();
+  expect(look(20, 13)).toBeNull();
+  for (let turn = 0; turn < 20; turn++) expect(look(20, 13, TICK_MS, true)).toBeNull();
   for (let turn = 0; turn < 20; turn++) expect(look(20, null)).toBeNull();
   expect(lines()).toEqual([]);
 });
 
-test('how long nothing has got durable is said, also of a full disk, and not of time in which this process was held up', () => {
-  const { pause, look } = watched();
+test.each([50, TICK_MS, 1_000, 5_000])('how long nothing has got durable is said with the next look, at every %d ms, also of a full disk', (tickMs) => {
+  const { pause, look } = watched(tickMs);
+  const stalledMs = (durable = 20): number => pause.stalledMs(durable as Position);
   look(20, 20);
-  expect(pause.stalledMs).toBe(0);
   look(30, 20);
+  expect(stalledMs()).toBe(0);
   look(30, 20);
-  expect(pause.stalledMs).toBe(TICK_MS);
-  look(40, 20, TICK_MS, true);
-  expect(pause.stalledMs).toBe(2 * TICK_MS);
-  look(40, 20, 60_000, true);
-  expect(pause.stalledMs).toBe(0);
-  look(40, 20, TICK_MS, true);
-  look(40, 21, TICK_MS);
-  expect(pause.stalledMs).toBe(0);
-  look(40, 21, TICK_MS);
+  expect(stalledMs()).toBe(0);
+  look(30, 20);
+  expect(stalledMs()).toBe(tickMs);
+  look(40, 20, tickMs, true);
+  expect(stalledMs()).toBe(2 * tickMs);
+  expect(stalledMs(21)).toBe(0);
+  look(40, 21);
+  expect(stalledMs(21)).toBe(0);
+  look(40, 21);
   look(40, null);
-  expect(pause.stalledMs).toBe(0);
+  expect(stalledMs(21)).toBe(0);
+});
+
+test('time in which this process was held up counts only when the disk has made nothing durable after it, too', () => {
+  const { pause, look, lines } = watched();
+  const stalledMs = (): number => pause.stalledMs(20 as Position);
+  look(30, 20);
+  look(30, 20);
+  look(30, 20, 60_000);
+  expect(stalledMs()).toBe(TICK_MS);
+  look(30, 20);
+  expect(stalledMs()).toBe(TICK_MS + 60_000);
+  expect(lines()).toHaveLength(1);
+});
+
+test('a pause is told of at slow ticks, too', () => {
+  const { look, lines } = watched(2_000);
+  look(30, 20);
+  look(30, 20);
+  expect(lines()).toEqual(['warn: The disk has made nothing durable for 2000 ms; nothing is acknowledged until it does']);
 });
 
 test('a disk that pauses again and again does not fill the log', () => {

@@ -34,7 +34,7 @@ const peer: PeerStatus = {
 };
 
 const situation: Situation = {
-  server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, diskStalled: false, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
+  server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, diskStalled: false, diskPauses: false, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
   share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, watermark: null, detail: null, givenUp: false },
   lock: { held: false, until: null as Monotonic | null, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, steady: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
   wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' },

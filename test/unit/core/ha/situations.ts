@@ -45,7 +45,7 @@ export function peer(changes: Partial<PeerStatus> = {}): PeerStatus {
 /** Connected, both WAITING, both members of term 2, equal logs, the lock held. */
 export function situation(changes: Partial<Situation> = {}): Situation {
   return {
-    server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, diskStalled: false, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
+    server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, diskStalled: false, diskPauses: false, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
     share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, watermark: null, detail: null, givenUp: false },
     lock: { held: true, until: 10_000 as Monotonic, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, steady: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
     wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' }, ...changes,
