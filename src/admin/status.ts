@@ -66,7 +66,7 @@ export interface ServerStatus {
   readonly backupServer: string;
 
   /** Computed from the profile. `lockstep check` prints the derivation. */
-  readonly worstCaseFailoverMs: { readonly crashedProcess: number; readonly deadHost: number; readonly cutLink: number };
+  readonly worstCaseFailoverMs: { readonly crashedProcess: number; readonly deadHost: number; readonly hungDisk: number; readonly cutLink: number };
   /** Moves of this run, oldest first, at most TRANSITIONS_KEPT. */
   readonly history: readonly Transition[];
 }

@@ -61,13 +61,17 @@ function copyLines({ journal, replication }: ServerStatus): string[] {
   return lines;
 }
 
+/** An older server does not tell each. */
+const WORST_CASES: readonly (readonly [name: string, key: keyof ServerStatus['worstCaseFailoverMs']])[] = [['crashed process', 'crashedProcess'], ['dead host', 'deadHost'], ['hung disk', 'hungDisk'], ['cut link', 'cutLink']];
+
 function clientLines(status: ServerStatus): string[] {
   const worst = status.worstCaseFailoverMs;
+  const told = WORST_CASES.filter(([, key]) => key in worst);
   return [
     line('clients', `${status.clients} connected, ${counted(status.sessions, 'session')}, ${counted(status.queued, 'message')} waiting`),
     ...certificateLines(status),
     line('addresses', `${status.clientEndpoints.map((one, index) => (index === 0 ? one : `${one} (TLS)`)).join(', ')}; next: ${status.backupServer}`),
-    line('worst case', `crashed process ${formatDuration(worst.crashedProcess)}, dead host ${formatDuration(worst.deadHost)}, cut link ${formatDuration(worst.cutLink)}`),
+    line('worst case', told.map(([name, key]) => `${name} ${formatDuration(worst[key])}`).join(', ')),
   ];
 }
 

@@ -16,6 +16,8 @@ export interface WorstCaseFailover {
   readonly crashedProcess: FailoverBound;
   /** The serving server is gone without a word: power, kernel, all of its network. */
   readonly deadHost: FailoverBound;
+  /** The disk of the ACTIVE server hangs, or is full. It has been ACTIVE for five stall limits. */
+  readonly hungDisk: FailoverBound;
   /** Only the link between the servers is cut. The serving server stays; its clients wait so long for acknowledgements. */
   readonly cutLink: FailoverBound;
 }
@@ -27,6 +29,8 @@ export interface WorstCaseFailover {
 export const CLAIM_ALLOWANCE_MS = 500;
 /** One read or write on the share that is well. */
 export const SHARE_ALLOWANCE_MS = 100;
+/** One until it sees that something waits, one that ends beyond the limit, and one that tells that this process was not held up itself. */
+const BROKER_TICKS_TO_A_STALL = 3;
 /** How often a contender reads the holder's heartbeat within one activeLockReacquisitionInterval (a test holds it to the share keeper's). */
 export const HEARTBEAT_READINGS_PER_INTERVAL = 3;
 
@@ -38,12 +42,17 @@ export function worstCaseFailover(profile: Profile): WorstCaseFailover {
   const { ha } = profile;
   const tick = ha.pingInterval / 2;
   const claim: FailoverStep = { ms: CLAIM_ALLOWANCE_MS, what: 'fence, claim of the new term, opening of the client port' };
+  const handedOver: readonly FailoverStep[] = [
+    { ms: SHARE_ALLOWANCE_MS, what: 'release of the lock on the share' },
+    { ms: readingMs(profile), what: 'the peer tries for the lock at once, and again with its next look at it (a third of activeLockReacquisitionInterval) when the release was not yet to be seen' },
+    claim,
+  ];
   return {
-    crashedProcess: bound([
-      { ms: tick, what: 'the HA manager sees its broker end at once, releases the lock and tells the peer; at the latest with the next tick (pingInterval/2)' },
-      { ms: SHARE_ALLOWANCE_MS, what: 'release of the lock on the share' },
-      { ms: readingMs(profile), what: 'the peer tries for the lock at once, and again with its next look at it (a third of activeLockReacquisitionInterval) when the release was not yet to be seen' },
-      claim,
+    crashedProcess: bound([{ ms: tick, what: 'the HA manager sees its broker end at once, releases the lock and tells the peer; at the latest with the next tick (pingInterval/2)' }, ...handedOver]),
+    hungDisk: bound([
+      { ms: ha.stallLimit + BROKER_TICKS_TO_A_STALL * tick, what: 'nothing gets durable for stallLimit, as the broker sees with its ticks (pingInterval/2)' },
+      { ms: tick, what: 'the HA manager gives way, releases the lock and tells the peer; at the latest with the next tick (pingInterval/2)' },
+      ...handedOver,
     ]),
     deadHost: bound([deadHostDetection(profile), { ms: tick, what: 'decision at the next tick (pingInterval/2)' }, claim]),
     cutLink: bound([

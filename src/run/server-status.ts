@@ -69,7 +69,7 @@ export function serverStatus(standing: Standing, manager: HaManager, link: PeerL
     queued: broker?.queued ?? 0,
     clientEndpoints: clientEndpoints(profile),
     backupServer: nextServer(profile),
-    worstCaseFailoverMs: { crashedProcess: bounds.crashedProcess.ms, deadHost: bounds.deadHost.ms, cutLink: bounds.cutLink.ms },
+    worstCaseFailoverMs: { crashedProcess: bounds.crashedProcess.ms, deadHost: bounds.deadHost.ms, hungDisk: bounds.hungDisk.ms, cutLink: bounds.cutLink.ms },
     history: view.history,
   };
 }

@@ -6,8 +6,8 @@ import type { Finding } from './finding.js';
 
 /** The worst-case failover times with the steps that add up to them. */
 export function failoverFindings(profile: Profile): Finding[] {
-  const { crashedProcess, deadHost, cutLink } = worstCaseFailover(profile);
-  return [...explain('crashed broker process', crashedProcess), ...explain('dead host', deadHost), ...explain('cut link between the servers', cutLink)];
+  const { crashedProcess, deadHost, hungDisk, cutLink } = worstCaseFailover(profile);
+  return [...explain('crashed broker process', crashedProcess), ...explain('dead host', deadHost), ...explain('hung disk of the ACTIVE server', hungDisk), ...explain('cut link between the servers', cutLink)];
 }
 
 function explain(name: string, { ms, steps }: FailoverBound): Finding[] {

@@ -50,7 +50,7 @@ export function exampleStatus(change: Partial<ServerStatus> = {}): ServerStatus 
     queued: 17,
     clientEndpoints: ['127.0.0.1:1883'],
     backupServer: '127.0.0.1:1884',
-    worstCaseFailoverMs: { crashedProcess: 1850, deadHost: 4350, cutLink: 2250 },
+    worstCaseFailoverMs: { crashedProcess: 1850, deadHost: 4350, hungDisk: 4200, cutLink: 2250 },
     history: [{ at: '2026-01-02T03:04:00.000Z', from: 'STANDALONE', to: 'ACTIVE_SYNC', term: 7 as Term, reason: 'the peer is WAITING' }],
     ...change,
   };

@@ -50,3 +50,10 @@ test('what should be mended stands there, also when it holds up nothing; an olde
   const of = (notice: string | null | undefined): string | undefined => renderStatus(exampleStatus({ broker: broker === null ? null : ({ ...broker, notice } as typeof broker) })).find((line) => line.startsWith('NOTICE'));
   expect([of('the user file is wrong'), of(null), of(undefined)]).toEqual(['NOTICE:       the user file is wrong', undefined, undefined]);
 });
+
+test('the worst cases that the server tells, of which an older one tells no hung disk', () => {
+  const linesOf = (status: ServerStatus): string[] => renderStatus(status).filter((line) => line.startsWith('worst case'));
+  expect(linesOf(exampleStatus())).toEqual([expect.stringContaining('crashed process 1.85s, dead host 4.35s, hung disk 4.2s, cut link 2.25s')]);
+  const { hungDisk: _, ...older } = exampleStatus().worstCaseFailoverMs;
+  expect(linesOf(exampleStatus({ worstCaseFailoverMs: older as ServerStatus['worstCaseFailoverMs'] }))).toEqual([expect.stringContaining('dead host 4.35s, cut link 2.25s')]);
+});

@@ -3,7 +3,11 @@ import { HEARTBEAT_READINGS_PER_INTERVAL, worstCaseFailover } from '../../../src
 import { parseProfile } from '../../../src/profile/load.js';
 import type { Profile } from '../../../src/profile/profile.js';
 import { bundledPair, renderProfile } from '../../../src/profile/template.js';
+import { DiskPause } from '../../../src/server/disk-pause.js';
 import { READINGS_PER_INTERVAL } from '../../../src/share/lease.js';
+import type { Position } from '../../../src/core/identity.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { FakeLog } from '../support/fake-log.js';
 
 function profile(change: (text: string) => string = (text) => text, role: 'primary' | 'secondary' = 'primary'): Profile {
   return parseProfile(change(renderProfile(bundledPair('haprofile1'), role)), '/x/lockstep.yaml').profile;
@@ -33,6 +37,26 @@ describe('the worst case', () => {
   it('of a crashed process waits for no silence', () => {
     const long = profile((text) => text.replace('passiveLockAcquisitionInterval: 2.5s', 'passiveLockAcquisitionInterval: 60s').replace('pingMissLimit: 3', 'pingMissLimit: 50'));
     expect(worstCaseFailover(long).crashedProcess.ms).toBe(worstCaseFailover(profile()).crashedProcess.ms);
+  });
+});
+
+describe('the worst case of a hung disk', () => {
+  const { hungDisk, crashedProcess } = worstCaseFailover(profile());
+
+  it('is that of a crashed process once the broker has seen the stall', () => expect(hungDisk.ms).toBe((hungDisk.steps[0]?.ms ?? 0) + crashedProcess.ms));
+
+  it.each([[250, 2_000], [250, 2_100], [50, 2_000], [1_000, 2_000], [100, 200]])('rests on when the broker really tells of one: ticks of %d ms, a limit of %d ms', (tickMs, stallLimitMs) => {
+    const clock = new FakeClock();
+    const pause = new DiskPause(clock, new FakeLog(), tickMs);
+    const [head, durable] = [2 as Position, 1 as Position];
+    pause.look(durable, durable, false);
+    let elapsedMs = 0;
+    for (; pause.stalledMs(durable) <= stallLimitMs; elapsedMs += tickMs) {
+      clock.advance(tickMs);
+      pause.look(head, durable, false);
+    }
+    expect(elapsedMs).toBeLessThanOrEqual(stallLimitMs + 3 * tickMs);
+    expect(hungDisk.steps[0]?.ms).toBe(2_000 + 3 * 250);
   });
 });
 
