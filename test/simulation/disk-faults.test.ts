@@ -1,4 +1,5 @@
 import { DiskImage } from './disk-image.js';
+import { Inode, SECTOR_BYTES } from './disk-inode.js';
 import { SimulatedDisk } from './disk.js';
 
 const BYTES = Uint8Array.of(1, 2, 3);
@@ -64,5 +65,37 @@ describe('files that cannot be read', () => {
     image.losePower(() => 0);
     expect(image.hasUnreadable).toBe(false);
     expect([...(await disk.readFile('folder/one'))]).toEqual(CONTENT);
+  });
+});
+
+describe('two syncs of one file that end in the other order', () => {
+  const write = (file: Inode, at: number, value: number): void => file.write(at, Uint8Array.of(value));
+
+  it('take nothing back: neither the size nor what a sector holds', () => {
+    const file = new Inode();
+    write(file, 0, 1);
+    const first = file.beginSync();
+    write(file, 1, 2);
+    write(file, SECTOR_BYTES, 3);
+    const second = file.beginSync();
+    file.endSync(second);
+    file.endSync(first);
+    expect(file.isSynced).toBe(true);
+    file.losePower(() => 0);
+    expect([file.size, ...file.read(0, 2), ...file.read(SECTOR_BYTES, 1)]).toEqual([SECTOR_BYTES + 1, 1, 2, 3]);
+  });
+
+  it('leave unsynced what was written after the later one began', () => {
+    const file = new Inode();
+    write(file, 0, 1);
+    const first = file.beginSync();
+    write(file, 0, 2);
+    const second = file.beginSync();
+    write(file, 0, 3);
+    file.endSync(second);
+    file.endSync(first);
+    expect(file.isSynced).toBe(false);
+    file.losePower(() => 0);
+    expect([...file.read(0, 1)]).toEqual([2]);
   });
 });

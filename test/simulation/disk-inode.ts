@@ -6,7 +6,10 @@ const BLANK: Sector = new Uint8Array(SECTOR_BYTES);
 
 /** What a sync that began at some moment will have made durable. */
 export interface SyncMark {
+  /** Grows with every sync that begins. */
+  readonly order: number;
   readonly size: number;
+  /** `versions`: how often the sector had ever been written by then. */
   readonly sectors: ReadonlyMap<number, { readonly content: Sector; readonly versions: number }>;
 }
 
@@ -21,6 +24,12 @@ export class Inode {
   private readonly durable = new Map<number, Sector>();
   /** For each sector written since its last sync: every content that it had meanwhile. */
   private dirty = new Map<number, Sector[]>();
+  /** How often each sector was ever written, and how many of these writes a sync has taken along. */
+  private readonly written = new Map<number, number>();
+  private readonly taken = new Map<number, number>();
+  private syncsBegun = 0;
+  /** The order of the sync that the durable size is of. */
+  private sizedBy = 0;
 
   get isSynced(): boolean {
     return this.dirty.size === 0 && this.durableSize === this.size;
@@ -68,19 +77,26 @@ export class Inode {
     const sectors = new Map<number, { content: Sector; versions: number }>();
     for (const [sector, versions] of this.dirty) {
       if ((sector + 1) * SECTOR_BYTES <= from || sector * SECTOR_BYTES >= to) continue;
-      sectors.set(sector, { content: versions[versions.length - 1] ?? BLANK, versions: versions.length });
+      sectors.set(sector, { content: versions[versions.length - 1] ?? BLANK, versions: this.written.get(sector) ?? 0 });
     }
-    return { size: this.size, sectors };
+    this.syncsBegun += 1;
+    return { order: this.syncsBegun, size: this.size, sectors };
   }
 
+  /** What another one has made durable that began later and ended sooner stays. */
   endSync(mark: SyncMark): void {
     for (const [sector, { content, versions }] of mark.sectors) {
+      if (versions <= (this.taken.get(sector) ?? 0)) continue;
       this.durable.set(sector, content);
-      const left = (this.dirty.get(sector) ?? []).slice(versions);
+      this.taken.set(sector, versions);
+      const since = (this.written.get(sector) ?? 0) - versions;
+      const left = since === 0 ? [] : (this.dirty.get(sector) ?? []).slice(-since);
       if (left.length > 0) this.dirty.set(sector, left);
       else this.dirty.delete(sector);
     }
+    if (mark.order < this.sizedBy) return;
     this.durableSize = mark.size;
+    this.sizedBy = mark.order;
   }
 
   /** A sync failed: the system goes on to show what was written, and has forgotten that the disk does not hold it. */
@@ -123,6 +139,7 @@ export class Inode {
   private change(sector: number, content: Sector): void {
     const kept = isBlank(content) ? BLANK : content;
     this.current.set(sector, kept);
+    this.written.set(sector, (this.written.get(sector) ?? 0) + 1);
     const versions = this.dirty.get(sector);
     if (versions === undefined) this.dirty.set(sector, [kept]);
     else versions.push(kept);
