@@ -353,3 +353,15 @@ describe('the checkers', () => {
     expect(it.world.violation?.check).toBe('nothing acknowledged is lost');
   });
 });
+
+test('an operation that was appended twice is known by the record on the log, also when whoever acknowledged it is gone by then (long seed 134545)', async () => {
+  const it = await Whole.make();
+  await it.happens(() => {
+    it.appends(point(2, 3), point(2, 4, 1), 'pub2.1');
+    it.appends(point(2, 4), point(2, 5), 'pub2.1');
+    for (const server of [it.primary, it.secondary]) server.view = null;
+  });
+  it.checkers.acknowledged({ ...operation(1), id: 'pub2.1' }, 'primary');
+  expect(it.world.violation).toBeNull();
+  expect(it.ledger.trunk).toMatchObject({ position: 5 });
+});

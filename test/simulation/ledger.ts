@@ -67,12 +67,15 @@ export class Ledger {
 
   /** Notes that a record was acknowledged. False when it is not on one path with those before: one of the two is lost. */
   acknowledge(node: LogNode): boolean {
+    if (!this.isOnOnePath(node)) return false;
+    if (this.trunkEnd === null || node.position > this.trunkEnd.position) this.trunkEnd = node;
+    return true;
+  }
+
+  /** With all that was acknowledged. */
+  isOnOnePath(node: LogNode): boolean {
     const { trunkEnd } = this;
-    if (trunkEnd === null || reaches(node, trunkEnd)) {
-      this.trunkEnd = node;
-      return true;
-    }
-    return reaches(trunkEnd, node);
+    return trunkEnd === null || reaches(node, trunkEnd) || reaches(trunkEnd, node);
   }
 
   /** Whether a log that ends at `head` holds everything acknowledged. */
