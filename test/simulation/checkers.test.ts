@@ -344,6 +344,34 @@ describe('the checkers', () => {
     expect(it.world.violation).toMatchObject({ check: 'nothing acknowledged is lost' });
   });
 
+  it('know that a host lacks what no message is, and nobody has acknowledged as one (long seed 143393)', async () => {
+    const it = await Whole.make();
+    it.appends(point(2, 4), point(2, 5), 'a session');
+    await it.happens(() => {
+      for (const name of NAMES) it[name].is({ head: point(2, 5), durable: 5 });
+    });
+    it.checkers.losesUnsynced('primary');
+    await it.happens(() => {
+      it.primary.view = null;
+    });
+    await it.happens(() => it.primary.is({ run: 'next', role: 'idle', term: 0, head: point(2, 4), durable: 4 }));
+    expect([it.checkers.countsOnUnsynced, it.world.violation]).toEqual([true, null]);
+    it.checkers.losesUnsynced('primary');
+    await it.happens(() => it.primary.is({ run: 'third' }));
+    expect(it.checkers.countsOnUnsynced).toBe(true);
+    await it.happens(() => it.primary.is({ head: point(2, 5), durable: 5 }));
+    expect(it.checkers.countsOnUnsynced).toBe(false);
+  });
+
+  it('do not miss what a host had on its disk and had not confirmed', async () => {
+    const it = await Whole.make();
+    it.appends(point(2, 4), point(2, 5), 'a session');
+    await it.happens(() => it.primary.is({ head: point(2, 5) }));
+    it.checkers.losesUnsynced('primary');
+    await it.happens(() => it.primary.is({ run: 'next', role: 'idle', term: 0, head: point(2, 4), durable: 4 }));
+    expect([it.checkers.countsOnUnsynced, it.world.violation]).toEqual([false, null]);
+  });
+
   it('count on a host again that has everything in spite of it', async () => {
     const it = await Whole.make();
     it.checkers.losesUnsynced('secondary');

@@ -7,6 +7,7 @@ import { GIVING_WAY, isMove } from './moves.js';
 import type { BrokerView, Move, ServerProbe, ShareProbe } from './probe.js';
 import { RightsChecker } from './rights-checker.js';
 import { SimProcess } from './process.js';
+import { UnsyncedLosses } from './unsynced-losses.js';
 import type { Owner, World } from './world.js';
 
 /** Digests are compared at every so many positions, and at the end. */
@@ -23,6 +24,8 @@ export interface Pace {
 interface Seen {
   /** The very view that was judged last: a probe gives the same one again while nothing in it has changed. */
   view: BrokerView | null;
+  /** The last one that there was. */
+  last: BrokerView | null;
   managerRun: string | null;
   state: ServerState;
   moves: number;
@@ -47,7 +50,7 @@ export class Checkers {
   private readonly rights: RightsChecker;
   /** Servers whose disk was put back, and through which term that is known; `null`: not back yet. */
   private readonly putBacks = new Map<HostName, number | null>();
-  private readonly unsyncedLosses = new Set<HostName>();
+  private readonly unsyncedLosses: UnsyncedLosses;
   /** Servers whose disk may hold something that is damaged. */
   private readonly mayBeDamaged = new Set<HostName>();
   private readonly judged = new Map<string, TermRecord>();
@@ -61,8 +64,9 @@ export class Checkers {
     private readonly pace: Pace,
   ) {
     for (const probe of probes) {
-      this.seen.set(probe.name, { view: null, managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0, damagedAs: null });
+      this.seen.set(probe.name, { view: null, last: null, managerRun: null, state: 'WAITING', moves: 0, brokerRun: null, fencedThrough: 0, role: 'idle', term: 0, headPosition: 0, damagedAs: null });
     }
+    this.unsyncedLosses = new UnsyncedLosses(ledger);
     this.rights = new RightsChecker(world, probes, share, pace.stalenessMs);
     world.afterEach.push((owner) => this.check(owner));
   }
@@ -109,18 +113,14 @@ export class Checkers {
   /** The host of `name` lost power with something on its disk that was confirmed and never synced: nothing else is excused by that. */
   losesUnsynced(name: HostName): void {
     if (!this.mayBeUnsynced(name)) return;
-    this.unsyncedLosses.add(name);
+    this.unsyncedLosses.lose(name, this.seen.get(name)?.last ?? null);
     this.mayDamage(name);
     this.putBack(name);
   }
 
   /** The newest record, or one that may come to be it, still counts a copy that may have lost what was confirmed and never synced. No watermark guards against it. */
   get countsOnUnsynced(): boolean {
-    const records = this.mayBeNewest;
-    return [...this.unsyncedLosses].some((name) => {
-      const through = this.putBacks.get(name);
-      return through !== undefined && records.some(({ term, inSync }) => (through === null || term <= through) && inSync.some(({ server }) => server === name));
-    });
+    return this.unsyncedLosses.areCountedIn(this.mayBeNewest);
   }
 
   /** A client got an acknowledgement that `server` sent. */
@@ -167,6 +167,7 @@ export class Checkers {
       if (broker !== null) this.checkBroker(probe.name, broker, seen);
       else seen.brokerRun = null;
       seen.view = broker;
+      seen.last = broker ?? seen.last;
     }
     // A broker has no lock and claims nothing.
     if (!(owner instanceof SimProcess) || owner.kind !== 'broker') this.rights.check(changed);
@@ -209,7 +210,7 @@ export class Checkers {
 
   /** The last term whose record may name the copy of `name` that stood before this run. That of a claim under way is known to nobody, and what was lost unsynced can be missed in it, too. */
   private mayNameThrough(name: HostName): number {
-    const claims = this.unsyncedLosses.has(name) ? this.claimsUnderWay.filter(({ inSync }) => inSync.some(({ server }) => server === name)) : [];
+    const claims = this.unsyncedLosses.isMissed(name) ? this.claimsUnderWay.filter(({ inSync }) => inSync.some(({ server }) => server === name)) : [];
     return Math.max(this.highest?.term ?? 0, ...claims.map(({ term }) => term));
   }
 
@@ -221,12 +222,15 @@ export class Checkers {
       seen.role = 'idle';
       seen.term = 0;
       seen.headPosition = -1;
-      if (this.putBacks.get(name) === null) this.putBacks.set(name, this.mayNameThrough(name));
+      const through = this.mayNameThrough(name);
+      if (this.putBacks.get(name) === null) this.putBacks.set(name, through);
+      this.unsyncedLosses.beginsAnew(name, through);
       if (this.highest !== null && this.isMember(this.highest, name, broker) && !this.ledger.holdsAll(broker.head)) {
         this.lost(name, broker, `came back as a member of term ${this.highest.term}`);
       }
     }
     if (this.putBacks.has(name) && this.ledger.holdsAll(broker.head)) this.putBacks.delete(name);
+    this.unsyncedLosses.has(name, broker.head);
     if (broker.fencedThrough < seen.fencedThrough) this.world.fail('fences hold', `${name} was fenced through ${seen.fencedThrough}, now ${broker.fencedThrough}`);
     seen.fencedThrough = broker.fencedThrough;
     if (broker.role !== seen.role || broker.term !== seen.term) {
