@@ -2,7 +2,7 @@ import { promises as fs } from 'node:fs';
 import path from 'node:path';
 import properLockfile from 'proper-lockfile';
 import type { Random } from '../ports/random.js';
-import type { LockPrimitive } from '../ports/share.js';
+import type { LockAnswer, LockPrimitive } from '../ports/share.js';
 import { identityOf } from './share-files.js';
 
 /*
@@ -47,9 +47,9 @@ class LockFolder implements LockPrimitive {
     return this.owner !== null && (await this.standing()) === this.owner;
   }
 
-  async acquire(mayTakeOver: (standing: string) => boolean): Promise<'taken' | 'held'> {
+  async acquire(mayTakeOver: (standing: string) => boolean): Promise<LockAnswer> {
     // An earlier try that got no answer, or a hold that the keeper gave up relying on, may stand there still.
-    if (await this.stillOurs()) return 'taken';
+    if (await this.stillOurs()) return 'left';
     await this.forgetLibrary();
     const owner = `${OWNER}${this.random.id()}`;
     this.owner = owner;

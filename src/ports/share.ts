@@ -25,6 +25,8 @@ export interface ShareFiles {
   identity(path: string): Promise<string>;
 }
 
+export type LockAnswer = 'taken' | 'left' | 'held';
+
 /** The kernel of the lock: somebody holds a name, or nobody does. Production: proper-lockfile. */
 export interface LockPrimitive {
   /** What stands there now, as text that differs from that of every earlier and later lock; `null` when the lock is free. */
@@ -32,10 +34,10 @@ export interface LockPrimitive {
   /**
    * Takes the lock if it is free, or if `mayTakeOver` (asked at the last moment, with what `standing` would say) says that its
    * holder is gone. Whatever else stands there by then is not touched.
-   * `taken`: ours. `held`: somebody else has it. Rejects when the share failed; then it may be ours all the same, and
-   * the next try finds out.
+   * `taken`: ours. `left`: ours, and it stood there already, from an earlier try that got no answer, or one that has not been given up since. `held`: somebody else has it.
+   * Rejects when the share failed; then it may be ours all the same, and the next try finds out.
    */
-  acquire(mayTakeOver: (standing: string) => boolean): Promise<'taken' | 'held'>;
+  acquire(mayTakeOver: (standing: string) => boolean): Promise<LockAnswer>;
   /** Whether the lock we took is still the one that stands there. */
   stillOurs(): Promise<boolean>;
   /** Gives it up if it is still ours; never removes another's. */

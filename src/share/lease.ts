@@ -146,7 +146,6 @@ export class Lease {
     this.view = null;
     if (this.hold === null) return false;
     this.lose('the host was suspended');
-    this.strayFrom = LONG_AGO;
     return true;
   }
 
@@ -155,7 +154,6 @@ export class Lease {
     if (!this.elsewhere) return false;
     this.view = null;
     this.lose(ELSEWHERE);
-    this.strayFrom = LONG_AGO;
     return true;
   }
 
@@ -186,7 +184,8 @@ export class Lease {
     const share = this.parts.shareSeen();
     const overdue = this.view !== null && isStale(this.view, clock.monotonic(), this.rules);
     // A try that fails or gets no answer may have taken it: then it stands since the first such try.
-    const from = (this.strayFrom ??= clock.monotonic());
+    const asked = clock.monotonic();
+    const strayFrom = (this.strayFrom ??= asked);
     const answer = await lock.acquire((standing) => this.mayTakeOver(standing));
     if (answer === 'held') {
       this.strayFrom = null;
@@ -212,7 +211,7 @@ export class Lease {
     this.strayFrom = null;
     this.seeFree();
     // Taken and shown alive within the time that a heartbeat gives. Later, another may have seen it silent for the whole period, and be about to take it over.
-    const late = clock.monotonic() >= leaseUntil(from, this.parts.config.passiveLockIntervalMs);
+    const late = clock.monotonic() >= leaseUntil(answer === 'left' ? strayFrom : asked, this.parts.config.passiveLockIntervalMs);
     const livesMs = Math.max(0, this.othersUntil - confirmed);
     const forMs = Math.max(livesMs, late ? this.rules.gapMs : 0);
     const back = forMs > 0 ? { since: confirmed, last: sent, forMs } : null;
@@ -253,7 +252,9 @@ export class Lease {
     const isStray = mark !== null && mark.token !== hold.token && !hold.strayBeat && (await lock.stillOurs());
     if (!isStray && mark?.token !== hold.token) {
       this.lose(`the heartbeat record ${mark === null ? 'is gone or damaged' : `is ${mark.server}'s`}`);
-      return lock.release();
+      await lock.release();
+      this.strayFrom = null;
+      return;
     }
     if (!this.pulseFresh(order)) {
       if (this.detail === null) log.write('warn', "the lock is not renewed: the HA manager's pulse is too old");
@@ -313,9 +314,15 @@ export class Lease {
     this.detail = null;
   }
 
-  /** From now on we do not rely on it. Giving up needs nothing of the share (R12). */
+  /**
+   * From now on we do not rely on it. Giving up needs nothing of the share (R12). It may stand all the same, wherever we looked for it: below a mount that was gone there is
+   * none. Found again, it has been silent for nobody knows how long, and another may be about to take it over.
+   */
   lose(reason: string): void {
-    if (this.hold !== null) this.parts.log.write('debug', `lost the lock on ${this.parts.config.lockFile}: ${reason}`); // The HA manager says it aloud.
+    if (this.hold !== null) {
+      this.parts.log.write('debug', `lost the lock on ${this.parts.config.lockFile}: ${reason}`); // The HA manager says it aloud.
+      this.strayFrom = LONG_AGO;
+    }
     this.hold = null;
     this.detail = reason;
   }

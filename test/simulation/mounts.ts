@@ -1,5 +1,5 @@
 import type { MountInspector, MountReport } from '../../src/ports/mount.js';
-import type { LockPrimitive, ShareFiles } from '../../src/ports/share.js';
+import type { LockAnswer, LockPrimitive, ShareFiles } from '../../src/ports/share.js';
 import type { FaultGround } from './fault-actions.js';
 import type { Fault, FaultKind, HostName } from './faults.js';
 import type { SimHost } from './host.js';
@@ -168,11 +168,11 @@ export class MountedClient {
   }
 
   /** There is one lock of which a process remembers that it is its own. */
-  private async acquire(mayTakeOver: (standing: string) => boolean): Promise<'taken' | 'held'> {
+  private async acquire(mayTakeOver: (standing: string) => boolean): Promise<LockAnswer> {
     const { here } = this;
     this.there.forgetLock();
     const answer = await here.lock.acquire(mayTakeOver);
-    if (answer === 'taken') this.lockedAt = here;
+    if (answer !== 'held') this.lockedAt = here;
     return answer;
   }
 

@@ -1,4 +1,4 @@
-import type { LockPrimitive, ShareFiles } from '../../src/ports/share.js';
+import type { LockAnswer, LockPrimitive, ShareFiles } from '../../src/ports/share.js';
 import { decodeTermRecord } from '../../src/core/terms/codec.js';
 import { termOfName } from '../../src/core/terms/names.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
@@ -194,14 +194,14 @@ export class SimShareClient {
   }
 
   /** As on the real share: what stands is looked at, and taken over only if it still is that when the second request arrives. */
-  private async acquire(mayTakeOver: (standing: string) => boolean): Promise<'taken' | 'held'> {
+  private async acquire(mayTakeOver: (standing: string) => boolean): Promise<LockAnswer> {
     const { share } = this;
     const seen = await this.ask('lock.acquire', 'look', () => {
-      if (this.isMine()) return null;
+      if (this.isMine()) return 'left';
       if (share.lock === null || share.lockBroken) this.mine = share.take(this);
-      return this.isMine() ? null : (share.lock?.number ?? null);
+      return this.isMine() ? 'taken' : (share.lock?.number ?? 0);
     });
-    if (seen === null) return 'taken';
+    if (typeof seen === 'string') return seen;
     if (!mayTakeOver(`lock ${seen}`)) return 'held';
     const askedAt = share.options.now();
     return this.ask('lock.acquire', 'take over', () => {

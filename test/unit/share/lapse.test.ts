@@ -1,13 +1,18 @@
+import type { MountReport } from '../../../src/ports/mount.js';
 import { Prng } from '../../simulation/prng.js';
-import { PASSIVE_MS, Rig, type RigKeeper } from './rig.js';
+import { ACTIVE_MS, PASSIVE_MS, Rig, type RigKeeper } from './rig.js';
 
 const STEP_MS = 10;
 const SEEDS = 40;
+
+const NFS: MountReport = { fsType: 'nfs4', source: 'gw:/x', mountPoint: '/share', isNetwork: true, verdict: 'good', findings: [] };
+const LOCAL: MountReport = { fsType: 'ext4', source: '/dev/sda1', mountPoint: '/', isNetwork: false, verdict: 'warn', findings: [] };
 
 /** A holder, and one that contends with it and has watched it for a while. What hangs is not reported. */
 async function contended(): Promise<{ rig: Rig; holder: RigKeeper; other: RigKeeper }> {
   const rig = new Rig({ links: true });
   const [holder, other] = [rig.keeper('primary', { operationDeadlineMs: 60_000 }), rig.keeper('secondary', { operationDeadlineMs: 60_000 })];
+  holder.mountReport = NFS;
   holder.order({ wantLock: true });
   await rig.pass(1_500);
   expect(holder.status.lock.held).toBe(true);
@@ -129,6 +134,28 @@ async function bothAfterARenewalUnderWay(beatAfterMs: number, between: boolean):
   return bothRely(rig, [holder, other]);
 }
 
+/**
+ * The holder's mount is gone, so that it finds no lock of its own, which stands on the share all the same; it finds it again, and soon after that the other one, which has
+ * seen it silent for long, wants it. @returns whether it was taken from one that relied on it
+ */
+async function takenFromOneThatFoundIt(afterMs: number): Promise<boolean> {
+  const { rig, holder, other } = await contended();
+  holder.order({ shareId: holder.status.shareId });
+  other.order({ wantLock: false });
+  let isTaken = false;
+  rig.share.onTakeOver = () => (isTaken = relies(rig, holder));
+  holder.mounted = false;
+  holder.mountReport = LOCAL;
+  await rig.pass(2 * PASSIVE_MS);
+  expect(holder.status).toMatchObject({ condition: 'absent', lock: { held: false } });
+  holder.mounted = true;
+  holder.mountReport = NFS;
+  await rig.pass(afterMs);
+  other.order({ wantLock: true });
+  expect([afterMs, await bothRely(rig, [holder, other])]).toEqual([afterMs, 0]);
+  return isTaken;
+}
+
 function relies({ clock }: Rig, { status: { lock } }: RigKeeper): boolean {
   return lock.until !== null && clock.monotonic() < lock.until;
 }
@@ -164,6 +191,10 @@ test('a lock that is taken over when its holder has come back already is not rel
 
 test.each([true, false])('a lock that is taken over while its holder, which has come back, renews it is not relied on beside that one (its beat is written over: %s)', async (between) => {
   for (let beatAfterMs = 100; beatAfterMs <= 900; beatAfterMs += 50) expect([beatAfterMs, await bothAfterARenewalUnderWay(beatAfterMs, between)]).toEqual([beatAfterMs, 0]);
+});
+
+test('a lock that its holder has lost sight of, and finds again, is relied on when nobody takes it over meanwhile (long seed 155620)', async () => {
+  for (let afterMs = 0; afterMs < 2 * ACTIVE_MS; afterMs += 20) expect([afterMs, await takenFromOneThatFoundIt(afterMs)]).toEqual([afterMs, false]);
 });
 
 test('of two servers whose requests to the share are late again and again, never both rely on the lock', async () => {
