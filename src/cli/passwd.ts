@@ -1,5 +1,5 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { closeSync, existsSync, fchownSync, fstatSync, fsyncSync, openSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { plainReason } from '../adapters/network-errors.js';
@@ -14,17 +14,25 @@ const PASSWORD_CHARACTERS_MIN = 8;
 /** Where a new password comes from; `null` when none was given. Tests pass one of their own. */
 export type AskPassword = (user: string) => Promise<string | null>;
 
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /**
- * Adds a user, changes its password, or removes it. The file is replaced as a whole, and stays private.
+ * Adds a user, changes its password, or removes it. The file is replaced as a whole, where it stands behind links; it stays private, and its owner's. A new one
+ * that root makes belongs to the owner of its folder.
  * @throws CommandFailure LOCKSTEP_PASSWD_USER, LOCKSTEP_PASSWD_SHORT, LOCKSTEP_PASSWD_DIFFER, LOCKSTEP_PASSWD_FILE; LockstepError LOCKSTEP_USERS_MALFORMED (rejects).
  * The file is as it was then
  */
 export async function passwd(console: Console, path: string, user: string, options: { readonly delete?: boolean }, ask: AskPassword = askPassword): Promise<void> {
-  const file = resolve(path);
+  const named = resolve(path);
   const problem = userNameProblem(user);
   if (problem !== null) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_PASSWD_USER', `a user cannot be named "${user}": ${problem}`, 'Choose another name.');
-  const text = existsSync(file) ? tried(file, 'read', () => readFileSync(file, 'utf8')) : '';
-  const known = parseUsers(text, file).has(user);
+  const file = tried(named, 'read', () => behindLinks(named));
+  const read = (): string => (existsSync(file) ? tried(file, 'read', () => readFileSync(file, 'utf8')) : '');
+  const text = read();
+  parseUsers(text, file);
   if (options.delete === true) {
     const rest = withoutUser(text, user);
     if (rest === null) throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_PASSWD_USER', `${file} has no user ${user}`, 'Nothing was changed.');
@@ -35,11 +43,28 @@ export async function passwd(console: Console, path: string, user: string, optio
     if (password === null || password.length < PASSWORD_CHARACTERS_MIN) {
       throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_PASSWD_SHORT', `a password needs at least ${PASSWORD_CHARACTERS_MIN} characters`, 'Nothing was changed.');
     }
-    const changed = withUser(text, user, await hashPassword(password));
-    tried(file, 'written', () => replacePrivately(file, changed));
+    const hash = await hashPassword(password);
+    // Somebody else may have changed the file meanwhile.
+    const now = read();
+    const known = parseUsers(now, file).has(user);
+    tried(file, 'written', () => replacePrivately(file, withUser(now, user, hash)));
     console.out(`${known ? 'Changed the password of' : 'Added'} ${user} in ${file}`);
   }
   console.out("Copy the file to the other server: both must be the same.");
+}
+
+/** The file itself, which need not be there yet. @throws an Error of the file system for a link to nowhere */
+function behindLinks(file: string): string {
+  return existsSync(file) || isLink(file) ? realpathSync(file) : file;
+}
+
+function isLink(file: string): boolean {
+  try {
+    readlinkSync(file);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function tried<T>(file: string, what: 'read' | 'written', act: () => T): T {
@@ -50,13 +75,15 @@ function tried<T>(file: string, what: 'read' | 'written', act: () => T): T {
   }
 }
 
-/** Whole or not at all: temporary file, fsync, rename. Keeps its owner's rights, never more. */
+/** Whole or not at all: temporary file, fsync, rename. Keeps its owner and its owner's rights, never more. */
 function replacePrivately(file: string, text: string): void {
-  const mode = existsSync(file) ? statSync(file).mode & 0o700 : 0o600;
+  const before = existsSync(file) ? statSync(file) : null;
+  const owner = before ?? (process.getuid?.() === 0 ? statSync(dirname(file)) : null);
   const temporary = `${file}.${process.pid}.tmp`;
-  const handle = openSync(temporary, 'wx', mode);
+  const handle = openSync(temporary, 'wx', before === null ? 0o600 : before.mode & 0o700);
   try {
     try {
+      if (owner !== null) giveTo(owner, handle);
       writeFileSync(handle, text);
       fsyncSync(handle);
     } finally {
@@ -66,6 +93,16 @@ function replacePrivately(file: string, text: string): void {
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+function giveTo({ uid, gid }: Owner, handle: number): void {
+  const own = fstatSync(handle);
+  if (own.uid === uid && own.gid === gid) return;
+  try {
+    fchownSync(handle, uid, gid);
+  } catch (error) {
+    throw new Error(`it belongs to uid ${uid}, gid ${gid}, and would not stay theirs: ${plainReason(error)}; run passwd as that user, or as root`, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verifyPassword } from '../../../src/adapters/password.js';
@@ -64,4 +64,49 @@ it('a file that is damaged is not replaced', async () => {
   await expect(passwd(listeningConsole(), file, 'ann', {}, answer('long enough'))).rejects.toMatchObject({ code: 'LOCKSTEP_USERS_MALFORMED' });
   expect(readFileSync(file, 'utf8')).toBe('garbage\n');
   expect(existsSync(`${file}.${process.pid}.tmp`)).toBe(false);
+});
+
+const asRoot = process.getuid?.() === 0 ? it : it.skip;
+
+asRoot("root leaves the file to its owner, and gives a new one to that of its folder", async () => {
+  const [owner, group] = [4711, 4712];
+  const file = join(folder, 'users');
+  await passwd(listeningConsole(), file, 'ann', {}, answer('first password'));
+  chownSync(file, owner, group);
+  await passwd(listeningConsole(), file, 'ann', {}, answer('second password'));
+  await passwd(listeningConsole(), file, 'bob', {}, answer('another one'));
+  await passwd(listeningConsole(), file, 'bob', { delete: true }, answer(null));
+  expect(statSync(file)).toMatchObject({ uid: owner, gid: group, mode: 0o100600 });
+  const another = join(folder, 'another');
+  mkdirSync(another);
+  chownSync(another, owner, group);
+  await passwd(listeningConsole(), join(another, 'users'), 'ann', {}, answer('first password'));
+  expect(statSync(join(another, 'users'))).toMatchObject({ uid: owner, gid: group, mode: 0o100600 });
+});
+
+it('a link stays one, and the file behind it is changed', async () => {
+  const file = join(folder, 'users');
+  const link = join(folder, 'link');
+  await passwd(listeningConsole(), file, 'ann', {}, answer('first password'));
+  symlinkSync('users', link);
+  await passwd(listeningConsole(), link, 'ann', {}, answer('second password'));
+  expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  expect(await holds(file, 'ann', 'second password')).toBe(true);
+  expect(readdirSync(folder).sort()).toEqual(['link', 'users']);
+});
+
+it('a link to nowhere is refused', async () => {
+  symlinkSync('nosuch', join(folder, 'link'));
+  await expect(passwd(listeningConsole(), join(folder, 'link'), 'ann', {}, answer('long enough'))).rejects.toMatchObject({ code: 'LOCKSTEP_PASSWD_FILE' });
+  expect(readdirSync(folder)).toEqual(['link']);
+});
+
+it('what somebody else changes while the password is asked for stays', async () => {
+  const file = join(folder, 'users');
+  await passwd(listeningConsole(), file, 'ann', {}, async () => {
+    await passwd(listeningConsole(), file, 'bob', {}, answer('another one'));
+    return 'first password';
+  });
+  expect(await holds(file, 'ann', 'first password')).toBe(true);
+  expect(await holds(file, 'bob', 'another one')).toBe(true);
 });
