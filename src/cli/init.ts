@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
-import { isAbsolute, join, resolve, win32 } from 'node:path';
+import { dirname, isAbsolute, join, resolve, win32 } from 'node:path';
 import { makeFolders } from '../adapters/folders.js';
 import { plainReason } from '../adapters/network-errors.js';
+import type { ConfiguredRole } from '../core/identity.js';
 import { host, name, path as pathKind } from '../profile/key.js';
-import { PROFILE_FILE_NAME } from '../profile/load.js';
+import { parseProfile, PROFILE_FILE_NAME } from '../profile/load.js';
+import type { Profile } from '../profile/profile.js';
+import { ProfileError } from '../profile/problem.js';
 import { renderProfile } from '../profile/template.js';
 import type { TemplatePair } from '../profile/template.js';
 import { isLoopback } from '../profile/values.js';
@@ -30,7 +33,7 @@ export function init(console: Console, folder: string, options: InitOptions): vo
   const pair = pairOf(options);
   const secret = randomBytes(SECRET_BYTES).toString('hex');
   const files = (['primary', 'secondary'] as const).flatMap((role) => [
-    { file: join(target, role, PROFILE_FILE_NAME), text: renderProfile(pair, role), mode: 0o644 },
+    { file: join(target, role, PROFILE_FILE_NAME), text: profileText(pair, role, join(target, role, PROFILE_FILE_NAME)), mode: 0o644 },
     { file: join(target, role, 'secret'), text: `${secret}\n`, mode: 0o600 },
     { file: join(target, role, 'users'), text: '', mode: 0o600 },
   ]);
@@ -74,6 +77,33 @@ function pairOf(options: InitOptions): TemplatePair {
     secretFile: 'secret',
     usersFile: 'users',
   };
+}
+
+/** As the servers will read it: what an option says is in it, and nothing else. */
+function profileText(pair: TemplatePair, role: ConfiguredRole, file: string): string {
+  const text = renderProfile(pair, role);
+  const [own, other] = role === 'primary' ? [pair.primary, pair.secondary] : [pair.secondary, pair.primary];
+  const { server, mqtt, ha, peer } = read(text, file);
+  const pairs = [
+    [server.cluster, pair.cluster], [mqtt.host, own.host], [ha.host, own.host], [peer.backupHaIpAddress, other.host],
+    [ha.gatewayServerIpAddress, pair.gateway], [ha.lockFile, resolve(dirname(file), pair.lockFile)],
+  ] as const;
+  for (const [found, wanted] of pairs) {
+    if (found !== wanted) throw unusable(`"${wanted}" would be read as "${found}"`);
+  }
+  return text;
+}
+
+function read(text: string, file: string): Profile {
+  try {
+    return parseProfile(text, file).profile;
+  } catch (error) {
+    throw error instanceof ProfileError ? unusable(error.problems.map((problem) => `${problem.key} ${problem.text}`.trim()).join('; ')) : error;
+  }
+}
+
+function unusable(why: string): CommandFailure {
+  return new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', `a profile with these options could not be used: ${why}`, 'Nothing was written. Give other names, paths or addresses.');
 }
 
 function nextSteps(target: string, options: InitOptions): string[] {

@@ -1,7 +1,8 @@
+import { parse } from 'yaml';
 import type { ConfiguredRole } from '../core/identity.js';
 import { isLoopback } from './values.js';
 
-/** One server as the commented profile describes it. Paths are written into the profile as they are. */
+/** One server as the commented profile describes it. */
 export interface TemplateServer {
   /** Address of the host on the network of the pair, and for clients. */
   readonly host: string;
@@ -28,9 +29,31 @@ export interface TemplatePair {
 
 /** The commented profile of one server of a pair: the bundled profiles are made by it, and what `lockstep init` writes. */
 export function renderProfile(pair: TemplatePair, role: ConfiguredRole): string {
-  const own = pair[role];
-  const other = pair[role === 'primary' ? 'secondary' : 'primary'];
-  return [header(pair, role), serverPart(pair, role), mqttPart(pair, own), peerPart(other), haPart(pair, own), dataPart(pair, role), adminPart(own), restPart()].join('\n');
+  const written = writtenPair(pair);
+  const own = written[role];
+  const other = written[role === 'primary' ? 'secondary' : 'primary'];
+  return [header(pair, role), serverPart(written, role), mqttPart(written, own), peerPart(other), haPart(written, own), dataPart(written, role), adminPart(own), restPart()].join('\n');
+}
+
+/** The same with each text as it stands in YAML. */
+function writtenPair(pair: TemplatePair): TemplatePair {
+  const { primary, secondary, dataFolder, secretFile, usersFile } = pair;
+  return {
+    cluster: scalar(pair.cluster),
+    primary: { ...primary, host: scalar(primary.host) },
+    secondary: { ...secondary, host: scalar(secondary.host) },
+    lockFile: scalar(pair.lockFile),
+    gateway: scalar(pair.gateway),
+    gatewayPort: pair.gatewayPort,
+    dataFolder: { primary: scalar(dataFolder.primary), secondary: scalar(dataFolder.secondary) },
+    secretFile: secretFile === null ? null : scalar(secretFile),
+    usersFile: usersFile === null ? null : scalar(usersFile),
+  };
+}
+
+/** Plain where YAML reads just this text from it, else in quotes: `123` and `true` are no texts, and `#` begins a comment. */
+function scalar(text: string): string {
+  return /^[\w./-]+$/.test(text) && parse(text) === text ? text : JSON.stringify(text);
 }
 
 function header(pair: TemplatePair, role: ConfiguredRole): string {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -168,6 +168,28 @@ describe('init', () => {
     expect(secrets[0]).toBe(secrets[1]);
     expect(secrets[0]?.trim()).toMatch(/^[0-9a-f]{64}$/);
     for (const file of ['secret', 'users']) expect(statSync(join(target, 'primary', file)).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    ['--lock-file', '/mnt/lock step #1/o.lck'], ['--lock-file', '/mnt/a: b/[o]"\\'], ['--lock-file', '/mnt/share/lock '], ['--cluster', '123'], ['--cluster', 'true'], ['--cluster', 'null'], ['--cluster', '1e3'],
+    ['--cluster', '---'], ['--primary', '0x10'], ['--primary', '::2'], ['--secondary', 'fe80::'], ['--gateway', 'true'],
+  ])('%s %s is read back as it was given', async (option, value) => {
+    const target = join(folder, 'new');
+    const args = [...options];
+    args[args.indexOf(option) + 1] = value;
+    expect((await lockstep('init', target, ...args)).code).toBe(0);
+    const { ha, peer, server } = loadProfile(join(target, 'primary'));
+    expect({ '--lock-file': ha.lockFile, '--cluster': server.cluster, '--primary': ha.host, '--secondary': peer.backupHaIpAddress, '--gateway': ha.gatewayServerIpAddress }[option]).toBe(value);
+  });
+
+  it('what no profile can hold is refused before anything is written', async () => {
+    const target = join(folder, 'new');
+    const args = [...options];
+    args[args.indexOf('--lock-file') + 1] = `/mnt/${'['.repeat(100)}`;
+    const heard = await lockstep('init', target, ...args);
+    expect(heard.code).toBe(2);
+    expect(heard.err.join('\n')).toContain('LOCKSTEP_INIT_OPTION');
+    expect(existsSync(target)).toBe(false);
   });
 
   it('overwrites nothing', async () => {
