@@ -12,6 +12,8 @@ import type { Users } from './user-file.js';
 export interface UserFileLimits {
   /** The file is looked at again, when somebody logs in, at most each so often. Milliseconds. */
   readonly recheckMs: number;
+  /** A look that takes longer holds up nobody: its file system hangs, and the users read before count. Milliseconds. */
+  readonly lookMs: number;
   /** Passwords verified at the same time. Each takes one of the threads that the journal's disk works with as well (thread-pool.ts). */
   readonly verifyingMax: number;
   /** Logins that wait for their turn. One more is answered `busy`, and its client tries again. */
@@ -20,22 +22,32 @@ export interface UserFileLimits {
   readonly rememberedMax: number;
 }
 
-export const USER_FILE_LIMITS: UserFileLimits = { recheckMs: 2_000, verifyingMax: 2, waitingMax: 400, rememberedMax: 10_000 };
+export const USER_FILE_LIMITS: UserFileLimits = { recheckMs: 2_000, lookMs: 1_000, verifyingMax: 2, waitingMax: 400, rememberedMax: 10_000 };
 
 /** The file is looked at so often also while nobody logs in: a server that does not serve tells of it, too. */
 export const LOOK_MS = 10_000;
+const SYSTEM: UserFileLook = { version: userFileVersion, users: readUsers };
 /** A client that was told to come again does so within this. */
 const COMES_AGAIN_MS = 10_000;
+
+/** How the file is looked at, as the functions of user-file.ts do. */
+export interface UserFileLook {
+  version(file: string): Promise<string>;
+  users(file: string): Promise<Users>;
+}
 
 export interface UserFileWorld {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits?: UserFileLimits;
+  /** Default: the system's. */
+  readonly look?: UserFileLook;
 }
 
 /**
  * Judges by a user file, which is read again when it has changed. When the changed file cannot be read, is open to others or is malformed, the users that
- * were read last stay, and the log says so: an editor's slip must not lock everybody out of a running pair.
+ * were read last stay, and the log says so: an editor's slip must not lock everybody out of a running pair. Nor must a file system that hangs: a look at
+ * the file holds up logins for `lookMs` at most.
  *
  * A password that was proved once is remembered as a sum under a random key, so that a thousand clients that return after a network fault
  * cost a thousand sums and not a thousand scrypts. The same login that is tried many times at once is verified once.
@@ -51,7 +63,10 @@ export class UserFileAuthenticator implements Authenticator {
   private readonly waiting: (() => void)[] = [];
   private busyAt = -Infinity;
   private checkedAt: number;
+  /** Resolves when the look that is under way has ended, or has taken too long. */
   private checking: Promise<void> | null = null;
+  private hangs = false;
+  private readonly look: UserFileLook;
   private listed: UserList;
   private wrong: string | null = null;
 
@@ -62,6 +77,7 @@ export class UserFileAuthenticator implements Authenticator {
     private readonly world: UserFileWorld,
   ) {
     this.limits = world.limits ?? USER_FILE_LIMITS;
+    this.look = world.look ?? SYSTEM;
     this.checkedAt = world.clock.monotonic();
     this.listed = userListOf(users);
     this.lookLater();
@@ -70,8 +86,9 @@ export class UserFileAuthenticator implements Authenticator {
   /** Reads the file. @throws LockstepError as `readUsers` */
   static async open(file: string, world: UserFileWorld): Promise<UserFileAuthenticator> {
     // The version first: a change between the two is then found at the next look.
-    const version = await userFileVersion(file);
-    return new UserFileAuthenticator(file, await readUsers(file), version, world);
+    const { version, users } = world.look ?? SYSTEM;
+    const found = await version(file);
+    return new UserFileAuthenticator(file, await users(file), found, world);
   }
 
   async authenticate({ user, password }: Credentials): Promise<Verdict> {
@@ -99,7 +116,7 @@ export class UserFileAuthenticator implements Authenticator {
 
   /** What is wrong with the file as it is now, in words, for an operator; `null`: its users are those that count. */
   get problem(): string | null {
-    return this.wrong;
+    return this.hangs ? this.hanging : this.wrong;
   }
 
   /** Logins wait for their turn, or were told to come again and may not have done so yet. */
@@ -155,23 +172,39 @@ export class UserFileAuthenticator implements Authenticator {
   }
 
   private async recheck(): Promise<void> {
-    if (this.checking !== null) return await this.checking;
-    if (this.world.clock.monotonic() - this.checkedAt < this.limits.recheckMs) return;
-    this.checking = this.reload();
-    try {
-      await this.checking;
-    } finally {
-      this.checking = null;
-      this.checkedAt = this.world.clock.monotonic();
-    }
+    if (this.checking === null && this.world.clock.monotonic() - this.checkedAt >= this.limits.recheckMs) this.checking = this.check();
+    await this.checking;
+  }
+
+  private async check(): Promise<void> {
+    const { clock, log } = this.world;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(this.limits.lookMs, () => {
+        this.hangs = true;
+        log.write('warn', this.hanging);
+        resolve();
+      });
+      void this.reload().finally(() => {
+        cancel();
+        if (this.hangs) log.write('info', `the user file ${this.file} can be looked at again`);
+        this.hangs = false;
+        this.checking = null;
+        this.checkedAt = clock.monotonic();
+        resolve();
+      });
+    });
+  }
+
+  private get hanging(): string {
+    return `the file system of the user file ${this.file} gives no answer; the ${this.users.size} users read before stay valid meanwhile`;
   }
 
   private async reload(): Promise<void> {
     let version = 'absent';
     try {
-      version = await userFileVersion(this.file);
+      version = await this.look.version(this.file);
       if (version === this.version) return;
-      this.users = await readUsers(this.file);
+      this.users = await this.look.users(this.file);
       this.listed = userListOf(this.users);
       this.wrong = null;
       this.world.log.write('info', `the user file ${this.file} has changed: ${this.users.size} users`, { users: this.users.size });

@@ -152,14 +152,29 @@ function oneMachine({ ha, peer }: Profile): RuleProblem[] {
   return [];
 }
 
-function dataOnTheShare({ data, ha, log }: Profile): RuleProblem[] {
+function dataOnTheShare(profile: Profile): RuleProblem[] {
+  const { data, ha, log } = profile;
   const share = dirname(ha.lockFile);
-  const onTheShare = (folder: string): string => `${folder} lies on the share (${share}, the lockfile's folder)`;
+  const onTheShare = (path: string): string => `${path} lies on the share (${share}, the lockfile's folder)`;
+  const files = filesOf(profile)
+    .filter(({ path }) => path !== null && isWithin(path, share))
+    .map(({ key, path }) => warn([key, 'ha.lockFile'], `${onTheShare(path ?? '')}: it belongs on a disk of this server, which cannot read it while the share is away or hangs`));
   if (isWithin(data.folder, share)) {
-    return [warn(['data.folder', 'ha.lockFile'], `${onTheShare(data.folder)}: the journal belongs on a disk of this server, or the loss of the share is the loss of this copy`)];
+    return [warn(['data.folder', 'ha.lockFile'], `${onTheShare(data.folder)}: the journal belongs on a disk of this server, or the loss of the share is the loss of this copy`), ...files];
   }
-  if (!isWithin(log.folder, share)) return [];
-  return [warn(['log.folder', 'ha.lockFile'], `${onTheShare(log.folder)}: the log belongs on a disk of this server; its last words, too, go when the share hangs`)];
+  if (!isWithin(log.folder, share)) return files;
+  return [warn(['log.folder', 'ha.lockFile'], `${onTheShare(log.folder)}: the log belongs on a disk of this server; its last words, too, go when the share hangs`), ...files];
+}
+
+/** What a server reads besides its profile. */
+function filesOf({ mqtt, ha, admin }: Profile): { readonly key: string; readonly path: string | null }[] {
+  return [
+    { key: 'mqtt.usersFile', path: mqtt.usersFile },
+    { key: 'mqtt.tlsCertificateFile', path: mqtt.tlsCertificateFile },
+    { key: 'mqtt.tlsKeyFile', path: mqtt.tlsKeyFile },
+    { key: 'ha.secretFile', path: ha.secretFile },
+    { key: 'admin.tokenFile', path: admin.tokenFile },
+  ];
 }
 
 /** A repository of the reference at its default place may not be there at all: then its port is never bound, and is nobody's. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { hashPassword } from '../../../src/adapters/password.js';
 import { LOOK_MS, UserFileAuthenticator } from '../../../src/adapters/user-file-authenticator.js';
 import type { UserFileLimits } from '../../../src/adapters/user-file-authenticator.js';
-import { parseUsers, readUsers, userNameProblem, USER_FILE_BYTES_MAX, withUser, withoutUser } from '../../../src/adapters/user-file.js';
+import { parseUsers, readUsers, userFileVersion, userNameProblem, USER_FILE_BYTES_MAX, withUser, withoutUser } from '../../../src/adapters/user-file.js';
 import type { UserList } from '../../../src/core/control/broker.js';
 import { usersFileTrouble } from '../../../src/profile/private-file.js';
 import type { Verdict } from '../../../src/ports/authenticator.js';
@@ -84,7 +84,7 @@ describe('the file', () => {
 });
 
 describe('UserFileAuthenticator', () => {
-  const LIMITS: UserFileLimits = { recheckMs: 1_000, verifyingMax: 2, waitingMax: 3, rememberedMax: 2 };
+  const LIMITS: UserFileLimits = { recheckMs: 1_000, lookMs: 500, verifyingMax: 2, waitingMax: 3, rememberedMax: 2 };
 
   async function rig(users: Record<string, string>) {
     let written = 0;
@@ -100,10 +100,17 @@ describe('UserFileAuthenticator', () => {
     await write(users);
     const clock = new FakeClock();
     const log = new FakeLog();
-    const judge = await UserFileAuthenticator.open(file, { clock, log, limits: LIMITS });
+    const hung: (() => void)[] = [];
+    const disk = { hangs: false, looks: 0, goOn: () => hung.forEach((resolve) => resolve()) };
+    const version = async (path: string): Promise<string> => {
+      disk.looks += 1;
+      if (disk.hangs) await new Promise<void>((resolve) => hung.push(resolve));
+      return await userFileVersion(path);
+    };
+    const judge = await UserFileAuthenticator.open(file, { clock, log, limits: LIMITS, look: { version, users: readUsers } });
     const ask = (user: string | null, password: string | null): Promise<Verdict> =>
       judge.authenticate({ clientId: 'c', remote: 'r', user, password: password === null ? null : Buffer.from(password) });
-    return { judge, clock, log, ask, write, replace };
+    return { judge, clock, log, ask, write, replace, disk };
   }
 
   const accepted = (user: string): Verdict => ({ kind: 'accepted', user });
@@ -190,6 +197,30 @@ describe('UserFileAuthenticator', () => {
     expect(log.from('error')).toEqual([`the user file ${file} can be used by others (mode 644); the 1 users read before stay valid. Run \`chmod 600 ${file}\`, and change the passwords if others may have read it.`]);
     chmodSync(file, 0o600);
     clock.advance(1_000);
+    expect(await ask('ann', 'new')).toEqual(accepted('ann'));
+  });
+
+  test('a file system that hangs holds up logins for lookMs, once, and the users read before count', async () => {
+    const { judge, clock, log, ask, write, disk } = await rig({ ann: 'a' });
+    await write({ ann: 'new' });
+    disk.hangs = true;
+    disk.looks = 0;
+    clock.advance(1_000);
+    const first = ask('ann', 'a');
+    await settle();
+    clock.advance(LIMITS.lookMs);
+    expect(await first).toEqual(accepted('ann'));
+    expect(await ask('ann', 'x')).toEqual(wrong);
+    clock.advance(LOOK_MS);
+    expect(await ask('ann', 'a')).toEqual(accepted('ann'));
+    expect(disk.looks).toBe(1);
+    expect(log.from('warn')).toEqual([expect.stringMatching(/gives no answer; the 1 users read before stay valid/)]);
+    expect(judge.problem).toMatch(/gives no answer/);
+    disk.hangs = false;
+    const goesOn = new Promise<void>((resolve) => (log.write = (_, message): void => (message.includes('again') ? resolve() : undefined)));
+    disk.goOn();
+    await goesOn;
+    expect(judge.problem).toBeNull();
     expect(await ask('ann', 'new')).toEqual(accepted('ann'));
   });
 

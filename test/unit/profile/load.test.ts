@@ -132,6 +132,19 @@ describe('rules over several keys', () => {
     expect([share, join(share, 'log'), `${share}-log`].map(warned)).toEqual([true, true, false]);
   });
 
+  it.each([
+    ['mqtt.usersFile', (path: string) => `${GOOD}mqtt:\n  usersFile: ${path}\n`],
+    ['mqtt.tlsCertificateFile', (path: string) => `${GOOD}mqtt:\n  tlsPort: 8883\n  tlsKeyFile: key\n  tlsCertificateFile: ${path}\n`],
+    ['mqtt.tlsKeyFile', (path: string) => `${GOOD}mqtt:\n  tlsPort: 8883\n  tlsCertificateFile: crt\n  tlsKeyFile: ${path}\n`],
+    ['ha.secretFile', (path: string) => GOOD.replace('ha:\n', `ha:\n  secretFile: ${path}\n`)],
+    ['admin.tokenFile', (path: string) => `${GOOD}admin:\n  tokenFile: ${path}\n`],
+  ])('so is %s there', (wanted, text) => {
+    const share = dirname(parse(GOOD).ha.lockFile);
+    const warned = (path: string): string[] => parse(text(path)).warnings.filter((warning) => warning.text.includes('lies on the share')).map(({ key }) => key);
+    expect(warned(join(share, 'file'))).toEqual([wanted]);
+    expect(warned(`${share}-file`)).toEqual([]);
+  });
+
   it('equal ports on different addresses are no clash', () => {
     const text = GOOD.replace('backupHaIpAddress: 127.0.0.1', 'backupHaIpAddress: 10.0.0.2').replace('2201', '2101').replace('ha:\n', 'ha:\n  host: 10.0.0.1\n  secretFile: s\n');
     expect(complaints(text)).toEqual([]);
