@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { parentOf } from '../core/repository/entry.js';
+import { createSelection, type Selection } from './repository/patterns.js';
 
 /** Changes within this time become one. */
 const GATHER_MS = 200;
@@ -25,11 +26,12 @@ export interface FolderWatchHandlers {
 }
 
 /**
- * Watches a folder and all below it, one watch a folder: hints, no promises. What is missed, a look at everything finds.
+ * Watches a folder and all below it that `exclude` does not leave out, one watch a folder: hints, no promises. What is missed, a look at everything finds.
  * @returns what ends it
+ * @throws LockstepError LOCKSTEP_REPOSITORY_PATTERN
  */
-export function watchFolder(root: string, handlers: FolderWatchHandlers): () => void {
-  const watch = new FolderWatching(root, handlers);
+export function watchFolder(root: string, exclude: readonly string[], handlers: FolderWatchHandlers): () => void {
+  const watch = new FolderWatching(root, createSelection([], exclude), handlers);
   return () => watch.close();
 }
 
@@ -46,6 +48,7 @@ class FolderWatching {
 
   constructor(
     private readonly root: string,
+    private readonly selection: Selection,
     private readonly handlers: FolderWatchHandlers,
   ) {
     this.identity = identityOf(root);
@@ -99,7 +102,7 @@ class FolderWatching {
       }
       for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
         const inner = folder === '' ? entry.name : `${folder}/${entry.name}`;
-        if (!entry.isDirectory()) continue;
+        if (!entry.isDirectory() || !this.selection.takesFolder(inner)) continue;
         if (isNew) this.drop(inner); // It may be another folder of that name.
         if (this.watchers.has(inner)) continue;
         this.todo.push(inner);

@@ -171,12 +171,12 @@ export class Offering {
     }
   }
 
-  private watch({ name, path }: RepositoryConfig): void {
+  private watch({ name, path, exclude }: RepositoryConfig): void {
     const { clock, log } = this.tools;
     let everyMs = WHOLE_LOOK_MS;
     const hint = (folders: readonly string[] | null): void => this.hint({ repository: name, purpose: 'sync', folders });
     this.ends.push(
-      this.tools.watch(path, {
+      this.tools.watch(path, exclude, {
         changed: hint,
         failed: (reason) => {
           everyMs = BLIND_LOOK_MS;

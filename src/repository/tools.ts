@@ -32,7 +32,8 @@ export interface KeeperTools {
   readonly memory: SyncMemory;
   /** @throws LockstepError when the folder cannot be used */
   readonly open: (config: RepositoryConfig) => RepositoryStore;
-  readonly watch: (path: string, watch: FolderWatch) => Cancel;
+  /** Watches what `exclude` does not leave out. */
+  readonly watch: (path: string, exclude: readonly string[], watch: FolderWatch) => Cancel;
   readonly createSender: (parts: SenderParts) => SenderSession;
   readonly createReceiver: (parts: ReceiverParts) => ReceiverSession;
 }

@@ -133,7 +133,7 @@ export class KeeperSide {
         hashing: pair.hashing,
         memory: { load: () => new Map(), keep: () => undefined },
         open: () => simulatedRepository({ files, path: LIVE, recordFile: '/var/apps.digests', exclude: pair.shape.exclude, keep: 5, hashing: pair.hashing, exchange: pair.shape.exchange }),
-        watch: (_, watch) => {
+        watch: (_, _exclude, watch) => {
           this.watch = watch;
           return () => (this.watch = null);
         },

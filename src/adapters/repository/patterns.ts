@@ -3,7 +3,7 @@ import { LockstepError } from '../../core/errors.js';
 
 /** Which paths of a folder belong to the repository. */
 export interface Selection {
-  /** False for a folder: nothing below it belongs either. */
+  /** False for a folder: nothing below it belongs either, which is not seen by the path of what lies below: whoever begins there asks for each folder above. */
   takesFolder(path: string): boolean;
   takesFile(path: string): boolean;
 }

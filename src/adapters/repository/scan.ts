@@ -91,7 +91,7 @@ export class FolderScan implements Slices<Scanned> {
     else {
       // A folder of the scope is in its manifest itself; one that went meanwhile is not.
       const looked = this.reach(start.path);
-      if (looked !== null && this.parts.selection.takesFolder(start.path)) {
+      if (looked !== null) {
         this.add(folderOf(start.path, looked));
         this.enter(start.path, start.deep);
       }
@@ -99,13 +99,14 @@ export class FolderScan implements Slices<Scanned> {
     return true;
   }
 
-  /** A folder that the other server named: only one of this repository, without a link on the way to it. */
+  /** A folder that the other server named: only one of this repository, without a link on the way to it, nor a folder that does not belong. */
   private reach(path: string): Looked | null {
     if (pathFault(path, HERE) !== null) return null;
     let looked: Looked | null = null;
     const parts = path.split('/');
     for (let count = 1; count <= parts.length; count += 1) {
-      looked = this.parts.look(Places.at(this.parts.root, parts.slice(0, count).join('/')));
+      const prefix = parts.slice(0, count).join('/');
+      looked = this.parts.selection.takesFolder(prefix) ? this.parts.look(Places.at(this.parts.root, prefix)) : null;
       if (looked?.kind !== 'folder') return null;
     }
     return looked;

@@ -20,8 +20,8 @@ afterEach(() => {
   fs.rmSync(root, { recursive: true, force: true });
 });
 
-function watch(): void {
-  end = watchFolder(join(root, 'apps'), { changed: (folders) => changes.push(folders), failed: (reason) => failures.push(reason) });
+function watch(exclude: readonly string[] = []): void {
+  end = watchFolder(join(root, 'apps'), exclude, { changed: (folders) => changes.push(folders), failed: (reason) => failures.push(reason) });
 }
 
 /** Of this process, as the system counts them. */
@@ -68,4 +68,14 @@ onLinux('what is moved away is not watched any more, with all that it holds; wha
   fs.writeFileSync(join(root, 'apps/one/a/b/file'), '');
   await until(() => changes.some((folders) => folders?.includes('one/a/b') ?? false));
   expect(failures).toEqual([]);
+});
+
+onLinux('what is excluded is not watched, with all below it', async () => {
+  const before = watches();
+  for (const folder of ['one/log/a', 'two']) fs.mkdirSync(join(root, 'apps', folder), { recursive: true });
+  watch(['log']);
+  await until(() => watches() === before + 3);
+  fs.mkdirSync(join(root, 'apps/one/log/b'));
+  fs.mkdirSync(join(root, 'apps/two/b'));
+  await until(() => watches() === before + 4);
 });

@@ -115,7 +115,7 @@ class World {
           if (this.broken !== null) throw new Error(this.broken);
           return store;
         },
-        watch: (_path, watch) => {
+        watch: (_path, _exclude, watch) => {
           this.watches.push(watch);
           return () => undefined;
         },
