@@ -1,4 +1,4 @@
-import type { Digest, Entry, Manifest, Patterns, Scope } from '../core/repository/entry.js';
+import type { Digest, Entry, Manifest, Patterns, Scope, SyncType } from '../core/repository/entry.js';
 import type { Term } from '../core/identity.js';
 import type { Naming } from '../core/repository/names.js';
 
@@ -66,6 +66,8 @@ export interface Commit {
   readonly mayChange: () => boolean;
   /** Why, for those who look at the kept versions. */
   readonly reason: string;
+  /** PARTIAL: what this server's own users make or write until the exchange stays as well. Absent: FULL. */
+  readonly type?: SyncType;
   /** Wall time, milliseconds since 1970: names the kept version. */
   readonly at: number;
 }

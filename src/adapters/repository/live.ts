@@ -198,6 +198,7 @@ export class LiveApplier implements Applier {
   private put_(place: string, part: string, entry: Entry): void {
     const { fs } = this;
     const there = fs.lstatSync(place, { throwIfNoEntry: false });
+    if (there !== undefined && this.commit_.type === 'PARTIAL') return fs.rmSync(part); // Came here meanwhile, and stays.
     if (there?.isDirectory() === true) this.keeping.moveAway(place, entry.path);
     else if (there !== undefined) this.keeping.replaces(place, entry.path, there);
     fs.renameSync(part, place);

@@ -8,6 +8,9 @@ export interface Selection {
   takesFile(path: string): boolean;
 }
 
+/** Takes no path. */
+export const NOTHING: Selection = { takesFolder: () => false, takesFile: () => false };
+
 const OPTIONS = { dot: true, nocase: false } as const;
 export const PATTERN_CHARS_MAX = 1024;
 

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { syncFolders } from './durable.js';
-import { unlessAbsent, unlessForbidden } from './file-errors.js';
+import { codeOf, unlessAbsent, unlessForbidden } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import type { Selection } from './patterns.js';
 import { Places } from './places.js';
@@ -18,7 +18,7 @@ export interface Pruned {
 
 /**
  * Removes from an old tree what is in the live one as well: the very same file (a hard link), an equal link, a folder that is empty then. What is left is
- * what was replaced or removed. What is no part of the repository, and came or changed while the new tree was made, goes back to where it was. May be
+ * what was replaced or removed. What `selection` does not take, and came or changed while the new tree was made, goes back to where it was. May be
  * begun again wherever it was interrupted.
  */
 export async function prune(fs: FileSystem, old: string, live: string, pathsMax: number, selection: Selection): Promise<Pruned> {
@@ -41,7 +41,7 @@ export async function prune(fs: FileSystem, old: string, live: string, pathsMax:
       }
       const twin = isInLive ? unlessAbsent(() => fs.lstatSync(Places.at(live, path), { bigint: true })) : null;
       const isForeign = isBelowForeign || !(stats.isDirectory() ? selection.takesFolder(path) : selection.takesFile(path) && (stats.isFile() || stats.isSymbolicLink()));
-      if (isForeign && isInLive && (twin === null || isNewerFile(stats, twin)) && unlessForbidden(() => fs.renameSync(Places.at(old, path), Places.at(live, path)))) {
+      if (isForeign && isInLive && (twin === null || isNewerFile(stats, twin)) && hasMoved(fs, Places.at(old, path), Places.at(live, path))) {
         returned.add(folder);
         continue;
       }
@@ -61,6 +61,16 @@ export async function prune(fs: FileSystem, old: string, live: string, pathsMax:
   await walk('', true, false);
   await syncFolders(fs, [...returned].map((folder) => (folder === '' ? live : Places.at(live, folder))));
   return pruned;
+}
+
+/** False: the system does not let us, or it is another file system. */
+function hasMoved(fs: FileSystem, from: string, to: string): boolean {
+  try {
+    return unlessForbidden(() => fs.renameSync(from, to));
+  } catch (error) {
+    if (codeOf(error) === 'EXDEV') return false;
+    throw error;
+  }
 }
 
 function isNewerFile(old: BigIntStats, live: BigIntStats): boolean {

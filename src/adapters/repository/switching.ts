@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.js';
 import { unlessAbsent } from './file-errors.js';
 import { removeGone } from './gone.js';
 import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
-import type { Selection } from './patterns.js';
+import { NOTHING, type Selection } from './patterns.js';
 import type { Places } from './places.js';
 import { prune } from './pruning.js';
 import { FILLING_MODE } from './writing.js';
@@ -24,6 +24,8 @@ interface SwitchRecord {
   readonly term: number;
   readonly reason: string;
   readonly at: number;
+  /** Of PARTIAL: what the old tree has and the new one has not, or older, is this server's own and goes back. */
+  readonly partial: boolean;
   /** Inode numbers, as text: they can be longer than a number of JavaScript. */
   readonly liveInode: string;
   readonly stageInode: string;
@@ -43,7 +45,7 @@ export interface SwitchParts {
 export async function switchTrees(parts: SwitchParts, commit: Commit): Promise<{ readonly kept: KeptVersion | null } | null> {
   const { places, exchange } = parts;
   const { fs } = places;
-  const record: SwitchRecord = { term: commit.term, reason: commit.reason, at: commit.at, liveInode: inodeOf(places, places.live) ?? '', stageInode: inodeOf(places, places.stage) ?? '' };
+  const record: SwitchRecord = { term: commit.term, reason: commit.reason, at: commit.at, partial: commit.type === 'PARTIAL', liveInode: inodeOf(places, places.live) ?? '', stageInode: inodeOf(places, places.stage) ?? '' };
   await replaceDurably(fs, places.switchRecord, places.beside, JSON.stringify(record));
   if (!commit.mayChange()) {
     fs.unlinkSync(places.switchRecord);
@@ -72,7 +74,7 @@ async function finish({ places, keep, selection }: SwitchParts, record: SwitchRe
 
 async function keepOld(places: Places, record: SwitchRecord, keep: number, selection: Selection): Promise<KeptVersion | null> {
   const { fs } = places;
-  const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX, selection);
+  const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX, record.partial ? NOTHING : selection);
   if (keep === 0 || (files === 0 && fs.readdirSync(places.old).length === 0)) {
     await fs.removeTree(places.old);
     await retain(places, keep);
@@ -117,7 +119,7 @@ function readRecord(places: Places): SwitchRecord | null {
   const bytes = unlessAbsent(() => places.fs.readFileSync(places.switchRecord));
   if (bytes === null) return null;
   const fields = Fields.of('switch record', decodeJson('switch record', bytes));
-  return { term: fields.whole('term'), reason: fields.text('reason', 1000), at: fields.whole('at'), liveInode: fields.name('liveInode', 40), stageInode: fields.name('stageInode', 40) };
+  return { term: fields.whole('term'), reason: fields.text('reason', 1000), at: fields.whole('at'), partial: fields.has('partial') && fields.flag('partial'), liveInode: fields.name('liveInode', 40), stageInode: fields.name('stageInode', 40) };
 }
 
 /** `null` when nothing is there. */
