@@ -1,5 +1,6 @@
+import type { Stats } from 'node:fs';
 import { LockstepError } from '../../core/errors.js';
-import type { Places } from './places.js';
+import { Places } from './places.js';
 
 /**
  * A mount hangs on the folder below it: an exchange would take it away with the old tree, and when it is not mounted its folder looks like one that was emptied.
@@ -7,6 +8,17 @@ import type { Places } from './places.js';
  */
 export function refuseMounts({ fs, live }: Places): void {
   const [mount] = fs.mountsBelow(live);
-  if (mount === undefined) return;
-  throw new LockstepError('LOCKSTEP_REPOSITORY_MOUNT', `${mount} is a mount point inside the repository's folder ${live}`, 'Make a folder in that mount a repository of its own, and mount it beside this one; excluding it is not enough, since the two trees are exchanged with all that hangs on them.');
+  if (mount !== undefined) throw refused(`${mount} is a mount point inside the repository's folder ${live}`);
+}
+
+/**
+ * What is excluded must move over into the new tree, which it cannot from a file system of its own (a subvolume).
+ * @throws LockstepError LOCKSTEP_REPOSITORY_MOUNT
+ */
+export function refuseOtherSystem({ fs, live, stage }: Places, path: string, { dev }: Stats): void {
+  if (dev !== fs.lstatSync(stage).dev) throw refused(`${Places.at(live, path)} is a file system of its own (a mount, or a subvolume) inside the repository's folder`);
+}
+
+function refused(what: string): LockstepError {
+  return new LockstepError('LOCKSTEP_REPOSITORY_MOUNT', what, 'Make a folder in that mount a repository of its own, and mount it beside this one; excluding it is not enough, since the two trees are exchanged with all that hangs on them.');
 }

@@ -1,9 +1,9 @@
 import { constants, type Stats } from 'node:fs';
 import { LockstepError } from '../../core/errors.js';
 import type { Entry } from '../../core/repository/entry.js';
-import { parentOf } from '../../core/repository/entry.js';
 import { shown } from '../../core/repository/names.js';
 import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
+import { Carrying } from './carrying.js';
 import { openContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
 import { syncAll, syncFolders } from './durable.js';
@@ -11,10 +11,11 @@ import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { openFolders, putOutOfTheWay } from './gone.js';
 import { FolderHolder } from './held-folder.js';
+import { giveOwner } from './owners.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { refuseMounts } from './mounts.js';
 import { Places } from './places.js';
-import { folderEntry, SLICE_MS } from './scan.js';
+import { SLICE_MS } from './scan.js';
 import { microseconds, sameStamp, seconds, stampOf, type Stamp } from './stamps.js';
 import { switchTrees, type SwitchParts } from './switching.js';
 import { dressFolder, FILLING_MODE, writeFile, type Written } from './writing.js';
@@ -143,7 +144,7 @@ export class StagedApplier implements Applier {
     refuseMounts(places);
     if (!(await this.copyLarge().finally(() => this.holder.release()))) return { kind: 'not-allowed' };
     refuseMounts(places);
-    await this.carryForeign().finally(() => this.holder.release());
+    if (!(await this.carryForeign().finally(() => this.holder.release()))) return { kind: 'not-allowed' };
     for (const folder of this.folders.toReversed()) dressFolder(fs, this.staged(folder), folder.mode, folder.mtimeUs);
     this.dressRoot();
     await syncAll(fs, this.written.map(({ path }) => Places.at(places.stage, path)));
@@ -259,19 +260,18 @@ export class StagedApplier implements Applier {
     return true;
   }
 
+  /** What does not belong to the repository goes over into the new tree: late, since it may be written to all the time. False: the right to change anything is gone. */
+  private carryForeign(): Promise<boolean> {
+    const { places, foreign } = this.parts;
+    return new Carrying({ places, holder: this.holder, folder: (entry) => this.folder(entry), mayChange: this.commit_.mayChange }).carryAll(foreign);
+  }
+
   private dressRoot(): void {
     const { fs } = this;
     const { places } = this.parts;
     const live = fs.statSync(places.live);
     dressFolder(fs, places.stage, live.mode & 0o7777, microseconds(live.mtimeMs));
-    const stage = fs.statSync(places.stage);
-    if (stage.uid === live.uid && stage.gid === live.gid) return;
-    try {
-      fs.chownSync(places.stage, live.uid, live.gid);
-    } catch (error) {
-      if (codeOf(error) !== 'EPERM') throw error;
-      throw new LockstepError('LOCKSTEP_REPOSITORY_OWNER', `${places.live} belongs to the user ${live.uid} and the group ${live.gid}, and Lockstep (user ${stage.uid}) cannot give the new folder to them`, `Run "chown ${stage.uid}" on the folder, or Lockstep as that user.`);
-    }
+    giveOwner(fs, places.stage, live, places.live);
   }
 
   /** The live files that were taken over have one name less now, which is a change in the system's books. */
@@ -283,43 +283,6 @@ export class StagedApplier implements Applier {
       if (stats === undefined || entry.digest === null) continue;
       const stamp = stampOf(stats);
       if (stamp.size === entry.size && stamp.mtimeUs === entry.mtimeUs) record.set(entry.path, stamp, entry.digest);
-    }
-  }
-
-  /** What does not belong to the repository goes over into the new tree: late, since it may be written to all the time. */
-  private async carryForeign(): Promise<void> {
-    for (const [index, path] of this.parts.foreign.entries()) {
-      if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await this.fs.turn();
-      this.carryParents(parentOf(path));
-      this.holder.naming(() => this.carry(path));
-    }
-  }
-
-  private carryParents(path: string): void {
-    if (path === '' || this.fs.existsSync(Places.at(this.parts.places.stage, path))) return;
-    this.carryParents(parentOf(path));
-    const live = this.fs.lstatSync(Places.at(this.parts.places.live, path), { throwIfNoEntry: false });
-    if (live?.isDirectory() === true) this.folder(folderEntry(path, live));
-  }
-
-  private carry(path: string): void {
-    const { fs } = this;
-    const live = this.holder.placeOf(path);
-    if (live === null) return;
-    const staged = Places.at(this.parts.places.stage, path);
-    const stats = fs.lstatSync(live, { throwIfNoEntry: false });
-    const hasPlace = fs.lstatSync(Places.at(this.parts.places.stage, parentOf(path)), { throwIfNoEntry: false })?.isDirectory() ?? false;
-    if (stats === undefined || !hasPlace || fs.lstatSync(staged, { throwIfNoEntry: false }) !== undefined) return; // What stands in its way belongs there: it is kept with the old tree.
-    if (stats.isDirectory()) {
-      this.folder(folderEntry(path, stats));
-      for (const name of fs.readdirSync(live)) this.carry(`${path}/${name}`);
-    } else if (stats.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(live), staged);
-    else {
-      try {
-        fs.linkSync(live, staged);
-      } catch (error) {
-        if (!cannotLink(error)) throw error; // Otherwise it is moved over right after the exchange.
-      }
     }
   }
 }

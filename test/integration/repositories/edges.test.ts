@@ -1,17 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
 import type { StoreOptions } from '../../../src/adapters/repository/store.js';
 import type { Commit, RepositoryStore } from '../../../src/ports/repository.js';
 import type { Term } from '../../../src/core/identity.js';
-import { openStore, Pair, picture, Places } from './support.js';
+import { APPLICATION, asKeeper, asRoot, KEEPER, openStore, own, Pair, picture, Places } from './support.js';
 
 /* What is seldom in a folder, and must neither be lost nor keep a repository from being synced. */
 
-const KEEPER = 1234;
-const APPLICATION = 4321;
-const asRoot = process.geteuid?.() === 0 ? it : it.skip;
 const pairs: Pair[] = [];
 
 afterEach(() => {
@@ -38,26 +34,6 @@ async function changed(store: RepositoryStore, path: string, content: string | n
   if (content === null) applier.remove(entry);
   else applier.put(entry, bytes);
   await applier.commit();
-}
-
-/** Everything belongs to the user that Lockstep runs as. */
-function own(places: Places): void {
-  const walk = (at: string): void => {
-    fs.lchownSync(at, KEEPER, KEEPER);
-    if (fs.lstatSync(at).isDirectory()) for (const name of fs.readdirSync(at)) walk(path.join(at, name));
-  };
-  walk(places.root);
-}
-
-async function asKeeper(action: () => Promise<void>): Promise<void> {
-  process.setegid?.(KEEPER);
-  process.seteuid?.(KEEPER);
-  try {
-    await action();
-  } finally {
-    process.seteuid?.(0);
-    process.setegid?.(0);
-  }
 }
 
 describe('what is no part of the repository', () => {

@@ -16,6 +16,10 @@ import type { ReceiverSession, SenderSession, SyncHint, SyncReport, SyncRequest 
 export const SENDER = { cluster: 'c', server: 'primary' as ServerId, run: 'run-p' as RunId };
 export const RECEIVER = { cluster: 'c', server: 'secondary' as ServerId, run: 'run-s' as RunId };
 export const NAME = 'apps';
+/** The user that Lockstep runs as where it is not root, and another. */
+export const KEEPER = 1234;
+export const APPLICATION = 4321;
+export const asRoot = process.geteuid?.() === 0 ? it : it.skip;
 
 /** A folder of its own for one test, removed by `removeAll`. */
 export class Places {
@@ -67,6 +71,26 @@ export function picture(folder: string): Record<string, string> {
   };
   walk('');
   return seen;
+}
+
+/** Everything belongs to the user that Lockstep runs as. */
+export function own(places: Places): void {
+  const walk = (at: string): void => {
+    fs.lchownSync(at, KEEPER, KEEPER);
+    if (fs.lstatSync(at).isDirectory()) for (const name of fs.readdirSync(at)) walk(path.join(at, name));
+  };
+  walk(places.root);
+}
+
+export async function asKeeper(action: () => Promise<void>): Promise<void> {
+  process.setegid?.(KEEPER);
+  process.seteuid?.(KEEPER);
+  try {
+    await action();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(0);
+  }
 }
 
 let hashing: Hashing | null = null;
