@@ -5,6 +5,7 @@ import type { Log } from '../ports/log.js';
 import { isLoopback } from '../profile/values.js';
 import type { Command, CommandResult, RepositoryDesk } from './commands.js';
 import { dropAbandoned } from './abandoned.js';
+import { limitConnections } from './connections.js';
 import { guard } from './guard.js';
 import { serveRepositories } from './repositories.js';
 import type { ServerStatus } from './status.js';
@@ -13,7 +14,9 @@ import type { ServerStatus } from './status.js';
 const BODY_BYTES_MAX = 4096;
 /** A request that is not whole by then is dropped. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Further connections wait in the system's queue. */
+/** A connection on which nothing is asked for so long is closed. */
+const KEEP_ALIVE_MS = 5_000;
+/** One more ends an idle one. */
 const CONNECTIONS_MAX = 256;
 const OPEN_PATHS: ReadonlySet<string> = new Set(['/live', '/serving']);
 
@@ -46,8 +49,8 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
   if (!loopback && options.token === null) {
     throw new LockstepError('LOCKSTEP_ADMIN_EXPOSED', `admin HTTP on ${options.host} would let every machine stop this server`, 'Set admin.tokenFile, or admin.host 127.0.0.1.');
   }
-  const app = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, connectionTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true, logger: false });
-  app.server.maxConnections = CONNECTIONS_MAX;
+  const app = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, connectionTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS, forceCloseConnections: true, logger: false });
+  limitConnections(app.server, CONNECTIONS_MAX);
   protect(app, { loopback, token: options.token });
   dropAbandoned(app, options.log);
   answerQuestions(app, options);

@@ -176,6 +176,16 @@ describe('a token', () => {
 });
 
 describe('listening', () => {
+  it('connections on which nothing is asked do not stay', async () => {
+    await start(() => exampleStatus());
+    const { port } = admin ?? { port: 0 };
+    const socket = connect(port, '127.0.0.1');
+    socket.write('GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const [answered] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    expect(answered.toString()).toMatch(/keep-alive: timeout=5\r/i);
+  });
+
   it('beyond loopback without a token is refused', async () => {
     await expect(start(() => exampleStatus(), { host: '0.0.0.0' })).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_EXPOSED' });
   });
