@@ -7,7 +7,7 @@ export interface Line {
   readonly level: LogLevel;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
-  /** A change of role: it must be out before anything else happens. */
+  /** A change of role: it is handed on at once, so that it outlives a process that breaks right after. */
   readonly critical: boolean;
 }
 

@@ -47,8 +47,8 @@ export interface ProcessLog extends Log {
 
 /**
  * The log of a server: lines for people on the console, and the same as JSON in `lockstep-<server>.jsonl`, rotated.
- * A line whose fields have `critical: true` (a change of role) is written before `write` returns, so that it is kept even if
- * the process ends at once. Trouble with the file is told on the console and stops nothing.
+ * A line whose fields have `critical: true` (a change of role) is handed to the system before `write` returns, with all before it, so that it is kept even if
+ * the process breaks at once; where the disk is busy with other lines it follows them. No disk holds up `write`. Trouble with the file is told on the console and stops nothing.
  * @throws LockstepError LOCKSTEP_LOG_FOLDER_REFUSED
  */
 export function createLog(options: LogOptions): ProcessLog {

@@ -1,12 +1,14 @@
-import { appendFileSync, existsSync, mkdirSync, promises as files, statSync } from 'node:fs';
+import { close, closeSync, existsSync, fstat, mkdirSync, open, openSync, promises as files, read, readdirSync, rmSync, write } from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { counted } from '../core/counted.js';
 import { LockstepError } from '../core/errors.js';
 
 /** Lines that wait for a slow disk; beyond it the oldest are left out, and the next line that is written says how many. */
 export const WAITING_LINES_MAX = 10_000;
-/** A disk that takes longer for an append hangs. Milliseconds. */
-export const HANGS_MS = 500;
+const LINE_END = 0x0a;
+/** To append, and to read how it ends. */
+const OPEN_FLAGS = 'a+';
 
 export interface RotatingFileOptions {
   /** Made when absent, in one that is there. */
@@ -24,13 +26,12 @@ export interface RotatingFileOptions {
 }
 
 export interface LogDisk {
-  appendNow(file: string, text: string): void;
-  append(file: string, text: string): Promise<void>;
-  /** Milliseconds that only grow. */
-  time(): number;
+  /** Writes at the end of the file, perhaps only a first part. @returns the bytes that were written. The system has them, or is about to, when the call itself returns */
+  append(handle: number, bytes: Uint8Array): Promise<number>;
 }
 
-const SYSTEM: LogDisk = { appendNow: appendFileSync, append: files.appendFile, time: () => performance.now() };
+const system = { close: promisify(close), fstat: promisify(fstat), open: promisify(open), read: promisify(read), write: promisify(write) };
+const SYSTEM: LogDisk = { append: async (handle, bytes) => (await system.write(handle, bytes)).bytesWritten };
 
 /** By its shape: an error of Node.js can come from another realm. */
 export function reasonOf(error: unknown): string {
@@ -41,14 +42,23 @@ export function logFolderRefused(folder: string, error: unknown): LockstepError 
   return new LockstepError('LOCKSTEP_LOG_FOLDER_REFUSED', `cannot write log files in ${folder}: ${reasonOf(error)}`, 'Name a folder in the profile (log.folder) that this user may write to.', { cause: error });
 }
 
-/** Appends lines to a file that never grows beyond a size. Does not hold up its caller, except in `writeNow` on a disk that is not known to hang. */
+/** Lines that go to the disk together. */
+interface Batch {
+  readonly lines: readonly string[];
+  /** So many were left out before them. */
+  readonly leftOut: number;
+}
+
+/** Appends lines, in their order, to a file that never grows beyond a size. Never holds up its caller, whatever the disk does. */
 export class RotatingFile {
   private waiting: string[] = [];
   private leftOut = 0;
-  private bytes: number;
+  /** Of the file in use; after files that could not be renamed: since then. */
+  private bytes = 0;
+  /** `null`: to be opened anew. */
+  private handle: number | null = null;
   private working: Promise<void> | null = null;
   private troubled = false;
-  private busySince: number | null = null;
   private readonly disk: LogDisk;
 
   /** @throws LockstepError LOCKSTEP_LOG_FOLDER_REFUSED */
@@ -56,91 +66,136 @@ export class RotatingFile {
     this.disk = options.disk ?? SYSTEM;
     try {
       if (!existsSync(options.folder)) mkdirSync(options.folder);
-      appendFileSync(this.file(0), '');
-      this.bytes = statSync(this.file(0)).size;
+      closeSync(openSync(this.file(0), OPEN_FLAGS));
     } catch (error) {
       throw logFolderRefused(options.folder, error);
     }
+    this.removeSurplus();
   }
 
+  /** With the lines of the same turn. */
   write(line: string): void {
-    this.waiting.push(line);
-    if (this.waiting.length > WAITING_LINES_MAX) {
-      this.waiting.shift();
-      this.leftOut += 1;
-    }
-    this.working ??= this.work().finally(() => (this.working = null));
+    this.add(line);
+    queueMicrotask(() => this.begin());
   }
 
   /**
-   * The line, and all that wait before it, are with the operating system when this returns. May make the file exceed its size by them. Where the disk hangs, the line waits
-   * like any other: whoever waited for it would hang, too, and the HA manager says its moves here.
+   * The line, and all that wait before it, are handed to the operating system before this returns, where the disk is not busy with others: a process that breaks
+   * right after leaves them in the file all the same. Where it is, they follow.
    */
   writeNow(line: string): void {
-    if (this.hangs) return this.write(line);
-    this.waiting.push(line);
-    const text = this.take();
-    try {
-      this.disk.appendNow(this.file(0), text);
-      this.wrote(text);
-    } catch (error) {
-      this.failed(error);
-    }
+    this.add(line);
+    this.begin();
   }
 
   /** Resolves when all that was written before has been handed to the operating system, or has failed. */
   async flush(): Promise<void> {
-    while (this.working !== null) await this.working;
+    for (this.begin(); this.working !== null; this.begin()) await this.working;
+  }
+
+  private add(line: string): void {
+    this.waiting.push(line);
+    if (this.waiting.length <= WAITING_LINES_MAX) return;
+    this.waiting.shift();
+    this.leftOut += 1;
+  }
+
+  private begin(): void {
+    if (this.waiting.length > 0) this.working ??= this.work();
   }
 
   private async work(): Promise<void> {
-    // Lines of the same turn go together.
-    await Promise.resolve();
     while (this.waiting.length > 0) {
-      const text = this.take();
-      this.busySince = this.disk.time();
-      try {
-        if (this.bytes > 0 && this.bytes + Buffer.byteLength(text) > this.options.bytesMax) await this.rotate();
-        await this.disk.append(this.file(0), text);
-        this.wrote(text);
-      } catch (error) {
-        this.failed(error);
-      }
-      this.busySince = null;
-    }
-  }
-
-  private get hangs(): boolean {
-    return this.busySince !== null && this.disk.time() - this.busySince > HANGS_MS;
-  }
-
-  private take(): string {
-    if (this.leftOut > 0) {
-      this.waiting.unshift(JSON.stringify({ time: new Date().toISOString(), level: 'warn', message: `Left out, since the disk was too slow: ${counted(this.leftOut, 'line')}` }));
+      const batch: Batch = { lines: this.waiting, leftOut: this.leftOut };
+      this.waiting = [];
       this.leftOut = 0;
+      await this.put(batch);
     }
-    const text = this.waiting.map((line) => `${line}\n`).join('');
-    this.waiting = [];
-    return text;
+    this.working = null;
   }
 
+  private async put(batch: Batch): Promise<void> {
+    const bytes = bytesOf(batch);
+    const progress = { written: 0 };
+    try {
+      if (this.handle === null) await this.open();
+      if (this.bytes > 0 && this.bytes + bytes.length > this.options.bytesMax) await this.rotate();
+      await this.append(bytes, progress);
+      // Somebody moved or removed it meanwhile: what was written is not in the log.
+      if (!(await this.isInPlace())) await this.append(bytes, progress);
+      this.troubled = false;
+    } catch (error) {
+      this.leftOut += lost(batch, bytes.subarray(0, progress.written));
+      this.failed(error);
+      await this.close();
+    }
+  }
+
+  private async append(bytes: Uint8Array, progress: { written: number }): Promise<void> {
+    progress.written = 0;
+    const handle = this.handle ?? (await this.open());
+    while (progress.written < bytes.length) {
+      const written = await this.disk.append(handle, bytes.subarray(progress.written));
+      progress.written += written;
+      this.bytes += written;
+    }
+  }
+
+  /** A file that ends within a line, as a full disk or a crash leaves it, gets the line's end first. */
+  private async open(): Promise<number> {
+    const handle = await system.open(this.file(0), OPEN_FLAGS);
+    this.handle = handle;
+    const { size } = await system.fstat(handle);
+    this.bytes = size;
+    const last = new Uint8Array(1);
+    const isWithin = size > 0 && (await system.read(handle, last, 0, 1, size - 1)).bytesRead === 1 && last[0] !== LINE_END;
+    if (isWithin) await system.write(handle, Uint8Array.of(LINE_END));
+    return handle;
+  }
+
+  /** The open file is the one of that name. Else it is closed. By its size, too: some file systems number their files anew at every look. */
+  private async isInPlace(): Promise<boolean> {
+    if (this.handle === null) return false;
+    const [ours, named] = await Promise.all([system.fstat(this.handle), files.stat(this.file(0)).catch(() => null)]);
+    if (named !== null && (named.ino === ours.ino || named.size === ours.size)) return true;
+    await this.close();
+    return false;
+  }
+
+  private async close(): Promise<void> {
+    const { handle } = this;
+    this.handle = null;
+    if (handle !== null) await system.close(handle).catch(() => undefined);
+  }
+
+  /** Where the files cannot be renamed the one in use goes on, and they are tried again when it has grown as much once more. */
   private async rotate(): Promise<void> {
     const { filesMax } = this.options;
+    try {
+      if (filesMax === 1) await files.truncate(this.file(0));
+      for (let number = filesMax - 2; number >= 0; number -= 1) {
+        await files.rename(this.file(number), this.file(number + 1)).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ENOENT') throw error;
+        });
+      }
+      await this.close();
+    } catch (error) {
+      this.failed(error);
+    }
     this.bytes = 0;
-    if (filesMax === 1) {
-      await files.truncate(this.file(0));
-      return;
-    }
-    for (let number = filesMax - 2; number >= 0; number -= 1) {
-      await files.rename(this.file(number), this.file(number + 1)).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
-    }
   }
 
-  private wrote(text: string): void {
-    this.bytes += Buffer.byteLength(text);
-    this.troubled = false;
+  /** Files with a number that is not kept any more, since fewer are than were. */
+  private removeSurplus(): void {
+    const { folder, name, filesMax } = this.options;
+    try {
+      for (const found of readdirSync(folder)) {
+        const number = found.startsWith(`${name}.`) ? /^(\d{1,9})\.jsonl$/.exec(found.slice(name.length + 1))?.[1] : undefined;
+        if (number !== undefined && Number(number) >= filesMax) rmSync(path.join(folder, found), { force: true });
+      }
+    } catch {
+      return; // They take room, and no more than that: the next start tries again.
+    }
   }
 
   private failed(error: unknown): void {
@@ -153,4 +208,17 @@ export class RotatingFile {
     const { folder, name } = this.options;
     return path.join(folder, number === 0 ? `${name}.jsonl` : `${name}.${number}.jsonl`);
   }
+}
+
+function bytesOf({ lines, leftOut }: Batch): Uint8Array {
+  const message = `Left out, since the disk was too slow or could not be written to: ${counted(leftOut, 'line')}`;
+  const said = leftOut === 0 ? [] : [JSON.stringify({ time: new Date().toISOString(), level: 'warn', message })];
+  return Buffer.from([...said, ...lines].map((line) => `${line}\n`).join(''));
+}
+
+/** Lines of a batch of which `written` is the part that is in the file, and those it was to tell of. */
+function lost({ lines, leftOut }: Batch, written: Uint8Array): number {
+  const whole = written.reduce((sum, byte) => (byte === LINE_END ? sum + 1 : sum), 0);
+  if (leftOut === 0) return lines.length - whole;
+  return whole === 0 ? leftOut + lines.length : lines.length - (whole - 1);
 }
