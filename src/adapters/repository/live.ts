@@ -46,6 +46,7 @@ export class LiveApplier implements Applier {
   private readonly folder_: FolderHolder;
   /** Folders in which names change, with their times before: a replaced file is no change of the folder that the other server has. */
   private readonly touched = new Map<string, number>();
+  private readonly made: { readonly path: string; readonly mode: number }[] = [];
   private readonly keeping: Keeping;
   /** Of continuous changes. */
   private readonly burst: Burst | null;
@@ -121,7 +122,7 @@ export class LiveApplier implements Applier {
       await this.keeping.settle();
       noteChanging(places, this.changing);
       const isWhole = await this.makeAll();
-      if (isWhole) this.folder_.naming(() => this.dressFolders());
+      this.folder_.naming(() => (isWhole ? this.dressFolders() : this.narrowMade()));
       await settleChanging(places);
       const kept = await this.keeping.describe();
       return isWhole ? { kind: 'done', kept } : { kind: 'not-allowed' };
@@ -190,7 +191,7 @@ export class LiveApplier implements Applier {
     const { folder, place } = this.placeOf(entry);
     if (!this.touched.has(parent)) this.touched.set(parent, microseconds(this.fs.statSync(folder).mtimeMs));
     if (change.what === 'place') this.put_(place, change.part, entry);
-    else if (change.what === 'folder') this.makeFolder(place, entry.path);
+    else if (change.what === 'folder') this.makeFolder(place, entry);
     else if (change.what === 'touch') this.dressFile(place, entry);
     else this.keeping.moveAway(place, entry.path);
   }
@@ -220,13 +221,25 @@ export class LiveApplier implements Applier {
     }
   }
 
-  private makeFolder(place: string, path: string): void {
+  /** With its own permissions at once, as far as it can be filled so: the changes may be cut short. */
+  private makeFolder(place: string, { path, mode }: Entry): void {
     const { fs } = this;
     const there = fs.lstatSync(place, { throwIfNoEntry: false });
     if (there !== undefined && !there.isDirectory()) throw noFolder(path);
     if (there !== undefined) return;
     fs.mkdirSync(place, { mode: FILLING_MODE });
+    if (process.platform !== 'win32') fs.chmodSync(place, mode | FILLING_MODE);
+    this.made.push({ path, mode });
     this.burst?.bring(path, fs.lstatSync(place));
+  }
+
+  /** What was cut short leaves no folder that was made wider than it shall be, unless somebody has changed it since. */
+  private narrowMade(): void {
+    const { fs } = this;
+    for (const { path, mode } of this.made) {
+      const place = (mode & FILLING_MODE) === FILLING_MODE || process.platform === 'win32' ? null : this.reachIfThere(path);
+      if (place !== null && (fs.statSync(place).mode & 0o7777) === (mode | FILLING_MODE)) fs.chmodSync(place, mode);
+    }
   }
 
   private reachIfThere(path: string): string | null {

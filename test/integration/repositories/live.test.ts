@@ -168,3 +168,15 @@ describe('a continuous change', () => {
     expect(fs.existsSync(places.at('.b.lockstep/parts'))).toBe(false);
   });
 });
+
+it('a continuous change that is cut short leaves new folders with the permissions that they shall have', async () => {
+  const places = new Places();
+  const store = await openStore({ path: places.folder('b') });
+  let left = 3;
+  const applier = store.apply('live', { term: 3 as Term, mayChange: () => left-- > 0, reason: 'a change', at: Date.UTC(2026, 0, 2) });
+  const modes = { open: 0o775, shared: 0o2755, closed: 0o555, late: 0o755 };
+  for (const [path, mode] of Object.entries(modes)) applier.folder({ path, kind: 'folder', mode, mtimeUs: 1, size: 0, digest: null, target: '' });
+  expect(await applier.commit()).toEqual({ kind: 'not-allowed' });
+  const { late: _, ...made } = modes;
+  expect(Object.fromEntries(fs.readdirSync(places.at('b')).map((name) => [name, fs.statSync(places.at('b', name)).mode & 0o7777]))).toEqual(made);
+});
