@@ -59,6 +59,8 @@ export class Mirror {
   private running: Running | null = null;
   private readonly wanted = new Wanted();
   private failures = 0;
+  /** A sync failed, maybe in the middle of an exchange: that is ended before anything else is begun, as after a crash. */
+  private mustRecover = false;
   private again: Cancel | null = null;
   private telling: Cancel | null = null;
   private readonly leftOut: LeftOutNotice;
@@ -130,7 +132,9 @@ export class Mirror {
       return;
     }
     if (!this.isReady) return;
-    const next = this.wanted.next(this.again === null);
+    const isRested = this.again === null;
+    if (this.mustRecover && this.wanted.hasNext(isRested)) return this.recover();
+    const next = this.wanted.next(isRested);
     if (next === null) return;
     const { config, tools } = this.parts;
     const { wish } = next;
@@ -153,6 +157,7 @@ export class Mirror {
       let stream: Stream | null = null;
       try {
         const store = await shelf.open(config, true);
+        this.mustRecover = false;
         if (!this.isStopped) stream = await tools.network.dial(from.endpoint, DIAL_MS);
         this.isDialling = false;
         if (stream !== null) this.begin(stream, store);
@@ -226,6 +231,7 @@ export class Mirror {
     this.running = null;
     this.telling?.();
     this.telling = null;
+    if (report.purpose === 'sync' && report.outcome === 'failed') this.mustRecover = true;
     shelf.look(config.name);
     if (running?.wish != null && running.wish.id !== 0) this.parts.answer(running.wish, report);
     if (this.isStopped) return;
@@ -286,19 +292,18 @@ export class Mirror {
     this.again = this.parts.tools.clock.after(ms, () => {
       this.again = null;
       this.wanted.join = true;
-      this.recover();
+      this.go();
     });
     this.go();
   }
 
-  /** What failed may have ended in the middle of an exchange, which is to be ended before anything else is begun: as after a crash. */
   private recover(): void {
     const { shelf, config } = this.parts;
-    if (this.session === null) return this.go(); // With the dialling.
     this.isDialling = true;
     shelf.open(config, true).then(
       () => {
         this.isDialling = false;
+        this.mustRecover = false;
         this.go();
       },
       (error: unknown) => {

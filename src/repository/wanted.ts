@@ -26,6 +26,10 @@ export class Wanted {
     if (this.folders !== null && this.folders.size > FOLDERS_MAX) this.folders = null;
   }
 
+  hasNext(rested: boolean): boolean {
+    return this.wishes.length > 0 || (rested && (this.join || this.folders === null || this.folders.size > 0));
+  }
+
   /** @param rested false: only what an operator asked for, because what failed is not tried again yet */
   next(rested: boolean): NextSync | null {
     const wish = this.wishes.shift();

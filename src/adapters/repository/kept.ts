@@ -11,6 +11,8 @@ import { FILLING_MODE } from './writing.js';
 
 const REASON_CHARS_MAX = 1000;
 const UNRECORDED = 'not recorded';
+/** Why a version is kept that nobody asked to keep so many of: it stays until somebody removes it. */
+export const FOUND = 'found after an exchange that could not be ended';
 /** Of the syncs that follow the serving server while it serves. Only changes file by file that did not come to their end leave one without a description. */
 const FOLLOWING: readonly string[] = [SyncReason.change, SyncReason.look, SyncReason.again, UNRECORDED];
 const MINUTE_CHARS = '2026-01-01T00-00'.length;
@@ -66,7 +68,7 @@ export async function describeVersion(places: Places, version: KeptVersion): Pro
 export async function retain(places: Places, keep: number, fresh: string | null = null, source: string | null = null): Promise<void> {
   places.fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
   // The one just made is the newest, whatever the clock says.
-  const versions = listKept(places).sort((a, b) => Number(b.name === fresh) - Number(a.name === fresh));
+  const versions = listKept(places).filter(({ reason }) => reason !== FOUND).sort((a, b) => Number(b.name === fresh) - Number(a.name === fresh));
   const counting = new Map<string, 'following' | 'other'>();
   for (const version of versions) counting.set(countedAs(version), isFollowing(version) ? 'following' : 'other');
   const following = [...counting].filter(([, kind]) => kind === 'following').map(([counted]) => counted);

@@ -48,6 +48,7 @@ export class StagedApplier implements Applier {
     const { places } = parts;
     this.fs = places.fs;
     this.holder = new FolderHolder(places.fs, places.live);
+    if (this.fs.existsSync(places.switchRecord)) throw unended(places);
     this.fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
     setAsideStage(places);
     this.fs.mkdirSync(places.stage, { mode: FILLING_MODE });
@@ -285,6 +286,11 @@ export class StagedApplier implements Applier {
       if (stamp.size === entry.size && stamp.mtimeUs === entry.mtimeUs) record.set(entry.path, stamp, entry.digest);
     }
   }
+}
+
+/** What stands in the stage's place may be the old tree by then. */
+function unended({ live }: Places): LockstepError {
+  return new LockstepError('LOCKSTEP_REPOSITORY_UNENDED', `the last exchange of ${live} is not ended yet`, 'What keeps it from that was said before; it is ended with the next try.');
 }
 
 function changedMeanwhile({ path }: Entry): LockstepError {

@@ -3,9 +3,9 @@ import { decodeJson, Fields } from '../../core/wire/fields.js';
 import type { Commit, KeptVersion } from '../../ports/repository.js';
 import { replaceDurably, syncFolders } from './durable.js';
 import type { Exchange } from './exchange.js';
-import { unlessAbsent } from './file-errors.js';
-import { removeGone } from './gone.js';
-import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
+import { codeOf, unlessAbsent } from './file-errors.js';
+import { putOutOfTheWay, removeAllowed, removeGone } from './gone.js';
+import { describeVersion, FOUND, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
 import { NOTHING, type Selection } from './patterns.js';
 import type { Places } from './places.js';
 import { prune } from './pruning.js';
@@ -18,6 +18,7 @@ import { FILLING_MODE } from './writing.js';
  *   live is the old one  →  it did not: the stage is left for the next sync
  *   live is the new one  →  it did: the old tree becomes a kept version
  *   live is absent       →  between two renames: the stage, whole and durable, takes its place
+ *   live is neither      →  somebody put another there: the old tree, wherever it is, is kept and never removed
  */
 
 interface SwitchRecord {
@@ -65,7 +66,7 @@ async function finish({ places, keep, selection }: SwitchParts, record: SwitchRe
   if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
   const kept = fs.existsSync(places.old) ? await keepOld(places, record, keep, selection) : null;
   // What interrupted syncs had left for this one; gone before the record is, so that nothing of it stays for ever.
-  for (const left of [places.left, places.parts]) await fs.removeTree(left);
+  for (const left of [places.left, places.parts]) await removeAllowed(fs, left);
   await removeGone(places, null); // What is taken over is recorded anew right after this.
   fs.rmSync(places.switchRecord, { force: true });
   await syncFolders(fs, [places.beside]);
@@ -76,7 +77,7 @@ async function keepOld(places: Places, record: SwitchRecord, keep: number, selec
   const { fs } = places;
   const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX, record.partial ? NOTHING : selection);
   if (keep === 0 || (files === 0 && fs.readdirSync(places.old).length === 0)) {
-    await fs.removeTree(places.old);
+    putOutOfTheWay(fs, places.old);
     await retain(places, keep);
     return null;
   }
@@ -109,10 +110,37 @@ export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
     if (inodeOf(places, places.live) === record.stageInode) {
       const kept = await finish(parts, record);
       said.push(kept === null ? 'the exchange of the folders had taken place' : `the exchange of the folders had taken place; what it replaced is kept as ${kept.name}`);
-    } else fs.rmSync(places.switchRecord, { force: true });
+    } else {
+      if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
+      fs.rmSync(places.switchRecord, { force: true });
+    }
   }
-  if (record === null && fs.existsSync(places.old)) await fs.removeTree(places.old); // Its exchange was ended; only its removal was not.
+  const found = await keepFound(places, record);
+  if (found !== null) said.push(`an old tree of the folder was found beside it whose exchange cannot be ended; it is kept as ${found}, and stays there until somebody removes it`);
   return said;
+}
+
+/** An old tree that is left may be the only one of somebody's own files. */
+async function keepFound(places: Places, record: SwitchRecord | null): Promise<string | null> {
+  const { fs } = places;
+  if (!fs.existsSync(places.old) || hasRemovedEmpty(places)) return null;
+  fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
+  const at = fs.now();
+  const name = freshName(places, at);
+  await describeVersion(places, { name, at, term: record?.term ?? 0, reason: FOUND, files: 0, bytes: 0, paths: [] });
+  fs.renameSync(places.old, join(places.kept, name));
+  await syncFolders(fs, [places.kept, places.beside]);
+  return name;
+}
+
+function hasRemovedEmpty({ fs, old }: Places): boolean {
+  try {
+    fs.rmdirSync(old);
+    return true;
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM'].includes(codeOf(error))) return false;
+    throw error;
+  }
 }
 
 function readRecord(places: Places): SwitchRecord | null {

@@ -1,10 +1,11 @@
 import * as fs from 'node:fs';
 import type { Exchange } from '../../../src/adapters/repository/exchange.js';
 import { loadExchange } from '../../../src/adapters/repository/exchange.js';
+import { NODE_FILES } from '../../../src/adapters/repository/file-system.js';
 import type { NodeRepository } from '../../../src/adapters/repository/store.js';
 import type { Term } from '../../../src/core/identity.js';
 import type { Applier, Commit } from '../../../src/ports/repository.js';
-import { openStore, picture, Places } from './support.js';
+import { APPLICATION, asKeeper, asRoot, openStore, own, picture, Places } from './support.js';
 
 /* The exchange of the folders, and what becomes of one that was interrupted. */
 
@@ -134,5 +135,84 @@ describe('a crash', () => {
     expect(contents(places)).toEqual(['changed', 'same']);
     expect(again.kept()).toMatchObject([{ files: 2 }]);
     expect(fs.readdirSync(places.at('.b.lockstep'))).toEqual(['kept']);
+  });
+
+  it.each([5, 0])('between two renames, after which somebody made the folder anew, leaves both trees: the old one is kept until somebody removes it (%i versions kept)', async (keep) => {
+    const places = old();
+    const store = await openStore({ path: places.at('b'), exchange: null, keep });
+    const before = picture(places.at('b'));
+    const applier = await staged(store, places);
+    fs.mkdirSync(places.at('.b.lockstep/old/in-the-way'), { recursive: true });
+    await expect(applier.commit()).rejects.toThrow();
+    fs.rmSync(places.at('.b.lockstep/old'), { recursive: true });
+    fs.renameSync(places.at('b'), places.at('.b.lockstep/old'));
+    places.write('b/made', 'anew');
+    const again = await openStore({ path: places.at('b'), exchange: null, keep });
+    expect(contents(places)).toEqual(['made']);
+    const [found] = again.kept();
+    expect(found?.reason).toContain('could not be ended');
+    const isThere = (): void => expect(picture(places.at('.b.lockstep/kept', found?.name ?? ''))).toEqual(before);
+    isThere();
+    expect(await again.recover({ make: true })).toEqual([]);
+    scanned(again);
+    const next = again.apply('staged', ALLOWED);
+    next.folder({ path: 'new', kind: 'folder', mode: 0o755, mtimeUs: 1, size: 0, digest: null, target: '' });
+    expect(await next.commit()).toMatchObject({ kind: 'done' });
+    isThere();
+    expect(again.kept()).toHaveLength(keep === 0 ? 1 : 2);
+  });
+
+  it('after the exchange, before which somebody put another folder there, keeps the old tree as well', async () => {
+    const real = loadExchange();
+    if (real === null) return; // Only where there is one.
+    const places = old();
+    let calls = 0;
+    const store = await openStore({ path: places.at('b'), exchange: (a, b) => (calls++ === 0 ? real(a, b) : crashingExchange(real, 'after')(a, b)) });
+    const before = picture(places.at('b'));
+    await expect((await staged(store, places)).commit()).rejects.toThrow(Crash);
+    fs.renameSync(places.at('b'), places.at('aside'));
+    places.write('b/made', 'anew');
+    const again = await openStore({ path: places.at('b') });
+    expect(contents(places)).toEqual(['made']);
+    expect(picture(places.at('.b.lockstep/kept', again.kept()[0]?.name ?? ''))).toEqual(before);
+  });
+});
+
+describe('after an exchange', () => {
+  it('that could not be ended no other is begun, and what was replaced is kept once it can', async () => {
+    const places = old();
+    let full = true;
+    const files = {
+      ...NODE_FILES,
+      writeFileSync: ((file: string, ...rest: [string]) => {
+        if (full && String(file).includes('/kept/')) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+        fs.writeFileSync(file, ...rest);
+      }) as typeof fs.writeFileSync,
+    };
+    const store = await openStore({ path: places.at('b'), fs: files });
+    await expect((await staged(store, places)).commit()).rejects.toThrow('ENOSPC');
+    expect(() => store.apply('staged', { ...ALLOWED, mayChange: () => false })).toThrow(expect.objectContaining({ code: 'LOCKSTEP_REPOSITORY_UNENDED' }) as Error);
+    await expect(store.recover({ make: true })).rejects.toThrow('ENOSPC');
+    full = false;
+    await store.recover({ make: true });
+    expect(store.kept()).toMatchObject([{ files: 2, paths: ['changed', 'gone/deep'] }]);
+    expect(fs.readdirSync(places.at('.b.lockstep'))).toEqual(['kept']);
+  });
+
+  asRoot('what may not be removed stays beside the folder, and fails nothing (0 versions kept)', async () => {
+    const places = new Places();
+    places.write('b/theirs/y', 'y');
+    own(places);
+    for (const name of ['b/theirs', 'b/theirs/y']) fs.chownSync(places.at(name), APPLICATION, APPLICATION);
+    await asKeeper(async () => {
+      const store = await openStore({ path: places.at('b'), keep: 0 });
+      for (const name of ['one', 'two']) {
+        scanned(store);
+        const applier = store.apply('staged', ALLOWED);
+        applier.folder({ path: name, kind: 'folder', mode: 0o755, mtimeUs: 1, size: 0, digest: null, target: '' });
+        expect(await applier.commit()).toEqual({ kind: 'done', kept: null });
+      }
+    });
+    expect(contents(places)).toEqual(['two']);
   });
 });

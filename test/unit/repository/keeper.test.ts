@@ -73,6 +73,8 @@ class World {
   readonly made: boolean[] = [];
   /** Why the folder cannot be opened. */
   broken: string | null = null;
+  /** Why what was interrupted cannot be ended. */
+  unrecoverable: string | null = null;
   /** Why nothing can be restored. */
   unrestorable: string | null = null;
   restored: { readonly version: string; readonly allowed: boolean }[] = [];
@@ -91,6 +93,7 @@ class World {
     const store = {
       recover: async ({ make }: { make: boolean }) => {
         this.made.push(make);
+        if (this.unrecoverable !== null) throw new Error(this.unrecoverable);
         return [];
       },
       kept: () => [],
@@ -400,6 +403,25 @@ describe('receiving', () => {
       await world.turn();
     }
     expect(receiver.asked.map(({ reason }) => reason)).toEqual(['joining', 'joining', 'a change', 'trying again']);
+  });
+
+  test('what a sync that failed left is ended before one that an operator asks for', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    receiver.finish({ outcome: 'failed' });
+    await world.turn();
+    expect([world.made.length, receiver.asked.length]).toEqual([1, 1]);
+    world.unrecoverable = 'no room';
+    const wish = { id: 7, repository: 'apps', ask: 'sync', checksum: false } as const;
+    await world.order(receive(), { wishes: [wish] });
+    expect([world.made.length, receiver.asked.length]).toEqual([2, 1]);
+    expect(world.status?.answers).toMatchObject([{ id: 7, outcome: 'failed', detail: 'no room' }]);
+    world.unrecoverable = null;
+    await world.order(receive(), { wishes: [{ ...wish, id: 8 }] });
+    expect([world.made.length, receiver.asked.length]).toEqual([3, 2]);
+    receiver.finish();
+    await world.order(receive(), { wishes: [{ ...wish, id: 9 }] });
+    expect([world.made.length, receiver.asked.length]).toEqual([3, 3]);
   });
 
   test('a schedule asks for the whole at its times', async () => {
