@@ -17,6 +17,8 @@ export interface Slices<Result> {
 export interface ScanOptions {
   /** `null`: all of it. */
   readonly scope: Scope | null;
+  /** An absent folder is one that holds nothing, and the manifest says so. Otherwise it throws ENOENT. */
+  readonly mayBeAbsent?: boolean;
   /** Read every file, whatever is recorded of it. */
   readonly checksum: boolean;
   /** Which paths belong to it; absent: as it was opened. Of the last whole scan for `apply` too. */
@@ -41,7 +43,7 @@ export interface ContentFile {
 
 /** The folder as whoever reads it sees it. */
 export interface RepositoryFolder {
-  /** What it holds. With digests as far as they are recorded, or all of them with `checksum`. An absent folder throws ENOENT. */
+  /** What it holds. With digests as far as they are recorded, or all of them with `checksum`. */
   scan(options: ScanOptions): Slices<Manifest>;
   /** Opens a file, never through a symbolic link. */
   open(path: string): ContentFile;
@@ -120,10 +122,10 @@ export interface KeptVersion {
 /** The folder as its owner sees it: also written to. */
 export interface RepositoryStore extends RepositoryFolder {
   /**
-   * Ends what a crash interrupted; says what it did. Call before everything else. `make`: an absent folder is made. Not where it is sent from: a path that
-   * is wrong, or a disk that is not mounted, would be an empty folder that the other server's is made equal to.
+   * Ends what a crash interrupted; says what it did. Call before everything else. An absent folder is not made: the first exchange puts the whole tree in its
+   * place. An empty one, be it for a path that is wrong, a disk that is not mounted or a first sync that never ended, would be what the other server's is made equal to.
    */
-  recover(options: { readonly make: boolean }): Promise<readonly string[]>;
+  recover(): Promise<readonly string[]>;
   /** `staged`: whole tree and exchange; the whole folder was scanned right before. `live`: file by file. */
   apply(mode: 'staged' | 'live', commit: Commit): Applier;
   /** How the folders are exchanged here. */

@@ -167,7 +167,7 @@ export class RepositoryKeeper {
     const begun = clock.monotonic();
     try {
       if (of === undefined) throw new Error('there is no such repository');
-      const store = await this.shelf.open(of, false);
+      const store = await this.shelf.open(of);
       const term = this.order?.role.kind === 'send' ? this.order.role.term : (0 as ReceiveRepositories['term']);
       const mayChange = (): boolean => this.isYoung && this.order?.role.kind !== 'receive';
       const files = await store.restore(wish.version, wish.paths, { term, mayChange, reason: `restore of ${wish.version}`, at: clock.wall() });

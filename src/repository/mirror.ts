@@ -156,7 +156,7 @@ export class Mirror {
     void (async () => {
       let stream: Stream | null = null;
       try {
-        const store = await shelf.open(config, true);
+        const store = await shelf.open(config);
         this.mustRecover = false;
         if (!this.isStopped) stream = await tools.network.dial(from.endpoint, DIAL_MS);
         this.isDialling = false;
@@ -300,7 +300,7 @@ export class Mirror {
   private recover(): void {
     const { shelf, config } = this.parts;
     this.isDialling = true;
-    shelf.open(config, true).then(
+    shelf.open(config).then(
       () => {
         this.isDialling = false;
         this.mustRecover = false;

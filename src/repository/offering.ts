@@ -159,7 +159,7 @@ export class Offering {
   private async openOne(config: RepositoryConfig, turn: number): Promise<void> {
     const { name } = config;
     try {
-      const store = await this.shelf.open(config, false);
+      const store = await this.shelf.open(config);
       if (turn !== this.turn) return;
       this.folders.set(name, store);
       if (config.when === 'continuous') this.watch(config);

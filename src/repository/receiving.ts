@@ -67,7 +67,7 @@ export class Receiving {
     const { sync, request, scope, store } = parts;
     this.check = new ManifestCheck(store.naming, scope);
     this.send({ kind: 'ask', sync, repository: request.repository, checksum: request.checksum, scope });
-    this.scan = store.scan({ scope, checksum: request.checksum, ...(request.patterns === undefined ? {} : { patterns: request.patterns }) });
+    this.scan = store.scan({ scope, mayBeAbsent: scope === null, checksum: request.checksum, ...(request.patterns === undefined ? {} : { patterns: request.patterns }) });
   }
 
   get progressPhase(): SyncProgress['phase'] {
@@ -149,7 +149,7 @@ export class Receiving {
 
   private compareTrees(): void {
     if (this.scan !== null || this.sent === null || this.phase !== 'scanning') return;
-    if (this.sent.tree !== null && this.sent.tree === this.ownTree) return this.over({ kind: 'same' });
+    if (this.sent.tree !== null && this.sent.tree === this.ownTree && this.own.isAbsent !== true) return this.over({ kind: 'same' });
     this.phase = 'listing';
     this.send({ kind: 'list', sync: this.parts.sync });
   }
@@ -181,8 +181,9 @@ export class Receiving {
     const plan = this.planAs(request.purpose === 'verify' ? 'FULL' : request.type, own);
     this.plan = plan;
     if (request.type === 'PARTIAL' && request.purpose !== 'verify') this.left = leftDiffering(this.planAs('FULL', own), plan);
-    if (plan.changes === 0) return this.over({ kind: 'same' });
-    if (request.purpose !== 'sync' || request.type === 'NO') return this.over({ kind: 'differs', plan });
+    const isCompared = request.purpose !== 'sync' || request.type === 'NO';
+    if (plan.changes === 0 && (isCompared || this.own.isAbsent !== true)) return this.over({ kind: 'same' });
+    if (isCompared) return this.over({ kind: 'differs', plan });
     const fetched = plan.steps.filter((step) => step.do === 'fetch' || step.do === 'compare');
     this.counts.filesTotal = fetched.length;
     this.counts.bytesTotal = fetched.reduce((sum, step) => sum + step.entry.size, 0);

@@ -19,25 +19,24 @@ export class Shelf {
   constructor(private readonly tools: KeeperTools) {}
 
   /**
-   * Opens a repository and ends what a crash interrupted in it. `make`: an absent folder is made. Not where it is sent from: a path that is
-   * wrong, or a disk that is not mounted, would be an empty folder that the other server's is made equal to.
+   * Opens a repository and ends what a crash interrupted in it.
    * @throws LockstepError, or an Error of the file system (rejects); the next call tries again
    */
-  async open(config: RepositoryConfig, make: boolean): Promise<RepositoryStore> {
+  async open(config: RepositoryConfig): Promise<RepositoryStore> {
     // One at a time, also where both roles follow each other closely.
     const before = this.opening.get(config.name) ?? Promise.resolve();
     const now = before.then(
-      () => this.openNow(config, make),
-      () => this.openNow(config, make),
+      () => this.openNow(config),
+      () => this.openNow(config),
     );
     this.opening.set(config.name, now);
     return now;
   }
 
-  private async openNow(config: RepositoryConfig, make: boolean): Promise<RepositoryStore> {
+  private async openNow(config: RepositoryConfig): Promise<RepositoryStore> {
     const known = this.opened.get(config.name);
     const store = known?.store ?? this.tools.open(config);
-    for (const said of await store.recover({ make })) this.tools.log.write('info', `Repository ${config.name}: ${said}`, { event: 'repository-recovered', repository: config.name });
+    for (const said of await store.recover()) this.tools.log.write('info', `Repository ${config.name}: ${said}`, { event: 'repository-recovered', repository: config.name });
     if (known === undefined) this.opened.set(config.name, { store, kept: [] });
     this.look(config.name);
     return store;

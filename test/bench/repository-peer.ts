@@ -42,7 +42,7 @@ function answer(message: PeerAnswer): void {
 
 async function open(folder: string, record: string): Promise<NodeRepository> {
   const store = NodeRepository.open({ name: 'bench', path: folder, recordFile: record, include: [], exclude: [], keep: 0, hashing });
-  await store.recover({ make: true });
+  await store.recover();
   return store;
 }
 

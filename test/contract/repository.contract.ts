@@ -4,7 +4,7 @@ import type { Applier, Commit, ContentFile, RepositoryStore, ScanOptions } from 
 
 /** A file system of its own for one test, with the folder of one repository in it. */
 export interface RepositoryFixture {
-  /** Opened and recovered; the folder is made when it is absent. */
+  /** Opened and recovered. */
   open(options?: { readonly exclude?: readonly string[]; readonly keep?: number }): Promise<RepositoryStore>;
   /** From outside, as a program that knows nothing of syncs. */
   write(path: string, content: string, dress?: { readonly mode?: number; readonly seconds?: number }): void;
@@ -98,13 +98,13 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect(leftOut.map(({ path }) => path)).toEqual(['out']);
     });
 
-    it('of a folder that is absent throws ENOENT, and makes none where it only reads', async () => {
+    it('of a folder that is absent throws ENOENT, or tells that it is, and makes none', async () => {
       const store = await fixture.open();
+      expect(scanned(store, { ...EVERYTHING, mayBeAbsent: true })).toMatchObject({ entries: [], isAbsent: false });
       fixture.remove('');
-      await store.recover({ make: false });
+      await store.recover();
+      expect(scanned(store, { ...EVERYTHING, mayBeAbsent: true })).toMatchObject({ entries: [], isAbsent: true });
       expect(() => scanned(store)).toThrow(expect.objectContaining({ code: 'ENOENT' }));
-      await store.recover({ make: true });
-      expect(scanned(store).entries).toEqual([]);
     });
 
     it('opens files, and nothing else', async () => {

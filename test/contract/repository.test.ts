@@ -26,7 +26,7 @@ function real(exchange: (typeof EXCHANGES)[number]): RepositoryFixture {
   return {
     async open({ exclude = [], keep = 5 } = {}) {
       const store = NodeRepository.open({ name: 'apps', path: live, recordFile: join(base, 'digests'), include: [], exclude, keep, hashing, ...(exchange === 'atomic' ? {} : { exchange: null }) });
-      await store.recover({ make: true });
+      await store.recover();
       return store;
     },
     write(path, content, { mode = 0o644, seconds } = {}) {
@@ -71,7 +71,7 @@ function simulated(exchange: (typeof EXCHANGES)[number]): RepositoryFixture {
   return {
     async open({ exclude = [], keep = 5 } = {}) {
       const store = simulatedRepository({ files, path: live, recordFile: '/var/digests', exclude, keep, hashing, exchange });
-      await store.recover({ make: true });
+      await store.recover();
       return store;
     },
     write(path, content, { mode = 0o644, seconds } = {}) {

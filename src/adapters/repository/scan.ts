@@ -37,6 +37,7 @@ interface Open {
 export interface Scanned extends Manifest {
   /** What is in the folder and does not belong to the repository: topmost paths. A sync leaves it where it is. */
   readonly foreign: readonly string[];
+  readonly isAbsent: boolean;
 }
 
 /** Walks a folder in the order of manifests: names sorted, a folder right before what it holds. */
@@ -45,6 +46,7 @@ export class FolderScan implements Slices<Scanned> {
   private readonly leftOut: LeftOut[] = [];
   private readonly foreign: string[] = [];
   private readonly open: Open[] = [];
+  private isAbsent = false;
   private readonly starts: { readonly path: string; readonly deep: boolean }[];
   private reading: { readonly file: NodeContent; readonly entry: Entry; readonly digest: ReturnType<Hashing['begin']>; at: number } | null = null;
   private readonly buffer = new Uint8Array(READ_BYTES);
@@ -61,10 +63,10 @@ export class FolderScan implements Slices<Scanned> {
     const until = fs.ticks() + SLICE_MS;
     do {
       if (!this.one()) {
-        const { entries, leftOut, foreign } = this;
+        const { entries, leftOut, foreign, isAbsent } = this;
         if (this.options.scope !== null) return { entries: merged(entries), leftOut, foreign };
         this.parts.record.retain(entries);
-        return { entries, leftOut, foreign };
+        return { entries, leftOut, foreign, isAbsent };
       }
     } while (fs.ticks() < until);
     return null;
@@ -115,8 +117,9 @@ export class FolderScan implements Slices<Scanned> {
   private enter(path: string, deep: boolean): void {
     const { fs } = this.parts;
     const folder = path === '' ? this.parts.root : Places.at(this.parts.root, path);
-    const names = path === '' ? fs.readdirSync(folder) : (unlessAbsent(() => fs.readdirSync(folder)) ?? []);
-    this.open.push({ path, names: names.sort(), next: 0, deep });
+    const names = path === '' && this.options.mayBeAbsent !== true ? fs.readdirSync(folder) : unlessAbsent(() => fs.readdirSync(folder));
+    if (path === '' && names === null) this.isAbsent = true;
+    this.open.push({ path, names: (names ?? []).sort(), next: 0, deep });
   }
 
   private look(folder: Open, name: string): void {

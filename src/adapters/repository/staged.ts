@@ -29,6 +29,8 @@ export interface StagedParts extends SwitchParts {
   readonly record: DigestRecord;
   /** Topmost paths in the live folder that do not belong to the repository. */
   readonly foreign: readonly string[];
+  /** There was no live folder. */
+  readonly wasAbsent: boolean;
 }
 
 /** Builds a whole new tree beside the live folder, and exchanges the two. */
@@ -51,7 +53,8 @@ export class StagedApplier implements Applier {
     if (this.fs.existsSync(places.switchRecord)) throw unended(places);
     this.fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
     setAsideStage(places);
-    this.fs.mkdirSync(places.stage, { mode: FILLING_MODE });
+    // As any new folder, for the first exchange; another gets the permissions of the one that it replaces.
+    this.fs.mkdirSync(places.stage);
   }
 
   folder(entry: Entry): void {
@@ -150,7 +153,7 @@ export class StagedApplier implements Applier {
     this.dressRoot();
     await syncAll(fs, this.written.map(({ path }) => Places.at(places.stage, path)));
     await syncFolders(fs, [places.stage, ...this.folders.map((folder) => this.staged(folder))]);
-    const switched = await switchTrees(this.parts, this.commit_);
+    const switched = await switchTrees(this.parts, this.commit_, this.parts.wasAbsent);
     if (switched === null) return { kind: 'not-allowed' };
     for (const { path, stamp, digest } of this.written) record.set(path, stamp, digest);
     await this.recordTaken();
@@ -270,7 +273,8 @@ export class StagedApplier implements Applier {
   private dressRoot(): void {
     const { fs } = this;
     const { places } = this.parts;
-    const live = fs.statSync(places.live);
+    const live = fs.statSync(places.live, { throwIfNoEntry: false });
+    if (live === undefined) return;
     dressFolder(fs, places.stage, live.mode & 0o7777, microseconds(live.mtimeMs));
     giveOwner(fs, places.stage, live, places.live);
   }

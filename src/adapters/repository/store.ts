@@ -54,7 +54,7 @@ export class NodeRepository implements RepositoryStore {
   /** The last restore that was begun. */
   private restoring: Promise<unknown> = Promise.resolve();
   /** Of the last look at the whole folder. */
-  private foreign: readonly string[] = [];
+  private lastWhole: Pick<Scanned, 'foreign' | 'isAbsent'> = { foreign: [], isAbsent: false };
   /** Of the last look at any of it. */
   private selected: Selection;
 
@@ -72,7 +72,7 @@ export class NodeRepository implements RepositoryStore {
   }
 
   /**
-   * Looks at the folder, and makes the one beside it, with those above it that are missing. The folder itself is made by `recover`.
+   * Looks at the folder, and makes the one beside it, with those above it that are missing. The folder itself comes with the first exchange.
    * @throws LockstepError LOCKSTEP_REPOSITORY_FOLDER when that cannot be, LOCKSTEP_REPOSITORY_PATTERN
    */
   static open(options: StoreOptions): NodeRepository {
@@ -99,16 +99,12 @@ export class NodeRepository implements RepositoryStore {
     }
   }
 
-  async recover({ make }: { readonly make: boolean }): Promise<readonly string[]> {
+  async recover(): Promise<readonly string[]> {
     const { places } = this;
     const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep, selection: this.selected });
     if (!places.fs.existsSync(places.switchRecord)) setAsideStage(places);
     await removeGone(places, this.record);
     if (await settleChanging(places)) said.push('changes of single files that were interrupted were made durable');
-    if (make && !places.fs.existsSync(places.live)) {
-      places.fs.mkdirSync(places.live);
-      said.push(`the folder ${places.live} was not there and was made`);
-    }
     return said;
   }
 
@@ -124,7 +120,7 @@ export class NodeRepository implements RepositoryStore {
           scan = new FolderScan({ fs: places.fs, look: this.look, root: places.live, record, selection: this.selected, hashing }, options);
         }
         const result = scan.step();
-        if (result !== null && options.scope === null) this.foreign = result.foreign;
+        if (result !== null && options.scope === null) this.lastWhole = result;
         return result;
       },
     };
@@ -141,10 +137,10 @@ export class NodeRepository implements RepositoryStore {
   }
 
   apply(mode: 'staged' | 'live', commit: Commit): Applier {
-    const { places, record, foreign, exchange_: exchange } = this;
+    const { places, record, lastWhole: { foreign, isAbsent: wasAbsent }, exchange_: exchange } = this;
     const { keep } = this.options;
     if (mode === 'live') return this.applyLive(commit, null);
-    return new StagedApplier({ places, record, foreign, exchange, keep, selection: this.selected }, commit);
+    return new StagedApplier({ places, record, foreign, wasAbsent, exchange, keep, selection: this.selected }, commit);
   }
 
   private applyLive(commit: Commit, source: string | null): LiveApplier {

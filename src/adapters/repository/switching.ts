@@ -17,7 +17,7 @@ import { FILLING_MODE } from './writing.js';
  *
  *   live is the old one  →  it did not: the stage is left for the next sync
  *   live is the new one  →  it did: the old tree becomes a kept version
- *   live is absent       →  between two renames: the stage, whole and durable, takes its place
+ *   live is absent       →  between two renames: the stage, whole and durable, takes its place; where it was absent before, it did not take place
  *   live is neither      →  somebody put another there: the old tree, wherever it is, is kept and never removed
  */
 
@@ -27,7 +27,7 @@ interface SwitchRecord {
   readonly at: number;
   /** Of PARTIAL: what the old tree has and the new one has not, or older, is this server's own and goes back. */
   readonly partial: boolean;
-  /** Inode numbers, as text: they can be longer than a number of JavaScript. */
+  /** Inode numbers, as text: they can be longer than a number of JavaScript. Empty: there was none, and the stage becomes the first. */
   readonly liveInode: string;
   readonly stageInode: string;
 }
@@ -42,17 +42,21 @@ export interface SwitchParts {
   readonly selection: Selection;
 }
 
-/** The stage is whole and durable. Resolves to `null` when `mayChange` said no, and nothing was changed. */
-export async function switchTrees(parts: SwitchParts, commit: Commit): Promise<{ readonly kept: KeptVersion | null } | null> {
+/**
+ * The stage is whole and durable. Resolves to `null` when `mayChange` said no, and nothing was changed.
+ * @param isFirst there was no folder when the stage was planned: it takes the place of none, or of one that holds nothing
+ */
+export async function switchTrees(parts: SwitchParts, commit: Commit, isFirst: boolean): Promise<{ readonly kept: KeptVersion | null } | null> {
   const { places, exchange } = parts;
   const { fs } = places;
-  const record: SwitchRecord = { term: commit.term, reason: commit.reason, at: commit.at, partial: commit.type === 'PARTIAL', liveInode: inodeOf(places, places.live) ?? '', stageInode: inodeOf(places, places.stage) ?? '' };
+  const record: SwitchRecord = { term: commit.term, reason: commit.reason, at: commit.at, partial: commit.type === 'PARTIAL', liveInode: isFirst ? '' : (inodeOf(places, places.live) ?? ''), stageInode: inodeOf(places, places.stage) ?? '' };
   await replaceDurably(fs, places.switchRecord, places.beside, JSON.stringify(record));
   if (!commit.mayChange()) {
     fs.unlinkSync(places.switchRecord);
     return null;
   }
-  if (exchange === null) {
+  if (record.liveInode === '') fs.renameSync(places.stage, places.live);
+  else if (exchange === null) {
     fs.renameSync(places.live, places.old);
     fs.renameSync(places.stage, places.live);
   } else exchange(places.stage, places.live);
@@ -99,7 +103,7 @@ export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
   const said: string[] = [];
   if (record !== null) {
     const live = inodeOf(places, places.live);
-    if (live === null && inodeOf(places, places.stage) === record.stageInode) {
+    if (live === null && record.liveInode !== '' && inodeOf(places, places.stage) === record.stageInode) {
       fs.renameSync(places.stage, places.live);
       await syncFolders(fs, [dirname(places.live), places.beside]);
       said.push('an exchange of the folders that was interrupted between its two renames was completed');
@@ -147,7 +151,7 @@ function readRecord(places: Places): SwitchRecord | null {
   const bytes = unlessAbsent(() => places.fs.readFileSync(places.switchRecord));
   if (bytes === null) return null;
   const fields = Fields.of('switch record', decodeJson('switch record', bytes));
-  return { term: fields.whole('term'), reason: fields.text('reason', 1000), at: fields.whole('at'), partial: fields.has('partial') && fields.flag('partial'), liveInode: fields.name('liveInode', 40), stageInode: fields.name('stageInode', 40) };
+  return { term: fields.whole('term'), reason: fields.text('reason', 1000), at: fields.whole('at'), partial: fields.has('partial') && fields.flag('partial'), liveInode: fields.text('liveInode', 40), stageInode: fields.name('stageInode', 40) };
 }
 
 /** `null` when nothing is there. */

@@ -35,6 +35,8 @@ export interface Manifest {
   readonly leftOut: readonly LeftOut[];
   /** What stands in the folder and is no part of it: topmost paths. Of this server's own only. */
   readonly foreign?: readonly string[];
+  /** There is no folder, where that is allowed. Of this server's own only. */
+  readonly isAbsent?: boolean;
 }
 
 /** Why a sync is made by itself, as it stands with what it keeps. */

@@ -59,7 +59,7 @@ it('a sync that fails time and again does not read time and again what it takes 
     await pause(50);
     // As the keeper does before each; every second one begins with an empty stage, as after a full disk.
     if (tries % 2 === 1) await to.discard();
-    await to.recover({ make: true });
+    await to.recover();
     expect((await pair.sync()).outcome).toBe('failed');
   }
   expect(opened).toHaveLength(FILES);
@@ -109,7 +109,7 @@ it('what the system does not let go fails no sync', async () => {
   fs.mkdirSync(places.at('.b.lockstep/left.gone-1/sub'), { recursive: true });
   const pair = new Pair(await openStore({ path: places.folder('a') }), to);
   pairs.push(pair);
-  await to.recover({ make: true });
+  await to.recover();
   expect(await pair.connect()).toBe('ready');
   expect((await pair.sync()).outcome).toBe('changed');
   expect(new Set(removed)).toEqual(new Set([places.at('.b.lockstep/left.gone-1')]));

@@ -117,7 +117,7 @@ describe('after the exchange of the trees', () => {
     const pair = await pairOf(places, {}, { fs: files });
     expect((await pair.sync()).outcome).toBe('failed');
     full = false;
-    await pair.to.recover({ make: true });
+    await pair.to.recover();
     places.write('a/y', 'y');
     expect((await pair.sync()).detail).toBeNull();
     expect([places.read('b/x'), places.read('b/y')]).toEqual(['new', 'y']);
@@ -426,12 +426,6 @@ it('a folder that was absent, and is mounted later, can be opened', async () => 
   const store = await openStore({ path: places.at('mnt/apps') });
   fs.renameSync(mount, places.at('below'));
   places.write('mnt/apps/x', 'x');
-  await store.recover({ make: false });
+  await store.recover();
   expect(places.read('mnt/apps/x')).toBe('x');
-});
-
-it('a folder that is absent with those above it is made with them', async () => {
-  const places = new Places();
-  await openStore({ path: places.at('srv/lockstep/repository/apps'), recordFile: places.at('digests') });
-  expect(fs.readdirSync(places.at('srv/lockstep/repository')).sort()).toEqual(['.apps.lockstep', 'apps']);
 });

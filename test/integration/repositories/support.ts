@@ -98,7 +98,7 @@ let hashing: Hashing | null = null;
 export async function openStore(options: Partial<StoreOptions> & { readonly path: string }): Promise<NodeRepository> {
   hashing ??= await createHashing();
   const store = NodeRepository.open({ name: NAME, recordFile: `${options.path}.digests`, include: [], exclude: [], keep: 5, hashing, ...options });
-  await store.recover({ make: true });
+  await store.recover();
   return store;
 }
 

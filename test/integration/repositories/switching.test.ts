@@ -153,7 +153,7 @@ describe('a crash', () => {
     expect(found?.reason).toContain('could not be ended');
     const isThere = (): void => expect(picture(places.at('.b.lockstep/kept', found?.name ?? ''))).toEqual(before);
     isThere();
-    expect(await again.recover({ make: true })).toEqual([]);
+    expect(await again.recover()).toEqual([]);
     scanned(again);
     const next = again.apply('staged', ALLOWED);
     next.folder({ path: 'new', kind: 'folder', mode: 0o755, mtimeUs: 1, size: 0, digest: null, target: '' });
@@ -192,9 +192,9 @@ describe('after an exchange', () => {
     const store = await openStore({ path: places.at('b'), fs: files });
     await expect((await staged(store, places)).commit()).rejects.toThrow('ENOSPC');
     expect(() => store.apply('staged', { ...ALLOWED, mayChange: () => false })).toThrow(expect.objectContaining({ code: 'LOCKSTEP_REPOSITORY_UNENDED' }) as Error);
-    await expect(store.recover({ make: true })).rejects.toThrow('ENOSPC');
+    await expect(store.recover()).rejects.toThrow('ENOSPC');
     full = false;
-    await store.recover({ make: true });
+    await store.recover();
     expect(store.kept()).toMatchObject([{ files: 2, paths: ['changed', 'gone/deep'] }]);
     expect(fs.readdirSync(places.at('.b.lockstep'))).toEqual(['kept']);
   });

@@ -70,7 +70,7 @@ class World {
   readonly receivers: FakeReceiver[] = [];
   readonly senders: FakeSender[] = [];
   readonly watches: FolderWatch[] = [];
-  readonly made: boolean[] = [];
+  recovered = 0;
   /** Why the folder cannot be opened. */
   broken: string | null = null;
   /** Why what was interrupted cannot be ended. */
@@ -91,8 +91,8 @@ class World {
       handle: ({ message }) => (this.hear = message),
     };
     const store = {
-      recover: async ({ make }: { make: boolean }) => {
-        this.made.push(make);
+      recover: async () => {
+        this.recovered += 1;
         if (this.unrecoverable !== null) throw new Error(this.unrecoverable);
         return [];
       },
@@ -185,7 +185,7 @@ describe('receiving', () => {
   test('joins with a sync of the whole, is in sync when it went well, and then syncs the folders that it hears of', async () => {
     const world = new World(repository());
     const receiver = await joined(world);
-    expect(world.made).toEqual([true]);
+    expect(world.recovered).toBe(1);
     expect(receiver.asked).toEqual([{ repository: 'apps', type: 'FULL', purpose: 'sync', checksum: false, folders: null, reason: 'joining' }]);
     expect(world.view).toMatchObject({ condition: 'syncing', syncedAt: null });
     expect(world.status).toMatchObject({ from: THEIRS, listening: true, trouble: null });
@@ -410,18 +410,18 @@ describe('receiving', () => {
     const receiver = await joined(world);
     receiver.finish({ outcome: 'failed' });
     await world.turn();
-    expect([world.made.length, receiver.asked.length]).toEqual([1, 1]);
+    expect([world.recovered, receiver.asked.length]).toEqual([1, 1]);
     world.unrecoverable = 'no room';
     const wish = { id: 7, repository: 'apps', ask: 'sync', checksum: false } as const;
     await world.order(receive(), { wishes: [wish] });
-    expect([world.made.length, receiver.asked.length]).toEqual([2, 1]);
+    expect([world.recovered, receiver.asked.length]).toEqual([2, 1]);
     expect(world.status?.answers).toMatchObject([{ id: 7, outcome: 'failed', detail: 'no room' }]);
     world.unrecoverable = null;
     await world.order(receive(), { wishes: [{ ...wish, id: 8 }] });
-    expect([world.made.length, receiver.asked.length]).toEqual([3, 2]);
+    expect([world.recovered, receiver.asked.length]).toEqual([3, 2]);
     receiver.finish();
     await world.order(receive(), { wishes: [{ ...wish, id: 9 }] });
-    expect([world.made.length, receiver.asked.length]).toEqual([3, 3]);
+    expect([world.recovered, receiver.asked.length]).toEqual([3, 3]);
   });
 
   test('a schedule asks for the whole at its times', async () => {
@@ -489,10 +489,10 @@ describe('sending', () => {
     return world.senders.at(-1) as FakeSender;
   }
 
-  test('opens without making a folder, and lets the ordered run fetch while the order is young', async () => {
+  test('opens, and lets the ordered run fetch while the order is young', async () => {
     const world = new World(repository());
     const sender = await sending(world);
-    expect(world.made).toEqual([false]);
+    expect(world.recovered).toBe(1);
     expect([...sender.parts.folders.keys()]).toEqual(['apps']);
     expect(sender.parts.authority()).toEqual({ peer: { server: 'secondary', run: THEIRS }, term: 2 });
     world.clock.advance(PULSE_MS + 1);
