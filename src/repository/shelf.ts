@@ -75,10 +75,10 @@ export class Shelf {
   }
 }
 
-/** In place of a repository that cannot be opened: whoever asks for it hears why. */
+/** In place of a repository that cannot be opened: whoever asks for it hears why, as from one that cannot be read. */
 export function brokenFolder(error: unknown): RepositoryFolder {
   const fail = (): never => {
     throw error instanceof Error ? error : new Error(String(error));
   };
-  return { scan: fail, open: fail as (path: string) => ContentFile };
+  return { scan: () => ({ step: fail }), open: fail as (path: string) => ContentFile };
 }

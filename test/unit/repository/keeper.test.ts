@@ -569,7 +569,7 @@ describe('sending', () => {
     const world = new World(repository());
     world.broken = 'no such folder';
     const sender = await sending(world);
-    expect(() => sender.parts.folders.get('apps')?.scan({ scope: null, checksum: false })).toThrow('no such folder');
+    expect(() => sender.parts.folders.get('apps')?.scan({ scope: null, checksum: false }).step()).toThrow('no such folder');
     world.broken = null;
     await world.after(10_000);
     expect(sender.parts.folders.get('apps')).toHaveProperty('recover');

@@ -2,8 +2,11 @@ import type { RunId, ServerId, Term } from '../../../src/core/identity.js';
 import { RepositoryFrameStream } from '../../../src/core/repository/frame-stream.js';
 import { decodeRepositoryFrame, encodeRepositoryFrame, type RepositoryFrame } from '../../../src/core/repository/frames.js';
 import type { Hashing } from '../../../src/ports/hashing.js';
+import type { RepositoryFolder } from '../../../src/ports/repository.js';
 import { createSender } from '../../../src/repository/sender.js';
 import { SyncRefused, SyncSending } from '../../../src/repository/sending.js';
+import type { SenderSession } from '../../../src/repository/session.js';
+import { brokenFolder } from '../../../src/repository/shelf.js';
 import { file } from '../core/repository/trees.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -20,7 +23,7 @@ function said(stream: FakeStream): string[] {
   return frames.map((frame) => (frame.kind === 'hint' ? `hint ${frame.json}` : frame.kind));
 }
 
-test('what an operator asks for before the receiver is welcome is said to it once it is; what changed, its first sync brings', () => {
+function sending(folders: ReadonlyMap<string, RepositoryFolder>): { clock: FakeClock; stream: FakeStream; sender: SenderSession } {
   const clock = new FakeClock();
   const stream = new FakeStream(clock);
   const sender = createSender({
@@ -29,7 +32,7 @@ test('what an operator asks for before the receiver is welcome is said to it onc
     identity: { cluster: 'c', server: 'primary' as ServerId, run: OWN },
     clock,
     log: new FakeLog(),
-    folders: new Map(),
+    folders,
     authority: () => ({ peer: PEER, term: TERM }),
     allowance: () => Number.POSITIVE_INFINITY,
     sent: () => undefined,
@@ -37,17 +40,35 @@ test('what an operator asks for before the receiver is welcome is said to it onc
     reported: () => undefined,
     closed: () => undefined,
   });
+  return { clock, stream, sender };
+}
+
+const HELLO = encodeRepositoryFrame({ kind: 'hello', cluster: 'c', server: PEER.server, run: PEER.run, senderRun: OWN, term: TERM });
+
+test('what an operator asks for before the receiver is welcome is said to it once it is; what changed, its first sync brings', () => {
+  const { clock, stream, sender } = sending(new Map());
   const diff = { repository: 'apps', purpose: 'diff', folders: null } as const;
   const verify = { repository: 'apps', purpose: 'verify', folders: null } as const;
   for (const hint of [{ repository: 'apps', purpose: 'sync', folders: ['a'] } as const, diff, verify, diff]) sender.hint(hint);
   clock.turn();
   expect(said(stream)).toEqual([]);
-  stream.receive(encodeRepositoryFrame({ kind: 'hello', cluster: 'c', server: PEER.server, run: PEER.run, senderRun: OWN, term: TERM }));
+  stream.receive(HELLO);
   clock.turn();
   const early = ['settings', 'welcome', `hint ${JSON.stringify(diff)}`, `hint ${JSON.stringify(verify)}`];
   expect(said(stream)).toEqual(early);
   sender.hint(diff);
   expect(said(stream)).toEqual([...early, `hint ${JSON.stringify(diff)}`]);
+});
+
+test('of a folder that cannot be opened a sync fails, each time it is asked for, and the link stays', () => {
+  const { clock, stream } = sending(new Map([['apps', brokenFolder(new Error('its disk is not mounted'))]]));
+  stream.receive(HELLO);
+  clock.turn();
+  for (const sync of [1, 2]) {
+    stream.receive(encodeRepositoryFrame({ kind: 'ask', sync, repository: 'apps', checksum: false, scope: null }));
+    clock.turn();
+  }
+  expect(said(stream)).toEqual(['settings', 'welcome', 'failed', 'failed']);
 });
 
 test.each([0, 1, 2 ** 32 - 1])('block sums of blocks of %d bytes are refused before anything is made for them', (blockBytes) => {
