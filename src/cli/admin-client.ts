@@ -1,9 +1,11 @@
+import { showEndpoint } from '../adapters/network-errors.js';
 import type { RepositoryCommand, RepositoryTask } from '../admin/commands.js';
 import type { ServerStatus } from '../admin/status.js';
 import { readToken } from '../profile/private-file.js';
 import type { Profile } from '../profile/profile.js';
 import { isWildcard } from '../profile/values.js';
 import { PidFile } from '../run/pid-file.js';
+import { askHttp, NoAnswer } from './ask-http.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
 
@@ -17,11 +19,12 @@ const ADDED_SINCE: Pick<ServerStatus, 'unlike'> = { unlike: [] };
 /** The running server of a profile, over its admin HTTP. Everything rejects with CommandFailure (exit codes 3, 4, 1). */
 export class AdminClient {
   private readonly base: string;
+  private readonly host: string;
 
   constructor(private readonly profile: Profile) {
     const { host, port } = profile.admin;
-    const reachable = isWildcard(host) ? '127.0.0.1' : host;
-    this.base = `http://${reachable.includes(':') && !reachable.startsWith('[') ? `[${reachable}]` : reachable}:${port}`;
+    this.host = isWildcard(host) ? '127.0.0.1' : host;
+    this.base = `http://${showEndpoint({ host: this.host, port })}`;
   }
 
   async status(): Promise<ServerStatus> {
@@ -55,22 +58,17 @@ export class AdminClient {
   }
 
   private async ask(method: string, path: string, body: string | null, timeoutMs: number): Promise<unknown> {
-    const { tokenFile } = this.profile.admin;
+    const { tokenFile, port } = this.profile.admin;
     const headers: Record<string, string> = {
       ...(body === null ? {} : { 'content-type': 'application/json' }),
       ...(tokenFile === null ? {} : { authorization: `Bearer ${readToken(tokenFile)}` }),
     };
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(`${this.base}${path}`, { method, headers, body, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });
-      text = await response.text();
-    } catch (error) {
-      throw this.silence(error, timeoutMs);
-    }
+    const { status, text } = await askHttp({ host: this.host, port, method, path, headers, body, timeoutMs }).catch((error: unknown) => {
+      throw error instanceof NoAnswer && error.kind === 'foreign' ? this.notOurs(path) : this.silence(error, timeoutMs);
+    });
     const answer = parse(text);
-    if (response.ok) return answer;
-    const refused = refusal(response.status, answer, this.base);
+    if (status >= 200 && status < 300) return answer;
+    const refused = refusal(status, answer, this.base);
     throw refused.code === 'LOCKSTEP_ADMIN_TOKEN' ? this.wrongToken(refused) : refused;
   }
 
@@ -91,7 +89,7 @@ export class AdminClient {
     const file = PidFile.at(this.profile.data.folder);
     const pid = PidFile.holder(file);
     const moved = pid === null ? '' : `admin.host or admin.port of ${this.profile.path} may have been changed since it was started: put back what they were, and ask again. Or: ${howToStop(pid)}.`;
-    if (error instanceof Error && error.name === 'TimeoutError') {
+    if (error instanceof NoAnswer && error.kind === 'late') {
       const remedy = `See its log; its HA manager may be stopped or starved.${pid === null ? '' : ` Process ${pid} runs with the data folder of this profile (so says ${file}); ${moved}`}`;
       return new CommandFailure(ExitCode.notRunning, 'LOCKSTEP_SERVER_SILENT', `the ${who} did not answer on ${this.base} within ${timeoutMs / 1000} s`, remedy, { cause: error });
     }

@@ -4,6 +4,7 @@ import { showEndpoint } from '../../adapters/network-errors.js';
 import type { RunId } from '../../core/identity.js';
 import type { Profile } from '../../profile/profile.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
+import { askHttp } from '../ask-http.js';
 import { backchannelFindings } from './backchannel.js';
 import type { Finding } from './finding.js';
 import { nameTrouble } from './names.js';
@@ -118,12 +119,12 @@ interface AdminAnswer {
 
 /** What the other server says of itself. `runs`: that is known. Its admin port is on its own loopback unless its profile says otherwise, so that silence is no fault. */
 async function askAdmin({ peer, server }: Profile, runs: boolean): Promise<AdminAnswer> {
-  const at = showEndpoint({ host: peer.backupHaIpAddress, port: peer.backupAdminPort });
-  const name = `backupAdminPort ${at}`;
+  const [host, port] = [peer.backupHaIpAddress, peer.backupAdminPort];
+  const name = `backupAdminPort ${showEndpoint({ host, port })}`;
   const found = (level: Finding['level'], text: string, isPeer: boolean): AdminAnswer => ({ finding: { area: 'peer', level, text: `${name} ${text}` }, isPeer });
   try {
-    const answer = await fetch(`http://${at}/serving`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'error' });
-    const said = (await answer.json()) as { server?: unknown; state?: unknown };
+    const { text } = await askHttp({ host, port, method: 'GET', path: '/serving', headers: {}, body: null, timeoutMs: PROBE_TIMEOUT_MS });
+    const said = JSON.parse(text) as { server?: unknown; state?: unknown };
     if (said.server === server.peerId) return found('ok', `answers: the ${server.peerId} server is ${String(said.state)}`, true);
     return found('warning', `answers, but not as the ${server.peerId} server`, false);
   } catch {

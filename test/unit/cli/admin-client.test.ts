@@ -1,16 +1,29 @@
-import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AdminClient } from '../../../src/cli/admin-client.js';
+import { askHttp } from '../../../src/cli/ask-http.js';
 import type { Profile } from '../../../src/profile/profile.js';
 
 let server: Server;
-afterEach(() => server.close());
+afterEach(() => {
+  server.close();
+  server.closeAllConnections();
+});
 
-async function clientOf(status: unknown): Promise<AdminClient> {
-  server = createServer((_, response) => response.end(JSON.stringify(status)));
-  await new Promise<void>((listening) => void server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  return new AdminClient({ admin: { host: '127.0.0.1', port, tokenFile: null } } as Profile);
+async function listening(answer: RequestListener, port = 0): Promise<number> {
+  server = createServer(answer);
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+function clientAt(port: number): AdminClient {
+  return new AdminClient({ admin: { host: '127.0.0.1', port, tokenFile: null }, server: { role: 'primary', cluster: 'c' }, data: { folder: '/nosuch' } } as Profile);
+}
+
+async function clientOf(status: unknown, port = 0): Promise<AdminClient> {
+  return clientAt(await listening((_, response) => response.end(JSON.stringify(status)), port));
 }
 
 test('a status of an older server lacks nothing that the command reads: in an upgrade the command is often the newer one', async () => {
@@ -21,4 +34,53 @@ test('a status of an older server lacks nothing that the command reads: in an up
 test('what a server tells stands', async () => {
   const client = await clientOf({ schema: 1, unlike: ['clocks'] });
   expect(await client.status()).toMatchObject({ unlike: ['clocks'] });
+});
+
+test('an admin port may be any, also one that browsers do not ask', async () => {
+  const forbidden = [10080, 6000, 5060, 6667];
+  for (const port of forbidden) {
+    const client = await clientOf({ schema: 1, state: 'ACTIVE' }, port).catch(() => null);
+    if (client === null) continue; // Another program has it.
+    expect(await client.status()).toMatchObject({ state: 'ACTIVE' });
+    return;
+  }
+  throw new Error(`none of the ports ${forbidden.join(', ')} is free`);
+});
+
+test('no redirect is followed', async () => {
+  const paths: unknown[] = [];
+  const client = clientAt(await listening((request, response) => {
+    paths.push(request.url);
+    response.writeHead(302, { location: '/elsewhere' }).end();
+  }));
+  await expect(client.status()).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_NOT_OURS' });
+  expect(paths).toEqual(['/status']);
+});
+
+describe('an answer', () => {
+  const asked = { host: '127.0.0.1', method: 'GET', path: '/', headers: {}, body: null, timeoutMs: 60_000 };
+
+  test('that is too long is no answer of a server', async () => {
+    const port = await listening((_, response) => response.end('x'.repeat(11)));
+    await expect(askHttp({ ...asked, port, bytesMax: 10 })).rejects.toMatchObject({ kind: 'foreign' });
+    await expect(askHttp({ ...asked, port, bytesMax: 11 })).resolves.toEqual({ status: 200, text: 'x'.repeat(11) });
+  });
+
+  test('that is not HTTP is none, either', async () => {
+    const port = await listening((request) => void request.socket.end('SSH-2.0-nothing\r\n'));
+    await expect(clientAt(port).status()).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_NOT_OURS' });
+  });
+
+  test('that does not come whole in time is late', async () => {
+    const port = await listening((_, response) => void response.write('{'));
+    await expect(askHttp({ ...asked, port, timeoutMs: 1 })).rejects.toMatchObject({ kind: 'late' });
+  });
+
+  test('that breaks off is none', async () => {
+    const port = await listening((_, response) => {
+      response.writeHead(200, { 'content-length': 10 });
+      response.write('x', () => response.destroy());
+    });
+    await expect(askHttp({ ...asked, port })).rejects.toMatchObject({ kind: 'none' });
+  });
 });
