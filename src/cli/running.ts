@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { readIdentity, stillLives, type ProcessIdentity } from '../adapters/process-identity.js';
 import { loadProfile } from '../profile/load.js';
+import { PidFile } from '../run/pid-file.js';
 import { AdminClient } from './admin-client.js';
 import { CLEAR_SCREEN, type Console } from './console.js';
 import { ExitCode } from './exit-codes.js';
@@ -35,13 +37,15 @@ export async function status(console: Console, path: string, options: { readonly
 }
 
 export async function stop(console: Console, path: string, options: { readonly wait: boolean }): Promise<void> {
-  const client = new AdminClient(loadProfile(path, { checkFiles: false }));
+  const profile = loadProfile(path, { checkFiles: false });
+  const client = new AdminClient(profile);
   const before = await client.status();
+  const here = processHere(profile.data.folder, before.manager.pid);
   console.out(await client.command('stop', {}));
   if (!options.wait) return;
   for (let waitedMs = 0; waitedMs < STOP_WAIT_MS; waitedMs += STOP_LOOK_INTERVAL_MS) {
-    if (!(await stillRuns(client, before.manager.pid))) {
-      console.out(`The ${before.server} server has stopped`);
+    if (!(await stillRuns(client, before.manager.pid, here))) {
+      console.out(here === null ? `The ${before.server} server answers no more; whether its process has ended is not seen from here` : `The ${before.server} server has stopped`);
       return;
     }
     await pause(STOP_LOOK_INTERVAL_MS);
@@ -65,19 +69,21 @@ export async function promote(console: Console, path: string, options: { readonl
   console.out(await new AdminClient(loadProfile(path, { checkFiles: false })).command('promote', { acceptDataLoss: true }));
 }
 
+/** The server's process, where it runs on this host with that data folder. `null`: on another one, where its number means nothing, or not to be seen. */
+function processHere(folder: string, pid: number): ProcessIdentity | null {
+  const known = readIdentity(PidFile.at(folder));
+  return known?.pid === pid && stillLives(known) ? known : null;
+}
+
 /** The admin port closes early in a stop; the process is gone when its pid is. */
-async function stillRuns(client: AdminClient, pid: number): Promise<boolean> {
+async function stillRuns(client: AdminClient, pid: number, here: ProcessIdentity | null): Promise<boolean> {
   try {
     if ((await client.status()).manager.pid === pid) return true;
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
+    if (here === null && error.code === 'LOCKSTEP_SERVER_SILENT') return true;
   }
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false; // Gone, or on another host, where only the admin port can be seen.
-  }
-  return !isZombie(pid);
+  return here !== null && stillLives(here) && !isZombie(pid);
 }
 
 /** Ended, and only not yet fetched by its parent. Known on Linux only. */

@@ -156,6 +156,44 @@ describe('commands to a server', () => {
   });
 });
 
+describe('a stop', () => {
+  /** Tells that it runs as this process, and answers no more once it was told to stop. */
+  async function serverOf(pid: number): Promise<string> {
+    const status = exampleStatus();
+    const other = createServer((request, response) => {
+      if (request.url === '/status') return void response.end(JSON.stringify({ ...status, manager: { ...status.manager, pid } }));
+      response.once('finish', () => other.close());
+      response.end('{"message":"it stops"}');
+    });
+    foreign = other;
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    return profileFor((other.address() as AddressInfo).port);
+  }
+
+  it('of a server on another host takes no process of this one for it', async () => {
+    expect(await lockstep('stop', await serverOf(process.ppid))).toEqual({ code: 0, err: [], out: ['it stops', 'The primary server answers no more; whether its process has ended is not seen from here'] });
+  });
+
+  it('knows the process of another user', async () => {
+    const profile = await serverOf(process.ppid);
+    const pidFile = join(loadProfile(profile).data.folder, 'manager.pid');
+    mkdirSync(dirname(pidFile), { recursive: true });
+    writeFileSync(pidFile, identityText(identityOf(process.ppid)));
+    const { kill } = process;
+    const answers = ['EPERM', 'EPERM', 'ESRCH'];
+    process.kill = (): true => {
+      throw Object.assign(new Error('kill'), { code: answers.shift() ?? 'ESRCH' });
+    };
+    try {
+      expect(await lockstep('stop', profile)).toEqual({ code: 0, err: [], out: ['it stops', 'The primary server has stopped'] });
+    } finally {
+      process.kill = kill;
+    }
+    // Looked at before the stop, by the client that gets no answer, and once more.
+    expect(answers).toEqual([]);
+  });
+});
+
 describe('init', () => {
   const options = ['--primary', '10.0.0.1', '--secondary', '10.0.0.2', '--gateway', '10.0.0.3', '--lock-file', '/mnt/share/lock.lck', '--cluster', 'orders'];
   it('writes a pair that is valid as it stands, with one private secret', async () => {
