@@ -4,6 +4,8 @@ import type { AdminOptions } from './server.js';
 
 const PATHS_MAX = 1_000;
 const TEXT_CHARS_MAX = 4_096;
+/** Room for so many paths, nearly all of that length. Nothing is read of one who lacks the token. */
+const BODY_BYTES_MAX = 5 * 1024 * 1024;
 const NAME_CHARS_LOGGED = 80;
 const REMEDY = 'See "lockstep repo status" for the repositories and their kept versions, here and at the other server.';
 
@@ -12,7 +14,7 @@ const REMEDY = 'See "lockstep repo status" for the repositories and their kept v
  * has not. How far it is, /status says.
  */
 export function serveRepositories(app: FastifyInstance, { repositories, log }: Pick<AdminOptions, 'repositories' | 'log'>): void {
-  app.post<{ Params: { name: string; ask: string } }>('/repositories/:name/:ask', async (request, reply) => {
+  app.post<{ Params: { name: string; ask: string } }>('/repositories/:name/:ask', { bodyLimit: BODY_BYTES_MAX }, async (request, reply) => {
     const { name, ask } = request.params;
     const command = commandOf(ask, request.body);
     if (command === null) {

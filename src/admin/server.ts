@@ -1,16 +1,19 @@
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LockstepError } from '../core/errors.js';
+import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import { isLoopback } from '../profile/values.js';
 import type { Command, CommandResult, RepositoryDesk } from './commands.js';
 import { dropAbandoned } from './abandoned.js';
 import { limitConnections } from './connections.js';
-import { guard } from './guard.js';
+import { answerFailures, refuseBytes, refusePath } from './failures.js';
+import { guard, type GuardSettings } from './guard.js';
 import { serveRepositories } from './repositories.js';
 import type { ServerStatus } from './status.js';
+import { WrongTokens, type SparingLog } from './wrong-tokens.js';
 
-/** A command's body is a few bytes; more than this is refused with 413. */
+/** A command's body is a few bytes, but for the paths of a restore; more than this is refused with 413. */
 const BODY_BYTES_MAX = 4096;
 /** A request that is not whole by then is dropped. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -30,6 +33,9 @@ export interface AdminOptions {
   command(command: Command): Promise<CommandResult>;
   readonly repositories: RepositoryDesk;
   readonly log: Log;
+  /** For what whoever reaches the port can cause. */
+  readonly sparingLog: SparingLog;
+  readonly clock: Pick<Clock, 'after'>;
 }
 
 export interface AdminServer {
@@ -49,9 +55,10 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
   if (!loopback && options.token === null) {
     throw new LockstepError('LOCKSTEP_ADMIN_EXPOSED', `admin HTTP on ${options.host} would let every machine stop this server`, 'Set admin.tokenFile, or admin.host 127.0.0.1.');
   }
-  const app = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, connectionTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS, forceCloseConnections: true, logger: false });
+  const limits = { bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, connectionTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS };
+  const app = fastify({ ...limits, forceCloseConnections: true, logger: false, frameworkErrors: refusePath, clientErrorHandler: refuseBytes });
   limitConnections(app.server, CONNECTIONS_MAX);
-  protect(app, { loopback, token: options.token });
+  protect(app, { loopback, token: options.token }, new WrongTokens(options.clock, options.sparingLog));
   dropAbandoned(app, options.log);
   answerQuestions(app, options);
   takeCommands(app, options);
@@ -76,13 +83,16 @@ function whyNot(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function protect(app: FastifyInstance, settings: { readonly loopback: boolean; readonly token: string | null }): void {
+function protect(app: FastifyInstance, settings: GuardSettings, wrongTokens: WrongTokens): void {
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
     const path = request.url.split('?')[0] ?? '';
     const passage = guard({ method: request.method, headers: request.headers, open: OPEN_PATHS.has(path) }, settings);
     if (passage.kind === 'pass') return;
-    if (passage.status === 401) void reply.header('www-authenticate', 'Bearer');
+    if (passage.status === 401) {
+      await wrongTokens.refuse(request.ip);
+      void reply.header('www-authenticate', 'Bearer');
+    }
     const { status, code, message, remedy } = passage;
     await reply.status(status).send({ error: { code, message, remedy } });
   });
@@ -121,23 +131,4 @@ function takeCommands(app: FastifyInstance, options: AdminOptions): void {
 function acceptsDataLoss(request: FastifyRequest): boolean {
   const body: unknown = request.body;
   return typeof body === 'object' && body !== null && 'acceptDataLoss' in body && body.acceptDataLoss === true;
-}
-
-function answerFailures(app: FastifyInstance, log: Log): void {
-  app.setNotFoundHandler((_request, reply) =>
-    reply.status(404).send({ error: { code: 'LOCKSTEP_ADMIN_UNKNOWN', message: 'nothing is there', remedy: 'GET /status, /live, /serving; POST /stop, /switchover, /promote, /repositories/NAME/sync (or diff, verify, restore).' } }),
-  );
-  app.setErrorHandler((error: unknown, _request, reply) => {
-    const status = statusOf(error);
-    if (error instanceof LockstepError) return reply.status(409).send({ error: { code: error.code, message: error.message, remedy: error.remedy } });
-    const text = error instanceof Error ? error.message : String(error);
-    if (status < 500) return reply.status(status).send({ error: { code: 'LOCKSTEP_ADMIN_REQUEST', message: text, remedy: 'Send a JSON body of a few bytes, {} at least.' } });
-    log.write('error', `A request to the admin server failed: ${text}`, { stack: error instanceof Error ? error.stack : undefined });
-    return reply.status(500).send({ error: { code: 'LOCKSTEP_ADMIN_FAILED', message: 'the request failed; the log says why', remedy: 'See the log of this server.' } });
-  });
-}
-
-function statusOf(error: unknown): number {
-  const status = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : 500;
-  return typeof status === 'number' && status >= 400 ? status : 500;
 }

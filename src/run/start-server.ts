@@ -32,6 +32,7 @@ import { loadProfile } from '../profile/load.js';
 import { repositoriesInUse } from '../profile/repositories.js';
 import type { Profile } from '../profile/profile.js';
 import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer, repositoryKeeperConfig } from './configs.js';
+import { ThrottledLog } from '../server/clients/throttled-log.js';
 import { serverStatus, type Standing } from './server-status.js';
 import { ConsoleFoot } from './console-foot.js';
 import { watchedGateway } from './gateway-watch.js';
@@ -121,6 +122,8 @@ class RunningServer {
       command: (command) => Promise.resolve(this.obey(command)),
       repositories: { ask: (name, wish) => manager.repositories.ask(name, wish), task: (id) => manager.repositories.wishState(id) },
       log,
+      sparingLog: new ThrottledLog(log, this.clock),
+      clock: this.clock,
     });
     const onSignal = (signal: NodeJS.Signals): void => void this.stop(signal);
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);

@@ -9,6 +9,7 @@ import { createAdmin, type AdminServer } from '../../../src/admin/server.js';
 import { encodeText } from '../../../src/core/wire/bytes.js';
 import { readToken } from '../../../src/profile/private-file.js';
 import { exampleStatus } from '../../unit/admin/example-status.js';
+import { STRANGERS } from '../../unit/admin/strangers.js';
 import { anyText } from '../json.js';
 import { damaged, damages, type Damage } from '../mutate.js';
 import { outcome } from '../outcome.js';
@@ -104,6 +105,7 @@ async function begin(): Promise<Ground> {
     },
     repositories: { ask: () => ({ kind: 'refused', why: 'none' }), task: () => ({ kind: 'unknown' }) },
     log: { write: () => undefined },
+    ...STRANGERS,
   });
   return { server, folder: mkdtempSync(join(tmpdir(), 'lockstep-token-')), commands };
 }

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import type { Command, CommandResult } from '../../../src/admin/commands.js';
+import type { Command, CommandResult, RepositoryCommand } from '../../../src/admin/commands.js';
 import { createAdmin } from '../../../src/admin/server.js';
 import type { AdminOptions, AdminServer } from '../../../src/admin/server.js';
 import type { ServerStatus } from '../../../src/admin/status.js';
+import { WRONG_TOKEN_DELAY_MS } from '../../../src/admin/wrong-tokens.js';
 import { FakeLog } from '../support/fake-log.js';
 import { exampleStatus } from './example-status.js';
+import { STRANGERS } from './strangers.js';
 
 interface Reply {
   readonly status: number;
@@ -24,7 +26,7 @@ async function start(status: () => ServerStatus, change: Partial<AdminOptions> =
     asked.push(wanted);
     return answer();
   };
-  admin = await createAdmin({ host: '127.0.0.1', port: 0, token: null, status, command, repositories: { ask: () => ({ kind: 'refused', why: 'there is no repository' }), task: () => ({ kind: 'unknown' }) }, log: { write: () => undefined }, ...change });
+  admin = await createAdmin({ host: '127.0.0.1', port: 0, token: null, status, command, repositories: { ask: () => ({ kind: 'refused', why: 'there is no repository' }), task: () => ({ kind: 'unknown' }) }, log: { write: () => undefined }, ...STRANGERS, ...change });
 }
 
 async function ask(method: string, path: string, body: string | null = null, headers: Record<string, string> = {}): Promise<Reply> {
@@ -157,6 +159,32 @@ describe('commands', () => {
     expect(wishes).toEqual([]);
   });
 
+  it('a restore may name many paths', async () => {
+    await admin?.close();
+    const asks: RepositoryCommand[] = [];
+    await start(() => exampleStatus(), { token: 'a-long-enough-token', repositories: { ask: (_, command) => ({ kind: 'accepted', id: asks.push(command) }), task: () => ({ kind: 'unknown' }) } });
+    const paths = Array.from({ length: 1_000 }, (_, i) => `${i}/${'x'.repeat(4_000)}`);
+    const body = JSON.stringify({ version: 'v', paths });
+    expect((await ask('POST', '/repositories/stock/restore', body, { authorization: 'Bearer a-long-enough-token' })).status).toBe(202);
+    expect(asks).toEqual([{ ask: 'restore', version: 'v', paths }]);
+  });
+
+  it.each([['/repositories/%zz/sync', 400], [`/repositories/${'n'.repeat(200)}/sync`, 414]])('a path that cannot be asked for (%#) is refused as all else', async (path, status) => {
+    const reply = await ask('POST', path, '{}');
+    expect(reply.status).toBe(status);
+    expect(reply.body).toEqual({ error: { code: 'LOCKSTEP_ADMIN_REQUEST', message: expect.any(String) as string, remedy: expect.any(String) as string } });
+  });
+
+  it.each([['no HTTP', 'SSH-2.0-x\r\n\r\n', '400'], ['too long a header', `GET /live HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, '431']])('so is %s', async (_, bytes, status) => {
+    const socket = connect(admin?.port ?? 0, '127.0.0.1');
+    socket.write(bytes);
+    const [answered] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    const [head = '', body = ''] = answered.toString().split('\r\n\r\n');
+    expect(head).toContain(`HTTP/1.1 ${status} `);
+    expect(JSON.parse(body)).toMatchObject({ error: { code: 'LOCKSTEP_ADMIN_REQUEST' } });
+  });
+
   it('no preflight is answered', async () => {
     const reply = await ask('OPTIONS', '/stop', null, { origin: 'http://evil.example', 'access-control-request-method': 'POST' });
     expect(reply.status).toBe(404);
@@ -165,6 +193,20 @@ describe('commands', () => {
 
 describe('a token', () => {
   beforeEach(() => start(() => exampleStatus(), { token: 'a-long-enough-token' }));
+  it('that is wrong is refused later, and leaves a trace', async () => {
+    await admin?.close();
+    const traces: unknown[] = [];
+    const after: AdminOptions['clock']['after'] = (ms, action) => {
+      traces.push(ms);
+      return STRANGERS.clock.after(ms, action);
+    };
+    await start(() => exampleStatus(), { token: 'a-long-enough-token', clock: { after }, sparingLog: { write: (...line) => void traces.push(line[4]) } });
+    expect((await ask('GET', '/status', null, { authorization: 'Bearer wrong' })).status).toBe(401);
+    await ask('GET', '/status', null, { authorization: 'Bearer a-long-enough-token' });
+    await ask('GET', '/live');
+    expect(traces).toEqual(['127.0.0.1', WRONG_TOKEN_DELAY_MS]);
+  });
+
   it('is asked for by /status and commands, not by the checks of load balancers', async () => {
     expect((await ask('GET', '/status')).status).toBe(401);
     expect((await ask('POST', '/stop', '{}', { authorization: 'Bearer wrong' })).status).toBe(401);

@@ -12,6 +12,7 @@ import { describeFailure } from '../../../src/cli/failure.js';
 import { loadProfile } from '../../../src/profile/load.js';
 import { bundledPair, renderProfile } from '../../../src/profile/template.js';
 import { exampleStatus } from '../admin/example-status.js';
+import { STRANGERS } from '../admin/strangers.js';
 import { lockstep } from './listening-console.js';
 
 let folder = '';
@@ -33,7 +34,7 @@ function profileFor(port: number, change: (text: string) => string = (text) => t
 }
 
 async function serverAnswering(command: (wanted: Command) => Promise<CommandResult>, token: string | null = null): Promise<number> {
-  admin = await createAdmin({ host: '127.0.0.1', port: 0, token, status: () => exampleStatus(), command, repositories: { ask: () => ({ kind: 'refused', why: 'none' }), task: () => ({ kind: 'unknown' }) }, log: { write: () => undefined } });
+  admin = await createAdmin({ host: '127.0.0.1', port: 0, token, status: () => exampleStatus(), command, repositories: { ask: () => ({ kind: 'refused', why: 'none' }), task: () => ({ kind: 'unknown' }) }, log: { write: () => undefined }, ...STRANGERS });
   return admin.port;
 }
 
@@ -167,7 +168,7 @@ describe('a stop', () => {
     });
     foreign = other;
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-    return profileFor((other.address() as AddressInfo).port);
+    return profileFor((other.address() as AddressInfo).port, (text) => text.replace(/^data:\n  folder: .*$/m, 'data:\n  folder: data'));
   }
 
   it('of a server on another host takes no process of this one for it', async () => {
