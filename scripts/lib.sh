@@ -41,10 +41,14 @@ prepare() {
 
 lockstep() { node dist/cli/main.js "$@"; }
 
-# The folder that holds a group's primary and secondary: a name under profiles/, or a path.
+# The folder that holds a group's primary and secondary: a name under profiles/, or a path from where the script was called.
 group_folder() {
   case "$1" in
-    */*) printf '%s\n' "${1%/}" ;;
+    /*) printf '%s\n' "${1%/}" ;;
+    */*)
+      local path="${1%/}"
+      printf '%s\n' "$called_from/${path#./}"
+      ;;
     *) printf 'profiles/%s\n' "$1" ;;
   esac
 }

@@ -3,6 +3,7 @@
 # started again beside this script by scripts/primary.sh or scripts/secondary.sh.
 # Usage: scripts/pair.sh [GROUP]     GROUP: a folder under profiles/ (default haprofile1), or the path of one elsewhere.
 set -euo pipefail
+called_from="$PWD"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 

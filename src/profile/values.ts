@@ -43,10 +43,10 @@ export function formatBytes(bytes: number): string {
   return String(bytes);
 }
 
-/** True for addresses that only this machine can reach. A name other than `localhost` is not believed to be one. */
+/** True for addresses that only this machine can reach. A name other than `localhost` is not believed to be one, nor is an IPv4 address written as one of IPv6. */
 export function isLoopback(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[|\]$/g, '');
-  return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare) || /^::ffff:127(\.\d{1,3}){3}$/.test(bare);
+  return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare);
 }
 
 /** True for the addresses that stand for every interface. */

@@ -100,6 +100,7 @@ describe('rules over several keys', () => {
     ['a peer elsewhere without a secret', GOOD.replace('backupHaIpAddress: 127.0.0.1', 'backupHaIpAddress: 10.0.0.2'), 'ha.secretFile: is needed'],
     ['clients beyond loopback without users', `${GOOD}mqtt:\n  host: 0.0.0.0\n`, 'mqtt.usersFile: is needed'],
     ['admin beyond loopback without a token', `${GOOD}admin:\n  host: 0.0.0.0\n`, 'admin.tokenFile: is needed'],
+    ['admin on a loopback address by which its commands are refused', `${GOOD}admin:\n  host: ::ffff:127.0.0.1\n`, 'admin.tokenFile: is needed'],
     ['one port twice', withHa('  port: 8081\n'), 'already that of'],
     ['one port twice, one of them on all interfaces', `${GOOD}mqtt:\n  host: 0.0.0.0\n  port: 8081\n  usersFile: u\n`, 'already that of mqtt.port'],
     ["the peer's ports are our own", GOOD.replace('2201', '2101'), "this server's own ha.port"],
