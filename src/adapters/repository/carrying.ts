@@ -64,7 +64,7 @@ export class Carrying {
     const hasPlace = fs.lstatSync(Places.at(places.stage, parentOf(path)), { throwIfNoEntry: false })?.isDirectory() ?? false;
     if (stats === undefined || !hasPlace || fs.lstatSync(staged, { throwIfNoEntry: false }) !== undefined) return []; // What stands in its way belongs there: it is kept with the old tree.
     if (stats.isDirectory()) return this.carryFolder(path, live, staged, stats);
-    if (stats.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(live), staged);
+    if (stats.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(live, 'buffer'), staged);
     else {
       try {
         fs.linkSync(live, staged);

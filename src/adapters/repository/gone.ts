@@ -3,6 +3,7 @@ import type { DigestRecord } from './digest-record.js';
 import { codeOf, unlessAbsent, unlessForbidden } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { Places } from './places.js';
+import { mayBeRaw } from './raw-names.js';
 import { SLICE_MS } from './scan.js';
 import { stampOf } from './stamps.js';
 import { FILLING_MODE } from './writing.js';
@@ -46,7 +47,12 @@ export async function removeAllowed(fs: FileSystem, place: string): Promise<void
 /** A folder that had its final permissions may not let its files be taken. */
 export function openFolders(fs: FileSystem, folder: string): void {
   fs.chmodSync(folder, FILLING_MODE);
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) openFolders(fs, join(folder, entry.name));
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory() && !isRaw(fs, folder, entry.name)) openFolders(fs, join(folder, entry.name));
+}
+
+/** It cannot be asked for; to remove it, it need not be. */
+function isRaw(fs: FileSystem, folder: string, name: string): boolean {
+  return mayBeRaw(name) && fs.lstatSync(join(folder, name), { throwIfNoEntry: false }) === undefined;
 }
 
 function isForbidden(error: unknown): boolean {
@@ -67,6 +73,7 @@ class Names {
     const { fs } = this.places;
     for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
       const [place, inner] = [join(folder, entry.name), path === '' ? entry.name : `${path}/${entry.name}`];
+      if (isRaw(fs, folder, entry.name)) continue;
       if (entry.isDirectory()) await this.drop(place, inner);
       else this.dropName(place, inner);
       if (fs.ticks() < this.until) continue;

@@ -8,6 +8,7 @@ import type { FileSystem } from './file-system.js';
 import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
 import type { Selection } from './patterns.js';
 import { Places } from './places.js';
+import { mayBeRaw } from './raw-names.js';
 import { FILLING_MODE } from './writing.js';
 
 interface Ready {
@@ -175,7 +176,7 @@ export class Keeping {
   private nameAgain(place: string, path: string, kept: string, there: Stats, version: KeptCount): Ready {
     const { fs } = this;
     try {
-      if (there.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(place), kept);
+      if (there.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(place, 'buffer'), kept);
       else fs.linkSync(place, kept);
     } catch (error) {
       if (!cannotLink(error)) throw error;
@@ -195,7 +196,9 @@ export class Keeping {
   private ownIn(place: string, path: string): { name: string; inner: string; isFolder: boolean }[] {
     return this.fs.readdirSync(place).sort().flatMap((name) => {
       const inner = `${path}/${name}`;
-      const isFolder = this.fs.lstatSync(join(place, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
+      const stats = this.fs.lstatSync(join(place, name), { throwIfNoEntry: false });
+      if (stats === undefined && mayBeRaw(name)) return [];
+      const isFolder = stats?.isDirectory() ?? false;
       return (isFolder ? this.selection.takesFolder(inner) : this.selection.takesFile(inner)) ? [{ name, inner, isFolder }] : [];
     });
   }

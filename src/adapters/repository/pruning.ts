@@ -4,10 +4,15 @@ import { codeOf, unlessAbsent, unlessForbidden } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import type { Selection } from './patterns.js';
 import { Places } from './places.js';
+import { mayBeRaw, rawAt, rawNames } from './raw-names.js';
+import { microseconds, seconds } from './stamps.js';
 import { FILLING_MODE } from './writing.js';
 
 /** So many names are looked at between two turns of the event loop. */
 const NAMES_PER_TURN = 500;
+
+/** Each byte is a character: the target of a link may be no UTF-8. */
+const BYTES = 'latin1';
 
 export interface Pruned {
   files: number;
@@ -23,28 +28,31 @@ export interface Pruned {
  */
 export async function prune(fs: FileSystem, old: string, live: string, pathsMax: number, selection: Selection): Promise<Pruned> {
   const pruned: Pruned = { files: 0, bytes: 0, paths: [] };
-  /** Folders to which something went back. */
-  const returned = new Set<string>();
+  /** Folders to which something goes back, with their times: that is no change of the folder that the other server has. */
+  const returned = new Map<string, number>();
+  const liveAt = (folder: string): string => (folder === '' ? live : Places.at(live, folder));
+  const goesBack = (folder: string, from: string | Buffer, to: string | Buffer): boolean => {
+    const { mtimeMs } = fs.lstatSync(liveAt(folder));
+    if (!hasMoved(fs, from, to)) return false;
+    if (!returned.has(folder)) returned.set(folder, microseconds(mtimeMs));
+    return true;
+  };
   let looked = 0;
   const walk = async (folder: string, isInLive: boolean, isBelowForeign: boolean): Promise<boolean> => {
     const place = folder === '' ? old : Places.at(old, folder);
     if (!unlessForbidden(() => fs.chmodSync(place, fs.lstatSync(place).mode | FILLING_MODE))) return false;
     let left = 0;
+    let hasRaw = false;
     for (const name of fs.readdirSync(place).sort()) {
       looked += 1;
       if (looked % NAMES_PER_TURN === 0) await fs.turn();
       const path = folder === '' ? name : `${folder}/${name}`;
       const stats = fs.lstatSync(Places.at(old, path), { bigint: true, throwIfNoEntry: false });
-      if (stats === undefined) {
-        left += 1; // A name that is no UTF-8 cannot be asked for: it stays with the old tree.
-        continue;
-      }
+      hasRaw ||= mayBeRaw(name);
+      if (stats === undefined) continue;
       const twin = isInLive ? unlessAbsent(() => fs.lstatSync(Places.at(live, path), { bigint: true })) : null;
       const isForeign = isBelowForeign || !(stats.isDirectory() ? selection.takesFolder(path) : selection.takesFile(path) && (stats.isFile() || stats.isSymbolicLink()));
-      if (isForeign && isInLive && (twin === null || isNewerFile(stats, twin)) && hasMoved(fs, Places.at(old, path), Places.at(live, path))) {
-        returned.add(folder);
-        continue;
-      }
+      if (isForeign && isInLive && (twin === null || isNewerFile(stats, twin)) && goesBack(folder, Places.at(old, path), Places.at(live, path))) continue;
       if (stats.isDirectory()) {
         const isThere = twin?.isDirectory() ?? false;
         const isEmpty = await walk(path, isThere, isForeign);
@@ -56,15 +64,21 @@ export async function prune(fs: FileSystem, old: string, live: string, pathsMax:
         if (pruned.paths.length < pathsMax) pruned.paths.push(path);
       }
     }
+    for (const name of hasRaw ? rawNames(fs, place) : []) {
+      // What is no UTF-8 belongs to no repository, and goes back unless something has come into its place.
+      const to = rawAt(liveAt(folder), name);
+      if (!isInLive || fs.lstatSync(to, { throwIfNoEntry: false }) !== undefined || !goesBack(folder, rawAt(place, name), to)) left += 1;
+    }
     return left === 0;
   };
   await walk('', true, false);
-  await syncFolders(fs, [...returned].map((folder) => (folder === '' ? live : Places.at(live, folder))));
+  for (const [folder, mtimeUs] of returned) unlessForbidden(() => fs.utimesSync(liveAt(folder), seconds(mtimeUs), seconds(mtimeUs)));
+  await syncFolders(fs, [...returned.keys()].map(liveAt));
   return pruned;
 }
 
 /** False: the system does not let us, or it is another file system. */
-function hasMoved(fs: FileSystem, from: string, to: string): boolean {
+function hasMoved(fs: FileSystem, from: string | Buffer, to: string | Buffer): boolean {
   try {
     return unlessForbidden(() => fs.renameSync(from, to));
   } catch (error) {
@@ -78,6 +92,6 @@ function isNewerFile(old: BigIntStats, live: BigIntStats): boolean {
 }
 
 function isTwin(fs: FileSystem, old: BigIntStats, live: BigIntStats, oldPlace: string, livePlace: string): boolean {
-  if (old.isSymbolicLink()) return live.isSymbolicLink() && fs.readlinkSync(oldPlace) === fs.readlinkSync(livePlace);
+  if (old.isSymbolicLink()) return live.isSymbolicLink() && fs.readlinkSync(oldPlace, BYTES) === fs.readlinkSync(livePlace, BYTES);
   return old.ino === live.ino && old.dev === live.dev;
 }

@@ -7,17 +7,21 @@ import type { Applier, ContentWriter, KeptVersion } from '../../ports/repository
 import { openContent } from './content.js';
 import type { FileSystem } from './file-system.js';
 import { Places } from './places.js';
+import { mayBeRaw } from './raw-names.js';
 import { folderEntry, SLICE_MS } from './scan.js';
 
 const READ_BYTES = 256 * 1024;
 
-/** Puts files of a kept version back into the live folder, by an applier that works file by file, in turns. Resolves to how many. What fails leaves nothing behind. */
+/**
+ * Puts files of a kept version back into the live folder, by an applier that works file by file, in turns. Resolves to how many. What is no UTF-8 is left where it is.
+ * What fails leaves nothing behind.
+ */
 export async function restoreVersion(places: Places, version: KeptVersion, paths: readonly string[] | null, applier: Applier, hashing: Hashing, mayChange: () => boolean): Promise<number> {
   const { fs } = places;
   const root = join(places.kept, version.name);
   const restoring = new Restoring(places, root, applier, hashing, mayChange);
   try {
-    for (const path of paths ?? fs.readdirSync(root).sort()) await restoring.restore(checked(fs, path, root, version));
+    for (const path of paths?.map((one) => checked(fs, one, root, version)) ?? fs.readdirSync(root).sort()) await restoring.restore(path);
     if ((await applier.commit()).kind === 'not-allowed') throw notAllowed();
   } catch (error) {
     applier.abandon();
@@ -55,14 +59,18 @@ class Restoring {
     const { fs } = this.places;
     await this.turn();
     const parts = path.split('/');
-    for (let count = 1; count < parts.length; count += 1) this.folder(parts.slice(0, count).join('/'));
     const place = Places.at(this.root, path);
-    const stats = fs.lstatSync(place);
+    const stats = fs.lstatSync(place, { throwIfNoEntry: false });
+    if (stats === undefined && mayBeRaw(path)) return;
+    if (stats === undefined) throw new Error(`${place} is gone`);
+    for (let count = 1; count < parts.length; count += 1) this.folder(parts.slice(0, count).join('/'));
     if (stats.isDirectory()) {
       this.folder(path);
       for (const name of fs.readdirSync(place).sort()) await this.restore(`${path}/${name}`);
     } else if (stats.isSymbolicLink()) {
-      this.applier.link({ path, kind: 'link', mode: 0, mtimeUs: 0, size: 0, digest: null, target: fs.readlinkSync(place) });
+      const target = fs.readlinkSync(place);
+      if (mayBeRaw(target)) return;
+      this.applier.link({ path, kind: 'link', mode: 0, mtimeUs: 0, size: 0, digest: null, target });
       this.files += 1;
     } else if (stats.isFile()) await this.file(path);
   }

@@ -11,6 +11,7 @@ import type { FileSystem } from './file-system.js';
 import type { Look, Looked } from './looking.js';
 import type { Selection } from './patterns.js';
 import { Places } from './places.js';
+import { mayBeRaw } from './raw-names.js';
 import { microseconds } from './stamps.js';
 
 /** A step of a scan works about so long. */
@@ -64,7 +65,7 @@ export class FolderScan implements Slices<Scanned> {
     do {
       if (!this.one()) {
         const { entries, leftOut, foreign, isAbsent } = this;
-        if (this.options.scope !== null) return { entries: merged(entries), leftOut, foreign };
+        if (this.options.scope !== null) return { entries: merged(entries), leftOut, foreign, isAbsent };
         this.parts.record.retain(entries);
         return { entries, leftOut, foreign, isAbsent };
       }
@@ -127,7 +128,7 @@ export class FolderScan implements Slices<Scanned> {
     const looked = this.parts.look(Places.at(this.parts.root, path));
     if (looked === null) {
       // Gone since the folder was listed; or a name in another encoding, which cannot be asked for.
-      if (name.includes('\ufffd')) this.leave(path, 'a name that is no UTF-8');
+      if (mayBeRaw(name)) this.leave(path, 'a name that is no UTF-8');
       return;
     }
     const { selection } = this.parts;
@@ -172,6 +173,7 @@ export class FolderScan implements Slices<Scanned> {
     if (!this.isNamed(path, name)) return;
     const target = unlessAbsent(() => this.parts.fs.readlinkSync(Places.at(this.parts.root, path)));
     if (target === null) return;
+    if (mayBeRaw(target)) return this.leave(path, 'a link to a name that is no UTF-8');
     const fault = linkFault(path, target, HERE);
     if (fault !== null) this.leave(path, fault.replace(/^is /, ''));
     else this.add({ path, kind: 'link', mode: 0, mtimeUs: 0, size: 0, digest: null, target });

@@ -123,19 +123,6 @@ describe('after the exchange of the trees', () => {
     expect([places.read('b/x'), places.read('b/y')]).toEqual(['new', 'y']);
     await openStore({ path: places.at('b') });
   });
-
-  it('a name that is no UTF-8 stays with the old tree', async () => {
-    const places = new Places();
-    places.write('a/x', 'x');
-    places.write('b/y', 'y');
-    fs.writeFileSync(Buffer.concat([Buffer.from(`${places.at('b')}/caf`), Buffer.from([0xe9])]), 'latin1');
-    const pair = await pairOf(places);
-    expect((await pair.sync()).detail).toBeNull();
-    await openStore({ path: places.at('b') });
-    places.write('a/z', 'z');
-    expect((await pair.sync()).detail).toBeNull();
-    expect(places.read('b/z')).toBe('z');
-  });
 });
 
 describe('other owners, where Lockstep is not root', () => {
