@@ -80,8 +80,10 @@ async function finish({ places, keep, selection }: SwitchParts, record: SwitchRe
 async function keepOld(places: Places, record: SwitchRecord, keep: number, selection: Selection): Promise<KeptVersion | null> {
   const { fs } = places;
   const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX, record.partial ? NOTHING : selection);
-  if (keep === 0 || (files === 0 && fs.readdirSync(places.old).length === 0)) {
-    putOutOfTheWay(fs, places.old);
+  const isEmpty = files === 0 && fs.readdirSync(places.old).length === 0;
+  if (isEmpty || keep === 0) {
+    if (isEmpty) fs.rmdirSync(places.old);
+    else putOutOfTheWay(fs, places.old);
     await retain(places, keep);
     return null;
   }
