@@ -69,6 +69,7 @@ export class HaManager {
   private movedAt: Monotonic;
   private taskSince: Monotonic | null = null;
   private heldUpSince: Monotonic | null = null;
+  private aloneSince: Monotonic | null = null;
   private readonly telling: Telling;
   /** Folders beside the messages; what an operator asks of them goes here. */
   readonly repositories: Repositories;
@@ -134,7 +135,7 @@ export class HaManager {
   /** @throws LockstepError when the kept state cannot be believed or the backchannel cannot listen (rejects) */
   async start(): Promise<void> {
     const kept = await this.ports.localState.load();
-    this.keeping = new Keeping(kept, this.ports.localState, this.ports.log, () => this.cycle());
+    this.keeping = new Keeping(kept, this.ports.localState, this.ports.log, this.ports.clock, this.config.stallLimitMs, () => this.cycle());
     this.ports.peerLink.handle({ status: (status, at) => this.hearPeer(status, at) });
     await this.ports.peerLink.start();
     this.keeper.start();
@@ -282,6 +283,12 @@ export class HaManager {
     if (next.task?.kind !== before.task?.kind || claimNonce(next) !== claimNonce(before) || next.fence !== before.fence) {
       this.taskSince = next.task === null ? null : this.ports.clock.monotonic();
     }
+    if (next.task?.kind !== 'alone') this.aloneSince = null;
+    else if (this.aloneSince === null) {
+      this.aloneSince = this.ports.clock.monotonic();
+      // Before a claim is made that would be of no use, and bar the peer.
+      void this.keeping?.probe();
+    }
     const isHeldUp = next.task?.kind === 'alone' && next.task.heldUp;
     this.heldUpSince = isHeldUp ? (this.heldUpSince ?? this.ports.clock.monotonic()) : null;
     this.announcer.state(before, next);
@@ -289,8 +296,8 @@ export class HaManager {
   }
 
   private gather(): Situation {
-    const kept = (this.keeping as Keeping).state;
-    const { peer, peerHeardAt, peerHeardOurs, peerConnectedAt } = this.peer.knowledge();
+    const keeping = this.keeping as Keeping;
+    const { peer, peerHeardAt, peerHeardOurs, peerTookPartAt } = this.peer.knowledge();
     const repositoriesSettled = this.repositories.settled(this.ha, peer, this.brokerEnded ? null : this.broker.status);
     // One literal of a fixed shape: this is done at every event.
     return situate(this.config, this.ha, {
@@ -302,11 +309,14 @@ export class HaManager {
       peer,
       peerHeardAt,
       peerHeardOurs,
-      peerConnectedAt,
+      peerTookPartAt,
       gatewayAnsweredAt: this.gateway.answeredAt,
-      kept,
+      kept: keeping.state,
       movedAt: this.movedAt,
       taskSince: this.taskSince,
+      aloneSince: this.aloneSince,
+      recordTakenAt: keeping.takenAt,
+      recordTrouble: keeping.trouble,
       heldUpSince: this.heldUpSince,
       repositoriesSettled,
       wishes: this.wishes.now,
@@ -319,7 +329,7 @@ export class HaManager {
   }
 
   private tellPeer(s: Situation): void {
-    this.telling.tellPeer(this.ha, s, s.broker === null || this.brokerEnded, this.repositories.forPeer);
+    this.telling.tellPeer(this.ha, s, { brokerDown: s.broker === null || this.brokerEnded, recordTrouble: this.keeping?.trouble ?? null, repositories: this.repositories.forPeer });
   }
 
   /** The time is asked for only when a claim is made. */

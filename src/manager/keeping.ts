@@ -1,4 +1,6 @@
 import type { TermRecord } from '../core/terms/record.js';
+import type { Monotonic } from '../core/identity.js';
+import type { Clock } from '../ports/clock.js';
 import type { KeptState, LocalState } from '../ports/local-state.js';
 import type { Log } from '../ports/log.js';
 
@@ -11,14 +13,18 @@ const NOT_KEPT = "the newest term record cannot be kept on this server's disk, a
 export class Keeping {
   private kept: KeptState;
   private wanted: KeptState | null = null;
-  private writing = false;
-  private trouble: string | null = null;
+  private writingSince: Monotonic | null = null;
+  private tookAt: Monotonic | null = null;
+  private failure: string | null = null;
   private readonly probes: ((trouble: string | null) => void)[] = [];
 
   constructor(
     loaded: KeptState,
     private readonly local: LocalState,
     private readonly log: Log,
+    private readonly clock: Clock,
+    /** A disk that takes longer for a record hangs. Milliseconds. */
+    private readonly hangsMs: number,
     private readonly changed: () => void,
   ) {
     this.kept = loaded;
@@ -28,9 +34,22 @@ export class Keeping {
     return this.kept;
   }
 
+  /** When the disk last took a record; `null`: not yet. */
+  get takenAt(): Monotonic | null {
+    return this.tookAt;
+  }
+
+  /** Why the disk takes none; `null`: it does, as far as it was tried. */
+  get trouble(): string | null {
+    const { failure, writingSince, clock, hangsMs } = this;
+    if (failure !== null) return failure;
+    return writingSince !== null && clock.monotonic() - writingSince > hangsMs ? 'it does not answer' : null;
+  }
+
   /** What an operator could do where the disk takes no record; `null`: it does. */
   get advice(): string | null {
-    return this.trouble === null ? null : `${NOT_KEPT}: ${this.trouble}. This server takes no new role until it can be written, and gives none away: make room on the disk of data.folder, or mend it; "lockstep stop" here lets the other server go on without this one`;
+    const { trouble } = this;
+    return trouble === null ? null : `${NOT_KEPT}: ${trouble}. This server takes no new role until it can be written, and gives none away: make room on the disk of data.folder, or mend it; "lockstep stop" here lets the other server go on without this one`;
   }
 
   /** Takes notice of a record that stands on the share named `shareId`. Lower ones are ignored. */
@@ -63,8 +82,8 @@ export class Keeping {
 
   private write(): void {
     const next = this.wanted;
-    if (this.writing || next === null) return;
-    this.writing = true;
+    if (this.writingSince !== null || next === null) return;
+    this.writingSince = this.clock.monotonic();
     this.local.keep(next).then(
       () => this.wrote(next),
       (error: unknown) => this.failed(error),
@@ -72,9 +91,10 @@ export class Keeping {
   }
 
   private wrote(state: KeptState): void {
-    this.writing = false;
-    if (this.trouble !== null) this.log.write('info', "The newest term record is kept on this server's disk now");
-    this.trouble = null;
+    this.writingSince = null;
+    this.tookAt = this.clock.monotonic();
+    if (this.failure !== null) this.log.write('info', "The newest term record is kept on this server's disk now");
+    this.failure = null;
     this.kept = state;
     this.answer(null);
     if (this.wanted === state) this.wanted = null;
@@ -84,10 +104,10 @@ export class Keeping {
 
   /** Nothing is acted on meanwhile: the record stays unknown to every decision. */
   private failed(error: unknown): void {
-    this.writing = false;
+    this.writingSince = null;
     const trouble = error instanceof Error ? error.message : String(error);
-    if (trouble !== this.trouble) this.log.write('error', `${NOT_KEPT.charAt(0).toUpperCase()}${NOT_KEPT.slice(1)}: ${trouble}`);
-    this.trouble = trouble;
+    if (trouble !== this.failure) this.log.write('error', `${NOT_KEPT.charAt(0).toUpperCase()}${NOT_KEPT.slice(1)}: ${trouble}`);
+    this.failure = trouble;
     this.answer(trouble);
   }
 }

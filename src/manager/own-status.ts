@@ -8,6 +8,8 @@ interface Extra {
   readonly heard: PeerStatus['heard'];
   readonly brokerDown: boolean;
   readonly wantsLock: boolean;
+  /** Why this server's disk takes no term record; `null`: not so. */
+  readonly recordTrouble: string | null;
   readonly repositories: PeerRepositories | null;
 }
 
@@ -36,13 +38,15 @@ export function peerStatusOf(config: ManagerConfig, run: RunId, ha: HaState, s: 
     gatewayAnswers: s.gatewayAnswers,
     wantsSwitchover: s.wishes.switchover,
     stopping: s.wishes.stop,
-    hindrance: hindranceOf(s),
+    unfit: s.unfit,
+    hindrance: hindranceOf(s, extra.recordTrouble),
     clientEndpoints: config.clientEndpoints,
     repositories: extra.repositories,
   };
 }
 
-function hindranceOf({ share, broker }: Situation): string | null {
+function hindranceOf({ share, broker }: Situation, recordTrouble: string | null): string | null {
+  if (recordTrouble !== null) return `its disk takes no term record (${recordTrouble})`;
   // Without a detail it has not been looked at yet.
   if (!share.usable && share.detail !== null) return `it cannot use the share (${share.detail})`;
   if (broker === null) return null;
@@ -58,7 +62,6 @@ function brokerPart(s: Situation): PeerStatus['broker'] {
     logTerm: broker.journal.term,
     position: broker.journal.position,
     durable: broker.journal.durable,
-    diskStalled: s.diskStalled,
     damage: broker.journal.damage,
     diverged: broker.diverged,
     fencedThrough: broker.fencedThrough,

@@ -1,7 +1,7 @@
 import type { Monotonic, RunId } from '../core/identity.js';
 import type { PeerStatus, PeerStatusBody } from '../core/control/peer.js';
 import type { Situation } from '../core/ha/situation.js';
-import { peerConnected } from '../core/ha/situation.js';
+import { peerTakesPart } from '../core/ha/situation.js';
 import type { Clock } from '../ports/clock.js';
 import type { ManagerConfig } from './config.js';
 import type { Knowledge } from './situate.js';
@@ -18,7 +18,7 @@ const OFFSETS_MAX = 8;
 export class PeerView {
   private latest: PeerStatus | null = null;
   private heardAt: Monotonic | null = null;
-  private connectedAt: Monotonic | null = null;
+  private takingPartAt: Monotonic | null = null;
   private readonly sentAt = new Map<number, Monotonic>();
   private seq = 0;
   /** Of the peer's clock to this server's, by each of its latest statuses. What one took on its way counts to it. */
@@ -66,12 +66,12 @@ export class PeerView {
   }
 
   judge(situation: Situation): void {
-    if (peerConnected(situation)) this.connectedAt = this.clock.monotonic();
+    if (peerTakesPart(situation)) this.takingPartAt = this.clock.monotonic();
   }
 
-  knowledge(): Pick<Knowledge, 'peer' | 'peerHeardAt' | 'peerHeardOurs' | 'peerConnectedAt'> {
+  knowledge(): Pick<Knowledge, 'peer' | 'peerHeardAt' | 'peerHeardOurs' | 'peerTookPartAt'> {
     const heard = this.latest?.heard ?? null;
     const ours = heard !== null && heard.run === this.run ? (this.sentAt.get(heard.seq) ?? null) : null;
-    return { peer: this.latest, peerHeardAt: this.heardAt, peerHeardOurs: ours, peerConnectedAt: this.connectedAt };
+    return { peer: this.latest, peerHeardAt: this.heardAt, peerHeardOurs: ours, peerTookPartAt: this.takingPartAt };
   }
 }

@@ -21,14 +21,20 @@ export interface Knowledge {
   readonly peerHeardAt: Monotonic | null;
   /** When we sent the status that the peer's latest status says it has heard; `null` when it heard none of this run. */
   readonly peerHeardOurs: Monotonic | null;
-  /** When the peer was last there in both directions. */
-  readonly peerConnectedAt: Monotonic | null;
+  /** When the peer last took part (`peerTakesPart`). */
+  readonly peerTookPartAt: Monotonic | null;
   /** When the newest probe that the gateway answered was sent. */
   readonly gatewayAnsweredAt: Monotonic | null;
   readonly kept: KeptState;
   readonly movedAt: Monotonic;
   /** Since when the task is of its kind, or its claim the present one. */
   readonly taskSince: Monotonic | null;
+  /** Since when a task to serve alone is under way, whatever became of its claims; `null`: none is. */
+  readonly aloneSince: Monotonic | null;
+  /** When this server's disk last took a term record. */
+  readonly recordTakenAt: Monotonic | null;
+  /** Why it takes none; `null`: it does, as far as that is known. */
+  readonly recordTrouble: string | null;
   /** Since when the task is held up; `null`: it is not. */
   readonly heldUpSince: Monotonic | null;
   readonly repositoriesSettled: boolean;
@@ -41,7 +47,8 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
   const within = (since: Monotonic | null, limitMs: number): boolean => since !== null && k.now - since <= limitMs;
   const silence = silenceLimitMs(config);
   const peerSilent = k.peer === null || !within(k.peerHeardAt, silence);
-  const waitingSince = Math.max(k.movedAt, k.startedAt, k.peerConnectedAt ?? 0);
+  const waitingSince = Math.max(k.movedAt, k.startedAt, k.peerTookPartAt ?? 0);
+  const isDiskStalled = k.broker !== null && k.broker.journal.stalledMs > config.stallLimitMs;
   const isLate = ha.state === 'WAITING' && k.now - Math.max(k.movedAt, k.startedAt) >= config.peerWaitMs;
   return {
     server: config.server,
@@ -50,8 +57,10 @@ export function situate(config: ManagerConfig, ha: HaState, k: Knowledge): Situa
     peerReplication: config.peerReplication,
     broker: presentBroker(k.broker, k.brokerRoleSeq),
     stalled: k.broker?.replication != null && k.broker.replication.stalledMs > config.stallLimitMs,
-    diskStalled: k.broker !== null && k.broker.journal.stalledMs > config.stallLimitMs,
+    diskStalled: isDiskStalled,
     diskPauses: k.broker !== null && k.broker.journal.stalledMs > config.stallLimitMs / 2,
+    unfit: isDiskStalled || k.recordTrouble !== null || (k.broker !== null && k.broker.clientPortError !== null),
+    takesRecords: k.aloneSince !== null && k.recordTakenAt !== null && k.recordTakenAt >= k.aloneSince,
     peer: k.peer,
     peerSilent,
     peerHearsUs: !peerSilent && within(k.peerHeardOurs, silence + config.pingIntervalMs),

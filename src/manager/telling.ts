@@ -80,9 +80,9 @@ export class Telling {
     this.to.keeper.order(wish);
   }
 
-  tellPeer(ha: HaState, s: Situation, brokerDown: boolean, repositories: PeerRepositories | null): void {
+  tellPeer(ha: HaState, s: Situation, own: { readonly brokerDown: boolean; readonly recordTrouble: string | null; readonly repositories: PeerRepositories | null }): void {
     const { peer } = this.to;
-    const status = peerStatusOf(this.config, this.run, ha, s, { heard: peer.heard(), brokerDown, wantsLock: wantsLock(ha), repositories });
+    const status = peerStatusOf(this.config, this.run, ha, s, { heard: peer.heard(), wantsLock: wantsLock(ha), ...own });
     if (!this.due.peer && this.peerTold !== null && sayTheSame(status, this.peerTold)) return;
     this.due.peer = false;
     this.peerTold = status;

@@ -67,7 +67,7 @@ const ha = {
   ),
   gatewayServerPort: defaulted(port, 2049, 'TCP port of the gateway (2049 NFS, 445 SMB). A refused connection is an answer, too. Keep it reachable: where ICMP cannot be asked (neither by net-ping nor by the program ping) it is all there is.', 'GatewayServerPort'),
   pingInterval: defaulted(duration(50, 1 * MINUTE), '500ms', 'How often each HA manager sends its status to the other. Decisions and retries are made at least at every half of it.', 'PingInterval'),
-  pingMissLimit: defaulted(count(1, 100), 3, 'So many intervals without a word from the other server, and the backchannel counts as broken.'),
+  pingMissLimit: defaulted(count(2, 100), 3, 'So many intervals without a word from the other server, and the backchannel counts as broken.'),
   activeLockReacquisitionInterval: defaulted(
     duration(100, 1 * MINUTE),
     '1s',

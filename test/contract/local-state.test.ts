@@ -6,6 +6,7 @@ import type { Position, Term } from '../../src/core/identity.js';
 import type { TermRecord } from '../../src/core/terms/record.js';
 import type { KeptState, LocalState } from '../../src/ports/local-state.js';
 import { SimHost } from '../simulation/host.js';
+import { DiskImage } from '../simulation/disk-image.js';
 import { SimLocalState } from '../simulation/local-state.js';
 import { SimProcess } from '../simulation/process.js';
 import { World } from '../simulation/world.js';
@@ -47,7 +48,7 @@ function realGround(): Ground {
 function simulatedGround(): Ground {
   const world = new World(8);
   const host = new SimHost(world, 'primary', { rate: 1, wallOffsetMs: 0 });
-  const state = new SimLocalState(host);
+  const state = new SimLocalState(host, new DiskImage());
   let process: SimProcess | null = null;
   let pid = 1;
   return {

@@ -1,7 +1,7 @@
 import { decide } from '../../src/core/ha/decide.js';
 import { brokerWish, type BrokerWish } from '../../src/core/ha/orders.js';
 import { INITIAL_STATE, type HaState } from '../../src/core/ha/state.js';
-import { peerServes, type Situation } from '../../src/core/ha/situation.js';
+import { peerServes, peerTakesPart, type Situation } from '../../src/core/ha/situation.js';
 import type { BrokerStatus } from '../../src/core/control/broker.js';
 import type { ClaimOutcome } from '../../src/core/control/keeper.js';
 import type { PeerStatus } from '../../src/core/control/peer.js';
@@ -171,7 +171,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
   const adopts = server.ha.task?.kind === 'alone' && server.ha.task.fresh;
   const kept = keptWith(flaw, world, side);
   const dismissed = flaw === 'no-record-is-defeat' && server.claim?.kind === 'in-doubt' && server.kept !== null;
-  return {
+  const s: Situation = {
     server: NAMES[side] as ServerId,
     role: NAMES[side],
     peerServer: NAMES[other(side)] as ServerId,
@@ -180,6 +180,8 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     stalled: server.stalled,
     diskStalled: server.diskStalled,
     diskPauses: server.diskStalled,
+    unfit: server.diskStalled,
+    takesRecords: true,
     peer: server.heard,
     peerSilent: server.silent,
     peerHearsUs: !server.silent,
@@ -198,7 +200,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     lock: server.lockHeld ? { held: true, until: 1 as Monotonic, detail: null } : { held: false, until: null, detail: 'lost' },
     claim: dismissed && server.claim !== null ? { kind: 'failed', nonce: server.claim.nonce, detail: '' } : server.claim,
     gatewayAnswers: true,
-    peerHadItsWait: server.silent,
+    peerHadItsWait: false,
     settled: server.settled,
     steady: true,
     repositoriesSettled: true,
@@ -208,6 +210,7 @@ export function situation(world: World, side: Side, flaw: Flaw): Situation {
     wishes: { switchover: server.switchoverWished, stop: false, promote: server.promoteWished },
     fresh: { nonce: `${NAMES[side]}-${server.run}-${server.claims}`, at: '' },
   };
+  return { ...s, peerHadItsWait: !peerTakesPart(s) };
 }
 
 /** What the server keeps, as a flawed rule takes it. */
@@ -334,7 +337,6 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
       logTerm: broker.journal.term,
       position: broker.journal.position,
       durable: broker.journal.durable,
-      diskStalled: server.diskStalled,
       damage: broker.journal.damage,
       diverged: broker.diverged,
       fencedThrough: broker.fencedThrough,
@@ -346,6 +348,7 @@ export function tell(world: World, side: Side, flaw: Flaw): PeerStatus {
     gatewayAnswers: true,
     wantsSwitchover: false,
     stopping: false,
+    unfit: server.diskStalled,
     hindrance: null,
     clientEndpoints: [],
     repositories: null,

@@ -1,10 +1,14 @@
 import { LockstepError } from '../../src/core/errors.js';
 import type { KeptState, LocalState } from '../../src/ports/local-state.js';
+import { systemError, type DiskImage } from './disk-image.js';
 import type { Prng } from './prng.js';
 import type { SimHost } from './host.js';
 import type { SimProcess } from './process.js';
 
 const KEEP_DELAY_MS = { low: 0.3, high: 12 };
+const STATE = 'manager-state.json';
+/** Of a new file beside the old one. */
+const STATE_BYTES = 1024;
 const EMPTY: KeptState = { schema: 1, record: null, shareId: null };
 
 /**
@@ -19,7 +23,11 @@ export class SimLocalState {
   private pending: KeptState[] = [];
   private lastDone = 0;
 
-  constructor(private readonly host: SimHost) {
+  constructor(
+    private readonly host: SimHost,
+    /** The disk that it lies on: it takes nothing while that one is full, and answers nothing while that one hangs. */
+    private readonly disk: DiskImage,
+  ) {
     this.random = host.world.random.fork(`${host.name}/local-state`);
     host.onPower.push((on) => {
       if (!on) this.crash();
@@ -63,11 +71,15 @@ export class SimLocalState {
         this.pending.push(kept);
         // One after the other, as the production adapter does.
         this.lastDone = Math.max(this.lastDone, now) + this.delay();
-        return new Promise((resolve) => {
+        return new Promise((resolve, reject) => {
           process.schedule(this.lastDone - now, () => {
-            this.durable = kept;
-            this.pending = this.pending.filter((other) => other !== kept);
-            resolve();
+            this.disk.arrive(() => {
+              if (!process.alive) return;
+              this.pending = this.pending.filter((other) => other !== kept);
+              if (this.disk.capacityBytes - this.disk.usedBytes < STATE_BYTES) return reject(systemError('ENOSPC', STATE));
+              this.durable = kept;
+              resolve();
+            });
           });
         });
       },

@@ -160,7 +160,7 @@ export class Pair {
       for (const machine of [name, backchannelHost(name)]) this.network.power(machine, on);
     });
     const nextPid = (): number => (this.pid += 1);
-    const localState = new SimLocalState(host);
+    const localState = new SimLocalState(host, storage.images[name]);
     const wiring = new ServerWiring({ name, host, network: this.network, gateway: this.gateway, storage, localState, ledger: this.ledger, moments: this.moments, nextPid, pace, tuning, settings: this.settings });
     return new SimServer(name, host, localState, wiring.probe, nextPid, (server, process) => wiring.bootManager(server, process));
   }

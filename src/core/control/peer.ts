@@ -58,8 +58,6 @@ export interface PeerStatus {
     readonly logTerm: Term;
     readonly position: Position;
     readonly durable: Position;
-    /** As in Situation. `null`: an older version, which does not say. */
-    readonly diskStalled: boolean | null;
     readonly damage: string | null;
     readonly diverged: string | null;
     readonly fencedThrough: Term;
@@ -74,6 +72,8 @@ export interface PeerStatus {
   /** The server is on its way out and asks the peer to take over, or asks for a switchover. */
   readonly wantsSwitchover: boolean;
   readonly stopping: boolean;
+  /** As in Situation. `null`: an older version, which does not say. */
+  readonly unfit: boolean | null;
   /** What keeps it from serving, or from following, for who reads of it at the other server; `null`: nothing that it knows of. A server gives way to a peer without one only; no right rests on it. */
   readonly hindrance: string | null;
   /** Where clients reach this server. */

@@ -10,7 +10,8 @@ import { isServing, NO_TERM, type Term } from '../identity.js';
 /*
  * R4, one way for every claim of {me, [me]}. In this order, each step only when the one before is confirmed:
  *   1. the lock is held (and, for a takeover, the gateway answers)
- *   2. the broker has ended the replication session, accepts nothing from the terms before, has all of its copy on its disk, and has bound the client port
+ *   2. the broker has ended the replication session, accepts nothing from the terms before, has all of its copy on its disk, and has bound the client port; and the disk has
+ *      taken a term record since the task began: one that is won and cannot be kept is of no use here, and bars the peer
  *   3. the claim is sent
  *   4. won, and the lock is still held: serve. Lost: WAITING
  * Steps 2 and 3 are never swapped: a claim that is won while our broker still answers the old leader would let
@@ -38,7 +39,8 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   if (fence > ha.fence) return { ...ha, fence };
   if (s.broker.clientPort === 'failed') return withoutPort(ha, s.broker.clientPortError);
   if (s.broker.fencedThrough < fence || s.broker.clientPort === 'closed' || s.broker.role !== 'idle') return ha;
-  if (!s.broker.onDisk) return awaitDisk(ha, s, task);
+  if (!s.broker.onDisk) return awaitDisk(ha, s, task, 'waiting until what this server has confirmed is on its disk');
+  if (!s.takesRecords) return awaitDisk(ha, s, task, "waiting until this server's disk takes a term record");
   const me = ownMember(s);
   assert(me !== null, 'a claim needs a broker');
   const claim = newClaim(s, { term, server: s.server, inSync: [me], position: ownDurable(s), cause: task.cause, forced: task.forced });
@@ -46,8 +48,7 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
 }
 
 /** Let go after a while, in which whose disk is so slow, or fails, bars a peer that could serve: sooner where the peer is there, later where nobody is. */
-function awaitDisk(ha: HaState, s: Situation, task: AloneTask): HaState {
-  const reason = 'waiting until what this server has confirmed is on its disk';
+function awaitDisk(ha: HaState, s: Situation, task: AloneTask, reason: string): HaState {
   if (!s.taskOverdue) return stay(ha, reason);
   return s.peerSilent ? holdUp(ha, s, task, reason, '') : moveOut(ha, reason);
 }

@@ -147,22 +147,22 @@ function firstAmongMembers(s: Situation, record: TermRecord, mine: Copy, theirs:
   const lackMine = missingMembership(record, mine, watermarkForOwn(s));
   // A peer that cannot reach the share cannot claim either; its own answer is that nobody comes first.
   const lackTheirs = s.peer?.shareGivenUp === true ? 'its share cannot be used' : missingMembership(record, theirs, s.share.watermark);
-  if (lackMine === null && lackTheirs === null) return byDisk(s, mine, theirs, fresh) ?? byLog(s, mine, theirs, fresh);
+  if (lackMine === null && lackTheirs === null) return byFitness(s, mine, theirs, fresh) ?? byLog(s, mine, theirs, fresh);
   if (lackMine === null) return { who: 'me', fresh };
   if (lackTheirs === null) return { who: 'peer' };
   return nobody(`neither copy may serve: here ${lackMine}; at the peer ${lackTheirs}`);
 }
 
 /**
- * Either copy may serve, and the disk of one makes nothing durable: that one could acknowledge nothing, and would bar the other. Nothing that is durable there may be lacking here: it can have been
- * acknowledged. A peer that does not say how its disk is does not go by it.
+ * Either copy may serve, and one server is unfit: it would acknowledge nothing, and bar the other. Nothing that is durable there may be lacking here: it can have been acknowledged. A peer that does not say
+ * whether it is does not go by it.
  */
-function byDisk(s: Situation, mine: Copy, theirs: Copy, fresh: boolean): First | null {
-  const isPeerStalled = s.peer?.broker?.diskStalled ?? null;
-  if (isPeerStalled === null || s.diskStalled === isPeerStalled) return null;
-  const [good, stalled] = s.diskStalled ? [theirs, mine] : [mine, theirs];
-  if (good.logTerm < stalled.logTerm || good.durable < stalled.durable) return null;
-  return s.diskStalled ? { who: 'peer' } : { who: 'me', fresh };
+function byFitness(s: Situation, mine: Copy, theirs: Copy, fresh: boolean): First | null {
+  const isPeerUnfit = s.peer?.unfit ?? null;
+  if (isPeerUnfit === null || s.unfit === isPeerUnfit) return null;
+  const [fit, unfit] = s.unfit ? [theirs, mine] : [mine, theirs];
+  if (fit.logTerm < unfit.logTerm || fit.durable < unfit.durable) return null;
+  return s.unfit ? { who: 'peer' } : { who: 'me', fresh };
 }
 
 function byLog(s: Situation, mine: Copy, theirs: Copy, fresh: boolean): First {

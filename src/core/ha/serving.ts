@@ -159,7 +159,7 @@ export function decideActive(ha: HaState, s: Situation): HaState {
  */
 function whyGiveWay({ diskStalled, steady, peer, share, broker }: Situation): string | null {
   if (!diskStalled || !steady || !share.usable || broker === null || broker.replication === null) return null;
-  if (peer?.state !== 'PASSIVE' || peer.stopping || peer.hindrance !== null || peer.broker?.diskStalled !== false || !peer.gatewayAnswers) return null;
+  if (peer?.state !== 'PASSIVE' || peer.stopping || peer.hindrance !== null || peer.unfit !== false || !peer.gatewayAnswers) return null;
   const { journal, replication } = broker;
   if (replication.phase !== 'in-step' || replication.peerDurable <= journal.durable) return null;
   return `nothing has got durable here for ${Math.round(journal.stalledMs)} ms; the peer can serve`;

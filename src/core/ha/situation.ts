@@ -24,6 +24,10 @@ export interface Situation {
   readonly diskStalled: boolean;
   /** The same for half of it. */
   readonly diskPauses: boolean;
+  /** This server could not serve now, for what it has itself: its disk stands still or takes no term record, or its client port cannot be opened. */
+  readonly unfit: boolean;
+  /** This server's disk has taken a term record since the task under way began. */
+  readonly takesRecords: boolean;
 
   /** Latest status of the peer's present run; `null` before the first one. */
   readonly peer: PeerStatus | null;
@@ -57,7 +61,7 @@ export interface Situation {
   readonly claim: ClaimOutcome | null;
   readonly gatewayAnswers: boolean;
 
-  /** In WAITING: the peer had `peerWait` to connect, counted from the move to WAITING and from when it was last heard. */
+  /** In WAITING: the peer had `peerWait` to come, counted from the move to WAITING and from when it last took part (`peerTakesPart`). */
   readonly peerHadItsWait: boolean;
   /** The stall limit has passed since the last move. */
   readonly settled: boolean;
@@ -90,6 +94,28 @@ export interface Situation {
 /** The peer is there in both directions. */
 export function peerConnected(s: Situation): boolean {
   return s.peer !== null && !s.peerSilent && s.peerHearsUs;
+}
+
+/**
+ * The peer is there in both directions, and there is something to be agreed with it. One without a broker can neither serve nor follow; one that sees another share than this server, whose copy alone counts in
+ * all that either of them knows, will not claim there. Such a peer is waited for as one that does not come (R8): it shall not keep the copy that counts from serving.
+ */
+export function peerTakesPart(s: Situation): boolean {
+  const { peer } = s;
+  if (!peerConnected(s) || peer === null) return false;
+  if (isServing(peer.state) || peer.state === 'PASSIVE') return true;
+  if (peer.brokerDown || peer.broker === null) return false;
+  return !(seesAnotherShare(s, peer) && countsAlone(s, peer));
+}
+
+function seesAnotherShare({ share }: Situation, peer: PeerStatus): boolean {
+  return share.usable && !share.replaced && (peer.shareReplaced || peer.shareId !== share.id);
+}
+
+/** The highest record that either has kept names this server alone. */
+function countsAlone({ kept, server }: Situation, peer: PeerStatus): boolean {
+  if (kept === null || kept.inSync.length !== 1 || kept.inSync[0]?.server !== server || peer.inDoubt !== null) return false;
+  return peer.record === null || peer.record.term < kept.term || peer.record.nonce === kept.nonce;
 }
 
 /** The peer is there in both directions, and serves. */

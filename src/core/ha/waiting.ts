@@ -2,7 +2,7 @@ import { isServing } from '../identity.js';
 import { beginAlone, pursueAlone } from './alone.js';
 import { move, stay } from './moves.js';
 import { missingRight, peerServesBehindUs, whoComesFirst } from './rights.js';
-import { peerConnected, peerServes, type Situation } from './situation.js';
+import { peerConnected, peerServes, peerTakesPart, type Situation } from './situation.js';
 import type { AloneTask, HaState, Leader } from './state.js';
 
 /** WAITING: serves nobody, follows nobody. */
@@ -13,7 +13,7 @@ export function decideWaiting(ha: HaState, s: Situation): HaState {
     return over !== null ? stay({ ...ha, task: null, brokerRun: null }, over) : pursueAlone(ha, s, ha.task);
   }
   if (s.wishes.stop) return stay(ha, 'stopping');
-  if (peerConnected(s)) return withPeer(ha, s);
+  if (peerTakesPart(s)) return withPeer(ha, s);
   if (s.wishes.promote) return promote(ha, s);
   return withoutPeer(ha, s);
 }
@@ -22,7 +22,7 @@ export function decideWaiting(ha: HaState, s: Situation): HaState {
 function whyOver(task: AloneTask, s: Situation): string | null {
   if (task.to !== 'STANDALONE') return null;
   if (task.forced) return s.wishes.promote && !peerServes(s) ? null : 'the promotion was given up: it did not come true in time, or the peer serves again';
-  if (peerConnected(s)) return 'the peer has come';
+  if (peerTakesPart(s)) return 'the peer has come';
   // It came while a claim got no answer, and is gone again: R8 counts anew.
   return s.peerHadItsWait ? null : 'the peer had come, and is waited for once more';
 }
@@ -59,11 +59,20 @@ export function whyNotBehindUs(s: Situation): string {
 
 /** R8 */
 function withoutPeer(ha: HaState, s: Situation): HaState {
-  if (!s.peerHadItsWait) return stay(ha, s.peer === null || s.peerSilent ? 'waiting for the peer to connect' : 'the peer does not hear this server');
+  const why = whyWithoutPeer(s);
+  if (!s.peerHadItsWait) return stay(ha, why);
+  const how = peerConnected(s) ? `without the peer (${why})` : 'alone';
   const missing = missingRight(s);
-  if (missing !== null) return stay(ha, `alone, and may not serve: ${missing}`);
-  if (!s.gatewayAnswers) return stay(ha, 'alone, and the gateway does not answer');
-  return beginAlone(ha, s, 'STANDALONE', 'alone', { reason: 'alone, and this server has the newest data' });
+  if (missing !== null) return stay(ha, `${how}, and may not serve: ${missing}`);
+  if (!s.gatewayAnswers) return stay(ha, `${how}, and the gateway does not answer`);
+  return beginAlone(ha, s, 'STANDALONE', 'alone', { reason: `${how}, and this server has the newest data` });
+}
+
+function whyWithoutPeer(s: Situation): string {
+  if (s.peer === null || s.peerSilent) return 'waiting for the peer to connect';
+  if (!s.peerHearsUs) return 'the peer does not hear this server';
+  const first = whoComesFirst(s);
+  return first.who === 'nobody' ? first.why : 'the peer takes no part';
 }
 
 function promote(ha: HaState, s: Situation): HaState {

@@ -1,22 +1,27 @@
 import { Keeping } from '../../../src/manager/keeping.js';
 import type { KeptState } from '../../../src/ports/local-state.js';
 import { record } from '../core/ha/situations.js';
+import { FakeClock } from '../support/fake-clock.js';
+
+const HANGS_MS = 2_000;
 
 /** A disk that is full until it is told otherwise. */
 function given() {
   const lines: string[] = [];
-  const disk = { isFull: true, kept: null as KeptState | null };
+  const clock = new FakeClock();
+  const disk = { isFull: true, hangs: false, kept: null as KeptState | null };
   const local = {
     load: () => Promise.reject(new Error('not asked for')),
     keep: (state: KeptState): Promise<void> => {
+      if (disk.hangs) return new Promise(() => undefined);
       if (disk.isFull) return Promise.reject(new Error('ENOSPC: no space left on device, write'));
       disk.kept = state;
       return Promise.resolve();
     },
   };
   const log = { write: (level: string, message: string) => void lines.push(`${level} ${message}`), flush: () => Promise.resolve() };
-  const keeping = new Keeping({ schema: 1, record: null, shareId: null }, local, log, () => undefined);
-  return { keeping, disk, lines };
+  const keeping = new Keeping({ schema: 1, record: null, shareId: null }, local, log, clock, HANGS_MS, () => undefined);
+  return { keeping, disk, lines, clock };
 }
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -63,4 +68,22 @@ describe('whether the disk takes a record is found out', () => {
     expect(disk.kept?.record?.term).toBe(4);
     expect(keeping.state.record?.term).toBe(4);
   });
+});
+
+test('when the disk took a record last is known, and that it takes none', async () => {
+  const { keeping, disk, clock } = given();
+  clock.advance(100);
+  await keeping.probe();
+  expect([keeping.takenAt, keeping.trouble]).toEqual([null, 'ENOSPC: no space left on device, write']);
+  disk.isFull = false;
+  await keeping.probe();
+  expect([keeping.takenAt, keeping.trouble]).toEqual([clock.monotonic(), null]);
+  const before = clock.monotonic();
+  disk.hangs = true;
+  void keeping.probe();
+  clock.advance(HANGS_MS);
+  expect(keeping.trouble).toBeNull();
+  clock.advance(1);
+  expect([keeping.takenAt, keeping.trouble]).toEqual([before, 'it does not answer']);
+  expect(keeping.advice).toContain('it does not answer');
 });

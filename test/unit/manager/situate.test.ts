@@ -23,8 +23,8 @@ const keeper: KeeperStatus = {
 
 function knowledge(changes: Partial<Knowledge> = {}): Knowledge {
   return {
-    now: at(NOW), startedAt: at(0), broker: broker(), brokerRoleSeq: 0, keeper, peer: peer(), peerHeardAt: at(NOW - 100), peerHeardOurs: at(NOW - 200), peerConnectedAt: at(NOW - 100),
-    gatewayAnsweredAt: at(NOW - 100), kept: { schema: 1, record: record(2), shareId: 'share' }, movedAt: at(0), taskSince: null, heldUpSince: null,
+    now: at(NOW), startedAt: at(0), broker: broker(), brokerRoleSeq: 0, keeper, peer: peer(), peerHeardAt: at(NOW - 100), peerHeardOurs: at(NOW - 200), peerTookPartAt: at(NOW - 100),
+    gatewayAnsweredAt: at(NOW - 100), kept: { schema: 1, record: record(2), shareId: 'share' }, movedAt: at(0), taskSince: null, aloneSince: null, recordTakenAt: null, recordTrouble: null, heldUpSince: null,
     repositoriesSettled: true, wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'n', at: '' }, ...changes,
   };
 }
@@ -133,10 +133,10 @@ describe('the peer', () => {
   });
 
   test.each<[string, Partial<Knowledge>, boolean]>([
-    ['counted from the start', { peerConnectedAt: null }, true],
-    ['counted from the move to WAITING', { peerConnectedAt: null, movedAt: at(NOW - 9_999) }, false],
-    ['counted from when it was last there', { peerConnectedAt: at(NOW - 9_999) }, false],
-    ['and over at the limit', { peerConnectedAt: at(NOW - 10_000) }, true],
+    ['counted from the start', { peerTookPartAt: null }, true],
+    ['counted from the move to WAITING', { peerTookPartAt: null, movedAt: at(NOW - 9_999) }, false],
+    ['counted from when it last took part', { peerTookPartAt: at(NOW - 9_999) }, false],
+    ['and over at the limit', { peerTookPartAt: at(NOW - 10_000) }, true],
   ])('its wait is %s', (_name, changes, over) => {
     expect(situate(config, INITIAL_STATE, knowledge(changes)).peerHadItsWait).toBe(over);
     expect(situate(config, { ...INITIAL_STATE, state: 'PASSIVE' }, knowledge(changes)).peerHadItsWait).toBe(false);
@@ -164,4 +164,23 @@ describe('what stands still', () => {
   test('nothing that is known of, without a broker', () => {
     expect(situate(config, INITIAL_STATE, knowledge({ broker: null }))).toMatchObject({ stalled: false, diskStalled: false, diskPauses: false });
   });
+});
+
+test.each<[string, Partial<Knowledge>, boolean]>([
+  ['no task to serve alone is under way', { recordTakenAt: at(NOW) }, false],
+  ['none was taken yet', { aloneSince: at(NOW - 10) }, false],
+  ['the last one was taken before the task began', { aloneSince: at(NOW - 10), recordTakenAt: at(NOW - 11) }, false],
+  ['one was taken since', { aloneSince: at(NOW - 10), recordTakenAt: at(NOW - 10) }, true],
+])('the disk has shown that it takes a record: %s', (_name, changes, takes) => {
+  expect(situate(config, INITIAL_STATE, knowledge(changes)).takesRecords).toBe(takes);
+});
+
+test.each<[string, Partial<Knowledge>, boolean]>([
+  ['nothing', {}, false],
+  ['the broker does not run: that is told for itself', { broker: null }, false],
+  ['its disk stands still', { broker: broker({ journal: { ...broker().journal, stalledMs: config.stallLimitMs + 1 } }) }, true],
+  ['its disk takes no term record', { recordTrouble: 'ENOSPC' }, true],
+  ['its client port cannot be opened', { broker: broker({ clientPortError: 'EADDRINUSE' }) }, true],
+])('unfit to serve: %s', (_name, changes, unfit) => {
+  expect(situate(config, INITIAL_STATE, knowledge(changes)).unfit).toBe(unfit);
 });

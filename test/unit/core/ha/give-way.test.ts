@@ -14,7 +14,7 @@ const TROUBLE = 'the disk has made nothing durable for more than 500 ms';
 
 /** ACTIVE with a peer that is PASSIVE and well; the disk here stands still. */
 function stalled(changes: Partial<Situation> = {}, ofPeer: Partial<PeerStatus> = {}): Situation {
-  return situation({ diskStalled: true, diskPauses: true, broker: broker({ role: 'serve', term: 2 as Term, replication: IN_STEP, trouble: TROUBLE, journal: JOURNAL }), peer: peer({ state: 'PASSIVE', term: 2 as Term, ...ofPeer }), ...changes });
+  return situation({ diskStalled: true, diskPauses: true, unfit: true, broker: broker({ role: 'serve', term: 2 as Term, replication: IN_STEP, trouble: TROUBLE, journal: JOURNAL }), peer: peer({ state: 'PASSIVE', term: 2 as Term, ...ofPeer }), ...changes });
 }
 
 describe('a server whose disk makes nothing durable', () => {
@@ -43,8 +43,8 @@ describe('a server whose disk makes nothing durable', () => {
     ['does not, and there is no share on which the peer could claim', stalled({ share: { ...situation().share, usable: false } })],
     ['does not, and the peer is not in step', stalled({ broker: broker({ role: 'serve', term: 2 as Term, replication: { ...IN_STEP, phase: 'catching-up' }, trouble: TROUBLE, journal: JOURNAL }) })],
     ['does not, and the peer has made nothing durable that waits here', stalled({ broker: broker({ role: 'serve', term: 2 as Term, replication: { ...IN_STEP, peerDurable: 8 as Position }, trouble: TROUBLE, journal: JOURNAL }) })],
-    ["does not, nor does the peer's, as it says itself", stalled({}, { broker: peerBroker({ diskStalled: true }) })],
-    ['does not, and the peer is of a version that does not say how its disk is', stalled({}, { broker: peerBroker({ diskStalled: null }) })],
+    ["does not, nor does the peer's, as it says itself", stalled({}, { unfit: true })],
+    ['does not, and the peer is of a version that does not say whether it is fit', stalled({}, { unfit: null })],
   ])('stays ACTIVE while the disk %s', (_name, s) => {
     const ha = active(2);
     expect(decide(ha, s)).toBe(ha);
@@ -64,8 +64,8 @@ describe('a server whose disk makes nothing durable', () => {
 
   test('comes second when both are waiting, with the longer log and as the primary', () => {
     const longer = broker({ journal: { ...JOURNAL, position: 12 as Position } });
-    expect(decide(waiting(), situation({ diskStalled: true, broker: longer }))).toMatchObject({ state: 'PASSIVE_SYNC' });
-    const itsPeer = situation({ role: 'secondary', peer: peer({ broker: peerBroker({ diskStalled: true, position: 12 as Position, durable: 8 as Position }) }) });
+    expect(decide(waiting(), situation({ unfit: true, broker: longer }))).toMatchObject({ state: 'PASSIVE_SYNC' });
+    const itsPeer = situation({ role: 'secondary', peer: peer({ unfit: true, broker: peerBroker({ position: 12 as Position, durable: 8 as Position }) }) });
     expect(decide(waiting(), itsPeer)).toMatchObject({ task: { kind: 'alone', to: 'ACTIVE_SYNC' } });
   });
 
@@ -73,10 +73,10 @@ describe('a server whose disk makes nothing durable', () => {
     ['it alone is a member', { kept: record(2, { inSync: [MINE] }) }],
     ["the peer's log ends before what is durable here: that can have been acknowledged", { peer: peer({ broker: peerBroker({ position: 8 as Position, durable: 8 as Position }) }) }],
     ["the peer's log ends in an earlier term", { peer: peer({ broker: peerBroker({ logTerm: 1 as Term }) }) }],
-    ["the peer's stands still, too", { peer: peer({ broker: peerBroker({ diskStalled: true }) }) }],
-    ['the peer is of a version that would not go by it', { peer: peer({ broker: peerBroker({ diskStalled: null }) }) }],
+    ["the peer's stands still, too", { peer: peer({ unfit: true }) }],
+    ['the peer is of a version that would not go by it', { peer: peer({ unfit: null }) }],
   ])('comes first nevertheless where %s', (_name, changes) => {
-    expect(decide(waiting(), situation({ diskStalled: true, ...changes }))).toMatchObject({ task: { kind: 'alone', to: 'ACTIVE_SYNC' } });
+    expect(decide(waiting(), situation({ unfit: true, ...changes }))).toMatchObject({ task: { kind: 'alone', to: 'ACTIVE_SYNC' } });
   });
 
   test('goes on alone as ever when the peer is lost', () => {

@@ -29,12 +29,12 @@ const broker: BrokerStatus = {
 const peer: PeerStatus = {
   server: PRIMARY, run: 'manager-p' as RunId, seq: 9, wallTime: 0, heard: null, state: 'ACTIVE', previous: 'ACTIVE_SYNC', moves: 2, reason: '', term: 2 as Term, record: SERVED, inDoubt: null,
   shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false,
-  broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, diskStalled: false, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step', users: null },
-  holdsLock: true, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: true, hindrance: null, clientEndpoints: [], repositories: null,
+  broker: { run: 'broker-p' as RunId, journal: 'jp' as JournalId, logTerm: 2 as Term, position: 5 as Position, durable: 5 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: 'in-step', users: null },
+  holdsLock: true, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: true, unfit: false, hindrance: null, clientEndpoints: [], repositories: null,
 };
 
 const situation: Situation = {
-  server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, diskStalled: false, diskPauses: false, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
+  server: SECONDARY, role: 'secondary', peerServer: PRIMARY, peerReplication: { host: '127.0.0.1', port: 1 }, broker, stalled: false, diskStalled: false, diskPauses: false, unfit: false, takesRecords: true, peer, peerSilent: false, peerHearsUs: true, kept: SERVED,
   share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, watermark: null, detail: null, givenUp: false },
   lock: { held: false, until: null as Monotonic | null, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, steady: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
   wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' },

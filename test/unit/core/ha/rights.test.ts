@@ -136,7 +136,7 @@ interface Half {
   readonly lag: number;
   readonly wiped: boolean;
   readonly damaged: boolean;
-  readonly diskStalled: boolean;
+  readonly unfit: boolean;
   readonly kept: number;
   readonly share: 'ok' | 'replaced' | 'empty' | 'unusable';
   readonly state: 'WAITING' | 'PASSIVE_SYNC';
@@ -152,7 +152,7 @@ const half = fc.record<Half>({
   lag: fc.integer({ min: 0, max: 2 }),
   wiped: fc.nat(7).map((n) => n === 0),
   damaged: fc.nat(7).map((n) => n === 0),
-  diskStalled: fc.nat(3).map((n) => n === 0),
+  unfit: fc.nat(3).map((n) => n === 0),
   kept: fc.nat(RECORDS.length - 1),
   share: fc.constantFrom('ok', 'replaced', 'empty', 'unusable'),
   state: fc.constantFrom('WAITING', 'PASSIVE_SYNC'),
@@ -164,7 +164,7 @@ function sideOf(server: ServerId, role: Situation['role'], of: Half): Situation 
   return situation({
     server,
     role,
-    diskStalled: of.diskStalled,
+    unfit: of.unfit,
     peerServer: server === ME ? PEER : ME,
     peer: null,
     kept: RECORDS[of.kept] ?? null,
@@ -175,7 +175,7 @@ function sideOf(server: ServerId, role: Situation['role'], of: Half): Situation 
 
 function statusOf(side: Situation, state: Half['state']): PeerStatus {
   const config = { server: side.server, clientEndpoints: [] as readonly string[] } as ManagerConfig;
-  return { ...peerStatusOf(config, `manager-${side.server}` as RunId, { ...INITIAL_STATE, state }, side, { heard: null, brokerDown: false, wantsLock: false, repositories: null }), seq: 1, wallTime: 0 };
+  return { ...peerStatusOf(config, `manager-${side.server}` as RunId, { ...INITIAL_STATE, state }, side, { heard: null, brokerDown: false, wantsLock: false, recordTrouble: null, repositories: null }), seq: 1, wallTime: 0 };
 }
 
 test('with the same statuses exchanged, never do both come first, and never does each wait for the other', () => {

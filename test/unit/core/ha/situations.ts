@@ -30,7 +30,7 @@ type PeerBroker = NonNullable<PeerStatus['broker']>;
 
 export function peerBroker(changes: Partial<PeerBroker> = {}): PeerBroker {
   return {
-    run: PEER_RUN, journal: THEIRS.journal, logTerm: 2 as Term, position: 9 as Position, durable: 9 as Position, diskStalled: false, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: null, users: null, ...changes,
+    run: PEER_RUN, journal: THEIRS.journal, logTerm: 2 as Term, position: 9 as Position, durable: 9 as Position, damage: null, diverged: null, fencedThrough: 0 as Term, replicationPhase: null, users: null, ...changes,
   };
 }
 
@@ -38,14 +38,14 @@ export function peer(changes: Partial<PeerStatus> = {}): PeerStatus {
   return {
     server: PEER, run: 'manager-s' as RunId, seq: 9, wallTime: 0, heard: null, state: 'WAITING', previous: 'WAITING', moves: 0, reason: '', term: 0 as Term, record: record(2), inDoubt: null,
     shareId: 'share', shareEmpty: false, shareReplaced: false, shareBare: false, shareGivenUp: false, brokerDown: false, broker: peerBroker(),
-    holdsLock: false, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: false, hindrance: null, clientEndpoints: [], repositories: null, ...changes,
+    holdsLock: false, releasedLock: false, gatewayAnswers: true, wantsSwitchover: false, stopping: false, unfit: false, hindrance: null, clientEndpoints: [], repositories: null, ...changes,
   };
 }
 
 /** Connected, both WAITING, both members of term 2, equal logs, the lock held. */
 export function situation(changes: Partial<Situation> = {}): Situation {
   return {
-    server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, diskStalled: false, diskPauses: false, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
+    server: ME, role: 'primary', peerServer: PEER, peerReplication: ENDPOINT, broker: broker(), stalled: false, diskStalled: false, diskPauses: false, unfit: false, takesRecords: true, peer: peer(), peerSilent: false, peerHearsUs: true, kept: record(2),
     share: { usable: true, replaced: false, bare: false, empty: false, id: 'share', highestTerm: 2 as Term, watermark: null, detail: null, givenUp: false },
     lock: { held: true, until: 10_000 as Monotonic, detail: null }, claim: null, gatewayAnswers: true, peerHadItsWait: false, settled: true, steady: true, repositoriesSettled: true, taskOverdue: false, mayTryAgain: false, patienceEnded: false,
     wishes: { switchover: false, stop: false, promote: false }, fresh: { nonce: 'fresh', at: '2026-01-01T00:00:01.000Z' }, ...changes,

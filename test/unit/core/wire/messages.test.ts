@@ -46,7 +46,7 @@ const FIRST_VERSION = {
 test('what the first version says is understood, and what it does not say is not known', () => {
   expect(decodeHello(encodeText(FIRST_VERSION.hello))).toEqual({ ...(JSON.parse(FIRST_VERSION.hello) as object), advisedSettings: null });
   const status = JSON.parse(FIRST_VERSION.status) as { readonly broker: object };
-  expect(decodePeerStatus(encodeText(FIRST_VERSION.status))).toEqual({ ...status, wallTime: null, hindrance: null, broker: { ...status.broker, diskStalled: null, users: null } });
+  expect(decodePeerStatus(encodeText(FIRST_VERSION.status))).toEqual({ ...status, wallTime: null, unfit: null, hindrance: null, broker: { ...status.broker, users: null } });
 });
 
 describe('hello', () => {
