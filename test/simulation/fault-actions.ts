@@ -171,6 +171,15 @@ const ACTIONS: Readonly<Partial<Record<FaultKind, Action>>> = {
       second.start();
     };
   },
+  // It is started again and again, and ends before it is ready: a certificate that is wrong now, a file that it may not read.
+  'broker-unable': (ground, { host }) => {
+    const { unable } = ground.settings;
+    unable[host] += 1;
+    ground.server(host).find('broker')?.end('exit 1');
+    return () => {
+      unable[host] -= 1;
+    };
+  },
   'broker-stutters': stutters('broker'),
   'keeper-stutters': stutters('keeper'),
   'manager-stutters': stutters('manager'),

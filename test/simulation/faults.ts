@@ -31,6 +31,7 @@ export const FAULT_KINDS = {
   'host-lost-power': { low: 1_000, high: 40_000 },
   'both-hosts-lost-power': { low: 1_000, high: 20_000 },
   'limits-changed': { low: 500, high: 15_000 },
+  'broker-unable': { low: 500, high: 60_000 },
   'broker-stutters': { low: 500, high: 15_000 },
   'keeper-stutters': { low: 500, high: 15_000 },
   'manager-stutters': { low: 500, high: 15_000 },

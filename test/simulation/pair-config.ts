@@ -37,6 +37,8 @@ export const LIMITS: BrokerLimits = {
 export interface PairSettings {
   limits: BrokerLimits;
   durability: Durability;
+  /** How many faults keep each host's brokers from starting. */
+  readonly unable: Record<HostName, number>;
 }
 
 export type Durability = BrokerProcessConfig['durability'];

@@ -37,7 +37,7 @@ export class Pair {
   readonly ledger = new Ledger();
   readonly moments = new Moments();
   private readonly troubles: Troubles;
-  private readonly settings: PairSettings = { limits: LIMITS, durability: 'both' };
+  private readonly settings: PairSettings = { limits: LIMITS, durability: 'both', unable: { primary: 0, secondary: 0 } };
   private parts: { servers: Record<HostName, SimServer>; storage: Storage; workload: Workload; checkers: Checkers } | null = null;
   private pid = 100;
 

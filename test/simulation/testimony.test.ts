@@ -15,10 +15,10 @@ class Told {
   readonly testimony = new Testimony('secondary', RUN, TIMES, () => this.now as Monotonic, (check) => this.failed.push(check));
 
   /** The peer says that it is `state`; `hears`: and that it has heard what was told to it now. */
-  hears(state: ServerState, hears = true): this {
+  hears(state: ServerState, hears = true, said: Partial<PeerStatus> = {}, told: Partial<PeerStatus> = {}): this {
     this.seq += 1;
-    this.testimony.tellsPeer({ ...STATUS, seq: this.seq });
-    const status: PeerStatus = { ...STATUS, seq: this.seq, state, heard: hears ? { run: RUN, seq: this.seq } : null };
+    this.testimony.tellsPeer({ ...STATUS, ...told, seq: this.seq });
+    const status: PeerStatus = { ...STATUS, ...said, seq: this.seq, state, heard: hears ? { run: RUN, seq: this.seq } : null };
     this.testimony.hearsPeer(status, this.now as Monotonic);
     return this;
   }
@@ -62,6 +62,18 @@ describe('the right to a claim, by what came to the manager', () => {
     // Whoever does not hear this server is not connected.
     expect(waiting().passes(5_000).hears('WAITING', false).passes(6_000).gateway().claims('alone')).toEqual([]);
     expect(passive().passes(20_000).gateway().claims('alone')).toEqual(['a move has its right: peerWait']);
+  });
+
+  it('to serve alone beside a peer that could take no part: it is waited for all the same', () => {
+    const without = { broker: null, brokerDown: true };
+    expect(waiting().passes(5_000).hears('WAITING', true, without).passes(5_000).gateway().claims('alone')).toEqual([]);
+    expect(waiting().passes(5_000).hears('WAITING', true, without).passes(4_000).gateway().claims('alone')).toEqual(['a move has its right: peerWait']);
+    expect(waiting().passes(5_000).hears('ACTIVE', true, without).passes(6_000).gateway().claims('alone')).toEqual(['a move has its right: peerWait']);
+    const alone = { record: { ...(STATUS.record as TermRecord), inSync: [{ server: 'secondary', journal: 'j' }] } } as unknown as Partial<PeerStatus>;
+    const elsewhere = (told: Partial<PeerStatus>, said: Partial<PeerStatus>): readonly string[] => waiting().passes(5_000).hears('WAITING', true, { ...told, shareId: 'another', ...said }, told).passes(6_000).gateway().claims('alone');
+    expect(elsewhere(alone, {})).toEqual([]);
+    expect(elsewhere({}, {})).toEqual(['a move has its right: peerWait']);
+    expect(elsewhere(alone, { record: { ...(alone.record as TermRecord), term: (STATUS.record as TermRecord).term + 1, nonce: 'newer' } } as unknown as Partial<PeerStatus>)).toEqual(['a move has its right: peerWait']);
   });
 
   it('to begin as the first of two: the peer is there, and waits', () => {

@@ -24,7 +24,9 @@ export class Testimony {
   private askedAt: Monotonic | null = null;
   private heardAt: Monotonic | null = null;
   private said: PeerStatus | null = null;
-  /** When the peer was last heard, and had heard this run lately. */
+  /** What this run has told the peer last. */
+  private told: PeerStatus | null = null;
+  /** When the peer was last heard, had heard this run lately, and could take part in what is next. */
   private connectedAt: Monotonic | null = null;
   private waitingSince: Monotonic;
   private state: ServerState = 'WAITING';
@@ -45,7 +47,9 @@ export class Testimony {
     this.askedAt = askedAt;
   }
 
-  tellsPeer({ seq }: PeerStatus): void {
+  tellsPeer(status: PeerStatus): void {
+    const { seq } = status;
+    this.told = status;
     this.sent.set(seq, this.now());
     this.sent.delete(seq - SENT_KEPT);
   }
@@ -56,7 +60,16 @@ export class Testimony {
     this.said = status;
     this.heardAt = at;
     const ours = status.heard?.run === this.run ? this.sent.get(status.heard.seq) : undefined;
-    if (ours !== undefined && this.now() - ours <= this.silenceMs) this.connectedAt = at;
+    if (ours !== undefined && this.now() - ours <= this.silenceMs && this.takesPart(status)) this.connectedAt = at;
+  }
+
+  /** Not without a broker; nor with another share than the one on which the highest record known to both names this server alone. */
+  private takesPart({ state, broker, brokerDown, shareId, shareReplaced, record }: PeerStatus): boolean {
+    if (isServing(state) || state === 'PASSIVE') return true;
+    if (brokerDown || broker === null) return false;
+    const mine = this.told?.record ?? null;
+    const isAlone = mine !== null && mine.inSync.every(({ server }) => server === this.name) && (record === null || record.term < mine.term || record.nonce === mine.nonce);
+    return !isAlone || (shareId === this.told?.shareId && !shareReplaced);
   }
 
   /** The manager says that it has moved. */
@@ -89,7 +102,7 @@ export class Testimony {
     else if (heardAt !== null && this.peerIsSilent && askedAt < heardAt + this.times.pingIntervalMs) wrong('the gateway answered from before the peer fell silent');
   }
 
-  /** R8: "once the peer had `peerWait` to connect". */
+  /** R8: "once the peer had `peerWait` to come". */
   private judgeWait({ term }: TermRecord): void {
     const { peerWaitMs } = this.times;
     const waited = this.now() - Math.max(this.waitingSince, this.connectedAt ?? 0);

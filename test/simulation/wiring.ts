@@ -198,7 +198,8 @@ export class ServerWiring {
   }
 
   private bootBroker(process: SimProcess, channel: Channel<BrokerToManager, ManagerToBroker>): void {
-    const { name, storage, ledger } = this.parts;
+    const { name, storage, ledger, settings } = this.parts;
+    if (settings.unable[name] > 0) return void process.schedule(FAREWELL_MS, () => process.end('exit 1'));
     const { clock } = process;
     const log = logTo(channel);
     const { network } = this.node(process, name);

@@ -40,7 +40,7 @@ export function pursueAlone(ha: HaState, s: Situation, task: AloneTask): HaState
   if (s.broker.clientPort === 'failed') return withoutPort(ha, s.broker.clientPortError);
   if (s.broker.fencedThrough < fence || s.broker.clientPort === 'closed' || s.broker.role !== 'idle') return ha;
   if (!s.broker.onDisk) return awaitDisk(ha, s, task, 'waiting until what this server has confirmed is on its disk');
-  if (!s.takesRecords) return awaitDisk(ha, s, task, "waiting until this server's disk takes a term record");
+  if (!s.takesRecords) return s.unfit || s.taskOverdue ? awaitDisk(ha, s, task, "waiting until this server's disk takes a term record") : ha;
   const me = ownMember(s);
   assert(me !== null, 'a claim needs a broker');
   const claim = newClaim(s, { term, server: s.server, inSync: [me], position: ownDurable(s), cause: task.cause, forced: task.forced });
