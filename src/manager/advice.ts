@@ -45,7 +45,7 @@ function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused:
   const neither = neitherCounts(s, broker);
   if (neither !== null) return neither;
   if (broker.journal.damage !== null) return `this server's copy is damaged and needs the peer's: ${peer}`;
-  if (!s.peerSilent) return null;
+  if (!s.peerSilent) return besideNoBroker(s);
   if (s.share.replaced) return promotion('another share stands here than the one that this server knows (see first that it is mounted)', s, peer);
   if (s.kept !== null && !s.gatewayAnswers && s.peerHadItsWait) return `the gateway does not answer, and without it this server does not serve alone: look at that machine and at the way to it, or ${peer}`;
   if (s.kept === null) return s.peerHadItsWait || refused !== null ? `a new pair starts with both servers: ${peer}` : null;
@@ -53,6 +53,14 @@ function whileWaiting(s: Situation, broker: BrokerStatus, peer: string, refused:
   if (missing === null) return null;
   // Who is cut off from everybody is the last one to be promoted.
   return s.gatewayAnswers ? promotion(missing, s, peer) : `this server hears neither the ${s.peerServer} server nor the gateway: look at its own network first. Otherwise: ${promotion(missing, s, peer)}`;
+}
+
+/** The other server is there, can neither serve nor follow, and this one may not serve without it. `null`: not so, or only for a moment. */
+function besideNoBroker(s: Situation): string | null {
+  const { kept, peer } = s;
+  if (!peerConnected(s) || peer === null || (!peer.brokerDown && peer.broker !== null) || peer.stopping || !s.peerHadItsWait) return null;
+  if (kept !== null && missingOwnMembership(s, kept) === null) return null;
+  return `the broker of the ${s.peerServer} server does not run, and this server may not serve without it: see the log of that server, which says why, and mend it`;
 }
 
 /** This server sees the share that it knows, or in its place the one that the other server uses. */

@@ -49,6 +49,13 @@ describe('the advice', () => {
       'both servers serve, each for itself (term 3 here, term 4 at the secondary server), and neither has what the other acknowledges: see that both have the same share mounted, and decide whose data counts. "lockstep stop" the other server, move its data.folder away, keep it for what is only there, and start it again: it copies from this one',
     ],
     ['the same, as far as it was heard last', standalone(3), { ...ALONE, peer: peer({ state: 'STANDALONE', term: 4 as Term }) }, 'only this server holds the data now: start the secondary server'],
+    [
+      'an old copy, and the other server has no broker',
+      waiting(),
+      { peerHadItsWait: true, kept: record(3, { inSync: [THEIRS] }), peer: peer({ brokerDown: true, broker: null }) },
+      'the broker of the secondary server does not run, and this server may not serve without it: see the log of that server, which says why, and mend it',
+    ],
+    ['the same, with the copy that counts: it serves in a moment', waiting(), { peerHadItsWait: true, kept: record(3, { inSync: [MINE] }), peer: peer({ brokerDown: true, broker: null }) }, null],
     ['an admission that the other server cannot follow', activeSync(3), { peer: peer({ state: 'PASSIVE_SYNC', hindrance: 'no replication link: refused' }) }, 'the secondary server is not admitted yet: no replication link: refused'],
     ['a second that could not take over', active(2), { peer: peer({ state: 'PASSIVE', hindrance: 'clients could not connect to it (taken)' }) }, 'the secondary server could not take over: clients could not connect to it (taken)'],
     [
