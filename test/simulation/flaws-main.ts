@@ -140,7 +140,7 @@ function show(target: string, seed: number, minutes: number): void {
 
 /** A thread runs the few seeds of one flaw and ends: optimizing its code as early as usual costs more than it brings there. */
 function optimizeLate(): void {
-  for (const flag of ['--always-sparkplug', '--interrupt-budget=1000000']) setFlagsFromString(flag);
+  for (const flag of ['--always-sparkplug', '--interrupt-budget=500000']) setFlagsFromString(flag);
 }
 
 async function main(): Promise<number> {

@@ -75,6 +75,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'gateway-of-before',
+    seed: 149,
     rule: 'R3: goes by an answer of the gateway from before the peer fell silent',
     edits: [{ file: SITUATE, find: ' && isNewerThanSilence(config, k, peerSilent),', put: ',' }],
   },
@@ -116,7 +117,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'fence-not-awaited',
-    seed: 45,
+    seed: 123,
     rule: 'R4: orders the fence and claims at once, before the broker has confirmed it',
     edits: [
       { file: ALONE, find: FENCE_CONFIRMED, put: '' },
@@ -126,13 +127,13 @@ export const FLAWS: readonly Flaw[] = [
   { name: 'broker-ignores-fence', rule: 'R4: the broker says that the fence stands, and goes on acknowledging to the old leader', edits: FENCE_IGNORED },
   {
     name: 'no-drain',
-    seed: 92,
+    seed: 47,
     rule: 'R10: hands over while operations are under way',
     edits: [{ file: RULES_OF_SERVING, find: '!s.broker.drained || ha.record', put: 'ha.record' }],
   },
   {
     name: 'begins-while-draining',
-    seed: 48,
+    seed: 127,
     rule: 'R10: a broker that ended by itself, since its manager stood still, begins its term anew while its handover is under way, which the manager does not give up in time either',
     edits: [
       { file: SERVED_TERM, find: 'if (role.drain) return', put: 'if (false as boolean) return' },
@@ -157,16 +158,16 @@ export const FLAWS: readonly Flaw[] = [
       { file: ORDERS, find: "return isServing(ha.state) || ha.task?.kind === 'alone'", put: "return isServing(ha.state) || ha.state === 'WAITING' || ha.task?.kind === 'alone'" },
       { file: SERVED_TERM, find: OWN_TERM, put: '' },
     ],
-    seed: 15,
   },
   {
     name: 'bare-share-claimed-at-once',
+    seed: 58,
     rule: 'R9: where both find nothing, the first one claims before the peer sees the lockfile that was made there',
     edits: [{ file: ALONE, find: 'if (task.fresh && !task.forced && !isOneShare(s)) return awaitPeersLook(ha, s);', put: '' }],
   },
   {
     name: 'limits-of-the-profile',
-    seed: 143,
+    seed: 34,
     rule: 'a log is read by the limits of the profile, whatever they were when it was written',
     edits: [{ file: 'src/core/broker/state.ts', find: ADOPTED, put: '' }],
   },
@@ -187,15 +188,15 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'lease-from-answer',
+    seed: 121,
     rule: 'section 4: the lease is counted from the answer to the renewal',
     edits: [{ file: 'src/share/lease.ts', find: 'return leaseUntil(sent, config.passiveLockIntervalMs);', put: 'return leaseUntil(clock.monotonic() + 0 * sent as Monotonic, config.passiveLockIntervalMs);' }],
-    seed: 67,
   },
   {
     name: 'eexist-is-defeat',
+    seed: 59,
     rule: 'section 2: EEXIST, also after a lost reply, is taken for defeat',
     edits: [{ file: CLAIMER, find: RESOLVED, put: "answer = textOf(error);\n      if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTEMPTY') {\n        const winner = await shelf.at(term).catch(() => null);\n        if (winner !== null) return this.settle(attempt, { kind: 'lost', nonce: attempt.record.nonce, record: winner });\n      }" }],
-    seed: 53,
   },
   {
     name: 'eexist-is-victory',
@@ -214,7 +215,6 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'follower-truncates',
-    seed: 14,
     rule: 'R7: a follower that connects anew gives up acknowledged records, and counts meanwhile',
     edits: [{ file: 'src/server/feed.ts', find: 'const point = await copy.journal.pointAt(shared);', put: 'const point = await copy.journal.pointAt(Math.max(hello.floor, copy.journal.base.position, shared - 16) as Position);' }],
   },
@@ -225,7 +225,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'found-name-not-synced',
-    seed: 32,
+    seed: 30,
     rule: 'a segment whose name a killed process had not made durable, and which the next one goes on with',
     edits: [{ file: 'src/server/journal/open.ts', find: 'await context.disk.syncFolder(context.folder);', put: '' }],
   },
@@ -239,7 +239,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'alone-not-synced',
-    seed: 12,
+    seed: 50,
     rule: 'a copy that counts alone is not synced where the profile asks for no syncing',
     edits: [
       { file: BROKER, find: "const two = role.kind === 'follow' || (role.kind === 'serve' && role.inSync.length > 1);", put: "const two = role.kind !== 'idle';" },
@@ -249,7 +249,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'claims-unsettled',
-    seed: 373,
+    seed: 297,
     rule: 'R4: claims for itself alone while what it has confirmed is not on its disk',
     edits: [{ file: ALONE, find: 'if (!s.broker.onDisk)', put: 'if (false)' }],
   },
@@ -265,22 +265,22 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'unreadable-payload-empty',
-    seed: 449,
+    seed: 1874,
     rule: 'a payload in a snapshot that the disk does not give, or gives altered, is delivered empty',
     edits: [{ file: 'src/server/snapshot-shelf.ts', find: 'this.condemn(snapshot, error);\n      }\n    }\n    return null;', put: 'return new Uint8Array(0);\n      }\n    }\n    return null;' }],
   },
   {
     name: 'no-sync-at-opening',
+    seed: 22,
     rule: 'what was written without syncing is not synced when it is opened with it',
     edits: [
       { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context, read))', put: 'await syncNames(context)' },
       { file: 'src/server/snapshot-shelf.ts', find: 'if (!(await this.isDurable(path)))', put: 'if (false)' },
     ],
-    seed: 143,
   },
   {
     name: 'no-file-is-damage',
-    seed: 47,
+    seed: 257,
     rule: 'a segment that cannot be begun since the host has no file left is a failure of the disk',
     edits: [{ file: 'src/server/journal/committer.ts', find: '!isNoRoom(error) && !(untouched && isShortage(error))', put: '!isNoRoom(error)' }],
   },
@@ -299,13 +299,14 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'watermark-not-asked',
+    seed: 18,
     rule: 'R3: a copy that its disk has put back behind what it had confirmed counts as before',
     edits: [{ file: SITUATE, find: 'watermark: keeper?.watermark ?? null,', put: 'watermark: null,' }],
   },
   {
     name: 'wiped-journal-keeps-membership',
+    seed: 82,
     rule: 'R3: a journal that was made anew has the id of the one before',
     edits: [{ file: 'src/server/open-copy.ts', find: "folder: JOURNAL_FOLDER, checksum, random, clock,", put: "folder: JOURNAL_FOLDER, checksum, random: { id: () => (config.server === 'primary' ? 'a' : 'b').repeat(32), fraction: () => random.fraction() }, clock," }],
-    seed: 36,
   },
 ];
