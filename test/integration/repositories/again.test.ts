@@ -5,10 +5,9 @@ import type { ContentFile, RepositoryFolder, RepositoryStore } from '../../../sr
 import { openStore, Pair, picture, Places } from './support.js';
 
 const FILES = 20;
-const pairs: Pair[] = [];
 
 afterEach(() => {
-  for (const pair of pairs.splice(0)) pair.stop();
+  Pair.stopAll();
   Places.removeAll();
 });
 
@@ -50,7 +49,6 @@ it('a sync that fails time and again does not read time and again what it takes 
   const opened: string[] = [];
   const to = counting(await openStore({ path: places.at('b') }), opened);
   const pair = new Pair(from, to);
-  pairs.push(pair);
   expect(await pair.connect()).toBe('ready');
   await pause(50); // What was just written is not believed to rest.
   expect((await pair.sync()).outcome).toBe('failed');
@@ -85,7 +83,6 @@ it('what failed syncs had staged is removed in turns, and none of it stays', asy
     },
   };
   const pair = new Pair(from, await openStore({ path: places.folder('b'), fs: files }));
-  pairs.push(pair);
   expect(await pair.connect()).toBe('ready');
   for (let tries = 0; tries < 4; tries += 1) expect(await pair.sync()).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('cannot read') });
   from.isBroken = false;
@@ -108,7 +105,6 @@ it('what the system does not let go fails no sync', async () => {
   const to = await openStore({ path: places.folder('b'), fs: files });
   fs.mkdirSync(places.at('.b.lockstep/left.gone-1/sub'), { recursive: true });
   const pair = new Pair(await openStore({ path: places.folder('a') }), to);
-  pairs.push(pair);
   await to.recover();
   expect(await pair.connect()).toBe('ready');
   expect((await pair.sync()).outcome).toBe('changed');

@@ -1,26 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
-import type { StoreOptions } from '../../../src/adapters/repository/store.js';
 import type { Commit, RepositoryStore } from '../../../src/ports/repository.js';
 import type { Term } from '../../../src/core/identity.js';
 import { APPLICATION, asKeeper, asRoot, KEEPER, openStore, own, Pair, picture, Places } from './support.js';
 
 /* What is seldom in a folder, and must neither be lost nor keep a repository from being synced. */
 
-const pairs: Pair[] = [];
-
 afterEach(() => {
-  for (const pair of pairs.splice(0)) pair.stop();
+  Pair.stopAll();
   Places.removeAll();
 });
-
-async function pairOf(places: Places, options: Partial<StoreOptions> = {}, to: Partial<StoreOptions> = {}): Promise<Pair> {
-  const pair = new Pair(await openStore({ path: places.folder('a'), ...options }), await openStore({ path: places.folder('b'), ...options, ...to }));
-  pairs.push(pair);
-  expect(await pair.connect()).toBe('ready');
-  return pair;
-}
 
 const commit = (at = Date.now()): Commit => ({ term: 3 as Term, mayChange: () => true, reason: 'test', at });
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -44,7 +34,7 @@ describe('what is no part of the repository', () => {
   ])('stays where a folder is removed continuously (%i versions kept, %p)', async (keep, folders) => {
     const places = new Places();
     places.write('a/app/x', 'x');
-    const pair = await pairOf(places, { exclude: ['log'], keep });
+    const pair = await Pair.between(places, { exclude: ['log'], keep });
     await pair.sync();
     places.write('b/app/log/1', 'own');
     fs.rmSync(places.at('a/app'), { recursive: true });
@@ -58,7 +48,7 @@ describe('what is no part of the repository', () => {
     places.write('a/app/x', 'x');
     places.write('b/gone/y', 'y');
     places.write('b/gone/log/2', 'own');
-    const pair = await pairOf(places, { exclude: ['log'] });
+    const pair = await Pair.between(places, { exclude: ['log'] });
     await pair.sync();
     expect((await pair.sync()).outcome).toBe('same');
     expect(places.read('b/gone/log/2')).toBe('own');
@@ -81,7 +71,7 @@ describe('what is no part of the repository', () => {
         fs.fsync(fd, done);
       }) as typeof fs.fsync,
     };
-    const pair = await pairOf(places, { exclude: ['log'], keep }, { fs: files });
+    const pair = await Pair.between(places, { exclude: ['log'], keep }, { fs: files });
     expect((await pair.sync()).detail).toBeNull();
     expect(rotated).toBe(true);
     expect([places.read('b/log/app.log'), places.read('b/log/app.log.1')]).toEqual(['second', 'first']);
@@ -95,7 +85,7 @@ describe('what is no part of the repository', () => {
     places.folder('b');
     fs.symlinkSync(places.at('elsewhere/file'), places.at('b/conf'));
     fs.symlinkSync(places.at('elsewhere'), places.at('b/data'));
-    const pair = await pairOf(places);
+    const pair = await Pair.between(places);
     expect((await pair.sync({ type: 'PARTIAL' })).outcome).toBe('same');
     expect(['conf', 'data'].map((name) => fs.lstatSync(places.at('b', name)).isSymbolicLink())).toEqual([true, true]);
   });
@@ -114,7 +104,7 @@ describe('after the exchange of the trees', () => {
         fs.writeFileSync(file, ...rest);
       }) as typeof fs.writeFileSync,
     };
-    const pair = await pairOf(places, {}, { fs: files });
+    const pair = await Pair.between(places, {}, { fs: files });
     expect((await pair.sync()).outcome).toBe('failed');
     full = false;
     await pair.to.recover();
@@ -133,7 +123,7 @@ describe('other owners, where Lockstep is not root', () => {
     own(places);
     for (const name of ['b/made-by-it', 'b/made-by-it/y']) fs.chownSync(places.at(name), APPLICATION, APPLICATION);
     await asKeeper(async () => {
-      const pair = await pairOf(places);
+      const pair = await Pair.between(places);
       expect((await pair.sync()).detail).toBeNull();
       await openStore({ path: places.at('b') });
       fs.writeFileSync(places.at('a/z'), 'z');
@@ -149,7 +139,7 @@ describe('other owners, where Lockstep is not root', () => {
     own(places);
     fs.chownSync(places.at('b/app.log'), APPLICATION, APPLICATION);
     await asKeeper(async () => {
-      const pair = await pairOf(places, { exclude: ['*.log'] });
+      const pair = await Pair.between(places, { exclude: ['*.log'] });
       expect((await pair.sync()).detail).toBeNull();
     });
     expect([places.read('b/app.log'), fs.statSync(places.at('b/app.log')).uid]).toEqual(['own', APPLICATION]);
@@ -163,7 +153,7 @@ describe('other owners, where Lockstep is not root', () => {
     fs.chownSync(places.at('b'), APPLICATION, KEEPER);
     fs.chmodSync(places.at('b'), 0o2775);
     await asKeeper(async () => {
-      const pair = await pairOf(places);
+      const pair = await Pair.between(places);
       expect((await pair.sync()).detail).toContain(`belongs to the user ${APPLICATION}`);
     });
     expect(places.read('b/y')).toBe('y');
@@ -174,7 +164,7 @@ describe('other owners, where Lockstep is not root', () => {
     for (const name of ['a/x/one', 'b/x/one']) places.write(name, 'one');
     own(places);
     await asKeeper(async () => {
-      const pair = await pairOf(places);
+      const pair = await Pair.between(places);
       await pair.sync();
       fs.writeFileSync(places.at('a/x/one'), 'changed');
       process.seteuid?.(0);
@@ -194,7 +184,7 @@ describe('other owners, where Lockstep is not root', () => {
     own(places);
     fs.chmodSync(places.at('a/x/still'), 0o555);
     await asKeeper(async () => {
-      const pair = await pairOf(places, { keep: 1 });
+      const pair = await Pair.between(places, { keep: 1 });
       await pair.sync();
       fs.chmodSync(places.at('a/x/still'), 0o755);
       fs.rmSync(places.at('a/x'), { recursive: true });
@@ -212,7 +202,7 @@ describe('other owners, where Lockstep is not root', () => {
     places.write('a/tool', 'x');
     fs.chownSync(places.at('a/tool'), APPLICATION, APPLICATION);
     fs.chmodSync(places.at('a/tool'), 0o4755);
-    const pair = await pairOf(places);
+    const pair = await Pair.between(places);
     await pair.sync();
     expect((fs.statSync(places.at('b/tool')).mode & 0o7777).toString(8)).toBe('755');
     expect((await pair.sync()).outcome).toBe('same');
@@ -236,7 +226,7 @@ describe('kept versions', () => {
     const places = new Places();
     places.write('a/x', '0');
     places.write('b/own', 'what only this server has');
-    const pair = await pairOf(places, { keep: 3 });
+    const pair = await Pair.between(places, { keep: 3 });
     const first = (await pair.sync()).kept;
     expect(first).not.toBeNull();
     for (let change = 1; change <= 5; change += 1) {
@@ -250,7 +240,7 @@ describe('kept versions', () => {
     const places = new Places();
     places.write('a/x', 'before');
     places.write('a/z/y', 'before');
-    const pair = await pairOf(places);
+    const pair = await Pair.between(places);
     await pair.sync();
     const at = Date.UTC(2026, 0, 2, 3, 4);
     const change = (path: string, content: string, seconds: number): Promise<void> => changed(pair.to, path, content, at + seconds * 1000);
@@ -307,7 +297,7 @@ describe('kept versions', () => {
     const places = new Places();
     places.write('a/x', 'file');
     places.write('b/x/1', 'one');
-    const pair = await pairOf(places);
+    const pair = await Pair.between(places);
     const kept = (await pair.sync()).kept ?? '';
     expect(await pair.to.restore(kept, null, commit())).toBe(1);
     expect(places.read('b/x/1')).toBe('one');
@@ -318,7 +308,7 @@ describe('many at once', () => {
   it('a hint of more folders than one may name does not end the link, nor the sync under way', async () => {
     const places = new Places();
     places.write('a/x', new Uint8Array(8 * 1024 * 1024).map((_, at) => at * 31));
-    const pair = await pairOf(places);
+    const pair = await Pair.between(places);
     pair.allowance = 1024 * 1024;
     const begun = pair.sync();
     while (pair.allowance > 0) await new Promise((resolve) => setImmediate(resolve));
@@ -331,7 +321,7 @@ describe('many at once', () => {
   it('thousands of new folders in one continuous change', async () => {
     const places = new Places();
     places.write('a/x', 'x');
-    const pair = await pairOf(places);
+    const pair = await Pair.between(places);
     await pair.sync();
     for (let at = 0; at < 10_001; at += 1) fs.mkdirSync(places.at(`a/d${at}`));
     expect((await pair.sync({ folders: [''] })).detail).toBeNull();
@@ -344,7 +334,7 @@ describe('a folder becomes something else, continuously', () => {
     const places = new Places();
     places.write('a/releases/1/f', '1');
     places.write('a/current/f', '0');
-    const pair = await pairOf(places);
+    const pair = await Pair.between(places);
     await pair.sync();
     fs.rmSync(places.at('a/current'), { recursive: true });
     if (what === 'link') fs.symlinkSync('releases/1', places.at('a/current'));
@@ -360,7 +350,7 @@ describe('times', () => {
     const places = new Places();
     places.write('a/x', 'x');
     execFileSync('touch', ['-d', time, places.at('a/x')]);
-    const pair = await pairOf(places);
+    const pair = await Pair.between(places);
     expect((await pair.sync()).detail).toBeNull();
     expect((await pair.sync()).outcome).toBe('same');
   });
@@ -394,7 +384,6 @@ describe('a mount inside the folder', () => {
     }
     try {
       const pair = new Pair(await openStore({ path: places.at('a') }), await openStore({ path: places.at('b'), exclude: ['data'] }));
-      pairs.push(pair);
       await pair.connect();
       const report = await pair.sync();
       expect(report).toMatchObject({ outcome: 'failed', detail: expect.stringContaining(`${places.at(`${side}/data`)} is a mount point inside`) });

@@ -1,24 +1,14 @@
 import * as fs from 'node:fs';
 import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
-import type { StoreOptions } from '../../../src/adapters/repository/store.js';
 import type { Term } from '../../../src/core/identity.js';
 import { APPLICATION, asKeeper, asRoot, openStore, own, Pair, picture, Places } from './support.js';
 
 /* What `exclude` leaves out stays as it is at the receiver, whatever is synced around it. */
 
-const pairs: Pair[] = [];
-
 afterEach(() => {
-  for (const pair of pairs.splice(0)) pair.stop();
+  Pair.stopAll();
   Places.removeAll();
 });
-
-async function pairOf(places: Places, options: Partial<StoreOptions> = {}, to: Partial<StoreOptions> = {}): Promise<Pair> {
-  const pair = new Pair(await openStore({ path: places.folder('a'), ...options }), await openStore({ path: places.folder('b'), ...options, ...to }));
-  pairs.push(pair);
-  expect(await pair.connect()).toBe('ready');
-  return pair;
-}
 
 describe('a hint of a folder in one that is excluded', () => {
   it.each([
@@ -29,7 +19,7 @@ describe('a hint of a folder in one that is excluded', () => {
     const places = new Places();
     places.write('a/x', 'x');
     places.write('a/app/x', 'x');
-    const pair = await pairOf(places, { exclude: [...exclude] });
+    const pair = await Pair.between(places, { exclude: [...exclude] });
     await pair.sync();
     places.write(`a/${folder}/inner/deep/x`, 'the sender\'s');
     const before = picture(places.at('b'));
@@ -64,7 +54,7 @@ describe('an excluded folder of another user', () => {
     for (const name of ['b/logs/inner', 'b/logs/inner/app.log']) fs.chownSync(places.at(name), APPLICATION, APPLICATION);
     fs.chmodSync(places.at('b/logs/inner'), mode);
     await asKeeper(async () => {
-      const pair = await pairOf(places, { exclude: ['logs'], keep });
+      const pair = await Pair.between(places, { exclude: ['logs'], keep });
       for (let tries = 0; tries < 2; tries += 1) expect((await pair.sync()).detail).toContain(`${places.at('b/logs/inner')} belongs to the user ${APPLICATION}`);
       expect(pair.to.kept()).toEqual([]);
     });
@@ -75,7 +65,7 @@ describe('an excluded folder of another user', () => {
     const places = filled();
     for (const name of ['b/logs', 'b/logs/inner', 'b/logs/inner/app.log']) fs.chownSync(places.at(name), APPLICATION, APPLICATION);
     fs.chmodSync(places.at('b/logs/inner'), 0o2750);
-    const pair = await pairOf(places, { exclude: ['logs'] });
+    const pair = await Pair.between(places, { exclude: ['logs'] });
     expect((await pair.sync()).detail).toBeNull();
     const stats = ['b/logs', 'b/logs/inner', 'b/logs/inner/app.log'].map((name) => fs.statSync(places.at(name)));
     expect(stats.map(({ uid, gid }) => [uid, gid])).toEqual(Array.from({ length: 3 }, () => [APPLICATION, APPLICATION]));
@@ -95,7 +85,7 @@ it('an excluded folder that is a file system of its own keeps a sync from the ex
       return stats !== undefined && place.endsWith('/volume') && !place.includes('/stage/') ? Object.assign(stats, { dev: 1 }) : stats;
     }) as typeof fs.lstatSync,
   };
-  const pair = await pairOf(places, { exclude: ['volume'] }, { fs: files });
+  const pair = await Pair.between(places, { exclude: ['volume'] }, { fs: files });
   expect((await pair.sync()).detail).toContain(`${places.at('b/volume')} is a file system of its own`);
   expect([places.read('b/x'), places.read('b/volume/data')]).toEqual(['old', 'own']);
 });

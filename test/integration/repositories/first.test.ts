@@ -5,17 +5,15 @@ import { openStore, Pair, picture, Places } from './support.js';
 
 /* The first sync of a server that has no folder yet. */
 
-const pairs: Pair[] = [];
 
 afterEach(() => {
-  for (const pair of pairs.splice(0)) pair.stop();
+  Pair.stopAll();
   Places.removeAll();
 });
 
 async function linked(places: Places, to: Partial<StoreOptions> = {}): Promise<Pair> {
   const store = await openStore({ path: places.at('srv/b'), recordFile: places.at('digests'), ...to });
   const pair = new Pair(await openStore({ path: places.folder('a') }), store);
-  pairs.push(pair);
   expect(await pair.connect()).toBe('ready');
   return pair;
 }
@@ -23,7 +21,6 @@ async function linked(places: Places, to: Partial<StoreOptions> = {}): Promise<P
 /** As the deposed server meets it that follows this one. */
 async function follow(places: Places): Promise<Pair> {
   const pair = new Pair(await openStore({ path: places.at('srv/b'), recordFile: places.at('digests') }), await openStore({ path: places.at('a') }));
-  pairs.push(pair);
   await pair.connect();
   return pair;
 }

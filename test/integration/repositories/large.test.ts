@@ -3,10 +3,8 @@ import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/fi
 import { openStore, Pair, picture, Places } from './support.js';
 
 const LARGE_BYTES = 65 * 1024 * 1024;
-const pairs: Pair[] = [];
-
 afterEach(() => {
-  for (const pair of pairs.splice(0)) pair.stop();
+  Pair.stopAll();
   Places.removeAll();
 });
 
@@ -42,7 +40,6 @@ describe('a large file of which only permissions or time differ', () => {
     }
     fs.chmodSync(places.at('a/large'), 0o600);
     const pair = new Pair(await openStore({ path: places.at('a') }), await openStore({ path: places.at('b'), fs: FILES }));
-    pairs.push(pair);
     expect(await pair.connect()).toBe('ready');
     return pair;
   }

@@ -4,10 +4,8 @@ import { openStore, Pair, picture, Places } from './support.js';
 
 /* Names, and targets of links, that are no UTF-8: no repository carries them, and none takes them away. */
 
-const pairs: Pair[] = [];
-
 afterEach(() => {
-  for (const pair of pairs.splice(0)) pair.stop();
+  Pair.stopAll();
   Places.removeAll();
 });
 
@@ -22,7 +20,6 @@ function listed(folder: string): string[] {
 async function pairOf(places: Places, keep: number): Promise<Pair> {
   const options = { exclude: ['logs'], keep };
   const pair = new Pair(await openStore({ path: places.folder('a'), ...options }), await openStore({ path: places.folder('b'), ...options }));
-  pairs.push(pair);
   expect(await pair.connect()).toBe('ready');
   return pair;
 }

@@ -127,10 +127,25 @@ export class Pair {
   private closedReasons: string[] = [];
   private onClosed: (() => void) | null = null;
 
+  private static readonly made: Pair[] = [];
+
   constructor(
     readonly from: RepositoryFolder,
     readonly to: RepositoryStore,
-  ) {}
+  ) {
+    Pair.made.push(this);
+  }
+
+  /** Of the folders `a` and `b` of `places`, connected. @param to more, of the receiver alone */
+  static async between(places: Places, options: Partial<StoreOptions> = {}, to: Partial<StoreOptions> = {}): Promise<Pair> {
+    const pair = new Pair(await openStore({ path: places.folder('a'), ...options }), await openStore({ path: places.folder('b'), ...options, ...to }));
+    expect(await pair.connect()).toBe('ready');
+    return pair;
+  }
+
+  static stopAll(): void {
+    for (const pair of Pair.made.splice(0)) pair.stop();
+  }
 
   /** Resolves when the link is welcome, or with the reason why it closed. */
   async connect(): Promise<'ready' | string> {

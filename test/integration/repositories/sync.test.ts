@@ -4,19 +4,16 @@ import { openStore, Pair, picture, Places } from './support.js';
 
 /* Whole syncs on real folders, over a real link. */
 
-const pairs: Pair[] = [];
-
 async function pairOf(places: Places, more: { exclude?: string[]; include?: string[]; keep?: number } = {}): Promise<Pair> {
   const from = await openStore({ path: places.folder('a'), ...more });
   const to = await openStore({ path: places.folder('b'), ...more });
   const pair = new Pair(from, to);
-  pairs.push(pair);
   expect(await pair.connect()).toBe('ready');
   return pair;
 }
 
 afterEach(() => {
-  for (const pair of pairs.splice(0)) pair.stop();
+  Pair.stopAll();
   Places.removeAll();
 });
 
@@ -109,7 +106,6 @@ describe('FULL', () => {
     places.write('b/log/2', 'log of b');
     places.write('b/tmp/2', 'tmp of b');
     const pair = new Pair(await openStore({ path: places.at('a'), exclude: ['tmp'] }), await openStore({ path: places.at('b'), exclude: ['log'] }));
-    pairs.push(pair);
     expect(await pair.connect()).toBe('ready');
     const patterns = { include: [], exclude: ['tmp'] };
     expect((await pair.sync({ patterns })).outcome).toBe('changed');
