@@ -4,8 +4,8 @@ import type { AdminOptions } from './server.js';
 
 const PATHS_MAX = 1_000;
 const TEXT_CHARS_MAX = 4_096;
-/** Room for so many paths, nearly all of that length. Nothing is read of one who lacks the token. */
-const BODY_BYTES_MAX = 5 * 1024 * 1024;
+/** Room for so many paths of the usual length. They go to the keeper with every order until it has answered. Nothing is read of one who lacks the token. */
+const BODY_BYTES_MAX = 512 * 1024;
 const NAME_CHARS_LOGGED = 80;
 const REMEDY = 'See "lockstep repo status" for the repositories and their kept versions, here and at the other server.';
 

@@ -102,6 +102,8 @@ function giveTo({ uid, gid }: Owner, handle: number): void {
   try {
     fchownSync(handle, uid, gid);
   } catch (error) {
+    // The group has no rights there.
+    if (own.uid === uid) return;
     throw new Error(`it belongs to uid ${uid}, gid ${gid}, and would not stay theirs: ${plainReason(error)}; run passwd as that user, or as root`, { cause: error });
   }
 }

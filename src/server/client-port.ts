@@ -44,9 +44,11 @@ export class ClientPortSteering {
     return this.port.state === 'binding' ? 'closed' : this.port.state;
   }
 
-  /** While the port is closed: why it could not be bound now. */
+  /** While the port is not bound: why it could not be, when that was tried last. It holds until another try says otherwise: who steps back for it must not seem to be well at once. */
   get error(): string | null {
-    return this.wanted === 'closed' ? this.ahead : this.port.error;
+    const { wanted, ahead, port } = this;
+    if (wanted === 'closed') return ahead;
+    return port.state === 'bound' || port.state === 'accepting' ? null : (port.error ?? ahead);
   }
 
   /** Idempotent; to be said again now and then, so that a port that failed is tried again. */
@@ -55,13 +57,14 @@ export class ClientPortSteering {
     if (wanted === 'closed' && this.wanted !== 'closed') this.rehearsedAt = this.clock.monotonic();
     this.wanted = wanted;
     const { port } = this;
+    if (port.state === 'bound' || port.state === 'accepting') this.ahead = null;
     if (wanted === 'closed') {
+      if (port.state === 'failed') this.ahead = port.error;
       if (!this.isRehearsing && port.state !== 'closed') port.close('this server does not serve');
       return this.rehearse();
     }
     const { isRehearsing } = this;
     this.isRehearsing = false;
-    if (port.state === 'bound' || port.state === 'accepting') this.ahead = null;
     if (isRehearsing || port.state === 'closed' || port.state === 'failed') return this.bind();
     if (wanted === 'accepting' && port.state === 'bound') port.accept();
     else if (wanted === 'bound' && port.state === 'accepting') port.hold();

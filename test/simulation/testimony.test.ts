@@ -69,6 +69,8 @@ describe('the right to a claim, by what came to the manager', () => {
     expect(waiting().passes(5_000).hears('WAITING', true, without).passes(5_000).gateway().claims('alone')).toEqual([]);
     expect(waiting().passes(5_000).hears('WAITING', true, without).passes(4_000).gateway().claims('alone')).toEqual(['a move has its right: peerWait']);
     expect(waiting().passes(5_000).hears('ACTIVE', true, without).passes(6_000).gateway().claims('alone')).toEqual(['a move has its right: peerWait']);
+    const more = { ...without, record: { ...(STATUS.record as TermRecord), term: (STATUS.record as TermRecord).term + 1, nonce: 'newer' } } as unknown as Partial<PeerStatus>;
+    expect(waiting().passes(5_000).hears('WAITING', true, more).passes(6_000).gateway().claims('alone')).toEqual(['a move has its right: peerWait']);
     const alone = { record: { ...(STATUS.record as TermRecord), inSync: [{ server: 'secondary', journal: 'j' }] } } as unknown as Partial<PeerStatus>;
     const elsewhere = (told: Partial<PeerStatus>, said: Partial<PeerStatus>): readonly string[] => waiting().passes(5_000).hears('WAITING', true, { ...told, shareId: 'another', ...said }, told).passes(6_000).gateway().claims('alone');
     expect(elsewhere(alone, {})).toEqual([]);

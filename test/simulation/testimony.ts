@@ -63,12 +63,14 @@ export class Testimony {
     if (ours !== undefined && this.now() - ours <= this.silenceMs && this.takesPart(status)) this.connectedAt = at;
   }
 
-  /** Not without a broker; nor with another share than the one on which the highest record known to both names this server alone. */
-  private takesPart({ state, broker, brokerDown, shareId, shareReplaced, record }: PeerStatus): boolean {
+  /** Not without a broker; nor with another share, where this server alone counts. But whoever knows of a term that this server does not know has part in what is next. */
+  private takesPart({ state, broker, brokerDown, shareId, shareReplaced, record, inDoubt }: PeerStatus): boolean {
     if (isServing(state) || state === 'PASSIVE') return true;
-    if (brokerDown || broker === null) return false;
     const mine = this.told?.record ?? null;
-    const isAlone = mine !== null && mine.inSync.every(({ server }) => server === this.name) && (record === null || record.term < mine.term || record.nonce === mine.nonce);
+    const knowsMore = inDoubt !== null || (record !== null && (mine === null || record.term > mine.term || (record.term === mine.term && record.nonce !== mine.nonce)));
+    if (knowsMore) return true;
+    if (brokerDown || broker === null) return false;
+    const isAlone = mine !== null && mine.inSync.every(({ server }) => server === this.name);
     return !isAlone || (shareId === this.told?.shareId && !shareReplaced);
   }
 

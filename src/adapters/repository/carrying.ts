@@ -1,9 +1,9 @@
 import type { Stats } from 'node:fs';
 import { parentOf, type Entry } from '../../core/repository/entry.js';
-import { cannotLink, unlessAbsent } from './file-errors.js';
+import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import type { FolderHolder } from './held-folder.js';
-import { refuseOtherSystem } from './mounts.js';
+import { otherSystem, refuseOtherSystem } from './mounts.js';
 import { giveOwner } from './owners.js';
 import { Places } from './places.js';
 import { folderEntry } from './scan.js';
@@ -69,6 +69,7 @@ export class Carrying {
       try {
         fs.linkSync(live, staged);
       } catch (error) {
+        if (codeOf(error) === 'EXDEV') throw otherSystem(places, path);
         if (!cannotLink(error)) throw error; // Otherwise it is moved over right after the exchange.
       }
     }

@@ -15,8 +15,13 @@ export function refuseMounts({ fs, live }: Places): void {
  * What is excluded must move over into the new tree, which it cannot from a file system of its own (a subvolume).
  * @throws LockstepError LOCKSTEP_REPOSITORY_MOUNT
  */
-export function refuseOtherSystem({ fs, live, stage }: Places, path: string, { dev }: Stats): void {
-  if (dev !== fs.lstatSync(stage).dev) throw refused(`${Places.at(live, path)} is a file system of its own (a mount, or a subvolume) inside the repository's folder`);
+export function refuseOtherSystem(places: Places, path: string, { dev }: Stats): void {
+  if (dev !== places.fs.lstatSync(places.stage).dev) throw otherSystem(places, path);
+}
+
+/** The same of a file, of which the system says so. Within one file system it is a folder with a quota of its own (a project). */
+export function otherSystem({ live }: Places, path: string): LockstepError {
+  return refused(`${Places.at(live, path)} is on a file system of its own (a mount, a subvolume, a quota of its own) inside the repository's folder`);
 }
 
 function refused(what: string): LockstepError {

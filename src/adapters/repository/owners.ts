@@ -18,7 +18,7 @@ export function giveOwner(fs: FileSystem, made: string, owner: Stats, live: stri
     throw new LockstepError(
       'LOCKSTEP_REPOSITORY_OWNER',
       `${live} belongs to the user ${owner.uid} and the group ${owner.gid}, and Lockstep (user ${own.uid}) cannot give the new folder to them`,
-      `Run "chown ${own.uid}" on the folder, or Lockstep as that user; an excluded folder can also be moved out of the repository's.`,
+      `Run "chown -R ${own.uid}:${own.gid}" on the folder, or Lockstep as that user; an excluded folder can also be moved out of the repository's.`,
     );
   }
 }

@@ -25,8 +25,9 @@ export interface Pruned {
  * Removes from an old tree what is in the live one as well: the very same file (a hard link), an equal link, a folder that is empty then. What is left is
  * what was replaced or removed. What `selection` does not take, and came or changed while the new tree was made, goes back to where it was. May be
  * begun again wherever it was interrupted.
+ * @param isLate the new tree has stood there for a while: what has come into a file's place since is newer, whatever its time says
  */
-export async function prune(fs: FileSystem, old: string, live: string, pathsMax: number, selection: Selection): Promise<Pruned> {
+export async function prune(fs: FileSystem, old: string, live: string, pathsMax: number, selection: Selection, isLate = false): Promise<Pruned> {
   const pruned: Pruned = { files: 0, bytes: 0, paths: [] };
   /** Folders to which something goes back, with their times: that is no change of the folder that the other server has. */
   const returned = new Map<string, number>();
@@ -52,7 +53,7 @@ export async function prune(fs: FileSystem, old: string, live: string, pathsMax:
       if (stats === undefined) continue;
       const twin = isInLive ? unlessAbsent(() => fs.lstatSync(Places.at(live, path), { bigint: true })) : null;
       const isForeign = isBelowForeign || !(stats.isDirectory() ? selection.takesFolder(path) : selection.takesFile(path) && (stats.isFile() || stats.isSymbolicLink()));
-      if (isForeign && isInLive && (twin === null || isNewerFile(stats, twin)) && goesBack(folder, Places.at(old, path), Places.at(live, path))) continue;
+      if (isForeign && isInLive && (twin === null || (!isLate && isNewerFile(stats, twin))) && goesBack(folder, Places.at(old, path), Places.at(live, path))) continue;
       if (stats.isDirectory()) {
         const isThere = twin?.isDirectory() ?? false;
         const isEmpty = await walk(path, isThere, isForeign);

@@ -61,14 +61,14 @@ export async function switchTrees(parts: SwitchParts, commit: Commit, isFirst: b
     fs.renameSync(places.stage, places.live);
   } else exchange(places.stage, places.live);
   await syncFolders(fs, [dirname(places.live), places.beside]);
-  return { kept: await finish(parts, record) };
+  return { kept: await finish(parts, record, false) };
 }
 
 /** After the exchange: what was replaced becomes a kept version. Whatever of it is done already is not done again. */
-async function finish({ places, keep, selection }: SwitchParts, record: SwitchRecord): Promise<KeptVersion | null> {
+async function finish({ places, keep, selection }: SwitchParts, record: SwitchRecord, isLate: boolean): Promise<KeptVersion | null> {
   const { fs } = places;
   if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
-  const kept = fs.existsSync(places.old) ? await keepOld(places, record, keep, selection) : null;
+  const kept = fs.existsSync(places.old) ? await keepOld(places, record, { keep, selection, isLate }) : null;
   // What interrupted syncs had left for this one; gone before the record is, so that nothing of it stays for ever.
   for (const left of [places.left, places.parts]) await removeAllowed(fs, left);
   await removeGone(places, null); // What is taken over is recorded anew right after this.
@@ -77,9 +77,10 @@ async function finish({ places, keep, selection }: SwitchParts, record: SwitchRe
   return kept;
 }
 
-async function keepOld(places: Places, record: SwitchRecord, keep: number, selection: Selection): Promise<KeptVersion | null> {
+async function keepOld(places: Places, record: SwitchRecord, how: { readonly keep: number; readonly selection: Selection; readonly isLate: boolean }): Promise<KeptVersion | null> {
   const { fs } = places;
-  const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX, record.partial ? NOTHING : selection);
+  const { keep, selection, isLate } = how;
+  const { files, bytes, paths } = await prune(fs, places.old, places.live, NAMED_PATHS_MAX, record.partial ? NOTHING : selection, record.partial && isLate);
   const isEmpty = files === 0 && fs.readdirSync(places.old).length === 0;
   if (isEmpty || keep === 0) {
     if (isEmpty) fs.rmdirSync(places.old);
@@ -114,7 +115,7 @@ export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
       said.push('the old folder was put back: the new one is not there');
     }
     if (inodeOf(places, places.live) === record.stageInode) {
-      const kept = await finish(parts, record);
+      const kept = await finish(parts, record, true);
       said.push(kept === null ? 'the exchange of the folders had taken place' : `the exchange of the folders had taken place; what it replaced is kept as ${kept.name}`);
     } else {
       if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);

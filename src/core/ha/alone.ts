@@ -195,7 +195,7 @@ function become(ha: HaState, s: Situation, task: AloneTask, record: TermRecord):
   const words: Record<AloneTask['cause'], string> = {
     start: 'both were waiting and this server comes first',
     takeover: 'the peer is lost',
-    alone: 'the peer did not come',
+    alone: peerConnected(s) ? 'the peer is there and takes no part' : 'the peer did not come',
     'peer-lost': 'the peer is lost',
     admission: '',
     switchover: '',

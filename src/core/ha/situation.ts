@@ -97,25 +97,30 @@ export function peerConnected(s: Situation): boolean {
 }
 
 /**
- * The peer is there in both directions, and there is something to be agreed with it. One without a broker can neither serve nor follow; one that sees another share than this server, whose copy alone counts in
- * all that either of them knows, will not claim there. Such a peer is waited for as one that does not come (R8): it shall not keep the copy that counts from serving.
+ * The peer is there in both directions, and there is something to be agreed with it. One without a broker can neither serve nor follow; one that sees another share than this server, whose copy alone counts,
+ * will not claim there. Such a peer, unless it knows of more than this server, is waited for as one that does not come (R8): it shall not keep the copy that counts from serving.
  */
 export function peerTakesPart(s: Situation): boolean {
   const { peer } = s;
   if (!peerConnected(s) || peer === null) return false;
   if (isServing(peer.state) || peer.state === 'PASSIVE') return true;
+  if (knowsMore(s, peer)) return true;
   if (peer.brokerDown || peer.broker === null) return false;
-  return !(seesAnotherShare(s, peer) && countsAlone(s, peer));
+  return !(seesAnotherShare(s, peer) && countsAlone(s));
 }
 
 function seesAnotherShare({ share }: Situation, peer: PeerStatus): boolean {
   return share.usable && !share.replaced && (peer.shareReplaced || peer.shareId !== share.id);
 }
 
-/** The highest record that either has kept names this server alone. */
-function countsAlone({ kept, server }: Situation, peer: PeerStatus): boolean {
-  if (kept === null || kept.inSync.length !== 1 || kept.inSync[0]?.server !== server || peer.inDoubt !== null) return false;
-  return peer.record === null || peer.record.term < kept.term || peer.record.nonce === kept.nonce;
+/** Of a term that this server does not know, or may come to: on another share it may have been served in. */
+function knowsMore({ kept }: Situation, { record, inDoubt }: PeerStatus): boolean {
+  if (inDoubt !== null) return true;
+  return record !== null && (kept === null || record.term > kept.term || (record.term === kept.term && record.nonce !== kept.nonce));
+}
+
+function countsAlone({ kept, server }: Situation): boolean {
+  return kept !== null && kept.inSync.length === 1 && kept.inSync[0]?.server === server;
 }
 
 /** The peer is there in both directions, and serves. */

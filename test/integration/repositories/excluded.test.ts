@@ -73,7 +73,7 @@ describe('an excluded folder of another user', () => {
   });
 });
 
-it('an excluded folder that is a file system of its own keeps a sync from the exchange', async () => {
+it('an excluded folder that is on a file system of its own keeps a sync from the exchange', async () => {
   const places = new Places();
   places.write('a/x', 'new');
   places.write('b/x', 'old');
@@ -86,7 +86,7 @@ it('an excluded folder that is a file system of its own keeps a sync from the ex
     }) as typeof fs.lstatSync,
   };
   const pair = await Pair.between(places, { exclude: ['volume'] }, { fs: files });
-  expect((await pair.sync()).detail).toContain(`${places.at('b/volume')} is a file system of its own`);
+  expect((await pair.sync()).detail).toContain(`${places.at('b/volume')} is on a file system of its own`);
   expect([places.read('b/x'), places.read('b/volume/data')]).toEqual(['old', 'own']);
 });
 

@@ -1,7 +1,10 @@
 import * as fs from 'node:fs';
+import { join } from 'node:path';
 import type { Exchange } from '../../../src/adapters/repository/exchange.js';
 import { loadExchange } from '../../../src/adapters/repository/exchange.js';
 import { NODE_FILES } from '../../../src/adapters/repository/file-system.js';
+import { NOTHING } from '../../../src/adapters/repository/patterns.js';
+import { prune } from '../../../src/adapters/repository/pruning.js';
 import type { NodeRepository } from '../../../src/adapters/repository/store.js';
 import type { Term } from '../../../src/core/identity.js';
 import type { Applier, Commit } from '../../../src/ports/repository.js';
@@ -215,4 +218,17 @@ describe('after an exchange', () => {
     });
     expect(contents(places)).toEqual(['two']);
   });
+});
+
+test.each([[false, 'own, newer'], [true, 'put there since']])('what changed while a new tree was made goes back by its time, and not when the new one has stood there for a while (late: %s)', async (isLate, expected) => {
+  const places = new Places();
+  const [old, live] = [places.folder('old'), places.folder('live')];
+  fs.writeFileSync(join(old, 'a.conf'), 'own, newer');
+  fs.writeFileSync(join(old, 'new.conf'), 'own');
+  fs.writeFileSync(join(live, 'a.conf'), 'put there since');
+  fs.utimesSync(join(live, 'a.conf'), 1, 1);
+  await prune(NODE_FILES, old, live, 10, NOTHING, isLate);
+  expect(fs.readFileSync(join(live, 'a.conf'), 'utf8')).toBe(expected);
+  expect(fs.readFileSync(join(live, 'new.conf'), 'utf8')).toBe('own');
+  expect(fs.existsSync(join(old, 'a.conf'))).toBe(isLate);
 });

@@ -163,7 +163,7 @@ describe('commands', () => {
     await admin?.close();
     const asks: RepositoryCommand[] = [];
     await start(() => exampleStatus(), { token: 'a-long-enough-token', repositories: { ask: (_, command) => ({ kind: 'accepted', id: asks.push(command) }), task: () => ({ kind: 'unknown' }) } });
-    const paths = Array.from({ length: 1_000 }, (_, i) => `${i}/${'x'.repeat(4_000)}`);
+    const paths = Array.from({ length: 1_000 }, (_, i) => `${i}/${'x'.repeat(400)}`);
     const body = JSON.stringify({ version: 'v', paths });
     expect((await ask('POST', '/repositories/stock/restore', body, { authorization: 'Bearer a-long-enough-token' })).status).toBe(202);
     expect(asks).toEqual([{ ask: 'restore', version: 'v', paths }]);

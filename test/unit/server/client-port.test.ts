@@ -55,6 +55,21 @@ test('what was found before does not count when the port is wanted: it is bound 
   expect(rig.steering).toMatchObject({ state: 'closed', error: null });
 });
 
+test('a failure counts also when the port is not wanted any more, and while it is bound anew, until a trial or a binding went well', async () => {
+  const rig = new Rig().taken();
+  await rig.wants('bound');
+  expect(rig.steering).toMatchObject({ state: 'failed', error: TAKEN });
+  await rig.wants('closed', 10);
+  expect(rig.steering).toMatchObject({ state: 'closed', error: TAKEN });
+  rig.network.bound.delete(1883);
+  rig.steering.want('bound');
+  expect(rig.steering.error).toBe(TAKEN);
+  await settle();
+  expect(rig.steering).toMatchObject({ state: 'bound', error: null });
+  await rig.wants('closed', 10);
+  expect(rig.steering.error).toBeNull();
+});
+
 test('wanted in the middle of a trial: the trial is the binding', async () => {
   const rig = new Rig();
   rig.steering.want('closed');

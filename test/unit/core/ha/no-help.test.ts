@@ -32,6 +32,9 @@ describe('a peer that is there and cannot take part', () => {
 
   test.each<[string, Situation]>([
     ['knows of a newer record', beside({ shareId: 'other', record: record(3) })],
+    ['knows of a newer record, and has no broker: that record may stand on another share', beside({ ...WITHOUT_BROKER, shareId: 'other', record: record(3, { inSync: [THEIRS] }) }, { kept: BOTH })],
+    ['has no broker, and has kept another record of the same number', beside({ ...WITHOUT_BROKER, record: record(2, { nonce: 'another' }) }, { kept: BOTH })],
+    ['has no broker, and a claim of its own has no answer yet', beside({ ...WITHOUT_BROKER, inDoubt: 3 as Term })],
     ['has kept another record of the same number', beside({ shareReplaced: true, record: record(2, { nonce: 'another' }) })],
     ['counts as well, and looks at another share: both could claim there', beside({ shareId: 'other', record: BOTH }, { kept: BOTH })],
     ['waits for the answer to a claim of its own', beside({ shareId: 'other', inDoubt: 3 as Term })],
