@@ -3,6 +3,9 @@ import type { Disk, DiskFile, Done } from '../ports/disk.js';
 /**
  * The disk of a profile that says `bothWithoutDiskSync`. While it is relaxed, what is written counts as synced; else it is synced indeed, and so is,
  * before it counts, what was under way when that began. Names and folders are durable at all times, so that what is there after a loss of power can still be understood.
+ *
+ * A write beyond the room of the disk is as ever: it waits, and is made again. A *sync* of a file that holds what counted without one is another matter, whatever its failure says, also
+ * that there is no room: the system may have let go of all of that, and a second sync can succeed without having done anything. Such a failure is a `LostUnsynced`.
  */
 export class RelaxableDisk implements Disk {
   private relaxed = false;
@@ -84,23 +87,45 @@ export class RelaxableDisk implements Disk {
   async open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile> {
     const file = await this.disk.open(path, mode);
     let closed = false;
+    // Who changes the past of the log strictly has synced it before.
+    let unsynced = mode === 'write' && this.owing && this.strict === 0;
+    /** Something in this file may have counted without a sync. */
+    const owed = (): boolean => unsynced && this.owing;
+    const skipped = (done: Done): void => {
+      unsynced = true;
+      done(null);
+    };
+    const toldBy = (done: Done): Done => {
+      const owedBefore = owed();
+      return (error) => done(error !== null && (owedBefore || owed()) ? new LostUnsynced(error) : error);
+    };
+    const syncNow = (done: Done): void => file.sync(toldBy(done));
     const orSynced = (done: Done): Done => (error) => {
-      if (error !== null || this.isRelaxed) done(error);
+      if (error !== null) done(error);
+      else if (this.isRelaxed) skipped(done);
       else if (closed) done(new Error('the file was closed meanwhile'));
-      else file.sync(done);
+      else syncNow(done);
     };
     return {
       size: () => file.size(),
       read: (offset, length) => file.read(offset, length),
       write: (parts, offset, done) => file.write(parts, offset, done),
       // After the write before it: an empty write waits for its turn as a sync would.
-      sync: (done) => (this.isRelaxed ? file.write([], 0, orSynced(done)) : file.sync(done)),
-      writeSynced: (parts, offset, done) => (this.isRelaxed ? file.write(parts, offset, orSynced(done)) : file.writeSynced(parts, offset, done)),
+      sync: (done) => (this.isRelaxed ? file.write([], 0, orSynced(done)) : syncNow(done)),
+      // In two steps while a sync could tell of more than these bytes: so it is known which of both has failed.
+      writeSynced: (parts, offset, done) => (this.isRelaxed || owed() ? file.write(parts, offset, orSynced(done)) : file.writeSynced(parts, offset, done)),
       truncate: (length) => file.truncate(length),
       close: () => {
         closed = true;
         return file.close();
       },
     };
+  }
+}
+
+/** The disk may have let go of what counted without being synced. It has no code of the system: nothing that is done about one helps. `cause`: what the system said. */
+export class LostUnsynced extends Error {
+  constructor(override readonly cause: Error) {
+    super(`what counted before it was synced may be lost: ${cause.message}`);
   }
 }

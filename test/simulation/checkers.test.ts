@@ -40,6 +40,8 @@ class Told implements ServerProbe {
   keptTerm = (): number => this.kept;
   dirty: string[] = [];
   unsynced = (): string[] => this.dirty;
+  lostFromCache: string[] = [];
+  forgotten = (): string[] => this.lostFromCache;
 
   is(changes: Partial<BrokerView>): void {
     const before = this.view ?? { run: `run of ${this.name}`, role: 'idle' as const, term: 0, fencedThrough: 0, journal: journalOf(this.name), damage: null, head: EMPTY_LOG, durable: 0, digest: () => null };
@@ -135,6 +137,11 @@ const WRONG: readonly (readonly [check: string, what: string, does: (it: Whole) 
     it.primary.is({ role: 'idle', term: 0, fencedThrough: 2 });
     it.primary.dirty = ['snapshots/4.snap'];
     it.stands(record(3, 'primary', ['primary']));
+  }],
+  ['a copy that counts alone is on its disk', 'a server claims for itself alone, and its system has let go of what the log shows', (it) => {
+    it.primary.is({ role: 'idle', term: 0, fencedThrough: 2 });
+    it.primary.lostFromCache = ['journal/1.segment'];
+    it.stands(record(3, 'primary', ['primary'], { position: 4 as Position }));
   }],
   ['durable at every member', 'an operation is acknowledged that one member has not synced', (it) => {
     it.appends(point(2, 4), point(2, 5));
@@ -380,6 +387,42 @@ describe('the checkers', () => {
     await it.happens(() => it.secondary.is({ run: 'third', head: point(2, 3), durable: 3 }));
     expect(it.world.violation?.check).toBe('nothing acknowledged is lost');
   });
+});
+
+describe('what happens to a disk costs nothing', () => {
+  const LACKS: readonly [string, (it: Whole) => void][] = [
+    ['has a damaged copy', (it) => it.secondary.is({ damage: 'a bit' })],
+    ['lacks what was acknowledged', (it) => it.secondary.is({ head: point(2, 3), durable: 3 })],
+    ['does not count', (it) => it.stands(record(3, 'primary', ['primary'], { position: 4 as Position }))],
+    ['will not count when a claim that is under way comes to stand', (it) => it.primary.ordered.push(record(3, 'primary', ['primary']))],
+    ['has lost what was never synced', (it) => it.checkers.losesUnsynced('secondary')],
+  ];
+
+  it('while the other copy has everything', async () => {
+    const it = await Whole.make();
+    expect(NAMES.map((name) => it.checkers.canDoWithout(name))).toEqual([true, true]);
+  });
+
+  it('also while its broker is down', async () => {
+    const it = await Whole.make();
+    await it.happens(() => (it.secondary.view = null));
+    expect(it.checkers.canDoWithout('primary')).toBe(true);
+  });
+
+  it.each(LACKS)('but where the other one %s', async (_, lacks) => {
+    const it = await Whole.make();
+    await it.happens(() => lacks(it));
+    expect(it.checkers.canDoWithout('primary')).toBe(false);
+  });
+});
+
+test('a disk that may be damaged may also have let go of what counts alone', async () => {
+  const it = await Whole.make();
+  it.checkers.mayDamage('primary');
+  it.primary.is({ role: 'idle', term: 0, fencedThrough: 2 });
+  it.primary.lostFromCache = ['journal/1.segment'];
+  await it.happens(() => it.stands(record(3, 'primary', ['primary'], { position: 4 as Position })));
+  expect(it.world.violation).toBeNull();
 });
 
 test('an operation that was appended twice is known by the record on the log, also when whoever acknowledged it is gone by then (long seed 134545)', async () => {

@@ -52,6 +52,8 @@ export class Checkers {
   private readonly putBacks = new Map<HostName, number | null>();
   private readonly unsyncedLosses: UnsyncedLosses;
   /** Servers whose disk may hold something that is damaged. */
+  /** … and what these disks show may be on them or not, without a word of theirs. */
+  private readonly mayForget = new Set<HostName>();
   private readonly mayBeDamaged = new Set<HostName>();
   private readonly judged = new Map<string, TermRecord>();
   private readonly seen = new Map<HostName, Seen>();
@@ -87,6 +89,12 @@ export class Checkers {
 
   /** Something happens to the disk of `name` for which its copy may be given up. */
   mayDamage(name: HostName): void {
+    this.mayBeDamaged.add(name);
+    this.mayForget.add(name);
+  }
+
+  /** The disk of `name` lets go of what was not synced, and says so: its copy may be given up, and nobody may count on it alone. */
+  letsGo(name: HostName): void {
     this.mayBeDamaged.add(name);
   }
 
@@ -306,8 +314,27 @@ export class Checkers {
       const forgotten = [...this.judged.values()].filter((one) => one.term > (before?.term ?? 0) && one.term < record.term && !stands(one));
       this.rights.judgeRecord(record, before, forgotten);
       this.judgeMembers(record);
+      this.judgeForgotten(record);
     }
     this.rights.checkWon(records);
+  }
+
+  /** What one copy alone stands for is on its disk, and does not only look so. */
+  private judgeForgotten({ term, inSync }: TermRecord): void {
+    const [only, another] = inSync;
+    const probe = another === undefined ? this.probes.find(({ name }) => name === only?.server) : undefined;
+    if (probe === undefined || this.mayForget.has(probe.name)) return;
+    const forgotten = probe.forgotten();
+    if (forgotten.length > 0) this.world.fail('a copy that counts alone is on its disk', `${probe.name} counts alone in term ${term}, and its system has let go of what it shows of ${forgotten.join(', ')}`);
+  }
+
+  /** The copy of the other server has everything that was acknowledged, also if its broker does not run just now: what happens to the disk of `name` costs nothing. */
+  canDoWithout(name: HostName): boolean {
+    const records = this.mayBeNewest;
+    const other = this.probes.find((probe) => probe.name !== name);
+    const broker = other?.broker() ?? (other === undefined ? null : (this.seen.get(other.name)?.last ?? null));
+    if (other === undefined || broker === null || this.countsOnUnsynced) return false;
+    return records.length > 0 && records.every((record) => this.isMember(record, other.name, broker)) && this.ledger.holdsAll(broker.head);
   }
 
   private judgeMembers(record: TermRecord): void {

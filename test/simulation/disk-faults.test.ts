@@ -1,3 +1,4 @@
+import { sync, write } from '../../src/server/disk-io.js';
 import { DiskImage } from './disk-image.js';
 import { Inode, SECTOR_BYTES } from './disk-inode.js';
 import { SimulatedDisk } from './disk.js';
@@ -68,15 +69,56 @@ describe('files that cannot be read', () => {
   });
 });
 
+describe('what a system lets go of when a sync fails', () => {
+  const whole = new Uint8Array(3 * SECTOR_BYTES).fill(1);
+
+  it('is shown, is on no disk, and no other sync brings it there', () => {
+    const file = new Inode();
+    file.write(0, whole);
+    file.failSync();
+    file.syncNow();
+    expect([file.isSynced, file.hasForgotten(whole.length), file.read(0, 1)[0]]).toEqual([true, true, 1]);
+    file.losePower(() => 0);
+    expect([file.hasForgotten(whole.length), file.read(0, 1)[0] ?? 0]).toEqual([false, 0]);
+  });
+
+  it('is only what nobody writes again', () => {
+    const file = new Inode();
+    file.write(0, whole.subarray(SECTOR_BYTES));
+    file.syncNow();
+    file.write(SECTOR_BYTES + 7, whole.subarray(0, 1));
+    file.failSync();
+    // A sector that the durable part fills only in part is written again with what comes next.
+    expect([SECTOR_BYTES, 2 * SECTOR_BYTES - 1, 2 * SECTOR_BYTES].map((end) => file.hasForgotten(end))).toEqual([false, false, true]);
+    file.write(SECTOR_BYTES, whole.subarray(0, 8));
+    expect(file.hasForgotten(2 * SECTOR_BYTES)).toBe(false);
+  });
+
+  it('is told at a sync where the disk may do that, and never where all was synced before', async () => {
+    const { image, disk } = machine();
+    const file = await disk.open('folder/one', 'write');
+    image.failNext('syncOfWrite', 'ENOSPC');
+    await sync(file);
+    await write(file, [Uint8Array.of(9)], 0);
+    image.letsGo = () => false;
+    await sync(file);
+    image.letsGo = () => true;
+    await sync(file);
+    await write(file, [Uint8Array.of(8)], 0);
+    await expect(sync(file)).rejects.toMatchObject({ code: 'ENOSPC' });
+    await sync(file);
+  });
+});
+
 describe('two syncs of one file that end in the other order', () => {
-  const write = (file: Inode, at: number, value: number): void => file.write(at, Uint8Array.of(value));
+  const put = (file: Inode, at: number, value: number): void => file.write(at, Uint8Array.of(value));
 
   it('take nothing back: neither the size nor what a sector holds', () => {
     const file = new Inode();
-    write(file, 0, 1);
+    put(file, 0, 1);
     const first = file.beginSync();
-    write(file, 1, 2);
-    write(file, SECTOR_BYTES, 3);
+    put(file, 1, 2);
+    put(file, SECTOR_BYTES, 3);
     const second = file.beginSync();
     file.endSync(second);
     file.endSync(first);
@@ -87,11 +129,11 @@ describe('two syncs of one file that end in the other order', () => {
 
   it('leave unsynced what was written after the later one began', () => {
     const file = new Inode();
-    write(file, 0, 1);
+    put(file, 0, 1);
     const first = file.beginSync();
-    write(file, 0, 2);
+    put(file, 0, 2);
     const second = file.beginSync();
-    write(file, 0, 3);
+    put(file, 0, 3);
     file.endSync(second);
     file.endSync(first);
     expect(file.isSynced).toBe(false);

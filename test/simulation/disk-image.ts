@@ -30,6 +30,8 @@ export class DiskImage {
   slownessMs = 0;
   /** How likely an open, of a file or a folder, is to find no descriptor left: in [0, 1]. What is open goes on. */
   fileShortage = 0;
+  /** Whether a sync may tell now that there is no room for what was taken before it ('syncOfWrite'), and let go of that. One of a single write always may. */
+  letsGo: () => boolean = () => true;
   /** Told of each name that a file gets. */
   named: (path: string) => void = () => undefined;
   private entries = new Map<string, Inode>();
@@ -142,6 +144,11 @@ export class DiskImage {
   /** Whether a loss of power now would leave the file as it is. */
   isSynced(path: string): boolean {
     return this.inode(path).isSynced;
+  }
+
+  /** Whether something before `end` is shown that the disk does not hold, and that no sync will bring there any more. */
+  hasForgotten(path: string, end: number): boolean {
+    return this.inode(path).hasForgotten(end);
   }
 
   /** All that is on the disk now, as a disk of its own on which everything is durable. */

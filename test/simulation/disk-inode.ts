@@ -27,6 +27,8 @@ export class Inode {
   /** How often each sector was ever written, and how many of these writes a sync has taken along. */
   private readonly written = new Map<number, number>();
   private readonly taken = new Map<number, number>();
+  /** Sectors that the system has let go of, as a sync of theirs failed, and that nobody has written since: it shows them, and the disk does not hold them. */
+  private readonly forgotten = new Set<number>();
   private syncsBegun = 0;
   /** The order of the sync that the durable size is of. */
   private sizedBy = 0;
@@ -101,7 +103,13 @@ export class Inode {
 
   /** A sync failed: the system goes on to show what was written, and has forgotten that the disk does not hold it. */
   failSync(): void {
+    for (const sector of this.dirty.keys()) this.forgotten.add(sector);
     this.dirty = new Map();
+  }
+
+  /** Whether of the whole sectors before `end` something is shown that the disk does not hold, and that no sync will bring there any more. */
+  hasForgotten(end: number): boolean {
+    return [...this.forgotten].some((sector) => (sector + 1) * SECTOR_BYTES <= end);
   }
 
   syncNow(): void {
@@ -116,6 +124,7 @@ export class Inode {
       if (choice > 0) this.durable.set(sector, versions[choice - 1] ?? BLANK);
     }
     this.dirty = new Map();
+    this.forgotten.clear();
     this.current.clear();
     for (const [sector, content] of this.durable) this.current.set(sector, content);
     this.truncate(size);
@@ -139,6 +148,7 @@ export class Inode {
   private change(sector: number, content: Sector): void {
     const kept = isBlank(content) ? BLANK : content;
     this.current.set(sector, kept);
+    this.forgotten.delete(sector);
     this.written.set(sector, (this.written.get(sector) ?? 0) + 1);
     const versions = this.dirty.get(sector);
     if (versions === undefined) this.dirty.set(sector, [kept]);

@@ -252,7 +252,9 @@ class SimulatedFile implements DiskFile {
 
   sync(done: Done): void {
     if (this.closed) throw systemError('EBADF', this.path);
-    this.settle(this.inode.beginSync(), () => null, done);
+    const { image } = this.disk;
+    const isOwed = !this.inode.isSynced;
+    this.settle(this.inode.beginSync(), () => (isOwed && image.awaitsFailure('syncOfWrite') && image.letsGo() ? image.failure('syncOfWrite', this.path) : null), done);
   }
 
   /** Durable is what it has written itself, and nothing else of the file: less than a real disk may do. */

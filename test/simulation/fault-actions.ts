@@ -26,6 +26,10 @@ export interface FaultGround {
   readonly sharesUnsynced: (host: HostName) => boolean;
   /** A copy that has lost what was confirmed and never synced may still count. */
   readonly countsOnUnsynced: () => boolean;
+  /** The other copy has everything: what happens to the disk of `host` costs nothing. */
+  readonly canDoWithout: (host: HostName) => boolean;
+  /** The disk of `host` lets go of what was not synced, and says so. */
+  readonly letsGo: (host: HostName) => void;
   /** What lies on the disk of `host` may be damaged from now on. */
   readonly mayDamage: (host: HostName) => void;
   /** The disk of `host` holds less than it has confirmed. */

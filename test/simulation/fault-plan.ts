@@ -1,4 +1,4 @@
-import { ASKED_FOR, FAULT_KINDS, MAY_NOT_COME, type Fault, type FaultKind, type HostName } from './faults.js';
+import { ASKED_FOR, FAULT_KINDS, FOUND_OUT_LATE, MAY_NOT_COME, type Fault, type FaultKind, type HostName } from './faults.js';
 import { MOMENTS_DRAWN, type Moment } from './moments.js';
 import type { Prng } from './prng.js';
 
@@ -17,6 +17,9 @@ const PARTINGS: readonly FaultKind[] = ['backchannel-cut', 'backchannel-cut-one-
 const STUMBLE_MS = { low: 40, high: 8_000 };
 const STUMBLE_AFTER_MS = 6_000;
 const LOCK_TROUBLES: readonly FaultKind[] = ['lock-broken', 'lock-broken', 'lock-stolen'];
+/** A disk that does not know yet that it is full is asked to sync all at once, when its server is to count alone. */
+const FULL_DISKS: readonly FaultKind[] = ['disk-full'];
+const FULL_WITHIN_MS = 6_000;
 const LOCK_TROUBLE_MS = { low: 5_000, high: 40_000 };
 /** A server that is parted from the other, or is to take over from it, loses sight of the share for about as long as a lease lasts. */
 const STALL_AFTER_MS = 4_000;
@@ -48,7 +51,7 @@ const AT_WORK: Readonly<Record<Moment, readonly FaultKind[]>> = {
 };
 
 /** Kinds that are drawn so many times as often as the others: what they hit is narrow, or they wait for a calm that may not come. */
-const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 4, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 5, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'disk-hung': 4, 'booted-without-mount': 2, 'no-files': 2, 'disk-unreadable': 5 };
+const WEIGHTS: Readonly<Partial<Record<FaultKind, number>>> = { 'share-slow': 3, 'share-replies-lost': 3, 'broker-paused': 2, 'broker-stutters': 2, 'both-hosts-lost-power': 2, switchover: 2, 'limits-changed': 4, 'disk-wiped': 2, 'disk-put-back': 2, 'link-cut-holder-stalls': 5, 'disk-bit-flipped': 2, 'disk-sync-fails': 2, 'disk-hung': 4, 'booted-without-mount': 2, 'no-files': 2, 'disk-unreadable': 8 };
 
 /** Hosts that come up before their mounts do, and servers that are started then for the first time. */
 const UNMOUNTED_AT_START: readonly FaultKind[] = ['mount-gone'];
@@ -75,6 +78,8 @@ const CHANCES = {
   lapse: 0.6,
   /** So often the servers are started before the share is mounted. */
   unmounted: 0.08,
+  /** So often one server's disk is full just then, and finds out late. */
+  fullDisk: 0.15,
   /** So often one server's share stalls just then. */
   stall: 0.3,
   /** So often a fault waits for a step of the rules instead of the clock, and one that stumbles does. */
@@ -226,6 +231,10 @@ function companions(random: Prng, rates: Rates, { kind, atMs, host }: Fault, all
   }
   if (allowed.includes('share-stalls') && random.chance(rates.stall)) {
     faults.push(draw(random, rates, allowed, { kinds: ['share-stalls'], atMs: atMs + random.between(0, STALL_AFTER_MS), host: random.pick(HOSTS), momentChance: 0, span: null }));
+  }
+  if (allowed.includes('disk-full') && random.chance(rates.fullDisk)) {
+    const full = draw(random, rates, allowed, { kinds: FULL_DISKS, atMs: Math.max(0, atMs + random.between(-FULL_WITHIN_MS, FULL_WITHIN_MS)), host: random.pick(HOSTS), momentChance: 0, span: null });
+    faults.push({ ...full, amount: full.amount * FOUND_OUT_LATE });
   }
   if (random.chance(rates.stumble)) {
     const who = random.chance(rates.survivor) ? otherHost(host) : host;

@@ -10,6 +10,8 @@ const LOOK_AGAIN_MS = 500;
 const DAMAGE_MET_MS = 2_500;
 /** … also where a failing sync waits for the next write; it is taken back when none comes in so long. */
 const DAMAGE_LIMIT_MS = 30_000;
+/** Whoever was damaged runs again after so long. */
+const UNMET_DAMAGE_MS = 15_000;
 
 /** Carries out a plan, and undoes all of it when the trouble is over. */
 export class FaultRunner {
@@ -23,7 +25,9 @@ export class FaultRunner {
     private readonly ground: FaultGround,
     private readonly plan: readonly Fault[],
     private readonly told: () => void = () => undefined,
-  ) {}
+  ) {
+    for (const host of ['primary', 'secondary'] as const) ground.storage.onLettingGo(host, () => this.letsGo(host));
+  }
 
   /** Faults that have happened so far, without what an operator asked for. */
   get happened(): number {
@@ -92,6 +96,19 @@ export class FaultRunner {
     };
     this.undos.add(once);
     world.schedule(fault.forMs, once);
+  }
+
+  /** A full disk that finds out late takes what was not synced, where the pair can bear that. */
+  private letsGo(host: HostName): boolean {
+    const { world, troubles } = this.ground;
+    // What was done to the other copy may not have been met yet: its broker may be down.
+    if (this.healed || world.now - this.damageMetAt < UNMET_DAMAGE_MS || !this.ground.canDoWithout(host)) return false;
+    this.damageMetAt = world.now;
+    this.ground.letsGo(host);
+    troubles.begun(false);
+    this.told();
+    world.transcript.line('FAULT', `${host}: its full disk lets go of what was not synced`);
+    return true;
   }
 
   private damages({ kind, host }: Fault): boolean {

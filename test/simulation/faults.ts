@@ -85,6 +85,9 @@ export const FAULT_KINDS = {
 
 export type FaultKind = keyof typeof FAULT_KINDS;
 
+/** Of the full disks, by the amount of the fault: they find out only when they bring to the disk what they have taken already. */
+export const FOUND_OUT_LATE = 0.5;
+
 /**
  * Kinds that destroy a copy. They wait until the other copy is whole and counts: corruption of one copy together with the loss of the
  * other is not promised to be survived (arbitration, section 6).

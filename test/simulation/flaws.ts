@@ -279,6 +279,11 @@ export const FLAWS: readonly Flaw[] = [
     ],
   },
   {
+    name: 'synced-once-more',
+    rule: 'a sync of the whole copy that finds no room is tried again, and that one succeeds without having done anything',
+    edits: [{ file: 'src/server/journal/syncing.ts', find: '    return notDurable(name, error);\n  } finally {', put: "    if (codeOf(error) === 'ENOSPC') throw error;\n    return notDurable(name, error);\n  } finally {" }],
+  },
+  {
     name: 'no-file-is-damage',
     seed: 257,
     rule: 'a segment that cannot be begun since the host has no file left is a failure of the disk',

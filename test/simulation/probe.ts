@@ -72,6 +72,8 @@ export interface ServerProbe {
   broker(): BrokerView | null;
   /** Of the highest record that this server has kept on its own disk; 0 while it has kept none. */
   keptTerm(): number;
+  /** Segments of its log of which something counts as durable that the system has let go of; none while it has no broker that has read its journal. */
+  forgotten(): readonly string[];
   /** Files of its copy, but for the end of its log, of which the disk does not hold all that the system shows. */
   unsynced(): readonly string[];
 }

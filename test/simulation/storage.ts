@@ -2,7 +2,7 @@ import { decodeWatermark, reachOf } from '../../src/core/terms/watermark.js';
 import { DiskImage } from './disk-image.js';
 import { SimulatedDisk } from './disk.js';
 import type { FaultGround } from './fault-actions.js';
-import type { Fault, FaultKind, HostName } from './faults.js';
+import { FOUND_OUT_LATE, type Fault, type FaultKind, type HostName } from './faults.js';
 import type { SimHost } from './host.js';
 import type { Moments } from './moments.js';
 import { Mounts, type MountedClient } from './mounts.js';
@@ -34,8 +34,6 @@ const SEGMENTS_OR_SNAPSHOTS = /^(journal\/[^/]+\.segment|snapshots\/[^/]+\.snap)
 const UNREADABLE = [/^journal\/[^/]+\.segment$/, /^snapshots\/[^/]+\.snap$/, SEGMENTS_OR_SNAPSHOTS];
 /** What a sync says that fails, and of which files; each as often as the others. */
 const FAILING_SYNCS = [['EIO', 'journal/'], ['EIO', 'journal/'], ['ENOSPC', 'journal/'], ['EIO', 'snapshots/']] as const;
-/** Of the full disks. */
-const FOUND_OUT_LATE = 0.5;
 
 /** The shared folder, the hosts' mounts of it, and what goes wrong with them. */
 export class Storage implements StorageFaults {
@@ -116,6 +114,17 @@ export class Storage implements StorageFaults {
     // The last may have been named and never begun, for want of a file: then the one before it is still being written.
     const open = copy.filter((path) => path.endsWith('.segment')).slice(-2);
     return copy.filter((path) => !open.includes(path) && !image.isSynced(path));
+  }
+
+  /** Segments of which the system shows what the disk does not hold, and what no sync will bring there any more. @param ends where the durable part of each one ends */
+  forgottenOf(host: HostName, ends: ReadonlyMap<string, number>): string[] {
+    const image = this.images[host];
+    return [...ends].filter(([path, end]) => image.has(path) && image.hasForgotten(path, end)).map(([path]) => path);
+  }
+
+  /** `may`: asked when a disk finds out at a sync that it is full, which costs what was not synced. */
+  onLettingGo(host: HostName, may: () => boolean): void {
+    this.images[host].letsGo = may;
   }
 
   /** `told` when `host` loses power with something on its disk that was confirmed and never synced. */
@@ -261,7 +270,6 @@ export class Storage implements StorageFaults {
       'disk-full': (_, { host, amount }) => {
         const image = this.images[host];
         image.capacityBytes = image.usedBytes + FULL_DISK_LEFT_BYTES;
-        // Some file systems find out only when they bring to the disk what they have taken already.
         if (amount < FOUND_OUT_LATE) image.failNext('syncOfWrite', 'ENOSPC', 1, 'journal/');
         return () => {
           image.capacityBytes = Infinity;

@@ -77,6 +77,7 @@ export class ServerWiring {
   private lock: LockWord | null = null;
   private spokeAt = -Infinity;
   private brokerView: (() => BrokerView | null) | null = null;
+  private durableEnds: (() => Map<string, number>) | null = null;
 
   constructor(private readonly parts: WiringParts) {
     this.probe = {
@@ -88,6 +89,7 @@ export class ServerWiring {
       manager: () => this.managerView?.() ?? null,
       broker: () => this.brokerView?.() ?? null,
       keptTerm: () => parts.localState.content.record?.term ?? 0,
+      forgotten: () => (this.durableEnds === null ? [] : parts.storage.forgottenOf(parts.name, this.durableEnds())),
       unsynced: () => parts.storage.unsyncedOf(parts.name),
     };
   }
@@ -267,7 +269,10 @@ export class ServerWiring {
   private showBroker(process: SimProcess, broker: BrokerServer, copy: Copy, serving: Serving): void {
     const view = watchedBroker(broker, copy, serving);
     this.brokerView = view;
+    const ends = (): Map<string, number> => durableEndsOf(copy);
+    this.durableEnds = ends;
     process.onEnd.push(() => {
+      if (this.durableEnds === ends) this.durableEnds = null;
       if (this.brokerView === view) this.brokerView = null;
     });
   }
@@ -332,6 +337,12 @@ function insidesOf(edge: ClientEdge): { copy: Copy; serving: Serving } {
   const { copy } = (edge as unknown as { tools: { copy: Copy } }).tools;
   if (!(edge instanceof Serving)) throw new Error('the simulator knows the edge as Serving');
   return { copy, serving: edge };
+}
+
+/** Where the durable part of each segment of a log ends, by path: private to the journal, and looked at by the checkers alone. */
+function durableEndsOf({ journal }: Copy): Map<string, number> {
+  const { segments } = journal as unknown as { segments: { all: readonly { name: string; end: number }[] } };
+  return new Map(segments.all.map(({ name, end }) => [`journal/${name}`, end]));
 }
 
 /**

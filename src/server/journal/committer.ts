@@ -6,7 +6,7 @@ import { GROUP_HEADER_BYTES, writeGroupHeader, type GroupKind } from '../../core
 import type { Cancel } from '../../ports/clock.js';
 import type { JournalContext } from './context.js';
 import type { DiskFile } from '../../ports/disk.js';
-import { isNoRoom, isShortage, reasonOf, writeSyncedFully } from './files.js';
+import { isNoRoom, isShortage, originOf, reasonOf, writeSyncedFully } from './files.js';
 import type { RecordRun } from './api.js';
 import type { GroupQueue } from './group-queue.js';
 import type { ActiveSegment } from './roller.js';
@@ -36,7 +36,8 @@ type CommitState = 'idle' | 'scheduled' | 'busy' | 'waiting' | 'paused' | 'stopp
  * Invariants
  * - A commit is written only after the one before is durable, so that at most one is in doubt after a crash.
  * - `durable` moves only when a sync that began after the write has ended well.
- * - No failed sync is ever tried again: the system may have forgotten what it could not write. For want of room the commit is: it writes all its bytes again.
+ * - No failed sync is ever tried again: the system may have forgotten what it could not write. For want of room the commit is: it writes all its bytes again. (What counted
+ *   before it was synced would not be: a disk that allowed that says so by another error.)
  * - A commit begins where the durable part of the segment ends: a mark that was written since, without a sync, is written again with it.
  */
 export class Committer {
@@ -233,8 +234,11 @@ export class Committer {
     return writeSyncedFully(file, parts, end - (this.unsynced?.length ?? 0));
   }
 
-  /** `untouched`: nothing of the log was written, so that also what the host lacks only now, as files, is waited for. */
-  private failedTo(what: string, error: unknown, untouched = false): void {
+  /**
+   * @param untouched nothing of the log was written, so that also what the host lacks only now, as files, is waited for; and whatever a failed sync may have cost, of the log it cost nothing
+   */
+  private failedTo(what: string, failure: unknown, untouched = false): void {
+    const error = untouched ? originOf(failure) : failure;
     if (!isNoRoom(error) && !(untouched && isShortage(error))) {
       this.fail(`could not ${what} segment ${this.active.segment.name}: ${reasonOf(error)}`);
       return;

@@ -3,6 +3,7 @@ import type { JournalId, Position, Term } from '../../core/identity.js';
 import { blockOf, isFlaw } from '../../core/journal/codec.js';
 import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/journal/envelope.js';
 import { GROUP_HEADER_BYTES, readGroupHeader, stampOf } from '../../core/journal/group.js';
+import type { Cancel } from '../../ports/clock.js';
 import type { Epoch, Journal, JournalHandlers, RecordRun } from './api.js';
 import { carryOut, cutAt, restBeyond, takeBack } from './change.js';
 import { Committer } from './committer.js';
@@ -18,6 +19,8 @@ import { SegmentList, type Segment } from './segments.js';
 import { syncLog } from './syncing.js';
 import { damaged, diskBehind, diskFull, unreadable } from './troubles.js';
 
+/** A note that the journal has failed, which the disk did not take, is written again so often. */
+const REMEMBER_RETRY_MS = 2_000;
 const UNHEARD: JournalHandlers = { durable: () => undefined, records: () => undefined, failed: () => undefined, room: () => undefined };
 
 /** The journal on a disk. Made by `openJournal`; the promises of each member stand in `api.ts`. */
@@ -39,6 +42,8 @@ export class FileJournal implements Journal {
   private changing = 0;
   private closed = false;
   private rolling: Promise<ActiveSegment> | null = null;
+  /** Until the disk takes the note that the journal has failed. */
+  private reminder: Cancel | null = null;
 
   constructor(
     private readonly context: JournalContext,
@@ -198,6 +203,7 @@ export class FileJournal implements Journal {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.reminder?.();
     await this.inTurn(async () => {
       const { committer } = this;
       try {
@@ -241,9 +247,24 @@ export class FileJournal implements Journal {
     this.context.log.write('error', `The journal has failed: ${reason}`, { folder: placeOf(this.context), damage: reason });
     this.handlers.failed(reason);
     if (!lasting) return;
-    // So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too.
-    // Not where another log has taken its place meanwhile.
-    this.inTurn(async () => (this.damage === reason ? this.saveMeta({ ...this.meta, failed: reason }) : undefined)).catch(() => undefined);
+    this.remember(reason);
+  }
+
+  /**
+   * So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too: then until it takes it. Not where another log has taken the place
+   * of this one meanwhile.
+   */
+  private remember(reason: string): void {
+    const mark = async (): Promise<void> => (this.damage === reason ? this.saveMeta({ ...this.meta, failed: reason }) : undefined);
+    // What was made ready for later takes room that this needs.
+    const withRoom = async (): Promise<void> => {
+      await this.rolling?.catch(() => undefined);
+      await this.roller.discard();
+      await mark();
+    };
+    this.inTurn(() => mark().catch(withRoom)).catch(() => {
+      if (!this.closed) this.reminder = this.context.clock.after(REMEMBER_RETRY_MS, () => this.remember(reason));
+    });
   }
 
   private commitTo(active: ActiveSegment, vouched: Position): void {

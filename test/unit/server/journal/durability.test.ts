@@ -1,6 +1,8 @@
 import { EMPTY_LOG } from '../../../../src/core/journal/envelope.js';
 import { sync } from '../../../../src/server/disk-io.js';
+import type { Journal } from '../../../../src/server/journal/api.js';
 import { openJournal } from '../../../../src/server/journal/open.js';
+import type { JournalOptions } from '../../../../src/server/journal/options.js';
 import { SnapshotWriter } from '../../../../src/server/snapshot-file.js';
 import { SNAPSHOT_FOLDER, snapshotPath, SnapshotShelf } from '../../../../src/server/snapshot-shelf.js';
 import { RelaxableDisk } from '../../../../src/server/relaxable-disk.js';
@@ -69,4 +71,88 @@ test('a snapshot that was written without syncing is synced when it is found', a
     const shelf = await rig.run(SnapshotShelf.open(rig.disk, checksum, 'test', new FakeLog()));
     expect([seed, shelf.newest?.bytes]).toEqual([seed, bytes]);
   }
+});
+
+describe('a disk that finds out at a sync that it is full, while what counts is not synced,', () => {
+  /** What counts without a sync fills most of a segment, and from now on everything is synced. */
+  async function owing(rig: Rig, options: Partial<JournalOptions> = {}): Promise<Journal> {
+    const disk = new RelaxableDisk(rig.disk);
+    disk.relax();
+    const journal = await rig.openOn(disk, { segmentBytes: 16 * 1024, preallocate: false, ...options });
+    await fill(rig, journal, 1, 40);
+    disk.insist();
+    return journal;
+  }
+
+  // Before a seal, the header of the next segment is synced.
+  test.each([['commit', 1], ['seal', 2]] as const)('may have let go of it: a %s is not written again, and no later opening takes the log for whole', async (what, which) => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const rig = new Rig(undefined, seed);
+      const journal = await owing(rig);
+      let asked = 0;
+      rig.image.letsGo = () => (asked += 1) === which;
+      rig.image.failNext('syncOfWrite', 'ENOSPC', 1, FOLDER);
+      append(journal, 'r41', what === 'seal' ? 14 * 1024 : undefined);
+      await rig.until(() => rig.heard.failed.length > 0);
+      expect(asked).toBe(which);
+      expect([journal.damage, journal.waitsFor]).toEqual([expect.stringMatching(/what counted before it was synced may be lost: ENOSPC/), null]);
+      // The system shows all of it until the power goes, and every further sync would end well.
+      await rig.run(journal.close());
+      const again = await rig.open();
+      expect(again.damage).toMatch(/^it failed before: .*ENOSPC/);
+    }
+  });
+
+  test('takes nothing that counts when a segment cannot be begun: that waits', async () => {
+    const rig = new Rig();
+    const journal = await owing(rig);
+    rig.image.failNext('sync', 'ENOSPC', 1, 'spare.tmp');
+    append(journal, 'r41', 14 * 1024);
+    await rig.until(() => journal.full);
+    await rig.until(() => journal.durable === 41);
+    expect(journal.damage).toBeNull();
+  });
+});
+
+describe('that a journal has failed is written down', () => {
+  test('when the disk takes it, be it later', async () => {
+    const rig = new Rig();
+    const journal = await rig.open({ preallocate: false });
+    await fill(rig, journal, 1, 3);
+    rig.image.failNext('replaceFile', 'EIO', 3, 'journal.json');
+    journal.giveUp('a reason');
+    await rig.until(() => !rig.image.awaitsFailure('replaceFile'));
+    await rig.pass(5_000);
+    rig.kill();
+    expect((await rig.open()).damage).toBe('it failed before: a reason');
+  });
+
+  test('on a full disk with the room of the segment that was made ready', async () => {
+    const rig = new Rig();
+    const journal = await rig.open({ segmentBytes: 64 * 1024 });
+    await rig.pass(1_000);
+    expect(rig.image.paths()).toContain(`${FOLDER}/spare.tmp`);
+    rig.image.capacityBytes = rig.image.usedBytes;
+    journal.giveUp('a reason');
+    await rig.pass(100);
+    rig.kill();
+    expect((await rig.open()).damage).toBe('it failed before: a reason');
+  });
+
+  test('not after it was closed, nor where another log has taken its place', async () => {
+    for (const end of ['closed', 'restarted'] as const) {
+      const rig = new Rig();
+      const journal = await rig.open({ preallocate: false });
+      await fill(rig, journal, 1, 3);
+      rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
+      journal.giveUp('a reason');
+      await rig.pass(100);
+      expect(rig.image.awaitsFailure('replaceFile')).toBe(false);
+      if (end === 'closed') await rig.run(journal.close());
+      else await rig.run(journal.restart(EMPTY_LOG, true));
+      await rig.pass(5_000);
+      if (end === 'restarted') await rig.run(journal.close());
+      expect([end, (await rig.open()).damage]).toEqual([end, null]);
+    }
+  });
 });

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { Monotonic, Position, Term } from '../../../../src/core/identity.js';
 import type { LogRecord } from '../../../../src/core/journal/envelope.js';
 import type { Clock } from '../../../../src/ports/clock.js';
+import type { Disk } from '../../../../src/ports/disk.js';
 import type { Journal, JournalHandlers, RecordRun } from '../../../../src/server/journal/api.js';
 import { openJournal } from '../../../../src/server/journal/open.js';
 import type { JournalOptions } from '../../../../src/server/journal/options.js';
@@ -63,8 +64,13 @@ export class Rig {
     next: (action) => (this.instant ? queueMicrotask(action) : this.schedule(0, action)),
   };
 
-  async open(options: Partial<JournalOptions> = {}): Promise<Journal> {
-    const { disk, clock, prng } = this;
+  open(options: Partial<JournalOptions> = {}): Promise<Journal> {
+    return this.openOn(this.disk, options);
+  }
+
+  /** @param disk by way of which this rig's own is used */
+  async openOn(disk: Disk, options: Partial<JournalOptions>): Promise<Journal> {
+    const { clock, prng } = this;
     const journal = await this.run(openJournal({ disk, folder: FOLDER, checksum, random: prng, clock, options: { ...TINY, ...options } }));
     Object.assign(this.heard, { durable: [], runs: [], failed: [], room: [] });
     const handlers: JournalHandlers = {
