@@ -51,7 +51,10 @@ export function parsePasswordHash(text: string): PasswordHash | string {
   return { N, r, p, salt, hash };
 }
 
-/** Whether `password` is the one that was hashed. Takes the same time whatever differs. */
+/**
+ * Whether `password` is the one that was hashed. Takes the same time whatever differs. Zero bytes behind a short one do not count: the HMAC in scrypt fills it up
+ * with them. They prove nothing to who does not know the password.
+ */
 export async function verifyPassword(password: string | Uint8Array, kept: PasswordHash): Promise<boolean> {
   return timingSafeEqual(await derive(password, kept.salt, kept.hash.length, kept), kept.hash);
 }

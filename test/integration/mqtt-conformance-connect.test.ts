@@ -1,4 +1,5 @@
-import type { Authenticator, Credentials, Verdict } from '../../src/ports/authenticator.js';
+import type { Verdict } from '../../src/ports/authenticator.js';
+import { FakeAuthenticator } from '../unit/support/fake-authenticator.js';
 import { MqttStack } from './support/mqtt-stack.js';
 import { RawClient, publish, seen, texts } from './support/raw-client.js';
 import { connect, field, packet, u16 } from './support/raw-packets.js';
@@ -6,22 +7,18 @@ import type { Piece } from './support/raw-packets.js';
 
 /* MQTT 3.1.1, sections 1.5, 2, 3.1 and 3.2, from outside. Names begin with the numbers of the statements (appendix B). */
 
-/** Lets in whoever says nothing or "good"; the others are turned away in the two ways there are. */
-class Doorkeeper implements Authenticator {
-  authenticate({ user, password }: Credentials): Promise<Verdict> {
-    if (user === 'stranger') return Promise.resolve({ kind: 'refused', reason: 'bad-credentials' });
-    if (user === 'unwanted') return Promise.resolve({ kind: 'refused', reason: 'not-authorized' });
-    if (user === 'too many') return Promise.resolve({ kind: 'busy' });
-    return Promise.resolve({ kind: 'accepted', user: password === null ? null : user });
-  }
-}
+const TURNED_AWAY: Readonly<Record<string, Verdict>> = {
+  stranger: { kind: 'refused', reason: 'bad-credentials' },
+  unwanted: { kind: 'refused', reason: 'not-authorized' },
+  'too many': { kind: 'busy' },
+};
 
 let stack: MqttStack;
 let watcher: RawClient;
 const open: RawClient[] = [];
 
 beforeAll(async () => {
-  stack = await MqttStack.start({ authenticator: new Doorkeeper(), mqtt: { failedLoginDelayMs: 0 }, limits: { sessionsMax: 400 } });
+  stack = await MqttStack.start({ authenticator: new FakeAuthenticator({ verdicts: TURNED_AWAY }), mqtt: { failedLoginDelayMs: 0 }, limits: { sessionsMax: 400 } });
 });
 afterAll(() => stack.stop());
 beforeEach(async () => {

@@ -1,27 +1,12 @@
 import mqttPacket from 'mqtt-packet';
-import type { Authenticator, Credentials, Verdict } from '../../../../src/ports/authenticator.js';
 import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
+import { FakeAuthenticator } from '../../support/fake-authenticator.js';
 import { settle } from '../../support/fake-clock.js';
 import { Rig, publish } from './rig.js';
 
-/** Judges when the test says so. */
-class Judge implements Authenticator {
-  readonly asked: Credentials[] = [];
-  answer: (verdict: Verdict) => void = () => undefined;
-  fail: (error: Error) => void = () => undefined;
-
-  authenticate(credentials: Credentials): Promise<Verdict> {
-    this.asked.push(credentials);
-    return new Promise((resolve, reject) => {
-      this.answer = resolve;
-      this.fail = reject;
-    });
-  }
-}
-
 describe('login', () => {
   test('nothing is read or submitted while it is judged; then everything in order', async () => {
-    const judge = new Judge();
+    const judge = new FakeAuthenticator({ byHand: true });
     const rig = new Rig({}, judge);
     const client = rig.raw();
     await client.connect({ clientId: 'c', username: 'ann', password: Buffer.from('secret') });
@@ -38,7 +23,7 @@ describe('login', () => {
     ['bad-credentials', 4],
     ['not-authorized', 5],
   ] as const)('%s is answered with CONNACK %i after the delay, and logged without the password', async (reason, code) => {
-    const judge = new Judge();
+    const judge = new FakeAuthenticator({ byHand: true });
     const rig = new Rig({ failedLoginDelayMs: 3_000 }, judge);
     const client = rig.raw();
     await client.connect({ username: 'ann\n', password: Buffer.from('hunter2') });
@@ -56,7 +41,7 @@ describe('login', () => {
   });
 
   test('a name of a user takes no more of the log than names need, however long it is', async () => {
-    const rig = new Rig({}, { authenticate: () => Promise.resolve({ kind: 'refused', reason: 'bad-credentials' }) });
+    const rig = new Rig({}, new FakeAuthenticator({ users: {} }));
     await rig.raw().connect({ username: '\u0001'.repeat(60_000), password: Buffer.from('x') });
     await settle();
     expect(JSON.stringify(rig.log.lines).length).toBeLessThan(3_000);
@@ -92,7 +77,7 @@ describe('login', () => {
   });
 
   test('refused logins of one user do not hide those of another', async () => {
-    const judge = new Judge();
+    const judge = new FakeAuthenticator({ byHand: true });
     const rig = new Rig({}, judge);
     for (const username of ['ann', 'bob', 'ann', 'ann', 'eve']) {
       await rig.raw().connect({ username, password: Buffer.from('wrong') });
@@ -103,7 +88,7 @@ describe('login', () => {
   });
 
   test('busy is CONNACK 3, at once', async () => {
-    const judge = new Judge();
+    const judge = new FakeAuthenticator({ byHand: true });
     const rig = new Rig({}, judge);
     const client = rig.raw();
     await client.connect();
@@ -113,7 +98,7 @@ describe('login', () => {
   });
 
   test('a judge that fails lets nobody in', async () => {
-    const judge = new Judge();
+    const judge = new FakeAuthenticator({ byHand: true });
     const rig = new Rig({}, judge);
     const client = rig.raw();
     await client.connect();
@@ -124,7 +109,7 @@ describe('login', () => {
   });
 
   test('a judge that never answers', async () => {
-    const rig = new Rig({ connectTimeoutMs: 4_000 }, new Judge());
+    const rig = new Rig({ connectTimeoutMs: 4_000 }, new FakeAuthenticator({ byHand: true }));
     const client = rig.raw();
     await client.connect();
     rig.clock.advance(4_000 + ROUND_MS);
@@ -132,7 +117,7 @@ describe('login', () => {
   });
 
   test('a judgement for a client that has gone is of no use', async () => {
-    const judge = new Judge();
+    const judge = new FakeAuthenticator({ byHand: true });
     const rig = new Rig({}, judge);
     const client = rig.raw();
     await client.connect();

@@ -1,6 +1,6 @@
 import mqttPacket from 'mqtt-packet';
-import type { Authenticator } from '../../../../src/ports/authenticator.js';
 import { STRANGER_BYTES_FREE } from '../../../../src/protocols/mqtt/limits.js';
+import { FakeAuthenticator } from '../../support/fake-authenticator.js';
 import { Rig, publish, type Client } from './rig.js';
 
 const MAX = 100_000;
@@ -41,15 +41,14 @@ test.each<[string, (client: Client, rig: Rig) => Promise<void> | void]>([
 const will = { topic: 'w', payload: Buffer.alloc(LONG), qos: 0, retain: false } as const;
 
 test('what is judged takes room; who is let in takes none, and may send what he likes', async () => {
-  const verdicts: (() => void)[] = [];
-  const judge: Authenticator = { authenticate: () => new Promise((resolve) => verdicts.push(() => resolve({ kind: 'accepted', user: 'ann' }))) };
+  const judge = new FakeAuthenticator({ byHand: true });
   const rig = new Rig({ strangerBytesMax: MAX }, judge);
   const one = rig.raw();
   await one.connect({ will, username: 'ann', password: Buffer.from('x') });
   const two = rig.raw();
   begins(two, LONG);
   expect(two.stream.closedBy).toContain('strangerBytesMax');
-  verdicts[0]?.();
+  judge.answer({ kind: 'accepted', user: 'ann' });
   await rig.clock.advanceAsync(0);
   one.effect({ kind: 'connack', sessionPresent: false });
   one.send(publish(1, 't', 'x'.repeat(2 * MAX)));
@@ -60,7 +59,7 @@ test('what is judged takes room; who is let in takes none, and may send what he 
 });
 
 test('who was refused and takes his time to close takes none', async () => {
-  const rig = new Rig({ strangerBytesMax: MAX }, { authenticate: () => Promise.resolve({ kind: 'busy' }) });
+  const rig = new Rig({ strangerBytesMax: MAX }, new FakeAuthenticator({ byHand: true, waitingMax: 0 }));
   const one = rig.raw();
   await one.connect({ will });
   expect(one.received()).toMatchObject([{ cmd: 'connack', returnCode: 3 }]);
