@@ -4,6 +4,8 @@ import { createPskNetwork } from '../../src/adapters/tls-psk.js';
 import type { Log } from '../../src/ports/log.js';
 import { PLAIN_SHAPE, SimNetwork } from '../simulation/network.js';
 import { World } from '../simulation/world.js';
+import { FakeClock } from '../unit/support/fake-clock.js';
+import { FakeNetwork } from '../unit/support/fake-network.js';
 import { networkContract, type NetworkFixture } from './network.js';
 
 const silent: Log = { write: () => undefined };
@@ -60,3 +62,22 @@ for (const seed of [1, 2, 3]) {
     };
   });
 }
+
+networkContract('of a unit test', async () => {
+  const clock = new FakeClock();
+  const network = new FakeNetwork(clock);
+  return {
+    near: network,
+    far: network,
+    address: { host: 'anywhere', port: 0 },
+    authenticated: false,
+    async until(condition) {
+      for (let ms = 0; !condition(); ms += 1) {
+        if (ms > GIVE_UP_MS) throw new Error('never happened');
+        await clock.advanceAsync(1);
+      }
+    },
+    idle: () => clock.advanceAsync(50),
+    close: () => undefined,
+  };
+});

@@ -214,6 +214,39 @@ export function networkContract(name: string, make: () => Promise<NetworkFixture
       expect([near.afterClose, far.afterClose]).toEqual([0, 0]);
     });
 
+    it('hears nothing but the end once it destroyed: what came before is not handed over any more', async () => {
+      const [near, far] = await pair();
+      near.listen();
+      far.listen();
+      near.stream.pause();
+      far.stream.write(text('unread'));
+      await fixture.idle();
+      near.call((stream) => {
+        stream.resume();
+        stream.destroy('enough');
+      });
+      await fixture.until(() => near.closed !== null && far.closed !== null);
+      await fixture.idle();
+      expect([near.text, near.closed, near.afterClose]).toEqual(['', 'enough', 0]);
+    });
+
+    it('hears the last words, and then of the end, also when it was not reading as they came', async () => {
+      const [near, far] = await pair();
+      near.listen();
+      far.listen();
+      far.stream.pause();
+      near.call((stream) => {
+        stream.write(text('last words'));
+        stream.end();
+      });
+      await fixture.idle();
+      expect([far.text, far.closed]).toEqual(['', null]);
+      far.call((stream) => stream.resume());
+      await fixture.until(() => far.closed !== null);
+      expect(far.text).toBe('last words');
+      expect(far.reentered).toBe(false);
+    });
+
     it('tells handlers that are set after the end', async () => {
       const [near, far] = await pair();
       near.listen();

@@ -33,7 +33,7 @@ export class FakeNetwork implements Network {
   /** As `dial`, at once. */
   connect(port: number): FakeStream {
     const accept = this.bound.get(port);
-    if (accept === undefined) throw new LockstepError('LOCKSTEP_DIAL_FAILED', `nobody listens on ${port}`, 'Start it.');
+    if (accept === undefined) throw new LockstepError('LOCKSTEP_DIAL_FAILED', `connection refused: nobody listens on ${port}`, 'Start it.');
     const [mine, theirs] = fakeStreamPair(this.clock);
     accept(theirs);
     return mine;
