@@ -5,6 +5,8 @@ import { SimSpawner } from '../simulation/channel.js';
 import { SimHost } from '../simulation/host.js';
 import { SimProcess } from '../simulation/process.js';
 import { World } from '../simulation/world.js';
+import { FakeChild } from '../unit/support/fake-child.js';
+import { FakeClock } from '../unit/support/fake-clock.js';
 
 /** The same program as a real process and as a simulated one: says that it is ready, then answers each message; ends at its last words. */
 const MODULE = fileURLToPath(new URL('../integration/adapters/echo-child.mjs', import.meta.url));
@@ -20,6 +22,33 @@ function echo(process: SimProcess, parent: Channel<unknown, unknown>): void {
     closed: () => undefined,
   });
   parent.send({ ready: 'x' });
+}
+
+/** That program again, played from outside. */
+class Played {
+  readonly child: FakeChild<unknown, unknown>;
+  private heard = 0;
+  private runs = false;
+
+  constructor(clock: FakeClock, pid: number) {
+    this.child = new FakeChild(clock, pid);
+  }
+
+  turn(): void {
+    const { child } = this;
+    if (child.isGone) return;
+    if (child.killed) return child.die('was ended by SIGKILL');
+    if (!this.runs) child.tell({ ready: 'x' });
+    this.runs = true;
+    for (const message of child.sent.slice(this.heard)) {
+      if (message !== 'last words') child.tell({ echo: message });
+      else {
+        child.tell({ fatal: true });
+        child.die('exit 4');
+      }
+    }
+    this.heard = child.sent.length;
+  }
 }
 
 interface Ground {
@@ -46,6 +75,32 @@ const grounds: Readonly<Record<string, () => Ground>> = {
       },
       async idle() {
         for (let i = 0; i < QUIET_TURNS; i += 1) await turn();
+      },
+    };
+  },
+  'of a unit test'() {
+    const clock = new FakeClock();
+    const children: Played[] = [];
+    const turn = (): void => {
+      clock.turn();
+      for (const child of children) child.turn();
+    };
+    return {
+      spawner: {
+        start() {
+          const played = new Played(clock, children.length + 1);
+          children.push(played);
+          return played.child;
+        },
+      },
+      async until(condition) {
+        for (let turns = 0; !condition(); turns += 1) {
+          if (turns > GIVE_UP_MS) throw new Error('it never happened');
+          turn();
+        }
+      },
+      async idle() {
+        for (let i = 0; i < QUIET_TURNS; i += 1) turn();
       },
     };
   },

@@ -6,8 +6,8 @@ import type { Monotonic, Position, RunId, ServerState, Term } from '../../../src
 import type { ManagerConfig } from '../../../src/manager/config.js';
 import { Repositories } from '../../../src/manager/repositories.js';
 import { repositoryRole } from '../../../src/manager/repository-role.js';
-import type { Child } from '../../../src/ports/process.js';
 import { active, activeSync, ALONE, broker, passive, passiveSync, peer, PEER_RUN, situation, standalone, THEIRS, waiting } from '../core/ha/situations.js';
+import { FakeChild } from '../support/fake-child.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
 
@@ -27,30 +27,19 @@ function view(condition: RepositoryCondition, changes: Partial<RepositoryView> =
   return { name: 'apps', path: '/apps', syncType: 'FULL', when: 'continuous', condition, detail: null, since: 0, syncedAt: null, progress: null, exchange: null, kept: [], ...changes };
 }
 
-class FakeKeeper implements Child<ManagerToRepositoryKeeper, RepositoryKeeperToManager> {
-  readonly pid = 7;
-  readonly orders: ManagerToRepositoryKeeper['order'][] = [];
-  private handlers: { message(message: RepositoryKeeperToManager): void; closed(reason: string): void } | null = null;
-
-  send({ order }: ManagerToRepositoryKeeper): void {
-    this.orders.push(order);
-  }
-  handle(handlers: { message(message: RepositoryKeeperToManager): void; closed(reason: string): void }): void {
-    this.handlers = handlers;
-  }
-  kill(): void {}
+class FakeKeeper extends FakeChild<ManagerToRepositoryKeeper, RepositoryKeeperToManager> {
   says(changes: Partial<RepositoryStatus> = {}): void {
-    this.handlers?.message({ kind: 'status', status: { run: RUN, orderSeq: 1, listening: true, trouble: null, from: null, repositories: [view('idle')], answers: [], ...changes } });
+    this.tell({ kind: 'status', status: { run: RUN, orderSeq: 1, listening: true, trouble: null, from: null, repositories: [view('idle')], answers: [], ...changes } });
   }
   get last(): ManagerToRepositoryKeeper['order'] | undefined {
-    return this.orders.at(-1);
+    return this.sent.at(-1)?.order;
   }
 }
 
 function made(names: readonly string[] = ['apps']): { clock: FakeClock; log: FakeLog; keepers: FakeKeeper[]; repositories: Repositories } {
   const [clock, log, keepers] = [new FakeClock(), new FakeLog(), [] as FakeKeeper[]];
   const start = (): FakeKeeper => {
-    keepers.push(new FakeKeeper());
+    keepers.push(new FakeKeeper(clock));
     return keepers.at(-1) as FakeKeeper;
   };
   const repositories = new Repositories({ ...config, repositories: { ...config.repositories, names } }, { start }, { clock, log }, () => undefined);
@@ -361,7 +350,7 @@ test('an order is repeated at every pulse, with a pulse of its own', async () =>
   const s = situation({ peer: peer({ state: 'PASSIVE', repositories: theirs('in-sync') }) });
   given.repositories.order(active(2), s);
   given.repositories.order(active(2), s);
-  expect(given.keepers[0]?.orders).toHaveLength(1);
+  expect(given.keepers[0]?.sent).toHaveLength(1);
   given.clock.advance(100);
   given.repositories.repeat();
   given.repositories.order(active(2), s);

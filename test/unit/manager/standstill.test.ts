@@ -5,8 +5,8 @@ import type { Monotonic, RunId, ServerId } from '../../../src/core/identity.js';
 import type { ManagerConfig } from '../../../src/manager/config.js';
 import { HaManager } from '../../../src/manager/ha-manager.js';
 import { PeerView } from '../../../src/manager/peer-view.js';
-import type { Child } from '../../../src/ports/process.js';
 import { peer } from '../core/ha/situations.js';
+import { FakeChild } from '../support/fake-child.js';
 import { FakeClock, settle } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
 
@@ -55,7 +55,6 @@ class Rig {
   private readonly manager: HaManager;
 
   constructor() {
-    const idle = <Out, In>(): Child<Out, In> => ({ pid: 1, send: () => undefined, handle: () => undefined, kill: () => undefined });
     let ids = 0;
     this.manager = new HaManager(config, {
       clock: this.clock,
@@ -64,8 +63,8 @@ class Rig {
       peerLink: { start: () => Promise.resolve(), send: () => undefined, handle: (handlers) => (this.hear = (status, at) => handlers.status(status, at)), stop: () => undefined },
       gateway: { probe: () => new Promise(() => undefined) },
       localState: { load: () => Promise.resolve({ schema: 1, record: null, shareId: null }), keep: () => Promise.resolve() },
-      keeper: { start: () => idle<ManagerToKeeper, KeeperToManager>() },
-      broker: { start: () => idle<ManagerToBroker, BrokerToManager>() },
+      keeper: { start: () => new FakeChild<ManagerToKeeper, KeeperToManager>(this.clock) },
+      broker: { start: () => new FakeChild<ManagerToBroker, BrokerToManager>(this.clock) },
       run: OURS,
     });
   }

@@ -1,5 +1,6 @@
 import { ENDS_SAID_AGAIN_MAX, LINGERING_MAX, START_LIMIT_FACTOR_MAX, Supervisor, type SupervisorOptions } from '../../../src/manager/supervisor.js';
-import type { Child, Spawner } from '../../../src/ports/process.js';
+import type { Spawner } from '../../../src/ports/process.js';
+import { FakeChild } from '../support/fake-child.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
 
@@ -9,32 +10,21 @@ interface Status {
 }
 type Message = { readonly kind: 'status'; readonly status: Status } | { readonly kind: 'fatal'; readonly code: string; readonly message: string };
 
-class FakeChild implements Child<unknown, Message> {
-  killed = false;
-  handlers: { message(message: Message): void; closed(reason: string): void } | null = null;
-
-  constructor(readonly pid: number) {}
-  send(): void {}
-  handle(handlers: { message(message: Message): void; closed(reason: string): void }): void {
-    this.handlers = handlers;
-  }
-  kill(): void {
-    this.killed = true;
-  }
+class Watched extends FakeChild<unknown, Message> {
   answer(): void {
-    this.handlers?.message({ kind: 'status', status: { run: `run-${this.pid}`, orderSeq: 1 } });
+    this.tell({ kind: 'status', status: { run: `run-${this.pid}`, orderSeq: 1 } });
   }
 }
 
 const TICK_MS = 250;
 
-function watched(changed = (): void => undefined, words: Partial<SupervisorOptions> = {}): { clock: FakeClock; log: FakeLog; children: FakeChild[]; supervisor: Supervisor<object, Status>; ticks: (count: number) => void } {
+function watched(changed = (): void => undefined, words: Partial<SupervisorOptions> = {}): { clock: FakeClock; log: FakeLog; children: Watched[]; supervisor: Supervisor<object, Status>; ticks: (count: number) => void } {
   const clock = new FakeClock();
   const log = new FakeLog();
-  const children: FakeChild[] = [];
+  const children: Watched[] = [];
   const spawner: Spawner<unknown, Message> = {
     start: () => {
-      const child = new FakeChild(children.length + 1);
+      const child = new Watched(clock, children.length + 1);
       children.push(child);
       return child;
     },
@@ -60,7 +50,7 @@ test('a child that gives no answer for its limit is killed, and another is start
   expect(children[0]?.killed).toBe(true);
   expect(supervisor.status).toBeNull();
   expect(children).toHaveLength(1);
-  children[0]?.handlers?.closed('was ended by SIGKILL');
+  children[0]?.die('was ended by SIGKILL');
   clock.advance(100);
   expect(children).toHaveLength(2);
 });
@@ -91,14 +81,14 @@ test('a child that is slow to start is given longer the next time, within bounds
     const child = children.at(-1);
     let waited = 0;
     for (; child?.killed === false; waited += 1) ticks(1);
-    child?.handlers?.closed('was ended by SIGKILL');
+    child?.die('was ended by SIGKILL');
     clock.advance(10_000);
     return Math.floor((waited * TICK_MS) / 60_000);
   };
   // The first tick behind a start comes 10 s late, and is this process's own pause.
   expect([1, 2, 3, 4, 5].map(() => killedAfter())).toEqual([1, 2, 4, 8, START_LIMIT_FACTOR_MAX]);
   children.at(-1)?.answer();
-  children.at(-1)?.handlers?.closed('exited with 1');
+  children.at(-1)?.die('exited with 1');
   clock.advance(10_000);
   expect(killedAfter()).toBe(1);
 });
@@ -106,7 +96,7 @@ test('a child that is slow to start is given longer the next time, within bounds
 test('a child that was started anew is counted, and told of at once: it has heard no order yet', () => {
   const seen: number[] = [];
   const { clock, children, supervisor } = watched(() => seen.push(supervisor.starts));
-  children[0]?.handlers?.closed('exited with 1');
+  children[0]?.die('exited with 1');
   clock.advance(100);
   expect(seen).toEqual([1, 2]);
 });
@@ -115,7 +105,7 @@ test('a process that cannot be started is no end of the manager: another is trie
   const clock = new FakeClock();
   const log = new FakeLog();
   let trials = 0;
-  const child = new FakeChild(1);
+  const child = new Watched(clock);
   const spawner: Spawner<unknown, Message> = {
     start: () => {
       trials += 1;
@@ -139,20 +129,20 @@ test('killed processes that do not end are not joined by ever more of them', () 
   ticks(1_000);
   expect(children).toHaveLength(LINGERING_MAX);
   expect(log.from('error').join()).toContain('have not ended');
-  children[0]?.handlers?.closed('was ended by SIGKILL');
+  children[0]?.die('was ended by SIGKILL');
   clock.advance(TICK_MS);
   expect(children).toHaveLength(LINGERING_MAX + 1);
 });
 
 test('why a process cannot go on is told as long as none is there that lives', () => {
   const { clock, children, supervisor } = watched();
-  children[0]?.handlers?.message({ kind: 'fatal', code: 'LOCKSTEP_JOURNAL_UNREADABLE', message: 'journal/journal.json cannot be read now: EMFILE' });
-  children[0]?.handlers?.closed('exit 1');
+  children[0]?.tell({ kind: 'fatal', code: 'LOCKSTEP_JOURNAL_UNREADABLE', message: 'journal/journal.json cannot be read now: EMFILE' });
+  children[0]?.die('exit 1');
   // Once is not again and again.
   expect(supervisor.fatal).toBeNull();
   clock.advance(100);
-  children[1]?.handlers?.message({ kind: 'fatal', code: 'LOCKSTEP_JOURNAL_UNREADABLE', message: 'journal/journal.json cannot be read now: EMFILE' });
-  children[1]?.handlers?.closed('exit 1');
+  children[1]?.tell({ kind: 'fatal', code: 'LOCKSTEP_JOURNAL_UNREADABLE', message: 'journal/journal.json cannot be read now: EMFILE' });
+  children[1]?.die('exit 1');
   expect(supervisor.fatal).toContain('EMFILE');
   clock.advance(200);
   children[2]?.answer();
@@ -165,7 +155,7 @@ describe('the end of a process', () => {
     children.at(-1)?.answer();
     clock.advance(livesMs);
     children.at(-1)?.answer();
-    children.at(-1)?.handlers?.closed('was ended by SIGKILL');
+    children.at(-1)?.die('was ended by SIGKILL');
     clock.advance(5_000);
   };
 
@@ -189,7 +179,7 @@ describe('the end of a process', () => {
   test('of one that never gave a status is not said anew', () => {
     const { log, children, clock } = watched();
     for (let i = 0; i < 4; i += 1) {
-      children.at(-1)?.handlers?.closed('exited with 1');
+      children.at(-1)?.die('exited with 1');
       clock.advance(5_000);
     }
     expect(log.from('warn')).toHaveLength(1);
