@@ -8,8 +8,9 @@ import { encodeText } from '../../src/core/wire/bytes.js';
 import type { LockPrimitive, ShareFiles } from '../../src/ports/share.js';
 import { preflight } from '../../src/share/preflight.js';
 import { SharePaths } from '../../src/share/paths.js';
+import { MountedClient } from '../simulation/mounts.js';
 import { Prng } from '../simulation/prng.js';
-import { SimShare } from '../simulation/share.js';
+import { SimShare, type SimShareClient } from '../simulation/share.js';
 
 /** One share, as two servers reach it. */
 interface Ground {
@@ -25,14 +26,33 @@ const grounds: Readonly<Record<string, () => Ground>> = {
     return { files: [createShareFiles(folder), createShareFiles(folder)], locks: [lock(), lock()], end: () => rmSync(folder, { recursive: true }) };
   },
   'the simulated share'() {
-    const random = new Prng(5);
-    // Real turns in the place of virtual time: what is tested here is order, not duration.
-    const schedule = (_: number, run: () => void): unknown => setImmediate(run);
-    const share = new SimShare({ schedule, now: () => 0, fraction: () => random.fraction() });
-    const [one, other] = [share.client('primary', schedule), share.client('secondary', schedule)];
+    const share = simulated();
+    const [one, other] = [share('primary'), share('secondary')];
     return { files: [one.files, other.files], locks: [one.lock, other.lock], end: () => undefined };
   },
+  'the simulated share, where it is mounted'() {
+    const [share, folder] = [simulated(), simulated()];
+    return mounted(['primary', 'secondary'], (name) => new MountedClient(share(name), folder(name), () => true, true));
+  },
+  // What two processes of one host then have in common is the folder below.
+  'what stands in the place of the simulated share, where it is not mounted'() {
+    const [share, folder] = [simulated(), simulated()];
+    return mounted(['keeper 1', 'keeper 2'], (name) => new MountedClient(share(name), folder(name), () => false, true));
+  },
 };
+
+/** Real turns in the place of virtual time: what is tested here is order, not duration. */
+function simulated(): (name: string) => SimShareClient {
+  const random = new Prng(5);
+  const schedule = (_: number, run: () => void): unknown => setImmediate(run);
+  const share = new SimShare({ schedule, now: () => 0, fraction: () => random.fraction() });
+  return (name) => share.client(name, schedule);
+}
+
+function mounted(names: readonly [string, string], client: (name: string) => MountedClient): Ground {
+  const [one, other] = [client(names[0]), client(names[1])];
+  return { files: [one.files, other.files], locks: [one.lock, other.lock], end: () => undefined };
+}
 
 const ONE = encodeText('one');
 const TWO = encodeText('two');
