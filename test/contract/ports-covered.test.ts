@@ -1,54 +1,60 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isRunBy, ports, PORTS, sourceOf, standIns, suites } from './stand-ins.js';
 
 /*
- * Every port that has a stand-in has a suite that runs on the real adapter and on the stand-in, and that calls every method of the port. A port has a stand-in when
- * something in the simulator or in the fakes of the unit tests is written over it; a suite is a test file here that names the port, an adapter and such a stand-in.
+ * Every port has a suite that runs on the real adapter and calls every method of the port, and every stand-in of a port is run by that suite as well. A stand-in
+ * is a class anywhere in the tests that implements an interface of the port or overrides part of one that does, and in the simulator and the fakes of the unit tests
+ * whatever gives one out. (Not seen: what a single test makes up on the spot, without a class.) A suite is a test file here that names the port and an adapter, and calls all there is in the port.
  */
 
-const PORTS = 'src/ports';
-const STAND_INS = ['test/simulation', 'test/unit/support'];
+/** Stand-ins that no suite runs, and why. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  ServerWiring: 'hands on to a stand-in, and tells the checkers',
+  logTo: 'hands on to the channel',
+  watching: 'hands on to the spawner, and looks at what is sent',
+  watchBrokers: 'as watching',
+  watchKeepers: 'as watching',
+  KeeperProcess: 'changes nothing of its clock',
+  EvenPrng: 'is not random, so that a transcript is always the same',
+  Broken: 'hands on to the real folder, of which one file cannot be read',
+  Growing: 'breaks the promise that a file ends',
+  SinkStream: 'only counts, in a benchmark',
+  LoopClock: 'stands still against what a clock promises, as a host without processor time does',
+  SlowClock: 'counts work as time',
+};
+
 const REAL = /from '\.\.\/\.\.\/src\/(adapters|log|protocols)\//;
-const STANDING_IN = /from '\.\.\/(simulation|unit\/support)\//;
 
-const filesIn = (folder: string): string[] => readdirSync(folder).filter((name) => name.endsWith('.ts'));
-const text = (path: string): string => readFileSync(path, 'utf8');
-const imports = (source: string, port: string): boolean => new RegExp(`from '(\\.\\./)+src/ports/${port}\\.js'`).test(source);
-
-function standIns(port: string): string[] {
-  return STAND_INS.flatMap((folder) => filesIn(folder).map((name) => join(folder, name))).filter((path) => !path.endsWith('.test.ts') && imports(text(path), port));
-}
-
-/** A test file, with what it takes from its neighbours. */
-function whole(name: string): string {
-  const own = text(join('test/contract', name));
-  const neighbours = [...own.matchAll(/from '\.\/([\w.-]+)\.js'/g)].map(([, neighbour]) => text(join('test/contract', `${neighbour ?? ''}.ts`)));
-  return [own, ...neighbours].join('\n');
-}
-
-/** The text of each suite. */
-function suites(port: string): string[] {
-  const tests = filesIn('test/contract').filter((name) => name.endsWith('.test.ts'));
-  return tests.map(whole).filter((suite) => imports(suite, port) && REAL.test(suite) && STANDING_IN.test(suite));
-}
-
-const methodsOf = (port: string): string[] => [...text(join(PORTS, `${port}.ts`)).matchAll(/^ {2}(\w+)\(/gm)].map(([, method]) => method ?? '');
+const text = (suite: readonly string[]): string => suite.map((path) => sourceOf(path).tree.text).join('\n');
+const methodsOf = (port: string): string[] => [...sourceOf(join(PORTS, `${port}.ts`)).tree.text.matchAll(/^ {2}(\w+)\(/gm)].map(([, method]) => method ?? '');
 /** It is called, or given for the other side to call. */
 const isUsed = (suite: string, method: string): boolean => new RegExp(`[.?]${method}\\(|\\b${method}: \\(`).test(suite);
+const notCalled = (port: string, suite: readonly string[]): string[] => methodsOf(port).filter((method) => !isUsed(text(suite), method));
 
-const ports = filesIn(PORTS).map((name) => name.replace(/\.ts$/, ''));
-const stoodInFor = ports.filter((port) => standIns(port).length > 0);
+const about = (port: string): readonly (readonly string[])[] => suites.filter((suite) => text(suite).includes(`src/ports/${port}.js'`) && REAL.test(text(suite)));
+const suitesOf = (port: string): readonly (readonly string[])[] => about(port).filter((suite) => notCalled(port, suite).length === 0);
 
-test('there are ports with stand-ins, and this test finds them', () => {
-  expect(stoodInFor).toEqual(expect.arrayContaining(['clock', 'disk', 'gateway', 'local-state', 'log', 'process', 'random', 'share', 'stream']));
+const named = standIns.map((standIn) => ({ ...standIn, isRun: suitesOf(standIn.port).some((suite) => isRunBy(standIn, suite)) }));
+
+test('there are stand-ins, and this test finds them', () => {
+  expect(ports).toEqual(expect.arrayContaining(['authenticator', 'hashing', 'share', 'stream']));
+  const found = named.map(({ port, name }) => `${port} ${name}`);
+  expect(found).toEqual(expect.arrayContaining(['authenticator FakeAuthenticator', 'clock FakeClock', 'clock SimProcess', 'disk SimulatedFile', 'process ChannelEnd', 'repository Broken', 'share MountedClient', 'share SimShareClient', 'stream FakeStream', 'stream SimStream']));
 });
 
-test.each(stoodInFor)('%s has a suite on both sides', (port) => {
-  expect(`${port}: ${suites(port).length > 0 ? 'a suite' : `no suite, but ${standIns(port).join(', ')}`}`).toBe(`${port}: a suite`);
+test.each(ports)('%s has a suite on the real adapter, which calls every method', (port) => {
+  expect(methodsOf(port)).not.toEqual([]);
+  expect(about(port).map((suite) => notCalled(port, suite))).toContainEqual([]);
 });
 
-test.each(stoodInFor)('every method of %s is called in its suite', (port) => {
-  const methods = methodsOf(port);
-  expect(methods).not.toEqual([]);
-  expect(methods.filter((method) => !suites(port).some((suite) => isUsed(suite, method)))).toEqual([]);
+test.each(ports.filter((port) => standIns.some((standIn) => standIn.port === port)))('%s has stand-ins: its suite runs on both sides', (port) => {
+  expect(named.filter((standIn) => standIn.port === port && standIn.isRun)).not.toEqual([]);
+});
+
+test('every stand-in is run by the suite of its port, or it is said above why not', () => {
+  expect(named.filter(({ name, isRun }) => !isRun && NOT_RUN[name] === undefined).map(({ port, name, path }) => `${port}: ${name} (${path})`)).toEqual([]);
+});
+
+test('what is said above is there, and is run by no suite', () => {
+  expect(Object.keys(NOT_RUN).filter((name) => !named.some((standIn) => standIn.name === name && !standIn.isRun))).toEqual([]);
 });
