@@ -10,21 +10,22 @@ import type { Disk, DiskFile, Done } from '../ports/disk.js';
 export class RelaxableDisk implements Disk {
   private relaxed = false;
   private strict = 0;
+  /** Grows when the disk is relaxed. */
   private round = 0;
-  private owing = false;
+  /** The last round of which all that counted is synced. */
+  private settledThrough = 0;
 
   constructor(private readonly disk: Disk) {}
 
   /** Something may have counted as synced that is not, and nobody has synced it since. */
   get owes(): boolean {
-    return this.owing;
+    return this.round > this.settledThrough;
   }
 
   /** From now on nothing is synced. */
   relax(): void {
     if (this.relaxed) return;
     this.relaxed = true;
-    this.owing = true;
     this.round += 1;
   }
 
@@ -36,7 +37,7 @@ export class RelaxableDisk implements Disk {
 
   /** All that had counted when `insist` gave this answer is synced. */
   settle(round: number): void {
-    if (round === this.round && !this.relaxed) this.owing = false;
+    this.settledThrough = Math.max(this.settledThrough, round);
   }
 
   /** Until `work` has ended everything is synced, whatever was asked for. */
@@ -88,16 +89,21 @@ export class RelaxableDisk implements Disk {
     const file = await this.disk.open(path, mode);
     let closed = false;
     // Who changes the past of the log strictly has synced it before.
-    let unsynced = mode === 'write' && this.owing && this.strict === 0;
+    let skippedIn = mode === 'write' && this.strict === 0 ? this.round : 0;
+    let skips = 0;
     /** Something in this file may have counted without a sync. */
-    const owed = (): boolean => unsynced && this.owing;
+    const owed = (): boolean => skippedIn > this.settledThrough;
     const skipped = (done: Done): void => {
-      unsynced = true;
+      skippedIn = this.round;
+      skips += 1;
       done(null);
     };
     const toldBy = (done: Done): Done => {
-      const owedBefore = owed();
-      return (error) => done(error !== null && (owedBefore || owed()) ? new LostUnsynced(error) : error);
+      const [owedBefore, skipsBefore] = [owed(), skips];
+      return (error) => {
+        if (error === null && skips === skipsBefore) skippedIn = 0;
+        done(error !== null && (owedBefore || owed()) ? new LostUnsynced(error) : error);
+      };
     };
     const syncNow = (done: Done): void => file.sync(toldBy(done));
     const orSynced = (done: Done): Done => (error) => {

@@ -43,6 +43,8 @@ test('journal.json: cut anywhere, or with any bit turned, it is not believed', a
     for (let length = 0; length < content.length - 1; length++) {
       expect([specimen.name, length, await changed(specimen, META, content.slice(0, length))]).toMatchObject([specimen.name, length, { kind: 'opened', damage: expect.stringContaining('journal.json') as unknown }]);
     }
+    // Its last byte ends the line, and says nothing.
+    expectWhole(await changed(specimen, META, content.slice(0, -1)), specimen, `${specimen.name}, without the end of its line`);
     for (let at = 0; at < content.length; at++) {
       const found = await changed(specimen, META, flipped(content, at, at % 8));
       // Blanks between the words may be others.

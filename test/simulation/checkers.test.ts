@@ -395,6 +395,7 @@ describe('what happens to a disk costs nothing', () => {
     ['lacks what was acknowledged', (it) => it.secondary.is({ head: point(2, 3), durable: 3 })],
     ['does not count', (it) => it.stands(record(3, 'primary', ['primary'], { position: 4 as Position }))],
     ['will not count when a claim that is under way comes to stand', (it) => it.primary.ordered.push(record(3, 'primary', ['primary']))],
+    ['has met a fault of its disk', (it) => it.checkers.mayDamage('secondary')],
     ['has lost what was never synced', (it) => it.checkers.losesUnsynced('secondary')],
   ];
 
@@ -409,6 +410,13 @@ describe('what happens to a disk costs nothing', () => {
     expect(it.checkers.canDoWithout('primary')).toBe(true);
   });
 
+  it('and once a new run of that one has come up after a fault of its disk', async () => {
+    const it = await Whole.make();
+    it.checkers.mayDamage('secondary');
+    await it.happens(() => it.secondary.is({ run: 'next' }));
+    expect(it.checkers.canDoWithout('primary')).toBe(true);
+  });
+
   it.each(LACKS)('but where the other one %s', async (_, lacks) => {
     const it = await Whole.make();
     await it.happens(() => lacks(it));
@@ -416,13 +424,17 @@ describe('what happens to a disk costs nothing', () => {
   });
 });
 
-test('a disk that may be damaged may also have let go of what counts alone', async () => {
+test.each([
+  ['says nothing of it', 'mayForgetUnsaid', undefined],
+  ['may be damaged otherwise', 'mayDamage', 'a copy that counts alone is on its disk'],
+  ['has said so', 'letsGo', 'a copy that counts alone is on its disk'],
+] as const)('that a system has let go of what counts alone is excused where it %s', async (_, how, check) => {
   const it = await Whole.make();
-  it.checkers.mayDamage('primary');
+  it.checkers[how]('primary');
   it.primary.is({ role: 'idle', term: 0, fencedThrough: 2 });
   it.primary.lostFromCache = ['journal/1.segment'];
   await it.happens(() => it.stands(record(3, 'primary', ['primary'], { position: 4 as Position })));
-  expect(it.world.violation).toBeNull();
+  expect(it.world.violation?.check).toBe(check);
 });
 
 test('an operation that was appended twice is known by the record on the log, also when whoever acknowledged it is gone by then (long seed 134545)', async () => {

@@ -51,10 +51,12 @@ export class Checkers {
   /** Servers whose disk was put back, and through which term that is known; `null`: not back yet. */
   private readonly putBacks = new Map<HostName, number | null>();
   private readonly unsyncedLosses: UnsyncedLosses;
-  /** Servers whose disk may hold something that is damaged. */
-  /** … and what these disks show may be on them or not, without a word of theirs. */
-  private readonly mayForget = new Set<HostName>();
+  /** Servers whose disk may hold something that is damaged, … */
   private readonly mayBeDamaged = new Set<HostName>();
+  /** … those of which no run of the broker has come up since, … */
+  private readonly unmet = new Set<HostName>();
+  /** … and those whose disk may not hold what it shows, without a word of it. */
+  private readonly mayForget = new Set<HostName>();
   private readonly judged = new Map<string, TermRecord>();
   private readonly seen = new Map<HostName, Seen>();
 
@@ -90,12 +92,17 @@ export class Checkers {
   /** Something happens to the disk of `name` for which its copy may be given up. */
   mayDamage(name: HostName): void {
     this.mayBeDamaged.add(name);
+    this.unmet.add(name);
+  }
+
+  /** What the disk of `name` shows may be on it or not, without a word of it. */
+  mayForgetUnsaid(name: HostName): void {
     this.mayForget.add(name);
   }
 
   /** The disk of `name` lets go of what was not synced, and says so: its copy may be given up, and nobody may count on it alone. */
   letsGo(name: HostName): void {
-    this.mayBeDamaged.add(name);
+    this.mayDamage(name);
   }
 
   /** What `name` has confirmed and not synced stands on another copy, too, or counts for nothing. One that counts alone has to sync. */
@@ -226,6 +233,7 @@ export class Checkers {
     this.checkDamage(name, broker, seen);
     if (broker.run !== seen.brokerRun) {
       seen.brokerRun = broker.run;
+      this.unmet.delete(name);
       seen.fencedThrough = 0;
       seen.role = 'idle';
       seen.term = 0;
@@ -333,7 +341,7 @@ export class Checkers {
     const records = this.mayBeNewest;
     const other = this.probes.find((probe) => probe.name !== name);
     const broker = other?.broker() ?? (other === undefined ? null : (this.seen.get(other.name)?.last ?? null));
-    if (other === undefined || broker === null || this.countsOnUnsynced) return false;
+    if (other === undefined || broker === null || this.unmet.has(other.name) || this.countsOnUnsynced) return false;
     return records.length > 0 && records.every((record) => this.isMember(record, other.name, broker)) && this.ledger.holdsAll(broker.head);
   }
 

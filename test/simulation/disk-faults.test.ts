@@ -100,12 +100,17 @@ describe('what a system lets go of when a sync fails', () => {
     image.failNext('syncOfWrite', 'ENOSPC');
     await sync(file);
     await write(file, [Uint8Array.of(9)], 0);
+    image.failNext('syncOfWrite', 'EIO', 1, 'elsewhere/');
     image.letsGo = () => false;
     await sync(file);
-    image.letsGo = () => true;
+    const asked: string[] = [];
+    image.letsGo = (path) => asked.push(path) > 0;
     await sync(file);
     await write(file, [Uint8Array.of(8)], 0);
+    await disk.rename('folder/one', 'folder/two');
     await expect(sync(file)).rejects.toMatchObject({ code: 'ENOSPC' });
+    await write(file, [Uint8Array.of(7)], 0);
+    expect(asked).toEqual(['folder/two']);
     await sync(file);
   });
 });

@@ -30,8 +30,8 @@ export class DiskImage {
   slownessMs = 0;
   /** How likely an open, of a file or a folder, is to find no descriptor left: in [0, 1]. What is open goes on. */
   fileShortage = 0;
-  /** Whether a sync may tell now that there is no room for what was taken before it ('syncOfWrite'), and let go of that. One of a single write always may. */
-  letsGo: () => boolean = () => true;
+  /** Whether a sync of this file may tell now that there is no room for what was taken before it ('syncOfWrite'), and let go of that. One of a single write always may. */
+  letsGo: (path: string) => boolean = () => true;
   /** Told of each name that a file gets. */
   named: (path: string) => void = () => undefined;
   private entries = new Map<string, Inode>();
@@ -48,8 +48,14 @@ export class DiskImage {
   }
 
   /** A failure of this kind that was ordered has not been met yet. */
-  awaitsFailure(operation: DiskOperation): boolean {
-    return this.failures.some((failure) => failure.left > 0 && failure.operation === operation);
+  awaitsFailure(operation: DiskOperation, path?: string): boolean {
+    return this.failures.some((failure) => failure.left > 0 && failure.operation === operation && path?.includes(failure.path) !== false);
+  }
+
+  /** What a file is called now, whatever it was opened as; `null` for one that has no name any more. */
+  nameOf(inode: Inode): string | null {
+    for (const [path, named] of this.entries) if (named === inode) return path;
+    return null;
   }
 
   /** Takes back those that were not met. */

@@ -254,7 +254,8 @@ class SimulatedFile implements DiskFile {
     if (this.closed) throw systemError('EBADF', this.path);
     const { image } = this.disk;
     const isOwed = !this.inode.isSynced;
-    this.settle(this.inode.beginSync(), () => (isOwed && image.awaitsFailure('syncOfWrite') && image.letsGo() ? image.failure('syncOfWrite', this.path) : null), done);
+    const findsOut = (): boolean => isOwed && image.awaitsFailure('syncOfWrite', this.path) && image.letsGo(image.nameOf(this.inode) ?? this.path);
+    this.settle(this.inode.beginSync(), () => (findsOut() ? image.failure('syncOfWrite', this.path) : null), done);
   }
 
   /** Durable is what it has written itself, and nothing else of the file: less than a real disk may do. */

@@ -28,6 +28,8 @@ export interface FaultGround {
   readonly countsOnUnsynced: () => boolean;
   /** The other copy has everything: what happens to the disk of `host` costs nothing. */
   readonly canDoWithout: (host: HostName) => boolean;
+  /** What the disk of `host` shows may be on it or not, without a word of it. */
+  readonly mayForget: (host: HostName) => void;
   /** The disk of `host` lets go of what was not synced, and says so. */
   readonly letsGo: (host: HostName) => void;
   /** What lies on the disk of `host` may be damaged from now on. */

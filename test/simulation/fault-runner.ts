@@ -10,9 +10,6 @@ const LOOK_AGAIN_MS = 500;
 const DAMAGE_MET_MS = 2_500;
 /** … also where a failing sync waits for the next write; it is taken back when none comes in so long. */
 const DAMAGE_LIMIT_MS = 30_000;
-/** Whoever was damaged runs again after so long. */
-const UNMET_DAMAGE_MS = 15_000;
-
 /** Carries out a plan, and undoes all of it when the trouble is over. */
 export class FaultRunner {
   private readonly undos = new Set<Undo>();
@@ -26,7 +23,7 @@ export class FaultRunner {
     private readonly plan: readonly Fault[],
     private readonly told: () => void = () => undefined,
   ) {
-    for (const host of ['primary', 'secondary'] as const) ground.storage.onLettingGo(host, () => this.letsGo(host));
+    for (const host of ['primary', 'secondary'] as const) ground.storage.onLettingGo(host, (path) => this.letsGo(host, path));
   }
 
   /** Faults that have happened so far, without what an operator asked for. */
@@ -77,6 +74,8 @@ export class FaultRunner {
     if (damaging) {
       this.damageMetAt = world.now;
       this.ground.mayDamage(fault.host);
+      // Its system may forget what it could not write, and its process may end before it hears of that.
+      if (fault.kind === 'disk-sync-fails') this.ground.mayForget(fault.host);
     }
     if (!ASKED_FOR.has(fault.kind)) this.begun += 1;
     this.told();
@@ -98,11 +97,12 @@ export class FaultRunner {
     world.schedule(fault.forMs, once);
   }
 
-  /** A full disk that finds out late takes what was not synced, where the pair can bear that. */
-  private letsGo(host: HostName): boolean {
-    const { world, troubles } = this.ground;
-    // What was done to the other copy may not have been met yet: its broker may be down.
-    if (this.healed || world.now - this.damageMetAt < UNMET_DAMAGE_MS || !this.ground.canDoWithout(host)) return false;
+  /** A full disk that finds out late takes what was not synced, where the pair can bear that. Of a file that is no part of the log yet it always can: nothing is given up for that. */
+  private letsGo(host: HostName, path: string): boolean {
+    const { world, troubles, storage } = this.ground;
+    if (this.healed) return false;
+    if (!path.endsWith('.segment') || path.includes('quarantine/')) return true;
+    if (storage.syncWillFail || storage.hasUnreadable || !this.ground.canDoWithout(host)) return false;
     this.damageMetAt = world.now;
     this.ground.letsGo(host);
     troubles.begun(false);

@@ -207,6 +207,7 @@ export const FLAWS: readonly Flaw[] = [
     name: 'stale-term-accepted',
     rule: 'R4, R7: a follower takes frames of a term that is older than the ordered one, or fenced',
     edits: [
+      // A broker that obeys its fence has no link by which such frames could come: without this part nothing changes.
       ...FENCE_IGNORED,
       { file: 'src/core/replication/follower-session.ts', find: 'if (offer.term < term || offer.term <= fencedThrough) return', put: 'if (false) return' },
       { file: 'src/core/replication/leader-session.ts', find: 'if (hello.term > this.term) return', put: 'if (false) return' },
@@ -264,10 +265,9 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: 'src/server/copy.ts', find: 'await this.shelf.settle();', put: 'await Promise.resolve();' }],
   },
   {
-    name: 'unreadable-payload-empty',
-    seed: 1874,
-    rule: 'a payload in a snapshot that the disk does not give, or gives altered, is delivered empty',
-    edits: [{ file: 'src/server/snapshot-shelf.ts', find: 'this.condemn(snapshot, error);\n      }\n    }\n    return null;', put: 'return new Uint8Array(0);\n      }\n    }\n    return null;' }],
+    name: 'unreadable-payload-blank',
+    rule: 'of a payload in a snapshot that the disk does not give, or gives altered, zeros are delivered',
+    edits: [{ file: 'src/server/snapshot-shelf.ts', find: 'this.condemn(snapshot, error);\n      }\n    }\n    return null;', put: 'return new Uint8Array(place.length);\n      }\n    }\n    return null;' }],
   },
   {
     name: 'no-sync-at-opening',

@@ -88,7 +88,7 @@ export class Pair {
   }
 
   get ground(): FaultGround {
-    return { world: this.world, moments: this.moments, troubles: this.troubles, settings: this.settings, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers && !this.built.storage.shareProbe.isBare, consumersAway: (forMs) => this.workload.consumersAway(forMs), countsOnUnsynced: () => this.built.checkers.countsOnUnsynced, sharesUnsynced: (name) => this.built.storage.unsynced.has(name) && this.built.checkers.sharesUnsynced(name), canDoWithout: (name) => this.built.checkers.canDoWithout(name), letsGo: (name) => this.built.checkers.letsGo(name), mayDamage: (name) => this.built.checkers.mayDamage(name), putBack: (name) => this.built.checkers.putBack(name) };
+    return { world: this.world, moments: this.moments, troubles: this.troubles, settings: this.settings, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers && !this.built.storage.shareProbe.isBare, consumersAway: (forMs) => this.workload.consumersAway(forMs), countsOnUnsynced: () => this.built.checkers.countsOnUnsynced, sharesUnsynced: (name) => this.built.storage.unsynced.has(name) && this.built.checkers.sharesUnsynced(name), canDoWithout: (name) => this.built.checkers.canDoWithout(name), mayForget: (name) => this.built.checkers.mayForgetUnsaid(name), letsGo: (name) => this.built.checkers.letsGo(name), mayDamage: (name) => this.built.checkers.mayDamage(name), putBack: (name) => this.built.checkers.putBack(name) };
   }
 
   get storage(): Storage {

@@ -64,8 +64,8 @@ function drawClock(random: Prng): ClockShape {
 /** So many seeds keep hardly a payload in memory, so that what waits in a queue is read back from the disk. */
 const FORGETFUL_CHANCE = 0.5;
 const FORGETFUL = { payloadCacheBytes: 300, indexEveryBytes: 1024, readHandlesMax: 1 };
-/** … and so many write their snapshots more often: then the log is short, and payloads stand in snapshots alone. */
-const SNAPSHOTS_CHANCE = 0.35;
+/** … and so many write their snapshots more often: then the log is short, and payloads stand in snapshots alone. More of those that read them back, fewer of the others. */
+const SNAPSHOTS_CHANCE = { forgetful: 0.6, others: 0.2 };
 const SNAPSHOT_RECORDS = { low: 60, high: 250 };
 /** … and so many have shorter segments: more of them to begin, to sync and to read. */
 const SEGMENTS_CHANCE = 0.35;
@@ -75,8 +75,9 @@ const SEGMENT_BYTES = { low: 5 * 1024, high: 24 * 1024 };
 const UNSYNCED_CHANCE = 0.25;
 
 function drawTuning(random: Prng): SeedTuning {
-  const { payloadCacheBytes, indexEveryBytes, readHandlesMax } = random.chance(FORGETFUL_CHANCE) ? FORGETFUL : { ...PLAIN_TUNING, ...PLAIN_TUNING.journal };
-  const snapshotEveryRecords = random.chance(SNAPSHOTS_CHANCE) ? Math.round(random.logBetween(SNAPSHOT_RECORDS.low, SNAPSHOT_RECORDS.high)) : PLAIN_TUNING.snapshotEveryRecords;
+  const isForgetful = random.chance(FORGETFUL_CHANCE);
+  const { payloadCacheBytes, indexEveryBytes, readHandlesMax } = isForgetful ? FORGETFUL : { ...PLAIN_TUNING, ...PLAIN_TUNING.journal };
+  const snapshotEveryRecords = random.chance(isForgetful ? SNAPSHOTS_CHANCE.forgetful : SNAPSHOTS_CHANCE.others) ? Math.round(random.logBetween(SNAPSHOT_RECORDS.low, SNAPSHOT_RECORDS.high)) : PLAIN_TUNING.snapshotEveryRecords;
   const segmentBytes = random.chance(SEGMENTS_CHANCE) ? Math.round(random.logBetween(SEGMENT_BYTES.low, SEGMENT_BYTES.high)) : PLAIN_TUNING.journal.segmentBytes;
   return { payloadCacheBytes, snapshotEveryRecords, journal: { segmentBytes, indexEveryBytes, readHandlesMax } };
 }

@@ -13,8 +13,8 @@ export interface StorageFaults {
   readonly syncWillFail: boolean;
   /** Takes that back. */
   letSyncs(): void;
-  /** `may`: asked when the disk of `host` finds out at a sync that it is full, which costs what was not synced. */
-  onLettingGo(host: HostName, may: () => boolean): void;
+  /** `may`: asked when the disk of `host` finds out at a sync of this file that it is full, which costs what was not synced of it. */
+  onLettingGo(host: HostName, may: (path: string) => boolean): void;
   /** A bit turns somewhere in the journal or in a snapshot. `where` in [0, 1). */
   flipBit(host: HostName, where: number): void;
   /** The disk does not give some of its segments, of its snapshots, or of both any more. `which` in [0, 1). */

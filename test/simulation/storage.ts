@@ -122,8 +122,8 @@ export class Storage implements StorageFaults {
     return [...ends].filter(([path, end]) => image.has(path) && image.hasForgotten(path, end)).map(([path]) => path);
   }
 
-  /** `may`: asked when a disk finds out at a sync that it is full, which costs what was not synced. */
-  onLettingGo(host: HostName, may: () => boolean): void {
+  /** `may`: asked when a disk finds out at a sync of this file that it is full, which costs what was not synced of it. */
+  onLettingGo(host: HostName, may: (path: string) => boolean): void {
     this.images[host].letsGo = may;
   }
 

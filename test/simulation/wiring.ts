@@ -339,10 +339,16 @@ function insidesOf(edge: ClientEdge): { copy: Copy; serving: Serving } {
   return { copy, serving: edge };
 }
 
-/** Where the durable part of each segment of a log ends, by path: private to the journal, and looked at by the checkers alone. */
+/** Where the durable part of each segment of a log ends, but for a mark that no sync has taken along, by path: private to the journal, and looked at by the checkers alone. */
 function durableEndsOf({ journal }: Copy): Map<string, number> {
-  const { segments } = journal as unknown as { segments: { all: readonly { name: string; end: number }[] } };
-  return new Map(segments.all.map(({ name, end }) => [`journal/${name}`, end]));
+  const { segments, committer } = journal as unknown as { segments: { all: readonly SegmentEnd[] }; committer: { active: { segment: SegmentEnd }; unsynced: Uint8Array | null } | null };
+  const marked = (segment: SegmentEnd): number => (committer?.active.segment === segment ? (committer.unsynced?.length ?? 0) : 0);
+  return new Map(segments.all.map((segment) => [`journal/${segment.name}`, segment.end - marked(segment)]));
+}
+
+interface SegmentEnd {
+  readonly name: string;
+  readonly end: number;
 }
 
 /**

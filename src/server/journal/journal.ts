@@ -3,11 +3,12 @@ import type { JournalId, Position, Term } from '../../core/identity.js';
 import { blockOf, isFlaw } from '../../core/journal/codec.js';
 import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/journal/envelope.js';
 import { GROUP_HEADER_BYTES, readGroupHeader, stampOf } from '../../core/journal/group.js';
-import type { Cancel } from '../../ports/clock.js';
+import { LostUnsynced } from '../relaxable-disk.js';
 import type { Epoch, Journal, JournalHandlers, RecordRun } from './api.js';
 import { carryOut, cutAt, restBeyond, takeBack } from './change.js';
 import { Committer } from './committer.js';
 import { pathIn, placeOf, scannerFor, type JournalContext } from './context.js';
+import { FailureNote } from './failure-note.js';
 import { codeOf, isNoRoom, isPassing, readWhole, reasonOf } from './files.js';
 import { GroupQueue } from './group-queue.js';
 import { writeMeta, type JournalMeta } from './meta.js';
@@ -19,8 +20,6 @@ import { SegmentList, type Segment } from './segments.js';
 import { syncLog } from './syncing.js';
 import { damaged, diskBehind, diskFull, unreadable } from './troubles.js';
 
-/** A note that the journal has failed, which the disk did not take, is written again so often. */
-const REMEMBER_RETRY_MS = 2_000;
 const UNHEARD: JournalHandlers = { durable: () => undefined, records: () => undefined, failed: () => undefined, room: () => undefined };
 
 /** The journal on a disk. Made by `openJournal`; the promises of each member stand in `api.ts`. */
@@ -42,8 +41,7 @@ export class FileJournal implements Journal {
   private changing = 0;
   private closed = false;
   private rolling: Promise<ActiveSegment> | null = null;
-  /** Until the disk takes the note that the journal has failed. */
-  private reminder: Cancel | null = null;
+  private readonly failureNote: FailureNote;
 
   constructor(
     private readonly context: JournalContext,
@@ -51,6 +49,8 @@ export class FileJournal implements Journal {
     found: FoundLog,
     damage: string | null,
     active: ActiveSegment | null,
+    /** The damage is one of this opening, and the disk has not taken a note of it yet. */
+    isUnnoted: boolean,
   ) {
     this.damage = damage;
     this.marks = found.epochs;
@@ -60,7 +60,18 @@ export class FileJournal implements Journal {
     this.roller = new Roller(context);
     this.reader = new JournalReader(context, this.segments, () => this.queue, (what, lasting) => this.fail(what, lasting));
     this.queue = new GroupQueue(found.head, context.codec, context.options);
+    this.failureNote = new FailureNote({
+      clock: context.clock,
+      write: (reason) => this.saveMeta({ ...this.meta, failed: reason }),
+      // The segment that was made ready for later.
+      makeRoom: async () => {
+        await this.rolling?.catch(() => undefined);
+        await this.roller.discard();
+      },
+      arrange: () => void this.inTurn(() => this.failureNote.attempt(this.closed)),
+    });
     if (active !== null) this.commitTo(active, found.vouched);
+    if (isUnnoted && damage !== null) this.failureNote.begin(damage);
   }
 
   get id(): JournalId {
@@ -203,7 +214,6 @@ export class FileJournal implements Journal {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    this.reminder?.();
     await this.inTurn(async () => {
       const { committer } = this;
       try {
@@ -212,10 +222,12 @@ export class FileJournal implements Journal {
         await (this.damage === null ? committer?.finish() : committer?.abandon());
       } catch (error) {
         await committer?.abandon();
+        if (error instanceof LostUnsynced) this.fail(reasonOf(error));
         throw committer?.waitsFor != null ? diskFull(placeOf(this.context), this.queue.pendingBytes) : error;
       } finally {
         await this.reader.forget();
         await this.roller.discard();
+        await this.failureNote.attempt(true);
       }
     });
   }
@@ -247,24 +259,7 @@ export class FileJournal implements Journal {
     this.context.log.write('error', `The journal has failed: ${reason}`, { folder: placeOf(this.context), damage: reason });
     this.handlers.failed(reason);
     if (!lasting) return;
-    this.remember(reason);
-  }
-
-  /**
-   * So that the next opening does not believe what it may see in the system's cache. The disk may refuse this too: then until it takes it. Not where another log has taken the place
-   * of this one meanwhile.
-   */
-  private remember(reason: string): void {
-    const mark = async (): Promise<void> => (this.damage === reason ? this.saveMeta({ ...this.meta, failed: reason }) : undefined);
-    // What was made ready for later takes room that this needs.
-    const withRoom = async (): Promise<void> => {
-      await this.rolling?.catch(() => undefined);
-      await this.roller.discard();
-      await mark();
-    };
-    this.inTurn(() => mark().catch(withRoom)).catch(() => {
-      if (!this.closed) this.reminder = this.context.clock.after(REMEMBER_RETRY_MS, () => this.remember(reason));
-    });
+    this.failureNote.begin(reason);
   }
 
   private commitTo(active: ActiveSegment, vouched: Position): void {
@@ -370,6 +365,8 @@ export class FileJournal implements Journal {
 
   private async saveMeta(meta: JournalMeta): Promise<void> {
     await writeMeta(this.context, meta);
+    // What had failed has made room for another log.
+    if (meta.id !== this.meta.id) this.failureNote.drop();
     this.meta = meta;
   }
 

@@ -57,14 +57,16 @@ async function openIn(context: JournalContext): Promise<Journal> {
   const read = (await readMeta(context)) ?? (await createMeta(context));
   const unsynced = (await syncNames(context)) ?? (await syncFound(context, read));
   const known = unsynced === null ? read : { ...read, failed: read.failed ?? unsynced };
-  // At once, so that the next opening, which may be told that all is well, does not believe it either.
-  if (unsynced !== null) await writeMeta(context, known).catch(() => undefined);
+  // At once, so that the next opening, which may be told that all is well, does not believe it either. On a full disk with the room of what is tidied up.
+  const note = async (noted: JournalMeta): Promise<boolean> => unsynced === null || writeMeta(context, noted).then(() => true, () => false);
+  const isNoted = await note(known);
   const meta = await tidy(context, known);
+  const isUnnoted = !isNoted && !(await note(meta));
   const found = await findLog(context, meta);
   if (found.damage === null && meta.failed === undefined) await removeUnfinished(context, meta.id, meta.base, found.head, read.change?.quarantine ?? null);
   const { damage, active } = unsynced === null ? await makeReady(context, meta, found) : { damage: unsynced, active: null };
   if (damage !== null) context.log.write('error', `The journal is damaged: ${damage}`, { folder: placeOf(context), damage });
-  return new FileJournal(context, meta, found, damage, active);
+  return new FileJournal(context, meta, found, damage, active, isUnnoted);
 }
 
 /**

@@ -64,14 +64,36 @@ describe('of a file that holds what counted without a sync', () => {
       expect(await failureOf(write(file, [Uint8Array.of(7)], 0))).toMatchObject({ code: 'ENOSPC' });
     });
 
-    it.each(STEPS)('%s that finds no room when all was synced again says that', async (_, step) => {
+    it.each(STEPS)('%s that finds no room when this file was synced again says that, whatever else is owed', async (_, step) => {
       const machine = new Machine();
       const file = await owed(machine, how);
       await sync(file);
+      machine.full('sync');
+      expect(await failureOf(step(file))).toMatchObject({ code: 'ENOSPC' });
+      expect(machine.disk.owes).toBe(true);
+    });
+
+    it.each(STEPS)('%s that finds no room when all was synced again says that, also when the disk was relaxed for a moment since', async (_, step) => {
+      const machine = new Machine();
+      const file = await owed(machine, how);
       machine.disk.settle(machine.disk.insist());
+      machine.disk.relax();
+      machine.disk.insist();
       machine.full('sync');
       expect(await failureOf(step(file))).toMatchObject({ code: 'ENOSPC' });
     });
+  });
+
+  it('a write that counted while a sync was under way is not taken along by it', async () => {
+    const machine = new Machine();
+    const file = await owed(machine, 'written');
+    const synced = sync(file);
+    machine.disk.relax();
+    await writeSynced(file);
+    machine.disk.insist();
+    await synced;
+    machine.full('sync');
+    expect(await failureOf(sync(file))).toBeInstanceOf(LostUnsynced);
   });
 
   it('a sync that begins before, and fails after, all was synced by another one says that all may be lost', async () => {

@@ -139,20 +139,98 @@ describe('that a journal has failed is written down', () => {
     expect((await rig.open()).damage).toBe('it failed before: a reason');
   });
 
-  test('not after it was closed, nor where another log has taken its place', async () => {
-    for (const end of ['closed', 'restarted'] as const) {
+  test.each(['EIO', 'ENOSPC'])('at the latest when it is closed (%s before)', async (code) => {
+    const rig = new Rig();
+    const journal = await rig.open({ preallocate: false });
+    await fill(rig, journal, 1, 3);
+    rig.image.failNext('replaceFile', code, 2, 'journal.json');
+    journal.giveUp('a reason');
+    await rig.pass(100);
+    expect(rig.image.awaitsFailure('replaceFile')).toBe(false);
+    await rig.run(journal.close());
+    expect((await rig.open()).damage).toBe('it failed before: a reason');
+  });
+
+  test('not where another log has taken its place', async () => {
+    const rig = new Rig();
+    const journal = await rig.open({ preallocate: false });
+    await fill(rig, journal, 1, 3);
+    rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
+    journal.giveUp('a reason');
+    await rig.pass(100);
+    await rig.run(journal.restart(EMPTY_LOG, true));
+    await rig.pass(5_000);
+    await rig.run(journal.close());
+    expect((await rig.open()).damage).toBeNull();
+  });
+
+  test('nor on what takes its place and cannot be finished: the next opening finishes that', async () => {
+    const rig = new Rig();
+    const journal = await rig.open({ preallocate: false });
+    await fill(rig, journal, 1, 3);
+    rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
+    journal.giveUp('a reason');
+    await rig.pass(100);
+    rig.image.failNext('rename', 'ENOSPC', 1, '.segment');
+    await expect(rig.run(journal.restart(EMPTY_LOG, true))).rejects.toMatchObject({ code: 'ENOSPC' });
+    await rig.pass(5_000);
+    rig.kill();
+    expect((await rig.open()).damage).toBeNull();
+  });
+
+  test('once, also when it fails again in the same words before the disk has taken the note', async () => {
+    const rig = new Rig();
+    const journal = await rig.open({ preallocate: false });
+    await fill(rig, journal, 1, 3);
+    rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
+    journal.giveUp('a reason');
+    await rig.pass(100);
+    await rig.run(journal.restart(EMPTY_LOG, true));
+    rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
+    journal.giveUp('a reason');
+    await rig.pass(100);
+    await rig.run(journal.close());
+    rig.image.take(`${FOLDER}/journal.json`);
+    await rig.pass(10_000);
+    expect(rig.image.paths()).not.toContain(`${FOLDER}/journal.json`);
+  });
+
+  test('also that of an opening, whose first try finds no room', async () => {
+    for (const [times, room] of [[1, false], [2, false], [4, false], [0, true]] as const) {
       const rig = new Rig();
-      const journal = await rig.open({ preallocate: false });
-      await fill(rig, journal, 1, 3);
-      rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
-      journal.giveUp('a reason');
-      await rig.pass(100);
-      expect(rig.image.awaitsFailure('replaceFile')).toBe(false);
-      if (end === 'closed') await rig.run(journal.close());
-      else await rig.run(journal.restart(EMPTY_LOG, true));
+      await owedLog(rig);
+      rig.image.failNext('sync', 'ENOSPC', 1, '.segment');
+      if (times > 0) rig.image.failNext('replaceFile', 'EIO', times, 'journal.json');
+      if (room) rig.image.capacityBytes = rig.image.usedBytes;
+      const journal = await rig.open();
+      expect(journal.damage).toMatch(/could not be made durable: ENOSPC/);
       await rig.pass(5_000);
-      if (end === 'restarted') await rig.run(journal.close());
-      expect([end, (await rig.open()).damage]).toEqual([end, null]);
+      rig.kill();
+      rig.image.capacityBytes = Infinity;
+      expect([times, room, (await rig.open()).damage]).toEqual([times, room, expect.stringMatching(/^it failed before: .*ENOSPC/)]);
     }
   });
+
+  test('a journal that is closed, and hears then that what counts may be lost, has failed', async () => {
+    const rig = new Rig();
+    const disk = new RelaxableDisk(rig.disk);
+    disk.relax();
+    const journal = await rig.openOn(disk, { preallocate: false });
+    await fill(rig, journal, 1, 3);
+    disk.insist();
+    rig.image.failNext('syncOfWrite', 'ENOSPC', 1, FOLDER);
+    await expect(rig.run(journal.close())).rejects.toThrow(/may be lost: ENOSPC/);
+    expect((await rig.open()).damage).toMatch(/^it failed before: .*ENOSPC/);
+  });
 });
+
+/** What was written without syncing by a process that was killed, with a segment that it had made ready. */
+async function owedLog(rig: Rig): Promise<void> {
+  const disk = new RelaxableDisk(rig.disk);
+  disk.relax();
+  const journal = await rig.openOn(disk, { segmentBytes: 16 * 1024 });
+  await fill(rig, journal, 1, 10);
+  await rig.pass(1_000);
+  expect(rig.image.paths()).toContain(`${FOLDER}/spare.tmp`);
+  rig.kill();
+}
