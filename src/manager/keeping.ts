@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.js';
 import type { KeptState, LocalState } from '../ports/local-state.js';
 import type { Log } from '../ports/log.js';
 
+const TAKES_NONE = "this server's disk takes no term record";
 const NOT_KEPT = "the newest term record cannot be kept on this server's disk, and is not acted on";
 
 /**
@@ -16,6 +17,8 @@ export class Keeping {
   private writingSince: Monotonic | null = null;
   private tookAt: Monotonic | null = null;
   private failure: string | null = null;
+  /** What was last said of the disk; `null`: that it is well. */
+  private told: { readonly trouble: string; readonly lacks: string } | null = null;
   private readonly probes: ((trouble: string | null) => void)[] = [];
 
   constructor(
@@ -49,7 +52,7 @@ export class Keeping {
   /** What an operator could do where the disk takes no record; `null`: it does. */
   get advice(): string | null {
     const { trouble } = this;
-    return trouble === null ? null : `${NOT_KEPT}: ${trouble}. This server takes no new role until it can be written, and gives none away: make room on the disk of data.folder, or mend it; "lockstep stop" here lets the other server go on without this one`;
+    return trouble === null ? null : `${this.lacks}: ${trouble}. This server takes no new role until it can be written, and gives none away: make room on the disk of data.folder, or mend it; "lockstep stop" here lets the other server go on without this one`;
   }
 
   /** Takes notice of a record that stands on the share named `shareId`. Lower ones are ignored. */
@@ -75,9 +78,23 @@ export class Keeping {
     for (const tell of this.probes.splice(0)) tell(trouble);
   }
 
-  /** Tries again what could not be written. To be called at every tick. */
+  /** Tries again what could not be written, and says that the disk does not answer. To be called at every tick. */
   retry(): void {
+    const { trouble } = this;
+    if (trouble !== null) this.tell(trouble);
     if (this.wanted !== null) this.write();
+  }
+
+  /** What an operator is to know of it: a record that nobody can act on, or that there could be such a one. */
+  private get lacks(): string {
+    return this.wanted !== null && this.wanted.record !== this.kept.record ? NOT_KEPT : TAKES_NONE;
+  }
+
+  private tell(trouble: string): void {
+    const { told, lacks } = this;
+    if (told?.trouble === trouble && told.lacks === lacks) return;
+    this.told = { trouble, lacks };
+    this.log.write('error', `${lacks.charAt(0).toUpperCase()}${lacks.slice(1)}: ${trouble}`);
   }
 
   private write(): void {
@@ -93,7 +110,8 @@ export class Keeping {
   private wrote(state: KeptState): void {
     this.writingSince = null;
     this.tookAt = this.clock.monotonic();
-    if (this.failure !== null) this.log.write('info', "The newest term record is kept on this server's disk now");
+    if (this.told !== null) this.log.write('info', this.told.lacks === NOT_KEPT ? "The newest term record is kept on this server's disk now" : "This server's disk takes term records again");
+    this.told = null;
     this.failure = null;
     this.kept = state;
     this.answer(null);
@@ -106,8 +124,8 @@ export class Keeping {
   private failed(error: unknown): void {
     this.writingSince = null;
     const trouble = error instanceof Error ? error.message : String(error);
-    if (trouble !== this.failure) this.log.write('error', `${NOT_KEPT.charAt(0).toUpperCase()}${NOT_KEPT.slice(1)}: ${trouble}`);
     this.failure = trouble;
+    this.tell(trouble);
     this.answer(trouble);
   }
 }

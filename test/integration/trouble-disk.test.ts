@@ -70,7 +70,7 @@ describe(MAY_MOUNT ? 'a full disk, on a small real one' : 'a full disk (without 
     expect(refused.err).toContain("a switchover needs this server's disk");
     expect((await active.status())?.state).toBe('ACTIVE');
     makeRoom();
-    await active.says("The newest term record is kept on this server's disk now");
+    await active.says("This server's disk takes term records again");
     expect(await lockstep('switchover', active.profile)).toMatchObject({ code: 0 });
     await passive.reachesState('ACTIVE');
     await traffic.flows();

@@ -135,8 +135,11 @@ export class Guest {
   }
 
   /** Drops everything that comes from that host: half of a cut cable. */
-  async deafen(from: LabHost): Promise<void> {
-    await this.must(`tc qdisc show dev vec0 | grep -q ingress || tc qdisc add dev vec0 ingress; tc filter add dev vec0 ingress protocol ip u32 match ip src ${this.network.address(from)}/32 action drop`);
+  /** @param port of TCP, at either end: only that is not heard; `null`: nothing is */
+  async deafen(from: LabHost, port: number | null = null): Promise<void> {
+    await this.must('tc qdisc show dev vec0 | grep -q ingress || tc qdisc add dev vec0 ingress');
+    const which = port === null ? [''] : ['dport', 'sport'].map((end) => ` match ip protocol 6 0xff match ip ${end} ${port} 0xffff`);
+    for (const match of which) await this.must(`tc filter add dev vec0 ingress protocol ip u32 match ip src ${this.network.address(from)}/32${match} action drop`);
   }
 
   /** How many packets the cut cables of this host have swallowed since they were cut. */

@@ -2,8 +2,8 @@ import { assert } from '../../core/errors.js';
 import type { Stream, StreamHandlers } from '../../ports/stream.js';
 
 /**
- * A client's stream that is held unread until a protocol takes it over. The network's side of it is handled from the first moment, so that a
- * client that gives up while it is held is noticed, and so that the listener knows which connections are open.
+ * A client's stream that is held unread until a protocol takes it over. The network's side of it is handled from the first moment, so that the
+ * listener knows which connections are open. Of one that has sent something and gives up the system tells only when that is read.
  */
 export class HeldStream implements Stream {
   private handlers: StreamHandlers | null = null;

@@ -5,6 +5,8 @@ import type { Stage } from '../stage.js';
 
 const CALM_MS = 12_000;
 const WEATHER_MS = 30_000;
+/** Where `lockstep init` lets the HA managers of two hosts listen. */
+const HA_PORT = 2101;
 const WEATHER = 'delay 200ms loss 10%';
 
 /** Each of these hosts hears the other no more. */
@@ -20,15 +22,18 @@ async function whole(...guests: readonly Guest[]): Promise<void> {
   await Promise.all(guests.map((guest) => guest.hearAll()));
 }
 
-function linkScenario(how: string, deaf: (stage: Stage) => readonly (readonly [Guest, Guest])[]): Scenario {
+type Deaf = (stage: Stage) => readonly (readonly [Guest, Guest])[];
+
+/** `backchannel`: the brokers reach each other all the while. */
+function linkScenario(what: 'link between the servers' | 'backchannel', how: string, deaf: Deaf): Scenario {
   return {
-    name: `link between the servers cut ${how}`,
+    name: `${what} cut ${how}`,
     promise: 'the serving server holds the lock and goes on alone; the other waits',
     ends: 'same',
     async run(stage) {
       const { serving, passive, load } = stage;
       const cuts = deaf(stage);
-      for (const [guest, from] of cuts) await guest.deafen(from.name);
+      for (const [guest, from] of cuts) await guest.deafen(from.name, what === 'backchannel' ? HA_PORT : null);
       await stage.comes(serving, 'STANDALONE');
       await stage.comes(passive, 'WAITING');
       await load.flows();
@@ -57,10 +62,14 @@ function gatewayScenario(from: string, whom: (stage: Stage) => readonly ('servin
   };
 }
 
+const CUTS: readonly (readonly [string, Deaf])[] = [
+  ['both ways', ({ serving, passive }) => [[serving.guest, passive.guest], [passive.guest, serving.guest]]],
+  ['one way: the passive host does not hear', ({ serving, passive }) => [[passive.guest, serving.guest]]],
+  ['one way: the serving host does not hear', ({ serving, passive }) => [[serving.guest, passive.guest]]],
+];
+
 export const NETWORK_SCENARIOS: readonly Scenario[] = [
-  linkScenario('both ways', ({ serving, passive }) => [[serving.guest, passive.guest], [passive.guest, serving.guest]]),
-  linkScenario('one way: the passive host does not hear', ({ serving, passive }) => [[passive.guest, serving.guest]]),
-  linkScenario('one way: the serving host does not hear', ({ serving, passive }) => [[serving.guest, passive.guest]]),
+  ...(['link between the servers', 'backchannel'] as const).flatMap((what) => CUTS.map(([how, deaf]) => linkScenario(what, how, deaf))),
   gatewayScenario('the serving host', () => ['serving']),
   gatewayScenario('the passive host', () => ['passive']),
   gatewayScenario('both hosts', () => ['serving', 'passive']),

@@ -50,12 +50,28 @@ describe('whether the disk takes a record is found out', () => {
   test('by writing what is kept once more', async () => {
     const { keeping, disk, lines } = given();
     expect(await keeping.probe()).toBe('ENOSPC: no space left on device, write');
-    expect(keeping.advice).toContain('cannot be kept');
+    expect(keeping.advice).toMatch(/^this server's disk takes no term record: ENOSPC: .*make room/);
     disk.isFull = false;
     expect(await keeping.probe()).toBeNull();
     expect(keeping.advice).toBeNull();
     expect(disk.kept).toEqual(keeping.state);
-    expect(lines).toHaveLength(2);
+    expect(lines).toEqual(["error This server's disk takes no term record: ENOSPC: no space left on device, write", "info This server's disk takes term records again"]);
+  });
+
+  test('and a record that comes while it takes none is told of by itself', async () => {
+    const { keeping, disk, lines } = given();
+    await keeping.probe();
+    keeping.see(record(3), 'a-share');
+    await settled();
+    expect(keeping.advice).toMatch(/^the newest term record cannot be kept/);
+    disk.isFull = false;
+    keeping.retry();
+    await settled();
+    expect(lines.map((line) => line.replace(/:.*/, ''))).toEqual([
+      "error This server's disk takes no term record",
+      "error The newest term record cannot be kept on this server's disk, and is not acted on",
+      "info The newest term record is kept on this server's disk now",
+    ]);
   });
 
   test('also while a record waits to be kept, which is not overwritten', async () => {
@@ -71,7 +87,7 @@ describe('whether the disk takes a record is found out', () => {
 });
 
 test('when the disk took a record last is known, and that it takes none', async () => {
-  const { keeping, disk, clock } = given();
+  const { keeping, disk, clock, lines } = given();
   clock.advance(100);
   await keeping.probe();
   expect([keeping.takenAt, keeping.trouble]).toEqual([null, 'ENOSPC: no space left on device, write']);
@@ -86,4 +102,8 @@ test('when the disk took a record last is known, and that it takes none', async 
   clock.advance(1);
   expect([keeping.takenAt, keeping.trouble]).toEqual([before, 'it does not answer']);
   expect(keeping.advice).toContain('it does not answer');
+  const said = lines.length;
+  keeping.retry();
+  keeping.retry();
+  expect(lines.slice(said)).toEqual(["error This server's disk takes no term record: it does not answer"]);
 });
