@@ -7,7 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib.sh
 
 work="$(mktemp -d)"
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+# What runs beside has a process group of its own each, so that all of it ends with this script.
+trap 'for pid in $(jobs -p); do kill -- "-$pid" 2>/dev/null; done; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 report="$work/tests.json"
 steps=()
 
@@ -31,7 +33,9 @@ step() {
 }
 # begin NAME COMMAND…: beside the steps that follow; what it prints is shown by `finish NAME`.
 begin() {
+  set -m
   run "$@" >"$work/$1.out" 2>&1 &
+  set +m
   printf '%s\n' "$!" >"$work/$1.pid"
 }
 finish() {
@@ -58,10 +62,12 @@ finish lint
 begin "planted flaws" nice -n 19 node dist-test/test/simulation/flaws-main.js --seeds "${SIMULATION_SEEDS:-2000}" --least 8 --known-first --clean-elsewhere
 step tests npm test --silent -- --json --outputFile="$report"
 finish "planted flaws"
+# Its hosts mostly wait, and go before everything else where they do not.
+begin lab skippable scripts/lab.sh
 step "newer Node.js" skippable scripts/node-versions.sh --short 24
 step exploration npm run --silent explore
+finish lab
 step simulation npm run --silent simulate -- --seeds "${SIMULATION_SEEDS:-2000}"
-step lab skippable scripts/lab.sh
 
 say ""
 failed=()
