@@ -116,7 +116,8 @@ function nextSteps(target: string, options: InitOptions): string[] {
     `       lockstep passwd ${join(target, 'primary', 'users')} NAME`,
     `       cp -p ${join(target, 'primary', 'users')} ${join(target, 'secondary', 'users')}`,
     `  3. Copy ${join(target, 'primary')} to ${options.primary} and ${join(target, 'secondary')} to ${options.secondary},`,
-    '     keeping the modes (scp -pr); the secret must reach nobody else.',
-    '  4. On each host, with its folder: lockstep check FOLDER, then lockstep start FOLDER.',
+    '     to the same place there and keeping the modes (scp -pr); the secret must reach nobody else.',
+    `  4. On ${options.primary}: lockstep check ${join(target, 'primary')}, then lockstep start ${join(target, 'primary')}`,
+    `     On ${options.secondary}: lockstep check ${join(target, 'secondary')}, then lockstep start ${join(target, 'secondary')}`,
   ];
 }

@@ -18,9 +18,9 @@ import { verify } from './verify.js';
 const PROFILE = 'a profile, or the folder of its lockstep.yaml';
 const EXIT_CODES = `
 Exit codes:
-  0  done (check: nothing stands in the way; verify: the history holds)
-  1  failed (check: something stands in the way; verify: a promise was broken)
-  2  the command line, the profile or the history is wrong; nothing was done
+  0  done (check: nothing stands in the way; verify, exercise: the history holds)
+  1  failed (check: something stands in the way; verify, exercise: a promise was broken)
+  2  the command line, the profile or the history is wrong, and nothing was done; verify, exercise: the history proves nothing
   3  no server answers on the profile's admin port
   4  the server refused; nothing was changed`;
 
@@ -89,8 +89,8 @@ function addSetupCommands(program: Command, console: Console): void {
     .command('init')
     .description('write a commented pair of profiles for two hosts, with a fresh secret')
     .argument('<folder>', 'where to write them; gets the folders primary and secondary')
-    .requiredOption('--primary <host>', 'address of the primary server, for the other one and for clients')
-    .requiredOption('--secondary <host>', 'address of the secondary server')
+    .requiredOption('--primary <host>', 'address of the primary server: on it that server listens, and at it the other one and clients reach it')
+    .requiredOption('--secondary <host>', 'the same of the secondary server')
     .requiredOption('--gateway <host>', 'address of the machine that hosts the share')
     .requiredOption('--lock-file <path>', 'the lockfile, as both hosts see it on the mounted share; an absolute path')
     .option('--cluster <name>', 'name of the pair', 'lockstep')
@@ -157,14 +157,15 @@ function addRepositoryCommands(program: Command, console: Console): void {
     .option('--json', 'as JSON (docs/status.md)')
     .action((path: string, name: string | undefined, options: { json?: boolean }) => repositoryStatus(console, path, name ?? null, options));
   for (const [ask, description] of [['sync', 'sync now'], ['diff', 'show what a sync would change; changes nothing'], ['verify', 'read every file on both servers and compare their digests; changes nothing']] as const) {
-    repo
+    const command = repo
       .command(ask)
       .description(description)
       .argument('<profile>', PROFILE)
       .argument('[name]', NAME)
-      .option('--json', 'the results as JSON')
-      .option('--checksum', 'read every file, whatever is recorded of it (ask the passive server)')
-      .action((path: string, name: string | undefined, options: { json?: boolean; checksum?: boolean }) => askRepositories(console, path, name ?? null, { ask, checksum: options.checksum === true }, options.json === true));
+      .option('--json', 'the results as JSON');
+    // A verify reads them all in any case.
+    if (ask !== 'verify') command.option('--checksum', 'read every file, whatever is recorded of it (ask the passive server)');
+    command.action((path: string, name: string | undefined, options: { json?: boolean; checksum?: boolean }) => askRepositories(console, path, name ?? null, { ask, checksum: options.checksum === true }, options.json === true));
   }
   repo
     .command('restore')

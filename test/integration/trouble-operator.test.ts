@@ -29,7 +29,7 @@ async function initialise(pair: Pair): Promise<{ readonly ca: Buffer; readonly t
   const made = join(folder, 'made');
   const init = await lockstep('init', made, '--cluster', 'orders', '--primary', '192.168.77.1', '--secondary', '192.168.77.2', '--gateway', '192.168.77.3', '--lock-file', join(share, 'orders.lck'));
   expect(init).toMatchObject({ code: 0, err: '' });
-  expect(init.out).toContain('lockstep check FOLDER, then lockstep start FOLDER');
+  expect(init.out).toContain(`lockstep check ${join(made, 'primary')}, then lockstep start ${join(made, 'primary')}`);
   const users = join(made, 'primary', 'users');
   expect(shell(`echo 'a good password' | node ${COMMAND} passwd ${users} alice`)).toMatchObject({ code: 0, out: expect.stringContaining('Added alice') });
   copyFileSync(users, join(made, 'secondary', 'users'));

@@ -50,6 +50,8 @@ describe('the command line', () => {
 
   it.each([[['frobnicate']], [['status']], [['status', '--jsn', 'x']], [[]], [['init', 'x']]])('%p is wrong usage', async (args) => expect((await lockstep(...args)).code).toBe(2));
 
+  it('repo verify reads every file in any case, and is not told to', async () => expect((await lockstep('repo', 'verify', 'x', '--checksum')).err.join('\n')).toContain("unknown option '--checksum'"));
+
   it('an unknown command is told the nearest one', async () => expect((await lockstep('statsu', 'x')).err.join('\n')).toContain('status'));
 
   it('a profile that cannot be used is exit code 2, without a stack', async () => {
@@ -207,6 +209,14 @@ describe('init', () => {
     expect(secrets[0]).toBe(secrets[1]);
     expect(secrets[0]?.trim()).toMatch(/^[0-9a-f]{64}$/);
     for (const file of ['secret', 'users']) expect(statSync(join(target, 'primary', file)).mode & 0o777).toBe(0o600);
+  });
+
+  it('names the folder of each server in what is to be done there', async () => {
+    const target = join(folder, 'new');
+    const steps = (await lockstep('init', target, ...options)).out.join('\n');
+    for (const [address, role] of [['10.0.0.1', 'primary'], ['10.0.0.2', 'secondary']] as const) {
+      expect(steps).toContain(`On ${address}: lockstep check ${join(target, role)}, then lockstep start ${join(target, role)}`);
+    }
   });
 
   it.each([
