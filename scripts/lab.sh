@@ -48,8 +48,15 @@ install_missing() {
   fi
 }
 
+# Read where it stands, so that nothing is installed or built for it.
+show_help() { sed -n '/^export const HELP = `/,/`;$/{s/^export const HELP = `//;s/`;$//;p;}' test/lab/options.ts; }
+
 case " $* " in
-  *" --help "* | *" -h "* | *" --list "*) ;;
+  *" --help "* | *" -h "*)
+    show_help
+    exit 0
+    ;;
+  *" --list "*) ;;
   *)
     require_hosts
     choose_kernel

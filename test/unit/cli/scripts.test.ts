@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { HELP } from '../../lab/options.js';
 
 let folder: string;
 beforeEach(() => void (folder = realpathSync(mkdtempSync(join(tmpdir(), 'lockstep-scripts-')))));
@@ -19,4 +20,10 @@ onUnix.each(['primary', 'secondary', 'pair'])('scripts/%s.sh takes the path of a
   expect(told('./pair')).toBe(join(folder, 'pair'));
   expect(told('/nosuch/pair')).toBe('/nosuch/pair');
   expect(told('nosuch')).toBe('profiles/nosuch');
+});
+
+onUnix('scripts/lab.sh says what it does without a build', () => {
+  for (const program of ['node', 'npm']) writeFileSync(join(folder, program), '#!/bin/sh\nexit 9\n', { mode: 0o755 });
+  const { status, stdout } = spawnSync('bash', [resolve('scripts/lab.sh'), '--help'], { env: { ...process.env, PATH: `${folder}:${process.env['PATH'] ?? ''}` }, encoding: 'utf8' });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: `${HELP}\n` });
 });
