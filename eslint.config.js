@@ -28,7 +28,7 @@ const timeless = {
   'no-restricted-syntax': ['error', NO_ENUM, NO_BARREL, NO_NEW_DATE],
 };
 const PROCESSES = ['manager', 'share', 'server', 'repository', 'protocols'];
-const OPERATORS = ['profile', 'admin', 'log', 'cli'];
+const OPERATORS = ['profile', 'admin', 'log', 'run', 'cli'];
 // The core has a folder `repository` of its own: `../repository` from its other folders.
 const CORE_ONLY = 'The core imports only the core.';
 const others = (own) => PROCESSES.filter((name) => !own.includes(name));
@@ -71,9 +71,10 @@ export default tseslint.config(
     // What wires a process: its main module, and what that is told.
     ignores: ['**/main.ts', 'src/server/process-config.ts'],
   })),
-  walls(['src/protocols/**/*.ts'], [NODE, outside(['adapters', 'manager', 'share', 'repository', ...OPERATORS], 'Protocols are written over core, ports and the edge.')], timeless),
+  walls(['src/protocols/**/*.ts'], [NODE, outside(['adapters', 'manager', 'share', 'repository', 'server/(?!(edge|clients/throttled-log)\\.js$).*', ...OPERATORS], 'Protocols are written over core, ports, the edge and its throttled log.')], timeless),
   walls(['src/adapters/**/*.ts'], [outside([...PROCESSES, ...OPERATORS], 'Adapters know core and ports only.')]),
-  walls(['src/profile/**/*.ts', 'src/log/**/*.ts'], [outside([...PROCESSES, 'adapters', 'cli', 'admin'], 'Not from the insides of the processes.')]),
-  walls(['src/cli/**/*.ts'], [{ regex: '^(\\.\\./)+(manager/(?!main|backchannel-handshake|backchannel-look)|protocols|server/(?!journal/inspect)|share/(?!preflight|paths))', message: 'Not from the insides of the processes; what check and journal use is listed here.' }]),
-  walls(['src/admin/**/*.ts'], [outside([...PROCESSES, 'adapters', 'cli'], 'The admin server knows the status and the commands, not who makes them.')]),
+  walls(['src/profile/**/*.ts', 'src/log/**/*.ts'], [outside([...PROCESSES, 'adapters', 'admin', 'run', 'cli'], 'Not from the insides of the processes.')]),
+  walls(['src/cli/**/*.ts'], [{ regex: '^(\\.\\./)+(manager/(?!backchannel-handshake|backchannel-look)|repository/|protocols|server/(?!journal/inspect)|share/(?!preflight|paths))', message: 'Not from the insides of the processes; what check and journal use is listed here.' }]),
+  walls(['src/run/**/*.ts'], [outside(['cli'], 'A server knows nothing of the command that starts it.')]),
+  walls(['src/admin/**/*.ts'], [outside([...PROCESSES, 'adapters', 'log', 'run', 'cli'], 'The admin server knows the status and the commands, not who makes them.')]),
 );
