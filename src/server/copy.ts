@@ -52,6 +52,8 @@ export interface CopyCounts {
 export class Copy {
   private live: Replica | null = null;
   private target: LogPoint | null = null;
+  /** Changes of the past that are under way or wait for their turn. */
+  private changesAsked = 0;
   private difference: string | null = null;
   private listener: CopyListener | null = null;
   private changes: Promise<void> = Promise.resolve();
@@ -94,7 +96,7 @@ export class Copy {
 
   /** Builds the state at start. @throws LockstepError LOCKSTEP_RECORD_UNKNOWN when a newer version wrote the log (rejects) */
   async build(): Promise<void> {
-    await this.change(null, async () => {
+    await this.change(null, ALWAYS, async () => {
       if (this.damage !== null) return;
       await this.discardForeign();
       await this.rebuildTo(this.journal.head.position, 'Reading the log');
@@ -118,8 +120,9 @@ export class Copy {
   get ready(): boolean {
     return this.live !== null && this.target === null && this.damage === null;
   }
+  /** A change of the past is under way, or waits for its turn. */
   get changing(): boolean {
-    return this.target !== null;
+    return this.changesAsked > 0;
   }
   /** Following: where this state's digest differed from the leader's. */
   get diverged(): string | null {
@@ -203,8 +206,8 @@ export class Copy {
   }
 
   /** Ends the log at a shared point; what lies beyond goes to quarantine. Rejects, with the copy as it was, when it cannot. */
-  rewind(point: LogPoint): Promise<void> {
-    return this.change(point, async () => {
+  rewind(point: LogPoint, wanted: Wanted = ALWAYS): Promise<void> {
+    return this.change(point, wanted, async () => {
       if (this.journal.head.position === point.position && this.live !== null) return;
       await this.durableAll();
       this.live = null;
@@ -220,8 +223,8 @@ export class Copy {
   }
 
   /** Begins an empty log. With `newId` this copy is another member from then on. */
-  anew(newId: boolean): Promise<void> {
-    return this.change(EMPTY_LOG, async () => {
+  anew(newId: boolean, wanted: Wanted = ALWAYS): Promise<void> {
+    return this.change(EMPTY_LOG, wanted, async () => {
       this.live = null;
       await this.quarantine(EMPTY_LOG, newId);
       await this.shelf.keepOnly(null);
@@ -232,8 +235,8 @@ export class Copy {
   }
 
   /** Takes a whole, synced snapshot file from the leader in place of the log. @throws LockstepError LOCKSTEP_SNAPSHOT_DAMAGED (rejects) */
-  install(file: string, point: LogPoint, newId: boolean): Promise<void> {
-    return this.change(point, async () => {
+  install(file: string, point: LogPoint, newId: boolean, wanted: Wanted = ALWAYS): Promise<void> {
+    return this.change(point, wanted, async () => {
       const wish = { payloadBytesMax: this.options.livePayloadBytesMax, title: 'Reading the snapshot', cancelled: () => false };
       const { replica, index, head, bytes } = await loadSnapshot(this.tools, wish, file);
       const right = head.point.position === point.position && head.point.chain === point.chain && head.cluster === this.options.cluster;
@@ -303,25 +306,31 @@ export class Copy {
     await this.journal.close();
   }
 
-  /** One change of the past at a time. `target`: where the log will end. */
-  private change(target: LogPoint | null, work: () => Promise<void>): Promise<void> {
-    const done = this.changes.then(async () => {
-      if (this.closed) throw new Cancelled('the broker is closing');
-      this.target = target ?? this.journal.head;
-      try {
-        await this.maker.cancel();
-        await (target === null ? work() : this.strictly(work));
-      } catch (error) {
-        if (codeOf(error) === 'LOCKSTEP_JOURNAL_UNREADABLE') this.listener?.unreadable(error);
-        else await this.restoreState();
-        throw error;
-      } finally {
-        this.target = null;
-        this.listener?.changed();
-      }
+  /** One change of the past at a time. `target`: where the log will end. It rejects with Cancelled where it is not wanted any more when its turn has come. */
+  private change(target: LogPoint | null, wanted: Wanted, work: () => Promise<void>): Promise<void> {
+    this.changesAsked += 1;
+    const done = this.changes.then(() => this.changeNow(target, wanted, work)).finally(() => {
+      this.changesAsked -= 1;
+      this.listener?.changed();
     });
     this.changes = done.catch(() => undefined);
     return done;
+  }
+
+  private async changeNow(target: LogPoint | null, wanted: Wanted, work: () => Promise<void>): Promise<void> {
+    if (this.closed) throw new Cancelled('the broker is closing');
+    if (!wanted()) throw new Cancelled('nobody waits for this change of the log any more');
+    this.target = target ?? this.journal.head;
+    try {
+      await this.maker.cancel();
+      await (target === null ? work() : this.strictly(work));
+    } catch (error) {
+      if (codeOf(error) === 'LOCKSTEP_JOURNAL_UNREADABLE') this.listener?.unreadable(error);
+      else await this.restoreState();
+      throw error;
+    } finally {
+      this.target = null;
+    }
   }
 
   /** What is moved to quarantine is kept there, and what takes its place stands for all of it. */
@@ -332,7 +341,11 @@ export class Copy {
   /** After a change that found no room: the log is as it was, and without its state this copy could not serve until a leader comes. */
   private async restoreState(): Promise<void> {
     if (this.live !== null || this.damage !== null || this.closed) return;
-    await this.rebuildTo(this.journal.head.position, 'Reading the log').catch((error: unknown) => this.tools.log.write('error', `The state could not be built again: ${describe(error)}`));
+    await this.rebuildTo(this.journal.head.position, 'Reading the log').catch((error: unknown) => {
+      // Nobody would build it another time.
+      if (codeOf(error) === 'LOCKSTEP_JOURNAL_UNREADABLE') this.listener?.unreadable(error);
+      else this.tools.log.write('error', `The state could not be built again: ${describe(error)}`);
+    });
   }
 
   private async rebuildTo(upTo: Position, title: string): Promise<void> {
@@ -374,5 +387,8 @@ export class Copy {
   }
 }
 
+/** Asked when the turn of a change has come. */
+type Wanted = () => boolean;
+const ALWAYS: Wanted = () => true;
 const DURABLE_POLL_MS = 5;
 const READS_AT_ONCE = 8;

@@ -83,6 +83,7 @@ export class Feed {
     this.offeredTerm = term;
     this.session = new LeaderSession(tools.identity, term);
     this.wire = new ReplicationWire(stream, FOLLOWER_FRAME_BYTES_MAX, {
+      came: () => undefined,
       frame: (frame) => this.onFrame(frame),
       drain: () => this.onDrain(),
       closed: (reason) => this.stop(reason, null),

@@ -14,6 +14,7 @@ import { describe } from './disk-io.js';
 import { discardIncoming, INCOMING, IncomingSnapshot } from './incoming-snapshot.js';
 import { Intake } from './intake.js';
 import { Progress } from './progress.js';
+import { Cancelled } from './rebuild.js';
 import { ReplicationWire } from './replication-wire.js';
 import { samePoint } from './snapshot-shelf.js';
 
@@ -63,6 +64,8 @@ export class FollowerLink {
   /** The last position that was said to be durable. */
   private said: Position = NO_POSITION;
   private heard: Monotonic;
+  /** Since the last tick: something came, but no whole frame. */
+  private partly = false;
 
   /** @param resyncing a whole copy is wanted */
   constructor(
@@ -77,6 +80,7 @@ export class FollowerLink {
     this.heard = clock.monotonic();
     this.session = new FollowerSession({ term, leader });
     this.wire = new ReplicationWire(stream, REPLICATION_FRAME_BYTES_MAX, {
+      came: () => this.onBytes(),
       frame: (frame) => this.hear(frame),
       drain: () => undefined,
       closed: (reason) => this.lose(reason, null),
@@ -159,6 +163,9 @@ export class FollowerLink {
       // Answers no ping that waits unread, and says that somebody is there.
       return this.wire.send({ kind: 'pong', count: this.answered });
     }
+    // A long frame is on its way: until it is there, nothing that it holds up is answered.
+    if (this.partly) this.wire.send({ kind: 'pong', count: this.answered });
+    this.partly = false;
     const silentMs = now - this.heard;
     if (!copy.changing && silentMs > config.tuning.linkSilenceMs) this.lose(`nothing was heard for ${Math.round(silentMs)} ms`, null);
   }
@@ -176,9 +183,16 @@ export class FollowerLink {
     if (!this.over) this.listener.lost(reason, answer, refused);
   }
 
+  private onBytes(): void {
+    if (this.over) return;
+    this.heard = this.tools.clock.monotonic();
+    this.partly = true;
+  }
+
   private hear(frame: ReplicationFrame): void {
     if (this.over) return;
     this.heard = this.tools.clock.monotonic();
+    this.partly = false;
     this.intake.take(frame, this.heard);
   }
 
@@ -245,13 +259,13 @@ export class FollowerLink {
     }
     this.session.compared(true);
     this.measure(offer);
-    await copy.rewind(point);
+    await copy.rewind(point, this.wanted);
     this.ready(point);
   }
 
   private async anew(offer: OfferFrame): Promise<void> {
     this.measure(offer);
-    await this.tools.copy.anew(true);
+    await this.tools.copy.anew(true, this.wanted);
     this.ready(EMPTY_LOG);
   }
 
@@ -286,7 +300,7 @@ export class FollowerLink {
     // A copy that is suspect, or whose records differ from the leader's, is no member's copy any more (R3).
     const suspect = this.resyncing || this.session.mismatched;
     try {
-      await this.tools.copy.install(INCOMING, offer.point, suspect);
+      await this.tools.copy.install(INCOMING, offer.point, suspect, this.wanted);
     } catch (error) {
       await discardIncoming(this.tools.disk).catch(() => undefined);
       throw error;
@@ -319,8 +333,12 @@ export class FollowerLink {
     this.progress = new Progress(clock, log, `Copying from ${offer.server}`, config.tuning.progressIntervalMs, records, offer.snapshotBytes + offer.logBytes);
   }
 
+  /** A change of the copy that waits for its turn is for this session alone. */
+  private readonly wanted = (): boolean => !this.over;
+
   private attempt(work: Promise<void>): void {
     work.catch((error: unknown) => {
+      if (this.over && error instanceof Cancelled) return;
       this.tools.log.write('error', `The copy could not be made: ${describe(error)}`);
       this.lose(describe(error), 'the copy could not be made here');
     });

@@ -5,6 +5,8 @@ import type { Stream } from '../ports/stream.js';
 import { describe } from './disk-io.js';
 
 export interface WireHandlers {
+  /** Something came, a part of a frame at least: a long one is a while on its way. */
+  came(): void;
   frame(frame: ReplicationFrame): void;
   /** There is room again. */
   drain(): void;
@@ -99,6 +101,7 @@ export class ReplicationWire {
 
   private read(bytes: Uint8Array): void {
     if (!this.open) return;
+    this.handlers.came();
     try {
       this.reader.push(bytes);
     } catch (error) {

@@ -33,9 +33,15 @@ class Pipe {
   ) {}
 
   send(segment: Segment): void {
+    const pieces = segment.kind === 'bytes' ? this.path.pieces(segment.bytes) : null;
+    if (pieces === null) this.sendPiece(segment, 0);
+    else for (const { bytes, takesMs } of pieces) this.sendPiece({ kind: 'bytes', bytes }, takesMs);
+  }
+
+  private sendPiece(segment: Segment, takesMs: number): void {
     this.onTheWay.push(segment);
     const { now, schedule } = this.net.shape;
-    const at = Math.max(now() + this.path.drawDelay(), this.lastArrival);
+    const at = Math.max(now() + this.path.drawDelay(), this.lastArrival) + takesMs;
     this.lastArrival = at;
     // Each arrival lets the oldest segment out, whichever segment it was scheduled for: order is kept also when some were held up.
     schedule(at - now(), () => this.let());

@@ -33,6 +33,8 @@ export const PLAIN_SHAPE = { delayMs: { min: 0.1, max: 0.5 }, highWaterBytes: 25
 const LOOPBACK_DELAY: Span = { min: 0.01, max: 0.05 };
 /** The longest that a system waits before it sends again what was not acknowledged. */
 const RESEND_MS_MAX = 3000;
+/** On a narrow path. */
+const PIECES_PER_SECOND = 20;
 const EPHEMERAL_PORT_FIRST = 40_000;
 
 /** One direction between two hosts. What must arrive (it is sent again until it does) waits while it is cut. */
@@ -40,6 +42,7 @@ export class Path {
   delay: Span;
   /** Longer segments do not come through, as where a switch on the way takes smaller frames than both ends believe; `null`: all do. */
   private bytesMax: number | null = null;
+  private bytesPerSecond: number | null = null;
   private cutAt: number | null = null;
   private waiting: (() => void)[] = [];
 
@@ -84,6 +87,19 @@ export class Path {
   limit(bytesMax: number | null): void {
     this.bytesMax = bytesMax;
     if (bytesMax === null) this.openAgain();
+  }
+
+  /** @param bytesPerSecond what it carries of each connection; `null`: whatever comes, at once */
+  narrow(bytesPerSecond: number | null): void {
+    this.bytesPerSecond = bytesPerSecond;
+  }
+
+  /** What is sent on a narrow path comes in so many pieces; `null` on one that is not. */
+  pieces(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly takesMs: number }[] | null {
+    const { bytesPerSecond } = this;
+    if (bytesPerSecond === null) return null;
+    const length = Math.ceil(bytesPerSecond / PIECES_PER_SECOND);
+    return Array.from({ length: Math.ceil(bytes.length / length) }, (_, at) => bytes.subarray(at * length, (at + 1) * length)).map((piece) => ({ bytes: piece, takesMs: (1_000 * piece.length) / bytesPerSecond }));
   }
 
   cut(): void {
@@ -243,6 +259,11 @@ export class SimNetwork {
   healBoth(one: string, other: string): void {
     this.heal(one, other);
     this.heal(other, one);
+  }
+
+  /** What is written from now on from one host to the other comes so slowly; `null`: at once. */
+  narrow(from: string, to: string, bytesPerSecond: number | null): void {
+    this.pathBetween(from, to).narrow(bytesPerSecond);
   }
 
   /** Of what goes from one host to the other only segments of up to so many bytes come through; `null`: all. */

@@ -70,6 +70,10 @@ export class Committer {
     if (this.marked < durable) this.armMark();
   }
 
+  get stopped(): boolean {
+    return this.state === 'stopped';
+  }
+
   /** Something was appended. */
   kick(): void {
     if (this.queue.newBytes >= this.context.options.hurryBytes) this.hurry();
@@ -215,6 +219,7 @@ export class Committer {
     assert(last !== undefined && last.before.position === this.durable, 'a segment is begun while records before it are not durable');
     const work = async (): Promise<void> => {
       this.rolled ??= await this.events.roll(last.before);
+      if (this.stopped) return this.rolled.file.close();
       await this.writeBehind(file, segment.end, this.header('seal'));
       await file.close();
       segment.end += GROUP_HEADER_BYTES;

@@ -65,7 +65,7 @@ export class FileJournal implements Journal {
       write: (reason) => this.saveMeta({ ...this.meta, failed: reason }),
       // The segment that was made ready for later.
       makeRoom: async () => {
-        await this.rolling?.catch(() => undefined);
+        await this.rolled();
         await this.roller.discard();
       },
       arrange: () => void this.inTurn(() => this.failureNote.attempt(this.closed)),
@@ -171,7 +171,10 @@ export class FileJournal implements Journal {
     return this.alone(async () => {
       if (this.damage === null) await this.committer?.pause();
       // A change that failed half way is finished first: what it has moved already belongs to it.
-      else this.meta = await carryOut(this.context, this.meta);
+      else {
+        await this.rolled();
+        this.meta = await carryOut(this.context, this.meta);
+      }
       const names = await segmentNames(this.context);
       const empty = this.damage === null && this.head.position === this.base.position;
       const quarantine = empty ? null : await newQuarantine(this.context, this.id, 'restarted', this.base, this.head, []);
@@ -186,8 +189,7 @@ export class FileJournal implements Journal {
 
   settle(): Promise<void> {
     return this.inTurn(async () => {
-      // A segment that is being begun is in no list yet.
-      await this.rolling?.catch(() => undefined);
+      await this.rolled();
       if (this.damage !== null || this.closed) return;
       const unsynced = await syncLog(this.context, this.base);
       if (unsynced !== null) this.fail(unsynced);
@@ -264,7 +266,7 @@ export class FileJournal implements Journal {
 
   private commitTo(active: ActiveSegment, vouched: Position): void {
     this.roller.prepare();
-    this.committer = new Committer(this.context, this.queue, stampOf(this.id, this.context.codec.checksum), active, this.head.position, vouched, {
+    const committer = new Committer(this.context, this.queue, stampOf(this.id, this.context.codec.checksum), active, this.head.position, vouched, {
       records: (run) => this.handlers.records(run),
       durable: (position) => this.handlers.durable(position),
       failed: (reason) => this.fail(reason),
@@ -278,11 +280,19 @@ export class FileJournal implements Journal {
       roll: async (base) => {
         this.rolling = this.roller.create(this.id, base);
         const next = await this.rolling;
+        // The log may be another one by now.
+        if (committer.stopped) return next;
         this.segments.add(next.segment);
         this.roller.prepare();
         return next;
       },
     });
+    this.committer = committer;
+  }
+
+  /** No segment is being begun, which is in no list yet. */
+  private async rolled(): Promise<void> {
+    await this.rolling?.catch(() => undefined);
   }
 
   /** The description first: should the removal of the segments before be interrupted, the next opening finishes it. */
@@ -357,6 +367,7 @@ export class FileJournal implements Journal {
     this.reader.suspend();
     this.settled = this.durable;
     this.committer?.stop('the journal is being changed');
+    await this.rolled();
     await this.committer?.abandon();
     this.committer = null;
     await this.roller.discard();

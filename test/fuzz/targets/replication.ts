@@ -74,6 +74,7 @@ function hear(parts: readonly Uint8Array[]): Heard {
   let accepted = '';
   let closed: string | null = null;
   const wire = new ReplicationWire(stream, REPLICATION_FRAME_BYTES_MAX, {
+    came: () => undefined,
     // Within the call: byte fields are views into what came.
     frame: (frame) => {
       frames += 1;

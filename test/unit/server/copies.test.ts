@@ -1,3 +1,6 @@
+import { EMPTY_LOG } from '../../../src/core/journal/envelope.js';
+import type { Copy } from '../../../src/server/copy.js';
+import { Cancelled } from '../../../src/server/rebuild.js';
 import { Host, World, peerOf, startedPair, syncedPair, type TestClient } from './brokers.js';
 
 async function fill(world: World, client: TestClient, count: number, bytes = 300): Promise<void> {
@@ -536,6 +539,42 @@ test('a copy that found no room for a quarantine has its state again: who is pro
   two.serve(9);
   await world.run(30_000);
   expect({ role: two.status.role, trouble: two.status.trouble }).toEqual({ role: 'serve', trouble: null });
+});
+
+test('a copy whose state cannot be built again for want of files ends its broker: the next one builds it', async () => {
+  const { world, one, two } = await startedPair();
+  const client = one.client();
+  client.connect('a');
+  for (let i = 0; i < 20; i++) client.publish('q', `m${i}`);
+  await world.run(200);
+  two.image.failNext('makeFolder', 'EMFILE', 1, 'quarantine');
+  two.image.failNext('read', 'EMFILE', 100, 'journal/');
+  two.follow(one, 1, { resync: true });
+  await world.until(() => two.exited !== null, 'it has ended');
+  expect([two.exited, JSON.stringify(two.fatal)]).toEqual([1, expect.stringContaining('LOCKSTEP_JOURNAL_UNREADABLE')]);
+});
+
+test('a change of the log that waits behind another one is for the session that asked for it alone', async () => {
+  const { world, one, two } = await startedPair();
+  const client = one.client();
+  client.connect('a');
+  client.publish('q', 'm');
+  await world.run(200);
+  const { copy } = (two.server as unknown as { parts: { copy: Copy } }).parts;
+  const before = copy.head;
+  two.image.hang();
+  void copy.settle();
+  let wanted = true;
+  const rewound = copy.rewind(EMPTY_LOG, () => wanted).then(
+    () => 'done',
+    (error: unknown) => error,
+  );
+  expect(copy.changing).toBe(true);
+  wanted = false;
+  two.image.release();
+  await world.run(500);
+  expect(await rewound).toBeInstanceOf(Cancelled);
+  expect([copy.changing, copy.ready, copy.head]).toEqual([false, true, before]);
 });
 
 test.each(['snapshot', 'catching-up'] as const)('a follower whose disk hangs (%s) is let go, so that the log that is kept for it does not fill the disk of the leader', async (phase) => {

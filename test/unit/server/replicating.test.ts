@@ -236,6 +236,19 @@ describe('a stall', () => {
     expect([...one.log.from('warn'), ...two.log.from('warn')].filter((line) => line.includes('before it said who it is'))).toEqual([]);
   });
 
+  test('is not a record that is longer on its way than the silence that is allowed', async () => {
+    const { world, one, two } = await members({ pingIntervalMs: 100, linkSilenceMs: 700 });
+    const client = one.client();
+    client.connect('a');
+    await world.run(100);
+    const follows = (): number => two.log.from('info').filter((line) => line.startsWith('Follows one')).length;
+    const before = follows();
+    world.net.narrow('one', 'two', 1_500);
+    client.publish('t', 'x'.repeat(3_000));
+    await world.until(() => client.acknowledged === 1, 'acknowledged', 10_000);
+    expect(follows()).toBe(before);
+  });
+
   test('goes on over connections that bring nothing', async () => {
     const { world, one, two } = await members({ pingIntervalMs: 100, linkSilenceMs: 700 });
     const client = one.client();

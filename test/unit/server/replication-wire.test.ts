@@ -9,7 +9,7 @@ function wired(onFrame: (frame: ReplicationFrame, wire: ReplicationWire) => void
   const clock = new FakeClock();
   const stream = new FakeStream(clock);
   const closed: string[] = [];
-  const wire: ReplicationWire = new ReplicationWire(stream, FOLLOWER_FRAME_BYTES_MAX, { frame: (frame) => onFrame(frame, wire), drain: () => undefined, closed: (reason) => closed.push(reason) });
+  const wire: ReplicationWire = new ReplicationWire(stream, FOLLOWER_FRAME_BYTES_MAX, { came: () => undefined, frame: (frame) => onFrame(frame, wire), drain: () => undefined, closed: (reason) => closed.push(reason) });
   return { clock, stream, closed };
 }
 

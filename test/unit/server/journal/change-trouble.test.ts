@@ -317,3 +317,25 @@ describe('what is read while the log is changed', () => {
     expect(labelOf((await journal.recordAt(at(11))).payload)).toBe('new');
   });
 });
+
+const SMALL = { segmentBytes: 1024, groupBytes: 512, preallocate: false };
+
+test('a segment that is being begun when the journal fails does not come into the log that takes its place', async () => {
+  for (let step = 0; step < 60; step++) {
+    const rig = new Rig(undefined, step + 1);
+    const journal = await rig.open(SMALL);
+    await fill(rig, journal, 1, 6);
+    rig.image.slownessMs = 5;
+    for (const label of range(7, 12)) append(journal, label);
+    await rig.pass(step);
+    journal.giveUp('a reason');
+    rig.image.slownessMs = 0;
+    await rig.run(journal.restart(EMPTY_LOG, true));
+    await fill(rig, journal, 1, 20);
+    await rig.pass(200);
+    expect([step, journal.damage, await labels(rig, journal)]).toEqual([step, null, range(1, 20)]);
+    await rig.run(journal.close());
+    const again = await rig.open(SMALL);
+    expect([step, again.damage, await labels(rig, again)]).toEqual([step, null, range(1, 20)]);
+  }
+});
