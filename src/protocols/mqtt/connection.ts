@@ -202,9 +202,13 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
       this.leave({ reason: 'stalled reader', will: 'published', politely: false });
       return;
     }
-    if (!this.keepAlive.isOver(now)) return;
-    this.report('keep-alive', 'info', `is disconnected: it was silent for more than ${this.keepAlive.silenceMs} ms, one and a half times its keep-alive`);
-    this.leave({ reason: 'keep-alive timeout', will: 'published', politely: false });
+    if (this.keepAlive.isOver(now)) {
+      this.report('keep-alive', 'info', `is disconnected: it was silent for more than ${this.keepAlive.silenceMs} ms, one and a half times its keep-alive`);
+      this.leave({ reason: 'keep-alive timeout', will: 'published', politely: false });
+      return;
+    }
+    // Whatever made it wait tells of its end; a client that nothing told of would never be read from again.
+    if (this.inbox.isHeldUp) this.pump();
   }
 
   // From bytes to operations.
@@ -218,7 +222,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
   private mayTake(): boolean {
     if (this.stage === 'login') return this.login.mayTake;
     if (this.stage !== 'open' || this.leaving !== null || this.requests.waiting || (this.shared.edge.congested && !this.isHurried)) return false;
-    return this.isGone || this.outbox.waitingBytes <= this.shared.limits.outgoingBytesMax / 2;
+    return this.isGone || this.outbox.heldBytes <= this.shared.limits.outgoingBytesMax / 2;
   }
 
   private take(packet: PacketFramer): void {

@@ -53,6 +53,11 @@ export class Inbox {
     return this.framer.waiting === 0;
   }
 
+  /** True while the stream is not read from. */
+  get isHeldUp(): boolean {
+    return !this.isReading;
+  }
+
   /** Limit for a whole packet, from the next one on. */
   set packetBytesMax(bytes: number) {
     this.framer.bytesMax = bytes;

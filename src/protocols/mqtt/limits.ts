@@ -15,7 +15,7 @@ export interface MqttLimits {
   readonly failedLoginDelayMs: number;
   /**
    * Bytes that wait for one connection, in its queue here and in its stream. Beyond it, with `WAITING_PACKET_BYTES` for each packet in its queue, QoS 0
-   * messages for it are dropped and counted (one alone always passes). Beyond half of it nothing more is read from the client. QoS 1 and 2 messages wait all the
+   * messages for it are dropped and counted (one alone always passes). Beyond half of it, but not before the stream's high-water mark, nothing more is read from the client. QoS 1 and 2 messages wait all the
    * same: as references to messages that the broker holds anyway, at most a session's in-flight window of them.
    */
   readonly outgoingBytesMax: number;

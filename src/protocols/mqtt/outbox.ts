@@ -69,6 +69,14 @@ export class Outbox {
     return this.bytes + this.stream.bufferedBytes;
   }
 
+  /**
+   * Bytes that wait for a reader that may be slow: none of those that the stream took at once, of whose end nothing is told. So each time in which this is more
+   * than nothing ends with a flush, with `moved`, or with `drained`.
+   */
+  get heldBytes(): number {
+    return this.isBlocked ? this.waitingBytes : this.bytes;
+  }
+
   get waitingPackets(): number {
     return this.items.length - this.head;
   }

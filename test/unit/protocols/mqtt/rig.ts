@@ -33,15 +33,15 @@ export class Rig {
   }
 
   /** A network connection on which nothing was said. */
-  raw(): Client {
-    const stream = new FakeStream(this.clock);
+  raw(highWaterBytes?: number): Client {
+    const stream = new FakeStream(this.clock, undefined, highWaterBytes);
     this.protocol.start(stream);
     return new Client(this, stream);
   }
 
   /** A client whose CONNECT was accepted and answered. */
-  async connected(options: Partial<IConnectPacket> = {}): Promise<Client> {
-    const client = this.raw();
+  async connected(options: Partial<IConnectPacket> = {}, highWaterBytes?: number): Promise<Client> {
+    const client = this.raw(highWaterBytes);
     await client.connect(options);
     client.effect({ kind: 'connack', sessionPresent: false });
     this.clock.turn();

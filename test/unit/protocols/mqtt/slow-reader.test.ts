@@ -1,4 +1,6 @@
+import { HIGH_WATER_BYTES } from '../../../../src/adapters/socket-stream.js';
 import { MQTT_LIMITS_DEFAULT, WRITE_BYTES_MAX } from '../../../../src/protocols/mqtt/limits.js';
+import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
 import { WAITING_PACKET_BYTES, WaitingPackets } from '../../../../src/protocols/mqtt/waiting.js';
 import { message } from '../../support/fake-edge.js';
 import { Rig, publish } from './rig.js';
@@ -144,6 +146,37 @@ describe('a subscriber that does not read', () => {
     expect(rig.edge.kinds()).toEqual(['connect']);
     client.stream.unstall();
     rig.clock.turn();
+    expect(client.stream.paused).toBe(false);
+    expect(rig.edge.kinds()).toEqual(['connect', 'publish']);
+  });
+
+  test.each([
+    ['less', 100, false],
+    ['more', 400, true],
+  ])('with a limit below what a socket takes at once: it is read from again when it has taken what it was sent, %s than that', async (_what, count, paused) => {
+    const rig = new Rig({ outgoingBytesMax: 64 * KB });
+    const client = await rig.connected({}, HIGH_WATER_BYTES);
+    client.stream.stall();
+    deliver(client, count, 1);
+    rig.clock.turn();
+    expect(client.stream.bufferedBytes).toBeGreaterThan(64 * KB);
+    expect(client.stream.paused).toBe(paused);
+    client.stream.unstall();
+    rig.clock.turn();
+    client.send(publish(1));
+    expect(client.stream.paused).toBe(false);
+    expect(rig.edge.kinds()).toEqual(['connect', 'publish']);
+    expect(client.received()).toHaveLength(count);
+  });
+
+  test('one that waits, and that nothing tells of the end of it, is read from again at the next round', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    rig.edge.congested = true;
+    client.send(publish(1));
+    expect(client.stream.paused).toBe(true);
+    rig.edge.congested = false;
+    rig.clock.advance(ROUND_MS);
     expect(client.stream.paused).toBe(false);
     expect(rig.edge.kinds()).toEqual(['connect', 'publish']);
   });
