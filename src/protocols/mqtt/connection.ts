@@ -19,7 +19,7 @@ import type { ConnectPacket } from './packets.js';
 import type { MqttShared } from './protocol.js';
 import { Requests } from './requests.js';
 import type { Watched } from './rounds.js';
-import type { Stranger } from './strangers.js';
+import type { Share } from './shared-room.js';
 
 /** `ending`: everything is said, the stream takes its last bytes. `closed`: nothing is done any more. */
 type Stage = 'login' | 'open' | 'ending' | 'closed';
@@ -51,7 +51,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
   private readonly keepAlive: KeepAlive;
   private readonly inbox: Inbox;
   private readonly login: Login;
-  private readonly stranger: Stranger;
+  private readonly stranger: Share;
   private readonly requests: Requests;
   private readonly outbox: Outbox;
   /** CONNACK has been said, or is about to be. */
@@ -196,8 +196,8 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
   }
 
   private checkOpen(now: Monotonic): void {
+    const { stalledReaderMs, stalledPacketMs } = this.shared.limits;
     if (this.outbox.isStalled(now)) {
-      const { stalledReaderMs } = this.shared.limits;
       this.report('stalled', 'warn', `is disconnected: for ${stalledReaderMs} ms (stalledReaderMs) it took nothing of ${this.outbox.waitingBytes} bytes; its session keeps what waits`);
       this.leave({ reason: 'stalled reader', will: 'published', politely: false });
       return;
@@ -205,6 +205,11 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
     if (this.keepAlive.isOver(now)) {
       this.report('keep-alive', 'info', `is disconnected: it was silent for more than ${this.keepAlive.silenceMs} ms, one and a half times its keep-alive`);
       this.leave({ reason: 'keep-alive timeout', will: 'published', politely: false });
+      return;
+    }
+    if (this.inbox.isStalled(now, stalledPacketMs)) {
+      this.report('stalled-packet', 'warn', `is disconnected: for ${stalledPacketMs} ms (stalledPacketMs) not one byte came of a packet that is under way`);
+      this.leave({ reason: 'stalled packet', will: 'published', politely: false });
       return;
     }
     // Whatever made it wait tells of its end; a client that nothing told of would never be read from again.
@@ -254,8 +259,8 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
     this.connection = connection;
     this.stage = 'open';
     this.stranger.leave();
-    this.inbox.packetBytesMax = limits.packetBytesMax;
-    this.inbox.isOld = this.isOld = connect.level === 3;
+    this.isOld = connect.level === 3;
+    this.inbox.letIn(limits.packetBytesMax, this.isOld, this.shared.partials.enter());
     const { clean, will } = connect;
     // What the client said on a connection that it has ended comes before what it says on this one, as far as that takes no long time.
     if (edge.serving) departures.lastTurn(clientId);

@@ -87,6 +87,11 @@ export class PacketFramer {
     return this.partialLength + this.chunk.length - this.at;
   }
 
+  /** Memory that the beginning of a packet takes whose rest has not come; 0: none is under way. About twice what came of it at most. */
+  get heldBytes(): number {
+    return this.partial?.length ?? 0;
+  }
+
   push(bytes: Uint8Array): void {
     this.chunk = this.at >= this.chunk.length ? bytes : joined(this.chunk.subarray(this.at), bytes);
     this.at = 0;

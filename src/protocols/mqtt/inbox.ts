@@ -1,8 +1,10 @@
+import type { Monotonic } from '../../core/identity.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Stream } from '../../ports/stream.js';
 import { ProtocolFault } from './fault.js';
 import { PacketFramer } from './framer.js';
 import type { KeepAlive } from './keep-alive.js';
+import type { Share } from './shared-room.js';
 
 /**
  * So long packets of one connection are taken before the others have a turn; looked at after so many packets. What a packet costs can be far more than its
@@ -29,6 +31,7 @@ export interface InboxWorld {
  * - Packets are taken in the order in which they came, and none while `mayTake` says no or the others have their turn: then the stream is paused, and what
  *   had come already waits in the framer, also beyond the end of the stream.
  * - While the client is not read from, its silence is ours.
+ * - Of the packet under way of a client that is let in no more stays held than its share of the room for such has room for.
  */
 export class Inbox {
   private readonly framer: PacketFramer;
@@ -37,6 +40,8 @@ export class Inbox {
   private isReading = true;
   /** The others have their turn; then it goes on with what has come already. */
   private yielded = false;
+  /** Of the room for packets under way; none before the client is let in. */
+  private share: Share | null = null;
 
   constructor(
     private readonly stream: Stream,
@@ -58,14 +63,16 @@ export class Inbox {
     return !this.isReading;
   }
 
-  /** Limit for a whole packet, from the next one on. */
-  set packetBytesMax(bytes: number) {
-    this.framer.bytesMax = bytes;
+  /** The client is let in. From the next packet on: its longest, `isOld` as in PacketFramer, and a share of the room for what is held of it. */
+  letIn(packetBytesMax: number, isOld: boolean, share: Share): void {
+    this.framer.bytesMax = packetBytesMax;
+    this.framer.isOld = isOld;
+    this.share = share;
   }
 
-  /** As in PacketFramer, from the next packet on. */
-  set isOld(old: boolean) {
-    this.framer.isOld = old;
+  /** True when a packet is under way, and not one byte came of it for so long, by the times at which the client was read from. */
+  isStalled(now: Monotonic, ms: number): boolean {
+    return this.framer.heldBytes > 0 && this.keepAlive.isStalled(now, ms);
   }
 
   /** What came from the stream; it is taken by `pump`. */
@@ -89,6 +96,9 @@ export class Inbox {
         heard = true;
         this.world.take(this.framer);
         if (taken % PACKETS_PER_LOOK === 0 && this.clock.monotonic() - begunAt >= TURN_MS) this.yield();
+      }
+      if (this.share?.hold(this.framer.heldBytes) === false) {
+        throw new ProtocolFault(`packets under way, of all clients, may take ${this.share.bytesMax} bytes (partialBytesMax), and this one needs more`, 'limit');
       }
     } catch (error) {
       if (!(error instanceof ProtocolFault)) throw error;
@@ -127,13 +137,19 @@ export class Inbox {
   /** Forgets what came. What comes from now on is read and ignored, so that the other side's end is seen. */
   ignore(): void {
     this.stage = 'ignoring';
-    this.framer.clear();
+    this.clear();
   }
 
   /** Forgets what came, and does nothing more with the stream. */
   close(): void {
     this.stage = 'closed';
+    this.clear();
+  }
+
+  private clear(): void {
     this.framer.clear();
+    this.share?.leave();
+    this.share = null;
   }
 
   /** Takes nothing more in this turn. */

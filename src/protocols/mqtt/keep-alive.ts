@@ -5,18 +5,20 @@ import { KEEP_ALIVE_PROGRESS_BYTES } from './limits.js';
 /** §3.1.2.10: a client may be silent for one and a half times its keep-alive, which is in seconds. */
 const SILENCE_MS_PER_SECOND = 1_500;
 
-/** How long a client may be silent, and since when it is. What counts as a sign of life: see `KEEP_ALIVE_PROGRESS_BYTES`. */
+/** How long a client may be silent, and since when it is. What counts as a sign of life: see `KEEP_ALIVE_PROGRESS_BYTES`; of a stall, each byte. */
 export class KeepAlive {
   /** Infinity: for ever, as it is until a CONNECT sets a keep-alive. */
   silenceMs = Infinity;
   private heardAt: Monotonic;
+  /** When the last byte came. */
+  private cameAt: Monotonic;
   /** What came since `heardAt`, of a packet that is not whole. */
   private unheardBytes = 0;
   /** Since when the client is not read from. */
   private deafSince: Monotonic | null = null;
 
   constructor(private readonly clock: Clock) {
-    this.heardAt = clock.monotonic();
+    this.heardAt = this.cameAt = clock.monotonic();
   }
 
   /** Of a CONNECT; 0: none. */
@@ -26,6 +28,7 @@ export class KeepAlive {
 
   came(bytes: number): void {
     this.unheardBytes += bytes;
+    this.cameAt = this.clock.monotonic();
   }
 
   /** True: so much of a long packet came that it is a sign of life before it is whole. */
@@ -46,18 +49,26 @@ export class KeepAlive {
   /** It is read from again, and has been silent for as long as it had been before the pause. */
   resume(): void {
     if (this.deafSince === null) return;
-    const silentBefore = Math.max(0, this.deafSince - this.heardAt);
-    this.heardAt = (this.clock.monotonic() - silentBefore) as Monotonic;
+    const pausedMs = this.clock.monotonic() - this.deafSince;
     this.deafSince = null;
+    this.excuse(pausedMs);
   }
 
   /** So long it was not the client that was silent, within the time up to now. */
   excuse(ms: number): void {
     // Of a pause nothing counts anyway.
-    if (this.deafSince === null) this.heardAt = Math.min(this.clock.monotonic(), this.heardAt + ms) as Monotonic;
+    if (this.deafSince !== null) return;
+    const now = this.clock.monotonic();
+    this.heardAt = Math.min(now, this.heardAt + ms) as Monotonic;
+    this.cameAt = Math.min(now, this.cameAt + ms) as Monotonic;
   }
 
   isOver(now: Monotonic): boolean {
     return this.deafSince === null && now - this.heardAt > this.silenceMs;
+  }
+
+  /** True when not one byte came for so long. */
+  isStalled(now: Monotonic, ms: number): boolean {
+    return this.deafSince === null && now - this.cameAt > ms;
   }
 }

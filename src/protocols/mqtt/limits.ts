@@ -9,6 +9,16 @@ export interface MqttLimits {
    * cannot log in makes the server hold no more, however many connections he has.
    */
   readonly strangerBytesMax: number;
+  /**
+   * Bytes held of packets of clients that are let in, of which the rest has not come, of all of them together, beside `PARTIAL_BYTES_FREE` of each. One of
+   * which more would have to be held is disconnected; its session stays. So clients that begin long packets and do not end them make the server hold no more.
+   */
+  readonly partialBytesMax: number;
+  /**
+   * A client that is let in, has begun a packet and sends not one byte more of it for so long is disconnected, whatever its keep-alive; its session stays. Time in
+   * which it is not read from does not count. Long enough for TCP to come through again after a line was dead for a minute and a half. Milliseconds.
+   */
+  readonly stalledPacketMs: number;
   /** Client ids longer than this are refused with CONNACK 2. Bytes of UTF-8; the standard wants 23 at least. */
   readonly clientIdBytesMax: number;
   /** A client whose login failed is told so after this time, and not sooner. Milliseconds. */
@@ -31,6 +41,8 @@ export const MQTT_LIMITS_DEFAULT: MqttLimits = {
   packetBytesMax: 4 * 1024 * 1024,
   connectTimeoutMs: 10_000,
   strangerBytesMax: 64 * 1024 * 1024,
+  partialBytesMax: 256 * 1024 * 1024,
+  stalledPacketMs: 120_000,
   clientIdBytesMax: 1_024,
   failedLoginDelayMs: 1_000,
   outgoingBytesMax: 4 * 1024 * 1024,
@@ -44,6 +56,9 @@ export const CONNECT_BYTES_MAX = 5 * 65_537 + 32;
 
 /** What each client may bring before it is let in, whatever the others have brought: far more than a CONNECT without a long will. */
 export const STRANGER_BYTES_FREE = 4 * 1024;
+
+/** What may be held of each client's packet that is under way, whatever is held of the others: what a connection gives in one piece. */
+export const PARTIAL_BYTES_FREE = 64 * 1024;
 
 /** Bytes handed to a stream in one piece, unless one packet alone is longer. */
 export const WRITE_BYTES_MAX = 256 * 1024;

@@ -10,10 +10,10 @@ import type { ClientEdge } from '../../server/edge.js';
 import { MqttConnection } from './connection.js';
 import { Departures } from './departures.js';
 import { PacketEncoder } from './encoder.js';
-import { MQTT_LIMITS_DEFAULT } from './limits.js';
+import { MQTT_LIMITS_DEFAULT, PARTIAL_BYTES_FREE, STRANGER_BYTES_FREE } from './limits.js';
 import type { MqttLimits } from './limits.js';
 import { Rounds } from './rounds.js';
-import { Strangers } from './strangers.js';
+import { SharedRoom } from './shared-room.js';
 import { WaitingPackets } from './waiting.js';
 
 /** What the records of an operation need beside the payload itself: topic, ids, lengths. Generous. */
@@ -49,7 +49,10 @@ export interface MqttShared {
   readonly encoder: PacketEncoder;
   readonly waiting: WaitingPackets;
   readonly rounds: Rounds;
-  readonly strangers: Strangers;
+  /** What clients bring before they are let in. */
+  readonly strangers: SharedRoom;
+  /** What is held of packets under way of those that are. */
+  readonly partials: SharedRoom;
   readonly departures: Departures;
   readonly counters: MqttCounters;
 }
@@ -71,7 +74,8 @@ export class MqttProtocol {
       encoder: new PacketEncoder(),
       waiting: new WaitingPackets(),
       rounds: new Rounds(world.clock),
-      strangers: new Strangers(limits.strangerBytesMax),
+      strangers: new SharedRoom(limits.strangerBytesMax, STRANGER_BYTES_FREE),
+      partials: new SharedRoom(limits.partialBytesMax, PARTIAL_BYTES_FREE),
       departures: new Departures(),
       counters: { connected: 0, refused: 0, faults: 0, qos0Dropped: 0 },
     };
