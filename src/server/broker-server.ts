@@ -148,7 +148,7 @@ export class BrokerServer {
       fencedThrough: () => this.fence,
       pulseAt: () => this.order?.pulseAt ?? (-Infinity as Monotonic),
       changed: () => this.changed(),
-      memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: 1 })), log),
+      memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: Infinity })), log),
       loginsWait: ports.loginsWait ?? ((): boolean => false),
     });
     const clientPort = new ClientPortSteering(ports.clients(serving), clock, log, () => this.changed());

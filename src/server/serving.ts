@@ -195,21 +195,33 @@ export class Serving implements ClientEdge {
   private record(operation: Operation, origin: number): Submitted {
     const { core } = this.tools.copy.replica;
     const looked = core.looked;
+    return this.take(operation, origin, looked);
+  }
+
+  private take(operation: Operation, origin: number, looked: number): Submitted {
+    const { copy, memory } = this.tools;
+    const { core } = copy.replica;
     const refusal = core.refusal(operation);
     if (refusal !== null) return refused('limit', refusal.detail);
-    this.memoryIsScarce = this.tools.memory.isScarce;
-    if (this.memoryIsScarce && core.grows(operation)) return refused('limit', "the broker's memory is nearly used up");
+    const bytes = core.growthAhead(operation);
+    const fits = memory.fits(bytes);
+    this.memoryIsScarce = memory.isScarce;
+    if ((this.memoryIsScarce || !fits) && core.grows(operation)) {
+      return refused('limit', this.memoryIsScarce ? "the broker's memory is nearly used up" : `it would take about ${Math.round(bytes / MIB)} MiB, and the broker's memory has not so much left`);
+    }
     return this.append(operation, origin, looked);
   }
 
   submitVolatile(topic: string, payload: Uint8Array, by?: ConnectionId): Submitted {
     if (!this.serving) return refused('not-serving', 'this server does not serve now');
     this.memoryIsScarce = this.tools.memory.isScarce;
+    const { core } = this.tools.copy.replica;
     const at = this.tools.copy.journal.head.position;
     const before = this.window.held;
     this.holdingFor = at;
-    this.tools.copy.replica.core.deliverVolatile(topic, payload, this.hold);
+    core.deliverVolatile(topic, payload, this.hold);
     if (this.window.held === before) return ACCEPTED;
+    this.tools.memory.grew(EFFECT_HEAP_BYTES * (this.window.held - before));
     if (at <= this.window.admitted) this.window.release(this.gate, this.deliver);
     if (this.window.held > 0) this.weigh(at, payload.length + EFFECT_BYTES * (this.window.held - before), by);
     return ACCEPTED;
@@ -270,10 +282,14 @@ export class Serving implements ClientEdge {
       return refused('disk-full', journal.full ? 'there is no room on the disk' : 'the disk does not keep up');
     }
     const record = journal.append(draft.type, draft.version, origin, current, draft.payload);
+    const { core } = copy.replica;
     const before = this.window.held;
+    const grown = core.grown;
     this.holdingFor = record.position;
     copy.replica.apply(record, this.hold);
-    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * (this.window.held - before) + LOOK_BYTES * (copy.replica.core.looked - looked), 'connection' in operation ? operation.connection : undefined);
+    const effects = this.window.held - before;
+    this.tools.memory.grew(draft.payload.length + core.grown - grown + EFFECT_HEAP_BYTES * effects);
+    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * effects + LOOK_BYTES * (core.looked - looked), connectionOf(operation));
     return ACCEPTED;
   }
 
@@ -318,6 +334,13 @@ const ACCEPTED: Submitted = { kind: 'accepted' };
 const EFFECT_BYTES = 64;
 /** What a level of a topic or filter counts that was looked at: the peer takes as long over it, and must come after before more is taken. */
 const LOOK_BYTES = 8;
+/** What an effect takes of the heap while it is held. */
+const EFFECT_HEAP_BYTES = 100;
+const MIB = 1024 * 1024;
+
+function connectionOf(operation: Operation): ConnectionId | undefined {
+  return 'connection' in operation ? operation.connection : undefined;
+}
 
 function refused(reason: 'not-serving' | 'limit' | 'disk-full', detail: string): Submitted {
   return { kind: 'refused', reason, detail };

@@ -3,6 +3,7 @@ import { NO_POSITION } from '../identity.js';
 import type { Position } from '../identity.js';
 import type { LogRecord } from '../journal/envelope.js';
 import type { EffectSink, Qos } from './effects.js';
+import { growsState, growthAhead, growthSoFar } from './growth.js';
 import { limitsFault, type BrokerLimits } from './limits.js';
 import type { MessageHooks } from './messages.js';
 import type {
@@ -18,7 +19,7 @@ import type {
 import { Outbound } from './outbound.js';
 import { recomputeDigest } from './recompute.js';
 import { decodeOperation } from './records.js';
-import { growsState, refusalOf } from './refusals.js';
+import { refusalOf } from './refusals.js';
 import type { Refusal } from './refusals.js';
 import { SnapshotRestorer } from './restore.js';
 import { holdWill, lower, Routing } from './routing.js';
@@ -119,6 +120,16 @@ export class BrokerCore {
   /** Whether an operation adds something to the state that stays until somebody takes it away. Changes nothing. */
   grows(operation: Operation): boolean {
     return growsState(this.state, operation);
+  }
+
+  /** Memory that a SUBSCRIBE which is not refused takes at most, in bytes, by an estimate; 0 for any other operation. Changes nothing. */
+  growthAhead(operation: Operation): number {
+    return growthAhead(this.state, operation);
+  }
+
+  /** Memory that was ever taken for what stays or waits, in bytes, by an estimate: how much an operation took is the difference. No part of the state. */
+  get grown(): number {
+    return growthSoFar(this.state);
   }
 
   /**

@@ -26,6 +26,7 @@ export class Outbound {
     if (!session.keeps) return;
     this.state.messages.acquire(message);
     const delivery = new Delivery(message, session.nextOrder, qos, retain);
+    this.state.deliveriesMade++;
     countCounters(this.state.digest, -1, session);
     session.nextOrder++;
     if (connection !== NO_CONNECTION && session.queue.length === 0 && session.inflight.size < this.state.limits.inflightMessagesMax) {

@@ -57,12 +57,15 @@ function countOneSession(digest: Digest, session: Session, references: BigMap<Po
   countCounters(digest, 1, session);
   for (const packetId of session.unreleased) countUnreleased(digest, 1, session, packetId);
   let orderBefore = -1;
+  let retainedQueued = 0;
   for (const delivery of [...session.inflight.values(), ...session.queue]) {
     countDelivery(digest, 1, session, delivery);
     assert(delivery.order > orderBefore && delivery.order < session.nextOrder, `deliveries of ${session.clientId} out of order`);
     orderBefore = delivery.order;
+    if (delivery.packetId === 0 && delivery.retain) retainedQueued++;
     if (delivery.message !== null) references.set(delivery.message.id, (references.get(delivery.message.id) ?? 0) + 1);
   }
+  assert(retainedQueued === session.retainedQueued, `the retained messages that wait for ${session.clientId} are counted wrongly`);
 }
 
 /** Subscriptions are taken from the tree and compared with the sessions' own. */

@@ -113,20 +113,3 @@ function storeFull(limits: BrokerLimits): Refusal {
 function queueFull(clientId: string, limits: BrokerLimits): string {
   return `${limits.queuedMessagesPerSessionMax} messages wait for client ${JSON.stringify(clientId)}, the most allowed (queuedMessagesPerSessionMax)`;
 }
-
-/** Whether an operation that is not refused adds something to the state that stays: a session, a subscription, a retained topic, a message that has to wait, the id of a QoS 2 message until it is released. */
-export function growsState(state: BrokerState, operation: Operation): boolean {
-  if (operation.kind === 'connect') return !state.sessions.has(operation.clientId);
-  if (operation.kind === 'subscribe') {
-    const known = state.connections.get(operation.connection)?.subscriptions;
-    return operation.subscriptions.some(({ filter }) => known?.has(filter) !== true);
-  }
-  if (operation.kind !== 'publish') return false;
-  const { topic, qos, retain, payload, packetId } = operation;
-  // One that came before is only answered once more.
-  if (qos === 2) return state.connections.get(operation.connection)?.unreleased.has(packetId) === false;
-  if (retain && payload.length > 0 && !state.retained.byTopic.has(topic)) return true;
-  if (qos === 0) return false;
-  const targets = state.subscriptions.targets(topic);
-  return targets.sessions.some((session, at) => session.keeps && lower(qos, targets.qos[at]) > 0 && (!session.connected || session.queue.length > 0 || session.inflight.size >= state.limits.inflightMessagesMax));
-}

@@ -24,6 +24,8 @@ export class RetainedStore {
   readonly byTopic: BigMap<string, StoredMessage>;
   /** Levels of topics that `match` has looked at so far: what it costs. No part of the state. */
   looked = 0;
+  /** Levels of topics that were ever added. No part of the state. */
+  levelsMade = 0;
   private readonly root = new TopicNode(null, '');
   private readonly answers = new Map<string, readonly StoredMessage[]>();
   private answered = 0;
@@ -54,6 +56,7 @@ export class RetainedStore {
       if (child === undefined) {
         child = new TopicNode(node, level);
         node.children.set(level, child);
+        this.levelsMade++;
       }
       node = child;
     }

@@ -36,6 +36,8 @@ export class Session {
   /** Sent and not yet done with, by packet id, in the order of sending. */
   readonly inflight = new Map<number, Delivery>();
   readonly queue = new DeliveryQueue();
+  /** Deliveries in `queue` that are retained messages, which followed a SUBSCRIBE. */
+  retainedQueued = 0;
   /** Packet ids of QoS 2 messages that the client published and has not released yet (§4.3.3, method B). */
   readonly unreleased = new Set<number>();
 

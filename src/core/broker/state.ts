@@ -44,6 +44,8 @@ export class BrokerState {
   queued = 0;
   /** Deliveries in all in-flight windows. */
   inflight = 0;
+  /** Deliveries that there ever were here. No part of the state. */
+  deliveriesMade = 0;
   /** Sessions whose queue is at its limit. */
   fullSessions = 0;
   orphaned = 0;
@@ -188,6 +190,7 @@ export class BrokerState {
   enqueue(session: Session, delivery: Delivery): void {
     countDelivery(this.digest, 1, session, delivery);
     session.queue.push(delivery);
+    if (delivery.retain) session.retainedQueued++;
     this.queued++;
     if (session.queue.length === this.inForce.queuedMessagesPerSessionMax) this.fullSessions++;
   }
@@ -196,6 +199,7 @@ export class BrokerState {
   dequeue(session: Session): Delivery {
     if (session.queue.length === this.inForce.queuedMessagesPerSessionMax) this.fullSessions--;
     const delivery = session.queue.shift();
+    if (delivery.retain) session.retainedQueued--;
     this.queued--;
     countDelivery(this.digest, -1, session, delivery);
     return delivery;

@@ -40,6 +40,8 @@ export class SubscriptionTree {
   size = 0;
   /** Levels of filters that topics were compared with so far: what it costs. No part of the state. */
   looked = 0;
+  /** Levels of filters that were ever added. No part of the state. */
+  levelsMade = 0;
   private readonly root = new FilterNode(null, '');
   private readonly cache = new Map<string, Targets>();
   private cachedTargets = 0;
@@ -52,6 +54,18 @@ export class SubscriptionTree {
     return this.size < this.levelMax || hasRoomBelow(this.root, filter, this.levelMax);
   }
 
+  /** How many levels a filter would add. */
+  levelsMissing(filter: string): number {
+    const levels = filter.split('/');
+    let node = this.root;
+    for (let at = 0; at < levels.length; at++) {
+      const child = node.children.get(levels[at] as string);
+      if (child === undefined) return levels.length - at;
+      node = child;
+    }
+    return 0;
+  }
+
   /** Adds a subscription, or gives one that is there another QoS. */
   subscribe(session: Session, filter: string, qos: Qos): void {
     let node = this.root;
@@ -60,6 +74,7 @@ export class SubscriptionTree {
       if (child === undefined) {
         child = new FilterNode(node, level);
         node.children.set(level, child);
+        this.levelsMade++;
       }
       node = child;
     }

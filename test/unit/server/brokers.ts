@@ -281,6 +281,9 @@ export class TestClient implements ClientHandler {
   subscribe(filter: string, qos: 0 | 1 | 2 = 1): Submitted {
     return this.edge.submit({ kind: 'subscribe', connection: this.connection, packetId: this.next(), subscriptions: [{ filter, qos }] }, 1);
   }
+  subscribeAll(filters: readonly string[], qos: 0 | 1 | 2 = 1): Submitted {
+    return this.edge.submit({ kind: 'subscribe', connection: this.connection, packetId: this.next(), subscriptions: filters.map((filter) => ({ filter, qos })) }, 1);
+  }
   publish(topic: string, payload: string | Uint8Array, retain = false): Submitted {
     const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
     return this.edge.submit({ kind: 'publish', connection: this.connection, packetId: this.next(), topic, qos: 1, retain, payload: bytes }, 1);

@@ -1,3 +1,4 @@
+import { RETAINED_FEW } from '../../../src/core/broker/growth.js';
 import { hasRoomForSecond, MemoryGuard } from '../../../src/server/memory-guard.js';
 import { FakeLog } from '../support/fake-log.js';
 import { Host, World, type TestClient } from './brokers.js';
@@ -29,6 +30,83 @@ test('looks at memory now and then while there is enough, each time while there 
   expect(log.lines.map(({ level }) => level)).toEqual(['error', 'info']);
   expect(hasRoomForSecond(ENOUGH)).toBe(true);
   expect(hasRoomForSecond({ used: 45, limit: 100 })).toBe(false);
+});
+
+const MIB = 1024 * 1024;
+
+test('looks again when what came since the last look is a hundredth of the limit, and at once before an operation that takes much', () => {
+  let looks = 0;
+  let used = 20 * MIB;
+  const guard = new MemoryGuard(() => {
+    looks += 1;
+    return { used, limit: 100 * MIB };
+  }, new FakeLog());
+  const looksFor = (action: () => unknown): number => {
+    const before = looks;
+    action();
+    return looks - before;
+  };
+  const operation = (bytes: number): boolean => {
+    const scarce = guard.isScarce;
+    guard.grew(bytes);
+    return scarce;
+  };
+  expect(looksFor(() => Array.from({ length: 65 }, () => operation(0)))).toBe(1);
+  expect(looksFor(() => Array.from({ length: 6_400 }, () => operation(300)))).toBe(100);
+  expect(looksFor(() => Array.from({ length: 20 }, () => operation(MIB / 4)))).toBe(4);
+  expect(looksFor(() => guard.fits(MIB))).toBe(0);
+  expect(looksFor(() => expect(guard.fits(30 * MIB)).toBe(true))).toBe(1);
+  used = 60 * MIB;
+  expect(guard.fits(30 * MIB)).toBe(false);
+  expect(guard.isScarce).toBe(false);
+  used = 85 * MIB;
+  expect(guard.fits(2 * MIB)).toBe(false);
+  expect(guard.isScarce).toBe(true);
+});
+
+/** Filters that share no level. */
+function deepFilters(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, number) => Array.from({ length: 200 }, () => `${name} ${number}`).join('/'));
+}
+
+async function withRoom(memory: Host['memory']): Promise<{ world: World; one: Host; client: TestClient }> {
+  const world = new World();
+  const one = new Host(world, 'one');
+  one.limits = { ...one.limits, subscriptionsPerSessionMax: 1_000 };
+  await one.start();
+  one.memory = memory;
+  one.serve(1);
+  await world.run(100);
+  const client = one.client();
+  client.connect('a');
+  return { world, one, client };
+}
+
+test('a few operations that take much do not come between two looks at memory; many that take little cost no look more', async () => {
+  const plenty = { used: 100 * MIB, limit: 1_000 * MIB };
+  const { one, client } = await withRoom(plenty);
+  let looks = 0;
+  let use = plenty;
+  Object.defineProperty(one, 'memory', { get: () => ((looks += 1), use) });
+  client.subscribe('live');
+  for (let number = 0; number < 128; number += 1) client.publish('live', 'x');
+  expect(looks).toBeLessThanOrEqual(3);
+  use = { used: 900 * MIB, limit: 1_000 * MIB };
+  // Of 0.8 MiB each, as what is no large one.
+  const taken = Array.from({ length: 30 }, (_, number) => client.subscribeAll(deepFilters(`s${number}`, 10))).filter(({ kind }) => kind === 'accepted');
+  expect(taken.length).toBeLessThan(15);
+});
+
+test('for one SUBSCRIBE that takes much memory is looked at before, and it is taken only where it fits', async () => {
+  const { one, client } = await withRoom({ used: 78 * MIB, limit: 100 * MIB });
+  for (let number = 0; number < 100; number += 1) client.publish('nobody', 'x');
+  expect(client.subscribeAll(deepFilters('large', 100))).toEqual(REFUSED);
+  expect(client.subscribeAll(deepFilters('small', 2))).toEqual(ACCEPTED);
+  one.memory = { used: 20 * MIB, limit: 100 * MIB };
+  expect(client.subscribeAll(deepFilters('large', 100))).toEqual(ACCEPTED);
+  for (let number = 0; number < 1_000; number += 1) client.publish(`retained ${number}`, 'x', true);
+  one.memory = { used: 85 * MIB, limit: 100 * MIB };
+  expect(client.subscribeAll(Array.from({ length: 6 }, () => '#'))).toEqual(REFUSED);
 });
 
 interface Crowd {
@@ -77,6 +155,30 @@ test('where memory is scarce nothing is taken that would have to be kept; what w
   expect(publisher.publish('kept', 'x')).toEqual(ACCEPTED);
   one.memory = ENOUGH;
   expect(one.client().connect('stranger')).toEqual(ACCEPTED);
+});
+
+test('where memory is scarce a SUBSCRIBE to what was subscribed to is not taken either when it brings many retained messages, or brings some again and again', async () => {
+  const world = new World();
+  const one = new Host(world, 'one');
+  await one.start();
+  one.serve(1);
+  await world.run(100);
+  const [publisher, many, few] = [one.client(), one.client(), one.client()];
+  publisher.connect('publisher');
+  many.connect('many');
+  few.connect('few');
+  for (let number = 0; number < RETAINED_FEW; number += 1) publisher.publish(`${number < 40 ? 'few' : 'more'}/${number}`, 'x', true);
+  publisher.publish('one', 'x', true);
+  expect([many.subscribe('#'), many.subscribe('one'), few.subscribe('few/#', 0)]).toEqual([ACCEPTED, ACCEPTED, ACCEPTED]);
+  for (let packetId = 1; packetId <= 2 * RETAINED_FEW; packetId += 1) many.edge.submit({ kind: 'acknowledge', connection: many.connection, packetId }, 1);
+  one.memory = SCARCE;
+  for (let number = 0; number < 100; number += 1) publisher.publish('nobody', 'x');
+  expect(many.subscribe('#')).toEqual(REFUSED);
+  expect(many.subscribe('one')).toEqual(ACCEPTED);
+  // 10 of the 40 are sent at once.
+  expect(Array.from({ length: 4 }, () => few.subscribe('few/#'))).toEqual([ACCEPTED, ACCEPTED, REFUSED, REFUSED]);
+  one.memory = ENOUGH;
+  expect([many.subscribe('#'), few.subscribe('few/#')]).toEqual([ACCEPTED, ACCEPTED]);
 });
 
 test('whoever sends QoS 0 messages hears that memory is scarce, also where nothing else is published', async () => {
