@@ -195,7 +195,9 @@ export class Serving implements ClientEdge {
   private record(operation: Operation, origin: number): Submitted {
     const { core } = this.tools.copy.replica;
     const looked = core.looked;
-    return this.take(operation, origin, looked);
+    const submitted = this.take(operation, origin, looked);
+    if (submitted.kind === 'refused') this.weighLooks(core.looked - looked, connectionOf(operation));
+    return submitted;
   }
 
   private take(operation: Operation, origin: number, looked: number): Submitted {
@@ -218,8 +220,10 @@ export class Serving implements ClientEdge {
     const { core } = this.tools.copy.replica;
     const at = this.tools.copy.journal.head.position;
     const before = this.window.held;
+    const looked = core.looked;
     this.holdingFor = at;
     core.deliverVolatile(topic, payload, this.hold);
+    this.weighLooks(core.looked - looked, by);
     if (this.window.held === before) return ACCEPTED;
     this.tools.memory.grew(EFFECT_HEAP_BYTES * (this.window.held - before));
     if (at <= this.window.admitted) this.window.release(this.gate, this.deliver);
@@ -291,6 +295,15 @@ export class Serving implements ClientEdge {
     this.tools.memory.grew(draft.payload.length + core.grown - grown + EFFECT_HEAP_BYTES * effects);
     this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * effects + LOOK_BYTES * (core.looked - looked), connectionOf(operation));
     return ACCEPTED;
+  }
+
+  /** What no record tells of has taken time for what was looked at, too: that weighs until what came before is admitted, and where all is, to the next turn of the event loop. */
+  private weighLooks(levels: number, by: ConnectionId | undefined): void {
+    if (levels === 0) return;
+    const wasPaused = this.paused;
+    const { position } = this.tools.copy.journal.head;
+    this.weigh(position, LOOK_BYTES * levels, by);
+    if (this.paused && !wasPaused && position <= this.window.admitted) this.tools.clock.soon(() => this.release());
   }
 
   private weigh(position: Position, bytes: number, by: ConnectionId | undefined): void {

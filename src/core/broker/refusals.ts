@@ -17,10 +17,10 @@ const SERVER_UNAVAILABLE = 3;
 const NOT_CURRENT: Refusal = { detail: 'the connection is not, or no longer, the current one of any session' };
 
 /**
- * Levels of topics that several filters of one SUBSCRIBE may look at together for their retained messages: about a second's work, here and again wherever
- * the record is applied. One filter alone looks at each level once at most.
+ * Levels of topics that several filters of one SUBSCRIBE may look at together for their retained messages: some tenths of a second's work, here and again
+ * wherever the record is applied. One filter alone looks at each level once at most.
  */
-export const RETAINED_LOOKS_MAX = 10_000_000;
+export const RETAINED_LOOKS_MAX = 4_000_000;
 
 /** Asked on the serving server only, before it appends the record: `apply` takes every record as it is. */
 export function refusalOf(state: BrokerState, operation: Operation): Refusal | null {

@@ -1,4 +1,4 @@
-import { syncedPair, type Host, type TestClient } from './brokers.js';
+import { startedPair, syncedPair, type Host, type TestClient } from './brokers.js';
 
 const SUBSCRIBERS = 50;
 /** `unadmittedBytesMax` of these brokers, and what an effect counts. */
@@ -54,4 +54,40 @@ test('what waits for admission is bounded by the work that it was, too: the peer
   world.net.healBoth('one', 'two');
   await world.until(() => client.of('suback').length === sent, 'all answered');
   expect(two.head).toBe(one.head);
+});
+
+test('what was looked at for an operation that is refused weighs as for one that is taken, until others had their turn', async () => {
+  const { world, one } = await startedPair();
+  const [client, other] = [one.client(), one.client()];
+  client.connect('client');
+  for (let number = 0; number < 500; number += 1) client.publish(`device ${number}`, 'x', true);
+  await world.run(500);
+  expect(client.edge.congested).toBe(false);
+  const [before, head] = [other.resumed, one.head];
+  const filters = [...Array.from({ length: 30 }, (_, number) => `+/nothing ${number}`), ...Array.from({ length: 25 }, () => '#')];
+  expect(client.subscribeAll(filters)).toMatchObject({ kind: 'refused', reason: 'limit' });
+  expect(one.head).toBe(head);
+  expect(client.edge.congested).toBe(true);
+  await world.run(1);
+  expect(client.edge.congested).toBe(false);
+  expect(other.resumed).toBe(before + 1);
+});
+
+test('what was looked at for QoS 0 messages that nobody gets weighs, too; for a topic that was asked for before nothing is looked at', async () => {
+  const { world, one } = await startedPair();
+  const [client, publisher] = [one.client(), one.client()];
+  client.connect('client');
+  client.subscribe(`${'+/'.repeat(150)}end`);
+  publisher.connect('publisher');
+  await world.run(100);
+  const { edge } = publisher;
+  const send = (name: string): unknown => edge.submitVolatile(`${'level/'.repeat(150)}${name}`, new Uint8Array(1), publisher.connection);
+  for (let number = 0; number < 500; number += 1) send('one');
+  expect(edge.congested).toBe(false);
+  let sent = 0;
+  while (!edge.congested && sent < 1_000) send(`${(sent += 1)}`);
+  expect(sent).toBeGreaterThan(10);
+  expect(sent).toBeLessThan(100);
+  await world.run(1);
+  expect(edge.congested).toBe(false);
 });
