@@ -188,6 +188,8 @@ export class Serving implements ClientEdge {
 
   submit(operation: Operation, origin: number): Submitted {
     if (!this.serving) return this.whileAway(operation);
+    // A client that is back has ended its connection before, and not lost it: that has to be known first.
+    if (operation.kind === 'connect' && this.unsaid.size > 0) this.sayUnsaid();
     const submitted = this.record(operation, origin);
     return submitted.kind === 'refused' && submitted.reason !== 'limit' && operation.kind === 'disconnect' ? this.whileAway(operation) : submitted;
   }
@@ -218,6 +220,7 @@ export class Serving implements ClientEdge {
     if (!this.serving) return refused('not-serving', 'this server does not serve now');
     this.memoryIsScarce = this.tools.memory.isScarce;
     const { core } = this.tools.copy.replica;
+    if (by !== undefined && !core.isCurrent(by)) return refused('limit', 'another connection has taken the place of this one');
     const at = this.tools.copy.journal.head.position;
     const before = this.window.held;
     const looked = core.looked;
@@ -319,6 +322,7 @@ export class Serving implements ClientEdge {
     if (!this.paused || !this.serving || this.tools.copy.journal.full) return;
     if (this.backlog.bytes > this.tools.config.tuning.unadmittedBytesMax / 2) return;
     this.paused = false;
+    this.sayUnsaid();
     this.connections.resume(() => this.paused);
   }
 

@@ -161,6 +161,11 @@ export class BrokerCore {
     }
   }
 
+  /** A session has this connection: none has taken its place, and it has not ended. */
+  isCurrent(connection: number): boolean {
+    return this.state.connections.has(connection);
+  }
+
   /** A QoS 0 message without retain: to the subscribers that are connected now. `payload` must not change afterwards. */
   deliverVolatile(topic: string, payload: Uint8Array, effects: EffectSink): void {
     this.routing.publishVolatile(topic, payload, effects);
