@@ -115,6 +115,17 @@ describe('a disk that finds out at a sync that it is full, while what counts is 
 });
 
 describe('that a journal has failed is written down', () => {
+  /** … and its disk has refused the note so far. */
+  async function failed(rig: Rig, code = 'EIO'): Promise<Journal> {
+    const journal = await rig.open({ preallocate: false });
+    await fill(rig, journal, 1, 3);
+    rig.image.failNext('replaceFile', code, 2, 'journal.json');
+    journal.giveUp('a reason');
+    await rig.pass(100);
+    expect(rig.image.awaitsFailure('replaceFile')).toBe(false);
+    return journal;
+  }
+
   test('when the disk takes it, be it later', async () => {
     const rig = new Rig();
     const journal = await rig.open({ preallocate: false });
@@ -141,23 +152,14 @@ describe('that a journal has failed is written down', () => {
 
   test.each(['EIO', 'ENOSPC'])('at the latest when it is closed (%s before)', async (code) => {
     const rig = new Rig();
-    const journal = await rig.open({ preallocate: false });
-    await fill(rig, journal, 1, 3);
-    rig.image.failNext('replaceFile', code, 2, 'journal.json');
-    journal.giveUp('a reason');
-    await rig.pass(100);
-    expect(rig.image.awaitsFailure('replaceFile')).toBe(false);
+    const journal = await failed(rig, code);
     await rig.run(journal.close());
     expect((await rig.open()).damage).toBe('it failed before: a reason');
   });
 
   test('not where another log has taken its place', async () => {
     const rig = new Rig();
-    const journal = await rig.open({ preallocate: false });
-    await fill(rig, journal, 1, 3);
-    rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
-    journal.giveUp('a reason');
-    await rig.pass(100);
+    const journal = await failed(rig);
     await rig.run(journal.restart(EMPTY_LOG, true));
     await rig.pass(5_000);
     await rig.run(journal.close());
@@ -166,11 +168,7 @@ describe('that a journal has failed is written down', () => {
 
   test('nor on what takes its place and cannot be finished: the next opening finishes that', async () => {
     const rig = new Rig();
-    const journal = await rig.open({ preallocate: false });
-    await fill(rig, journal, 1, 3);
-    rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
-    journal.giveUp('a reason');
-    await rig.pass(100);
+    const journal = await failed(rig);
     rig.image.failNext('rename', 'ENOSPC', 1, '.segment');
     await expect(rig.run(journal.restart(EMPTY_LOG, true))).rejects.toMatchObject({ code: 'ENOSPC' });
     await rig.pass(5_000);
@@ -180,11 +178,7 @@ describe('that a journal has failed is written down', () => {
 
   test('once, also when it fails again in the same words before the disk has taken the note', async () => {
     const rig = new Rig();
-    const journal = await rig.open({ preallocate: false });
-    await fill(rig, journal, 1, 3);
-    rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
-    journal.giveUp('a reason');
-    await rig.pass(100);
+    const journal = await failed(rig);
     await rig.run(journal.restart(EMPTY_LOG, true));
     rig.image.failNext('replaceFile', 'EIO', 2, 'journal.json');
     journal.giveUp('a reason');
