@@ -151,23 +151,30 @@ export class SnapshotMaker {
     // Somebody may have removed it.
     await disk.makeFolder(SNAPSHOT_FOLDER);
     await disk.remove(temporary).catch(ignoreAbsent);
-    const file = await disk.open(temporary, 'create');
-    let writer: SnapshotWriter;
     try {
-      writer = await this.fill(file, { point, digest, entries }, index);
-      await sync(file);
-      await this.sharedUpTo(point.position);
+      const bytes = await this.writeTo(temporary, { point, digest, entries }, index);
+      await disk.rename(temporary, path);
+      this.shelf.named(path);
+      await disk.syncFolder(SNAPSHOT_FOLDER);
+      this.shelf.add({ path, head: { cluster: this.options.cluster, point, digest }, bytes }, index);
+      return bytes;
     } catch (error) {
-      await file.close();
-      await disk.remove(temporary).catch(ignoreAbsent);
+      // The next one has another name.
+      await disk.remove(temporary).catch(() => undefined);
       throw error;
     }
-    await file.close();
-    await disk.rename(temporary, path);
-    this.shelf.named(path);
-    await disk.syncFolder(SNAPSHOT_FOLDER);
-    this.shelf.add({ path, head: { cluster: this.options.cluster, point, digest }, bytes: writer.bytes }, index);
-    return writer.bytes;
+  }
+
+  private async writeTo(path: string, captured: Captured, index: PayloadIndex): Promise<number> {
+    const file = await this.tools.disk.open(path, 'create');
+    try {
+      const writer = await this.fill(file, captured, index);
+      await sync(file);
+      await this.sharedUpTo(captured.point.position);
+      return writer.bytes;
+    } finally {
+      await file.close();
+    }
   }
 
   private async fill(file: DiskFile, { point, digest, entries }: Captured, index: PayloadIndex): Promise<SnapshotWriter> {
