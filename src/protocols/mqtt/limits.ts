@@ -41,7 +41,7 @@ export const MQTT_LIMITS_DEFAULT: MqttLimits = {
   packetBytesMax: 4 * 1024 * 1024,
   connectTimeoutMs: 10_000,
   strangerBytesMax: 64 * 1024 * 1024,
-  partialBytesMax: 256 * 1024 * 1024,
+  partialBytesMax: 512 * 1024 * 1024,
   stalledPacketMs: 120_000,
   clientIdBytesMax: 1_024,
   failedLoginDelayMs: 1_000,
