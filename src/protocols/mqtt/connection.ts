@@ -77,6 +77,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
       mayTake: () => this.mayTake(),
       take: (packet) => this.take(packet),
       turn: () => this.pump(),
+      crowded: (bytesMax) => this.report('crowded', 'warn', `is not read from for now: packets under way, of all clients, take up their ${bytesMax} bytes (partialBytesMax)`),
       broken: (fault) => this.fault(fault),
     });
     this.login = new Login(shared, {

@@ -78,6 +78,8 @@ export class PacketFramer {
   /** Set by `readHeader`. */
   private headerBytes = 0;
   private packetBytes = 0;
+  /** … of the packet that is under way. */
+  private isKnown = false;
 
   /** @param bytesMax limit for a whole packet; may be changed between packets */
   constructor(public bytesMax: number) {}
@@ -87,9 +89,10 @@ export class PacketFramer {
     return this.partialLength + this.chunk.length - this.at;
   }
 
-  /** Memory that the beginning of a packet takes whose rest has not come; 0: none is under way. About twice what came of it at most. */
-  get heldBytes(): number {
-    return this.partial?.length ?? 0;
+  /** Memory that a packet under way, whose rest has not come, takes at most until it is whole; 0: none is under way. */
+  get underWayBytes(): number {
+    if (this.partial === null) return 0;
+    return this.isKnown ? this.packetBytes : this.partial.length;
   }
 
   push(bytes: Uint8Array): void {
@@ -108,8 +111,8 @@ export class PacketFramer {
       this.at = 0;
       return false;
     }
-    const known = this.readHeader(this.chunk, this.at, this.chunk.length);
-    if (!known || left < this.packetBytes) {
+    this.isKnown = this.readHeader(this.chunk, this.at, this.chunk.length);
+    if (!this.isKnown || left < this.packetBytes) {
       this.partial = new Uint8Array(Math.max(64, left));
       this.partial.set(this.chunk.subarray(this.at));
       this.partialLength = left;
@@ -138,6 +141,7 @@ export class PacketFramer {
       if (this.at >= this.chunk.length) return false;
       bytes = this.append(bytes, 1);
     }
+    this.isKnown = true;
     const lacking = Math.min(this.packetBytes - this.partialLength, this.chunk.length - this.at);
     if (lacking > 0) bytes = this.append(bytes, lacking);
     if (this.partialLength < this.packetBytes) return false;

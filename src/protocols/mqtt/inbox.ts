@@ -20,6 +20,8 @@ export interface InboxWorld {
   take(packet: PacketFramer): void;
   /** The others have had their turn: `pump` is due. */
   turn(): void;
+  /** It is not read from before there is room for its packet. */
+  crowded(bytesMax: number): void;
   /** What came is no MQTT, or the packet was not. */
   broken(fault: ProtocolFault): void;
 }
@@ -31,7 +33,7 @@ export interface InboxWorld {
  * - Packets are taken in the order in which they came, and none while `mayTake` says no or the others have their turn: then the stream is paused, and what
  *   had come already waits in the framer, also beyond the end of the stream.
  * - While the client is not read from, its silence is ours.
- * - Of the packet under way of a client that is let in no more stays held than its share of the room for such has room for.
+ * - Of a client that is let in, a long packet is read only when there is room for the whole of it, which is its own then: whoever has begun can end.
  */
 export class Inbox {
   private readonly framer: PacketFramer;
@@ -40,6 +42,8 @@ export class Inbox {
   private isReading = true;
   /** The others have their turn; then it goes on with what has come already. */
   private yielded = false;
+  /** Until there is room for the packet that is under way. */
+  private isCrowded = false;
   /** Of the room for packets under way; none before the client is let in. */
   private share: Share | null = null;
 
@@ -72,7 +76,7 @@ export class Inbox {
 
   /** True when a packet is under way, and not one byte came of it for so long, by the times at which the client was read from. */
   isStalled(now: Monotonic, ms: number): boolean {
-    return this.framer.heldBytes > 0 && this.keepAlive.isStalled(now, ms);
+    return this.framer.underWayBytes > 0 && this.keepAlive.isStalled(now, ms);
   }
 
   /** What came from the stream; it is taken by `pump`. */
@@ -97,9 +101,7 @@ export class Inbox {
         this.world.take(this.framer);
         if (taken % PACKETS_PER_LOOK === 0 && this.clock.monotonic() - begunAt >= TURN_MS) this.yield();
       }
-      if (this.share?.hold(this.framer.heldBytes) === false) {
-        throw new ProtocolFault(`packets under way, of all clients, may take ${this.share.bytesMax} bytes (partialBytesMax), and this one needs more`, 'limit');
-      }
+      if (isDone || this.framer.underWayBytes === 0) this.makeRoom();
     } catch (error) {
       if (!(error instanceof ProtocolFault)) throw error;
       this.world.broken(error);
@@ -107,6 +109,23 @@ export class Inbox {
     if (heard) this.keepAlive.hear();
     this.steer();
     return isDone || this.isEmpty;
+  }
+
+  /** For the packet that is under way, as long as it says that it is. @throws ProtocolFault */
+  private makeRoom(): void {
+    const { share } = this;
+    if (share === null || this.stage !== 'taking') return;
+    const bytes = this.framer.underWayBytes;
+    const answer = share.reserve(bytes, () => this.clock.soon(() => this.hasRoom()));
+    if (answer === 'never') throw new ProtocolFault(`a packet of ${bytes} bytes, and packets under way of all clients may take ${share.bytesMax} (partialBytesMax)`, 'limit');
+    this.isCrowded = answer === 'waits';
+    if (this.isCrowded) this.world.crowded(share.bytesMax);
+  }
+
+  private hasRoom(): void {
+    if (!this.isCrowded) return;
+    this.isCrowded = false;
+    this.world.turn();
   }
 
   /** Tells the stream whether to go on reading. */
@@ -127,6 +146,7 @@ export class Inbox {
   /** The stream has closed: nothing more is done with it, and what came goes on to be taken. */
   end(): void {
     this.stage = 'ended';
+    this.isCrowded = false;
   }
 
   /** It need not wait for the turn of the others. */
@@ -148,6 +168,7 @@ export class Inbox {
 
   private clear(): void {
     this.framer.clear();
+    this.isCrowded = false;
     this.share?.leave();
     this.share = null;
   }
@@ -162,6 +183,6 @@ export class Inbox {
   }
 
   private mayTake(): boolean {
-    return !this.yielded && this.world.mayTake();
+    return !this.yielded && !this.isCrowded && this.world.mayTake();
   }
 }

@@ -10,8 +10,9 @@ export interface MqttLimits {
    */
   readonly strangerBytesMax: number;
   /**
-   * Bytes held of packets of clients that are let in, of which the rest has not come, of all of them together, beside `PARTIAL_BYTES_FREE` of each. One of
-   * which more would have to be held is disconnected; its session stays. So clients that begin long packets and do not end them make the server hold no more.
+   * Bytes held of packets of clients that are let in, of which the rest has not come, of all of them together, beside `PARTIAL_BYTES_FREE` of each; a packet counts
+   * as long as it says that it is. One for which there is no room waits: its client is not read from. So clients that begin long packets and do not end them make
+   * the server hold no more, and whoever has begun can end.
    */
   readonly partialBytesMax: number;
   /**

@@ -3,11 +3,15 @@ import { PARTIAL_BYTES_FREE } from '../../../../src/protocols/mqtt/limits.js';
 import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
 import { Rig, publish, type Client } from './rig.js';
 
-const MAX = 100_000;
-const LONG = PARTIAL_BYTES_FREE + 60_000;
+/** Of one such packet, with its header. */
+const BYTES = 2_000_004;
+/** Room for one, and not for two. */
+const MAX = 2_100_000;
 const STALLED_MS = 120_000;
-/** The header of a PUBLISH of two million bytes. */
-const HEADER = Buffer.from([0x32, 0x80, 0x89, 0x7a]);
+/** Far less than the one that is read from may be silent. */
+const STALLED_MS_READ = 10_000;
+/** A PUBLISH of two million bytes: its header, topic and packet id. */
+const HEADER = Buffer.from([0x32, 0x80, 0x89, 0x7a, 0, 1, 0x74, 0, 1]);
 
 /** So many bytes of a long PUBLISH, without its end. */
 function begin(client: Client, bytes: number): void {
@@ -15,59 +19,93 @@ function begin(client: Client, bytes: number): void {
 }
 
 describe('packets under way of clients that are let in', () => {
-  test('have one room together, however many they are; what is ordinary has a place beside it', async () => {
+  test('have one room together, as long as they say that they are; whoever comes to none is not read from until there is', async () => {
     const rig = new Rig({ partialBytesMax: MAX });
-    const one = await rig.connected({ clean: false });
-    begin(one, LONG);
-    const two = await rig.connected({ clientId: 'c2', clean: false });
-    begin(two, LONG);
-    expect(one.stream.closedBy).toBeNull();
-    expect(two.stream.closedBy).toContain('partialBytesMax');
-    expect(rig.edge.operations.at(-1)).toMatchObject({ kind: 'disconnect', connection: two.connection, publishWill: true });
-    expect(rig.log.from('warn')).toEqual([expect.stringMatching(/"c2" .* is disconnected: .*100000 bytes \(partialBytesMax\)/)]);
-    const ordinary: Client[] = [];
-    for (let i = 0; i < 20; i++) {
-      ordinary.push(await rig.connected({ clientId: `o${i}` }));
-      begin(ordinary[i] as Client, PARTIAL_BYTES_FREE);
-    }
-    expect(ordinary.filter(({ stream }) => stream.closedBy !== null)).toEqual([]);
+    const [one, two] = [await rig.connected({ clean: false }), await rig.connected({ clientId: 'c2', clean: false })];
+    begin(one, 1_000);
+    begin(two, 1_000);
+    rig.clock.turn();
+    expect([one.stream.paused, two.stream.paused]).toEqual([false, true]);
+    expect(rig.log.from('warn')).toEqual([expect.stringMatching(/"c2" .* is not read from for now: .* 2100000 bytes \(partialBytesMax\)/)]);
+    rig.clock.advance(10 * STALLED_MS_READ);
+    one.sendBytes(Buffer.alloc(BYTES - 1_000));
+    rig.clock.turn();
+    rig.clock.turn();
+    expect([one.stream.closedBy, two.stream.closedBy, two.stream.paused]).toEqual([null, null, false]);
+    two.sendBytes(Buffer.alloc(BYTES - 1_000));
+    rig.clock.turn();
+    expect(rig.edge.operations.filter(({ kind }) => kind === 'publish')).toHaveLength(2);
   });
 
-  test('count as what is held, in whatever pieces they come', async () => {
+  test('that are ordinary have a place beside it', async () => {
     const rig = new Rig({ partialBytesMax: MAX });
-    const client = await rig.connected();
-    begin(client, 1_000);
-    for (let came = 1_000; client.stream.closedBy === null; came += 1_000) {
-      expect(came).toBeLessThanOrEqual(PARTIAL_BYTES_FREE + MAX);
-      client.sendBytes(Buffer.alloc(1_000));
+    begin(await rig.connected(), 1_000);
+    for (let i = 0; i < 20; i++) {
+      const client = await rig.connected({ clientId: `o${i}` });
+      client.sendBytes(Buffer.concat([Buffer.from([0x32, 0x80, 0x80, 0x03]), Buffer.alloc(1_000)]));
+      expect(client.stream.paused).toBe(false);
     }
-    expect(client.stream.closedBy).toContain('partialBytesMax');
+  });
+
+  test('wait in the order in which they came', async () => {
+    const rig = new Rig({ partialBytesMax: MAX });
+    const clients: Client[] = [];
+    for (let i = 0; i < 4; i++) clients.push(await rig.connected({ clientId: `c${i}` }));
+    for (const client of clients) begin(client, 1_000);
+    const reading = (): boolean[] => {
+      rig.clock.turn();
+      rig.clock.turn();
+      return clients.map(({ stream }) => !stream.paused && stream.closedBy === null);
+    };
+    expect(reading()).toEqual([true, false, false, false]);
+    (clients[1] as Client).stream.lose('gone');
+    (clients[0] as Client).stream.lose('gone');
+    expect(reading()).toEqual([false, false, true, false]);
+    (clients[2] as Client).sendBytes(Buffer.alloc(BYTES - 1_000));
+    expect(reading()).toEqual([false, false, true, true]);
   });
 
   test.each<[string, (client: Client, rig: Rig) => void]>([
-    ['is whole', (client) => client.sendBytes(Buffer.concat([Buffer.from([0, 1]), Buffer.alloc(2_000_000 - LONG + 2, 0x61)]))],
+    ['is whole', (client) => client.sendBytes(Buffer.alloc(BYTES - 1_000))],
     ['is lost with its connection', (client) => client.stream.lose('gone')],
     ['does not go on', (_client, rig) => rig.clock.advance(STALLED_MS + 2 * ROUND_MS)],
     ['is of a client that is taken over', (client) => client.effect({ kind: 'close', reason: 'taken-over' })],
-  ])('leave their room when one %s', async (_what, end) => {
+  ])('leave their room when one %s', async (_what, ends) => {
     const rig = new Rig({ partialBytesMax: MAX });
-    const one = await rig.connected();
-    begin(one, LONG);
-    end(one, rig);
+    const one = await rig.connected({ keepalive: 0 });
+    begin(one, 1_000);
+    ends(one, rig);
     rig.clock.turn();
     const two = await rig.connected({ clientId: 'c2' });
-    begin(two, LONG);
-    expect(two.stream.closedBy).toBeNull();
+    begin(two, 1_000);
+    expect(two.stream.paused).toBe(false);
+  });
+
+  test('that are longer than the room are refused', async () => {
+    const rig = new Rig({ partialBytesMax: BYTES - PARTIAL_BYTES_FREE - 1_000 });
+    const client = await rig.connected();
+    begin(client, 1_000);
+    expect(client.stream.closedBy).toContain('partialBytesMax');
+  });
+
+  test('of a client that waits end with its connection, and what it waits for goes to the next', async () => {
+    const rig = new Rig({ partialBytesMax: MAX });
+    const [one, two] = [await rig.connected(), await rig.connected({ clientId: 'c2' })];
+    begin(one, 1_000);
+    begin(two, 1_000);
+    two.stream.lose('gone');
+    rig.clock.turn();
+    expect(rig.edge.operations.at(-1)).toMatchObject({ kind: 'disconnect', connection: two.connection, publishWill: true });
   });
 
   test('count also when they came in one piece with the CONNECT', async () => {
     const rig = new Rig({ partialBytesMax: MAX });
-    begin(await rig.connected(), LONG);
+    begin(await rig.connected(), 1_000);
     const two = rig.raw();
     const connect = mqttPacket.generate({ cmd: 'connect', clientId: 'c2', clean: true, keepalive: 0 });
-    two.sendBytes(Buffer.concat([connect, HEADER, Buffer.alloc(LONG)]));
+    two.sendBytes(Buffer.concat([connect, HEADER, Buffer.alloc(1_000)]));
     await rig.clock.advanceAsync(0);
-    expect(two.stream.closedBy).toContain('partialBytesMax');
+    expect(two.stream.paused).toBe(true);
   });
 });
 
