@@ -1,15 +1,17 @@
-import { LockstepError } from '../../core/errors.js';
-import type { JournalId } from '../../core/identity.js';
+import { assert, LockstepError } from '../../core/errors.js';
+import type { JournalId, Position } from '../../core/identity.js';
 import type { DiskFile } from '../../ports/disk.js';
-import { blockOf } from '../../core/journal/codec.js';
-import { GROUP_HEADER_BYTES, stampOf, writeGroupHeader, type GroupHeader } from '../../core/journal/group.js';
+import { blockOf, isFlaw } from '../../core/journal/codec.js';
+import type { LogPoint } from '../../core/journal/envelope.js';
+import { GROUP_HEADER_BYTES, readGroupHeader, stampOf, writeGroupHeader, type GroupHeader } from '../../core/journal/group.js';
 import type { Scan } from '../../core/journal/scan.js';
-import { pathIn, placeOf, type JournalContext } from './context.js';
-import { codeOf, removeIfThere, syncFile, writeFully } from './files.js';
+import { pathIn, placeOf, scannerFor, type JournalContext } from './context.js';
+import { codeOf, readWhole, removeIfThere, syncFile, writeFully } from './files.js';
 import { META_NAME, readMeta, writeMeta, type BeginChange, type CutChange, type JournalMeta } from './meta.js';
-import { discardQuarantine } from './quarantine.js';
+import { discardQuarantine, newQuarantine } from './quarantine.js';
 import { Roller } from './roller.js';
-import { metaDamaged } from './troubles.js';
+import type { Segment } from './segments.js';
+import { damaged, metaDamaged } from './troubles.js';
 
 /** How a segment is cut at the end of a scan. The log must be changed by `carryOut`. */
 export function cutAt(context: JournalContext, journal: JournalId, segment: string, scan: Scan, move: readonly string[], quarantine: string | null): CutChange {
@@ -18,10 +20,28 @@ export function cutAt(context: JournalContext, journal: JournalId, segment: stri
 }
 
 /**
+ * How the log is cut after a record that `segment` holds. What lies beyond is in quarantine by then, as far as it is of this segment; `later` segments are to be moved there.
+ * @param head where the log ends now
+ * @throws LockstepError LOCKSTEP_JOURNAL_DAMAGED where the segment cannot be read up to there; or an Error of the disk (rejects)
+ */
+export async function decideCut(context: JournalContext, journal: JournalId, segment: Segment, position: Position, head: LogPoint, later: readonly string[]): Promise<{ change: CutChange; quarantine: string }> {
+  const { checksum } = context.codec;
+  const bytes = await readWhole(context.disk, pathIn(context, segment.name));
+  const source = blockOf(bytes);
+  const scan = scannerFor(context, journal).scan(source, segment.base, () => undefined, position);
+  if (scan.point.position !== position) throw damaged(`segment ${segment.name}, offset ${scan.end}: position ${position} cannot be read`);
+  const whole = scan.partial === null ? null : readGroupHeader(source, scan.partial.offset, stampOf(journal, checksum), checksum);
+  assert(whole === null || !isFlaw(whole), 'a group that was read has no header');
+  const rest = segment.last > position ? restBeyond(context, journal, bytes, scan, whole, segment.end) : [];
+  const quarantine = await newQuarantine(context, journal, 'truncated', scan.point, head, rest);
+  return { change: cutAt(context, journal, segment.name, scan, later, quarantine), quarantine };
+}
+
+/**
  * What a segment holds beyond a scan that ended at a record: as groups of its own.
  * @param end of what is in use
  */
-export function restBeyond(context: JournalContext, journal: JournalId, bytes: Uint8Array, scan: Scan, whole: GroupHeader | null, end: number): Uint8Array[] {
+function restBeyond(context: JournalContext, journal: JournalId, bytes: Uint8Array, scan: Scan, whole: GroupHeader | null, end: number): Uint8Array[] {
   if (scan.partial === null || whole === null) return end > scan.end ? [bytes.subarray(scan.end, end)] : [];
   const kept = scan.partial.header;
   const header = { ...whole, before: scan.point, records: whole.records - kept.records, bytes: whole.bytes - kept.bytes };

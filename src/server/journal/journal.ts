@@ -1,15 +1,14 @@
 import { assert } from '../../core/errors.js';
 import type { JournalId, Position, Term } from '../../core/identity.js';
-import { blockOf, isFlaw } from '../../core/journal/codec.js';
 import { RECORD_HEADER_BYTES, type LogPoint, type LogRecord } from '../../core/journal/envelope.js';
-import { GROUP_HEADER_BYTES, readGroupHeader, stampOf } from '../../core/journal/group.js';
+import { GROUP_HEADER_BYTES, stampOf } from '../../core/journal/group.js';
 import { LostUnsynced } from '../relaxable-disk.js';
 import type { Epoch, Journal, JournalHandlers, RecordRun } from './api.js';
-import { carryOut, cutAt, restBeyond, takeBack } from './change.js';
+import { carryOut, decideCut, takeBack } from './change.js';
 import { Committer } from './committer.js';
-import { pathIn, placeOf, scannerFor, type JournalContext } from './context.js';
+import { pathIn, placeOf, type JournalContext } from './context.js';
 import { FailureNote } from './failure-note.js';
-import { codeOf, isNoRoom, isPassing, readWhole, reasonOf } from './files.js';
+import { codeOf, isNoRoom, isPassing, reasonOf } from './files.js';
 import { GroupQueue } from './group-queue.js';
 import { writeMeta, type JournalMeta } from './meta.js';
 import { newQuarantine } from './quarantine.js';
@@ -310,19 +309,12 @@ export class FileJournal implements Journal {
     const { context, id, head } = this;
     const segment = this.segments.reaching(position);
     assert(segment !== null, `no segment reaches position ${position}`);
-    const bytes = await readWhole(context.disk, pathIn(context, segment.name));
-    const source = blockOf(bytes);
-    const scan = scannerFor(context, id).scan(source, segment.base, () => undefined, position);
-    if (scan.point.position !== position) throw damaged(`segment ${segment.name}, offset ${scan.end}: position ${position} cannot be read`);
-    const whole = scan.partial === null ? null : readGroupHeader(source, scan.partial.offset, stampOf(id, context.codec.checksum), context.codec.checksum);
-    assert(whole === null || !isFlaw(whole), 'a group that was read has no header');
-    const rest = segment.last > position ? restBeyond(context, id, bytes, scan, whole, segment.end) : [];
-    const quarantine = await newQuarantine(context, id, 'truncated', scan.point, head, rest);
     const all = this.segments.all;
     const at = all.indexOf(segment);
-    const move = all.slice(at + 1).map(({ name }) => name);
+    const later = all.slice(at + 1).map(({ name }) => name);
+    const { change, quarantine } = await decideCut(context, id, segment, position, head, later);
     const known = { segments: all.slice(0, at), epochs: this.marks.filter(({ first }) => first <= segment.base.position), end: segment.base };
-    await this.change({ ...this.meta, change: cutAt(context, id, segment.name, scan, move, quarantine) }, known);
+    await this.change({ ...this.meta, change }, known);
     return pathIn(context, quarantine);
   }
 
