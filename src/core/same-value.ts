@@ -17,3 +17,11 @@ export function sameValue(one: unknown, other: unknown): boolean {
   for (const key in right) if (right[key] !== undefined) count -= 1;
   return count === 0;
 }
+
+/** `sameValue` of two objects of one kind, without what stands under `left`: what is told at another occasion, or counts what went by. */
+export function sameBut<Value extends object>(one: Value, other: Value, left: readonly (keyof Value & string)[]): boolean {
+  const isLeft = (name: string): boolean => (left as readonly string[]).includes(name);
+  for (const name in one) if (!sameValue(one[name], other[name]) && !isLeft(name)) return false;
+  for (const name in other) if (one[name] === undefined && other[name] !== undefined && !isLeft(name)) return false;
+  return true;
+}

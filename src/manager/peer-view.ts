@@ -19,7 +19,8 @@ export class PeerView {
   private latest: PeerStatus | null = null;
   private heardAt: Monotonic | null = null;
   private takingPartAt: Monotonic | null = null;
-  private readonly sentAt = new Map<number, Monotonic>();
+  /** Of each status its number and when it left, at the place that its number has among so many. */
+  private readonly sent: { readonly seq: number; readonly at: Monotonic }[] = [];
   private seq = 0;
   /** Of the peer's clock to this server's, by each of its latest statuses. What one took on its way counts to it. */
   private readonly offsets: number[] = [];
@@ -45,7 +46,7 @@ export class PeerView {
   /** This manager stood still for so long, and told the peer nothing: that the peer has not heard it meanwhile is no deafness. */
   stoodStill(ms: number): void {
     const now = this.clock.monotonic();
-    for (const [seq, at] of this.sentAt) this.sentAt.set(seq, Math.min(now, at + ms) as Monotonic);
+    for (const [place, { seq, at }] of this.sent.entries()) this.sent[place] = { seq, at: Math.min(now, at + ms) as Monotonic };
   }
 
   heard(): PeerStatus['heard'] {
@@ -55,8 +56,7 @@ export class PeerView {
   /** Gives a status its number and remembers when it left. */
   number(status: PeerStatusBody): PeerStatus {
     this.seq += 1;
-    this.sentAt.set(this.seq, this.clock.monotonic());
-    this.sentAt.delete(this.seq - SENT_TIMES_MAX);
+    this.sent[placeOf(this.seq)] = { seq: this.seq, at: this.clock.monotonic() };
     return { ...status, seq: this.seq, wallTime: Math.round(this.clock.wall()) };
   }
 
@@ -71,7 +71,17 @@ export class PeerView {
 
   knowledge(): Pick<Knowledge, 'peer' | 'peerHeardAt' | 'peerHeardOurs' | 'peerTookPartAt'> {
     const heard = this.latest?.heard ?? null;
-    const ours = heard !== null && heard.run === this.run ? (this.sentAt.get(heard.seq) ?? null) : null;
+    const ours = heard !== null && heard.run === this.run ? this.leftAt(heard.seq) : null;
     return { peer: this.latest, peerHeardAt: this.heardAt, peerHeardOurs: ours, peerTookPartAt: this.takingPartAt };
   }
+
+  private leftAt(seq: number): Monotonic | null {
+    const sent = this.sent[placeOf(seq)];
+    return sent !== undefined && sent.seq === seq ? sent.at : null;
+  }
+}
+
+/** The first number is 1. */
+function placeOf(seq: number): number {
+  return (seq - 1) % SENT_TIMES_MAX;
 }

@@ -8,7 +8,7 @@ import type { RunId } from '../core/identity.js';
 import type { ManagerConfig } from './config.js';
 import { peerStatusOf } from './own-status.js';
 import type { PeerView } from './peer-view.js';
-import { sameValue } from '../core/same-value.js';
+import { sameBut, sameValue } from '../core/same-value.js';
 import type { Supervisor } from './supervisor.js';
 
 /** A broker wish with the life-cycle part added. */
@@ -90,9 +90,11 @@ export class Telling {
   }
 }
 
-/** The watermark moves with every message; it goes with the next pulse. */
+/** It moves with every message, and goes with the next pulse. */
+const WITH_THE_PULSE = ['watermark'] as const;
+
 function sameOrder(wish: KeeperPart, told: KeeperPart): boolean {
-  return sameValue({ ...wish, watermark: null }, { ...told, watermark: null });
+  return sameBut(wish, told, WITH_THE_PULSE);
 }
 
 /**

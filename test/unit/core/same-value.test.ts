@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { sameValue } from '../../../src/core/same-value.js';
+import { sameBut, sameValue } from '../../../src/core/same-value.js';
 
 describe('sameValue', () => {
   it('agrees with JSON on what says the same', () => {
@@ -19,6 +19,23 @@ describe('sameValue', () => {
     expect(sameValue({}, [])).toBe(false);
     expect(sameValue({ until: null }, { until: undefined })).toBe(false);
     expect(sameValue({ until: undefined }, {})).toBe(true);
+  });
+});
+
+describe('sameBut', () => {
+  it('leaves out what it is told to, and nothing else', () => {
+    const status = { seq: 1, state: 'ACTIVE', heard: { run: 'r' } as { run: string } | undefined };
+    expect(sameBut(status, { ...status, seq: 2 }, ['seq'])).toBe(true);
+    expect(sameBut(status, { ...status, seq: 2, state: 'PASSIVE' }, ['seq'])).toBe(false);
+    expect(sameBut(status, { ...status, heard: { run: 's' } }, ['seq'])).toBe(false);
+    expect(sameBut(status, { ...status, heard: { run: 'r' } }, ['seq'])).toBe(true);
+  });
+
+  it('sees what only one of the two has', () => {
+    const less: { seq: number; detail?: string } = { seq: 1 };
+    const more: typeof less = { seq: 1, detail: 'd' };
+    expect([sameBut(less, more, ['seq']), sameBut(more, less, ['seq'])]).toEqual([false, false]);
+    expect([sameBut(less, more, ['detail']), sameBut(more, less, ['detail'])]).toEqual([true, true]);
   });
 });
 

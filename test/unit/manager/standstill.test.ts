@@ -154,3 +154,21 @@ test('what the peer could not hear while this manager stood still is no deafness
   view.stoodStill(3_000);
   expect(heard()).toBe(0);
 });
+
+test('a status of ours counts as heard by its number while that is remembered, and as never sent when it is too old or is none of ours', () => {
+  const clock = new FakeClock();
+  const view = new PeerView(config, OURS, clock);
+  const sentAt: Monotonic[] = [];
+  for (let seq = 1; seq <= 600; seq += 1) {
+    sentAt[seq] = clock.monotonic();
+    view.number({} as PeerStatusBody);
+    clock.advance(1);
+  }
+  let statuses = 0;
+  const heard = (seq: number): Monotonic | null => {
+    view.hear(peer({ seq: (statuses += 1), heard: { run: OURS, seq } }), clock.monotonic());
+    return view.knowledge().peerHeardOurs;
+  };
+  expect([600, 512, 89].map(heard)).toEqual([sentAt[600], sentAt[512], sentAt[89]]);
+  expect([88, 1, 0, 601, 1_112].map(heard)).toEqual([null, null, null, null, null]);
+});
