@@ -20,7 +20,7 @@ async function run(seed: number, flaw: ToyFlaw): Promise<{ world: World; history
     { name: 'primary', endpoint: { host: 'primary', port: 1883 } },
     { name: 'secondary', endpoint: { host: 'secondary', port: 1884 } },
   ];
-  const workload = new Workload(new SimHost(world, 'clients', PERFECT), networkFor, servers, world.random.fork('clients'), { everyMs: 100, busyEveryMs: 100, busyForMs: 1, incidentEveryMs: 2_000 }, history);
+  const workload = new Workload(new SimHost(world, 'clients', PERFECT), networkFor, servers, world.random.fork('clients'), { everyMs: 100, busyEveryMs: 100, busyForMs: 1, incidentEveryMs: 2_000, long: null }, history);
   workload.start();
   await world.run(60_000);
   workload.finish();

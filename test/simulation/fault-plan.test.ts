@@ -1,6 +1,7 @@
 import { drawPlan } from './fault-plan.js';
 import { ASKED_FOR, FAULT_KINDS, MAY_NOT_COME, type FaultKind } from './faults.js';
 import { Prng } from './prng.js';
+import { brokerConfig } from './pair-config.js';
 import { drawShape, GATE_MINUTES, LONG_MINUTES } from './seed-shape.js';
 
 const KINDS = Object.keys(FAULT_KINDS) as FaultKind[];
@@ -26,4 +27,19 @@ describe.each([
     for (const plan of plans) for (const kind of new Set(plan.flatMap((fault) => [fault.kind, ...(fault.then === undefined ? [] : [fault.then.kind])]))) seeds.set(kind, (seeds.get(kind) ?? 0) + 1);
     expect([...seeds].filter(([, count]) => count < 50)).toEqual([]);
   });
+});
+
+test('one pair in sixteen has a narrow link, on which a long payload takes longer than the link may be silent, and less than a follower may stand still', () => {
+  for (const minutes of [GATE_MINUTES, LONG_MINUTES]) {
+    const shapes = Array.from({ length: 1_000 }, (_, seed) => drawShape(new Prng(seed), minutes));
+    const narrow = shapes.flatMap(({ narrowLink, pace }) => (narrowLink === null ? [] : [{ ...narrowLink, pace }]));
+    expect(narrow.length).toBeGreaterThan(40);
+    expect(narrow.length).toBeLessThan(85);
+    for (const { bytesPerSecond, long, pace } of narrow) {
+      const onItsWayMs = (1_000 * long.bytes) / bytesPerSecond;
+      const { linkSilenceMs, linkStandstillMs } = brokerConfig('primary', pace).tuning;
+      expect(onItsWayMs).toBeGreaterThan(linkSilenceMs);
+      expect(onItsWayMs).toBeLessThan(linkStandstillMs);
+    }
+  }
 });

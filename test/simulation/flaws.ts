@@ -289,6 +289,18 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: 'src/server/journal/committer.ts', find: '!isNoRoom(error) && !(untouched && isShortage(error))', put: '!isNoRoom(error)' }],
   },
   {
+    name: 'long-record-unheard',
+    seed: 52,
+    rule: 'a follower that hears of whole records alone ends the link in the middle of one that is long on its way',
+    edits: [{ file: FOLLOWER_LINK, find: 'came: () => this.onBytes(),', put: 'came: () => undefined,' }],
+  },
+  {
+    name: 'long-record-unanswered',
+    seed: 64,
+    rule: 'a follower to which a long record is on its way says nothing meanwhile, and its leader ends the link',
+    edits: [{ file: FOLLOWER_LINK, find: '    if (this.partly) this.wire.send({ kind: \'pong\', count: this.answered });\n', put: '' }],
+  },
+  {
     name: 'retained-out-of-order',
     rule: 'a retained message is kept one operation late',
     edits: [

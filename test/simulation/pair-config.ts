@@ -139,4 +139,9 @@ export function brokerConfig(name: HostName, pace = 1, { limits }: Pick<PairSett
   };
 }
 
+/** After so long without a word a replication link is made anew. */
+export function replicationSilenceMs(pace: number): number {
+  return linkTimes(PING_INTERVAL_MS * pace, STALL_LIMIT_MS * pace).linkSilenceMs;
+}
+
 export const LOCK_FILE = LOCK_FILE_NAME;

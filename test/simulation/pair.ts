@@ -56,10 +56,15 @@ export class Pair {
   build(shape: SeedShape, history: History): void {
     const { world } = this;
     this.settings.durability = shape.durability;
+    const bytesPerSecond = shape.narrowLink?.bytesPerSecond ?? null;
+    this.network.narrow('primary', 'secondary', bytesPerSecond);
+    this.network.narrow('secondary', 'primary', bytesPerSecond);
     const hosts = { primary: new SimHost(world, 'primary', shape.clocks.primary), secondary: new SimHost(world, 'secondary', shape.clocks.secondary) };
     const storage = new Storage(world, hosts, this.moments, keeperConfig('primary', shape.pace).passiveLockIntervalMs);
     const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape), secondary: this.makeServer('secondary', hosts.secondary, storage, shape) };
-    const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, { stalenessMs: keeperConfig('primary', shape.pace).passiveLockIntervalMs, quietMs: () => this.troubles.quietMs / shape.pace });
+    // A link that carries less than is published at times is always something to answer.
+    const quietMs = (): number => (shape.narrowLink === null ? this.troubles.quietMs / shape.pace : 0);
+    const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, { stalenessMs: keeperConfig('primary', shape.pace).passiveLockIntervalMs, quietMs });
     for (const name of ['primary', 'secondary'] as const) storage.onUnsyncedLoss(name, () => checkers.losesUnsynced(name));
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
     history.wasRepeated = ({ id }) => this.ledger.ofOperation(id).length > 1;

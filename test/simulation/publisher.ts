@@ -21,6 +21,14 @@ export interface PublisherShape {
   /** Probability that a message is retained. */
   readonly retained: number;
   readonly payloadBytesMax: number;
+  /** `null`: none is longer. */
+  readonly long: LongPayloads | null;
+}
+
+/** So often a payload has at least so many bytes. */
+export interface LongPayloads {
+  readonly chance: number;
+  readonly bytes: number;
 }
 
 interface Pending {
@@ -128,7 +136,8 @@ export class Publisher {
       sentAt: null,
       ackedAt: null,
     };
-    const payload = Buffer.alloc(operation.id.length + 1 + random.below(shape.payloadBytesMax), ' ');
+    const long = shape.long !== null && random.chance(shape.long.chance) ? shape.long.bytes : 0;
+    const payload = Buffer.alloc(operation.id.length + 1 + random.below(shape.payloadBytesMax) + long, ' ');
     payload.write(operation.id);
     this.history.sent(operation);
     const pending: Pending = { operation, payload, released: false, sent: false, askedAt: 0 };

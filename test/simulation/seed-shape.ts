@@ -1,7 +1,8 @@
 import type { PlanShape } from './fault-plan.js';
-import { PLAIN_TUNING, type Durability, type SeedTuning } from './pair-config.js';
+import { PLAIN_TUNING, replicationSilenceMs, type Durability, type SeedTuning } from './pair-config.js';
 import type { Prng } from './prng.js';
 import type { ClockShape } from './host.js';
+import type { LongPayloads } from './publisher.js';
 import type { WorkloadShape } from './workload.js';
 
 /** What every single run must have had: one that did less proves too little, and counts as failed. */
@@ -38,8 +39,17 @@ export interface SeedShape {
   readonly tuning: SeedTuning;
   /** As both profiles say at first. */
   readonly durability: Durability;
+  /** The replication link of some pairs carries so little; `null`: as much as there is. */
+  readonly narrowLink: NarrowLink | null;
   /** When each server is started first. */
   readonly startMs: { readonly primary: number; readonly secondary: number };
+}
+
+export interface NarrowLink {
+  /** Of each direction, as long as the run lasts: such a link is nothing that could be mended. */
+  readonly bytesPerSecond: number;
+  /** Payloads that are longer on their way than the link may be silent. */
+  readonly long: LongPayloads;
 }
 
 /**
@@ -47,6 +57,8 @@ export interface SeedShape {
  * of a paused or dead process, the copy, and clients that were away up to 15 s and dial, refused, once around.
  */
 const HEAL_LIMIT_MS = 60_000;
+/** Over a narrow link a copy with some long payloads takes its time. */
+const HEAL_LIMIT_NARROW = 2;
 /**
  * Long runs mostly have profiles with longer times than the bundled ones, as one may have at a slow share: the gate's seeds have those. The longer
  * the times, the fewer of a run's events are housekeeping. Each pace with its weight.
@@ -74,6 +86,20 @@ const SEGMENT_BYTES = { low: 5 * 1024, high: 24 * 1024 };
 /** So many pairs begin without syncing. */
 const UNSYNCED_CHANCE = 0.25;
 
+/** So many pairs have a narrow link. */
+const NARROW_CHANCE = 0.06;
+const NARROW_BYTES_PER_SECOND = { low: 20_000, high: 60_000 };
+/** So many times the silence that ends a link. */
+const LONG_FOR = { low: 1.1, high: 1.6 };
+const LONG_CHANCE = 0.12;
+
+function drawNarrowLink(random: Prng, pace: number): NarrowLink | null {
+  if (!random.chance(NARROW_CHANCE)) return null;
+  const bytesPerSecond = Math.round(random.logBetween(NARROW_BYTES_PER_SECOND.low, NARROW_BYTES_PER_SECOND.high));
+  const bytes = Math.round((bytesPerSecond * replicationSilenceMs(pace) * random.between(LONG_FOR.low, LONG_FOR.high)) / 1_000);
+  return { bytesPerSecond, long: { bytes, chance: LONG_CHANCE } };
+}
+
 function drawTuning(random: Prng): SeedTuning {
   const isForgetful = random.chance(FORGETFUL_CHANCE);
   const { payloadCacheBytes, indexEveryBytes, readHandlesMax } = isForgetful ? FORGETFUL : { ...PLAIN_TUNING, ...PLAIN_TUNING.journal };
@@ -92,11 +118,12 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
   const late = together ? random.between(0, 1_500) : random.logBetween(1_500, 25_000);
   const first = random.pick(['primary', 'secondary'] as const);
   const pace = isLong ? random.pick(LONG_PACES.flatMap(([each, weight]) => Array.from({ length: weight }, () => each))) : 1;
+  const narrowLink = drawNarrowLink(random.fork('narrow link'), pace);
   return {
     least,
     pace,
     troubleUntilMs,
-    healLimitMs: HEAL_LIMIT_MS * pace,
+    healLimitMs: HEAL_LIMIT_MS * pace * (narrowLink === null ? 1 : HEAL_LIMIT_NARROW),
     untilMs,
     plan: {
       // Some seeds have trouble from the first moment on.
@@ -112,10 +139,12 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
       busyEveryMs: random.between(300, 650),
       busyForMs: random.logBetween(1_500, 12_000),
       incidentEveryMs: random.logBetween(3_000, 60_000) * (isLong ? 3 : 1),
+      long: narrowLink?.long ?? null,
     },
     clocks: { primary: drawClock(random), secondary: drawClock(random) },
     tuning: drawTuning(random.fork('tuning')),
     durability: random.fork('durability').chance(UNSYNCED_CHANCE) ? 'bothWithoutDiskSync' : 'both',
+    narrowLink,
     startMs: { primary: first === 'primary' ? 10 : 10 + late, secondary: first === 'secondary' ? 10 : 10 + late },
   };
 }

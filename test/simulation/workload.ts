@@ -7,7 +7,7 @@ import type { LinkOptions } from './mqtt-link.js';
 import type { Prng } from './prng.js';
 import type { SimHost } from './host.js';
 import { SimProcess } from './process.js';
-import { Publisher } from './publisher.js';
+import { Publisher, type LongPayloads } from './publisher.js';
 
 /** Pids of client processes begin here; those of servers are below. */
 const CLIENT_PID_FIRST = 10_000;
@@ -22,6 +22,8 @@ export interface WorkloadShape {
   readonly busyForMs: number;
   /** Mean milliseconds between two incidents (crash, leave, take-over) of all clients together. */
   readonly incidentEveryMs: number;
+  /** Of publishers at QoS 1 and 2; `null`: payloads are short. */
+  readonly long: LongPayloads | null;
 }
 
 interface Client {
@@ -133,6 +135,7 @@ export class Workload {
         topics,
         retained: random.chance(0.5) ? 0.3 : 0,
         payloadBytesMax: Math.floor(random.logBetween(2, 600)),
+        long: qos === 0 ? null : this.shape.long,
       };
       this.publishers.push(new Publisher(process, this.networkFor(process), process.random.fork('link'), link, shape, this.history));
     });

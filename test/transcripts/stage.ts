@@ -28,10 +28,11 @@ const SHAPE: SeedShape = {
   healLimitMs: 0,
   untilMs: 0,
   plan: { fromMs: 0, untilMs: 0, stretch: 1, faultsMin: 0, faultsMax: 0 },
-  workload: { everyMs: 1, busyEveryMs: 1, busyForMs: 1, incidentEveryMs: 1 },
+  workload: { everyMs: 1, busyEveryMs: 1, busyForMs: 1, incidentEveryMs: 1, long: null },
   clocks: { primary: STEADY, secondary: STEADY },
   tuning: PLAIN_TUNING,
   durability: 'both',
+  narrowLink: null,
   startMs: { primary: 0, secondary: 0 },
 };
 
@@ -131,7 +132,7 @@ export class Stage {
   publish(): void {
     if (this.publisher === null) {
       const { process, link } = this.client('pub1');
-      const shape = { qos: 1 as const, window: 100, everyMs: 1, busyEveryMs: 1, topics: ['t/orders'], retained: 0, payloadBytesMax: 1 };
+      const shape = { qos: 1 as const, window: 100, everyMs: 1, busyEveryMs: 1, topics: ['t/orders'], retained: 0, payloadBytesMax: 1, long: null };
       this.publisher = new Publisher(process, this.networkOf(process), process.random.fork('link'), link, shape, this.history);
       this.publisher.finish();
       this.publisher.start();
