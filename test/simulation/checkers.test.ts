@@ -42,6 +42,8 @@ class Told implements ServerProbe {
   unsynced = (): string[] => this.dirty;
   lostFromCache: string[] = [];
   forgotten = (): string[] => this.lostFromCache;
+  isGivingWay = false;
+  givesWay = (): boolean => this.isGivingWay;
 
   is(changes: Partial<BrokerView>): void {
     const before = this.view ?? { run: `run of ${this.name}`, role: 'idle' as const, term: 0, fencedThrough: 0, journal: journalOf(this.name), damage: null, head: EMPTY_LOG, durable: 0, digest: () => null };
@@ -271,6 +273,15 @@ describe('the checkers', () => {
       await it.happens(() => it.secondary.is(anew ? { journal: 'a new one', damage: null, head: EMPTY_LOG, durable: 0 } : { run: 'next', damage: null }));
       expect(it.world.violation?.check).toBe(anew ? 'damage has a cause' : undefined);
     }
+  });
+
+  it('have nothing to say of a run that cannot begin the log to which its copy has given way, and makes it anew', async () => {
+    const it = await Whole.make();
+    it.secondary.isGivingWay = true;
+    await it.happens(() => it.secondary.is({ role: 'idle', term: 0, damage: 'no room' }));
+    it.secondary.isGivingWay = false;
+    await it.happens(() => it.secondary.is({ journal: 'a new one', damage: null, head: EMPTY_LOG, durable: 0 }));
+    expect(it.world.violation).toBeNull();
   });
 
   it('have nothing to say of a copy that is given up when something has happened to its disk', async () => {

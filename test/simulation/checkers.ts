@@ -269,14 +269,14 @@ export class Checkers {
 
   /**
    * A copy is given up only for what has happened to its disk: a new run finds it whole, and none makes it anew. A run may call its own copy damaged for what
-   * the host denied it, when it ends by that and leaves the disk as it was.
+   * the host denied it, when it ends by that and leaves the disk as it was; or where that copy has given way to another one already, which is not begun yet.
    */
   private checkDamage(name: HostName, broker: BrokerView, seen: Seen): void {
     if (this.mayBeDamaged.has(name)) return;
     const isNew = broker.run !== seen.brokerRun;
     const given = isNew ? broker.damage : seen.damagedAs !== null && seen.view?.journal !== broker.journal ? seen.damagedAs : null;
     if (given !== null) this.world.fail('damage has a cause', `${name} has given its copy up (${given}), and nothing has happened to its disk`);
-    seen.damagedAs = isNew ? broker.damage : (seen.damagedAs ?? broker.damage);
+    seen.damagedAs = isNew ? broker.damage : (seen.damagedAs ?? (broker.damage !== null && this.probes.some((probe) => probe.name === name && probe.givesWay()) ? null : broker.damage));
   }
 
   private beginsToServe(name: HostName, broker: BrokerView): void {

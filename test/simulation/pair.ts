@@ -39,6 +39,8 @@ export class Pair {
   private readonly troubles: Troubles;
   private readonly settings: PairSettings = { limits: LIMITS, durability: 'both', unable: { primary: 0, secondary: 0 } };
   private parts: { servers: Record<HostName, SimServer>; storage: Storage; workload: Workload; checkers: Checkers } | null = null;
+  /** A copy that may be dropped at any time leaves the other one alone: nothing destroys that. */
+  private narrow = false;
   private pid = 100;
 
   constructor(seed: number, detailed: boolean, live: ((line: string) => void) | null, random = new Prng(seed)) {
@@ -57,13 +59,14 @@ export class Pair {
     const { world } = this;
     this.settings.durability = shape.durability;
     const bytesPerSecond = shape.narrowLink?.bytesPerSecond ?? null;
+    this.narrow = bytesPerSecond !== null;
     this.network.narrow('primary', 'secondary', bytesPerSecond);
     this.network.narrow('secondary', 'primary', bytesPerSecond);
     const hosts = { primary: new SimHost(world, 'primary', shape.clocks.primary), secondary: new SimHost(world, 'secondary', shape.clocks.secondary) };
     const storage = new Storage(world, hosts, this.moments, keeperConfig('primary', shape.pace).passiveLockIntervalMs);
     const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape), secondary: this.makeServer('secondary', hosts.secondary, storage, shape) };
     // A link that carries less than is published at times is always something to answer.
-    const quietMs = (): number => (shape.narrowLink === null ? this.troubles.quietMs / shape.pace : 0);
+    const quietMs = (): number => (this.narrow ? 0 : this.troubles.quietMs / shape.pace);
     const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, { stalenessMs: keeperConfig('primary', shape.pace).passiveLockIntervalMs, quietMs });
     for (const name of ['primary', 'secondary'] as const) storage.onUnsyncedLoss(name, () => checkers.losesUnsynced(name));
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);
@@ -93,7 +96,7 @@ export class Pair {
   }
 
   get ground(): FaultGround {
-    return { world: this.world, moments: this.moments, troubles: this.troubles, settings: this.settings, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => this.whole && this.built.checkers.bothAreMembers && !this.built.storage.shareProbe.isBare, consumersAway: (forMs) => this.workload.consumersAway(forMs), countsOnUnsynced: () => this.built.checkers.countsOnUnsynced, sharesUnsynced: (name) => this.built.storage.unsynced.has(name) && this.built.checkers.sharesUnsynced(name), canDoWithout: (name) => this.built.checkers.canDoWithout(name), mayForget: (name) => this.built.checkers.mayForgetUnsaid(name), letsGo: (name) => this.built.checkers.letsGo(name), mayDamage: (name) => this.built.checkers.mayDamage(name), putBack: (name) => this.built.checkers.putBack(name) };
+    return { world: this.world, moments: this.moments, troubles: this.troubles, settings: this.settings, server: (name) => this.server(name), network: this.network, gateway: this.gateway, storage: this.built.storage, bothCount: () => !this.narrow && this.whole && this.built.checkers.bothAreMembers && !this.built.storage.shareProbe.isBare, consumersAway: (forMs) => this.workload.consumersAway(forMs), countsOnUnsynced: () => this.built.checkers.countsOnUnsynced, sharesUnsynced: (name) => this.built.storage.unsynced.has(name) && this.built.checkers.sharesUnsynced(name), canDoWithout: (name) => !this.narrow && this.built.checkers.canDoWithout(name), mayForget: (name) => this.built.checkers.mayForgetUnsaid(name), letsGo: (name) => this.built.checkers.letsGo(name), mayDamage: (name) => this.built.checkers.mayDamage(name), putBack: (name) => this.built.checkers.putBack(name) };
   }
 
   get storage(): Storage {

@@ -74,6 +74,8 @@ export interface ServerProbe {
   keptTerm(): number;
   /** Segments of its log of which something counts as durable that the system has let go of; none while it has no broker that has read its journal. */
   forgotten(): readonly string[];
+  /** It has written down that its log gives way to one that begins anew, and has not done it yet. */
+  givesWay(): boolean;
   /** Files of its copy, but for the end of its log, of which the disk does not hold all that the system shows. */
   unsynced(): readonly string[];
 }

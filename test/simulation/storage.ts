@@ -32,6 +32,7 @@ const SHORT_AT_TIMES = { chance: 0.6, low: 0.08, high: 0.6 };
 const SEGMENTS_OR_SNAPSHOTS = /^(journal\/[^/]+\.segment|snapshots\/[^/]+\.snap)$/;
 /** What becomes unreadable together, each as often as the others. */
 const UNREADABLE = [/^journal\/[^/]+\.segment$/, /^snapshots\/[^/]+\.snap$/, SEGMENTS_OR_SNAPSHOTS];
+const META_PATH = 'journal/journal.json';
 /** What a sync says that fails, and of which files; each as often as the others. */
 const FAILING_SYNCS = [['EIO', 'journal/'], ['EIO', 'journal/'], ['ENOSPC', 'journal/'], ['EIO', 'snapshots/']] as const;
 
@@ -120,6 +121,12 @@ export class Storage implements StorageFaults {
   forgottenOf(host: HostName, ends: ReadonlyMap<string, number>): string[] {
     const image = this.images[host];
     return [...ends].filter(([path, end]) => image.has(path) && image.hasForgotten(path, end)).map(([path]) => path);
+  }
+
+  /** The description of the journal there says that another log takes the place of this one. */
+  beginsAnew(host: HostName): boolean {
+    const image = this.images[host];
+    return image.has(META_PATH) && /"kind": "begin"/.test(Buffer.from(image.content(META_PATH)).toString());
   }
 
   /** `may`: asked when a disk finds out at a sync of this file that it is full, which costs what was not synced of it. */

@@ -90,6 +90,7 @@ export class ServerWiring {
       broker: () => this.brokerView?.() ?? null,
       keptTerm: () => parts.localState.content.record?.term ?? 0,
       forgotten: () => (this.durableEnds === null ? [] : parts.storage.forgottenOf(parts.name, this.durableEnds())),
+      givesWay: () => parts.storage.beginsAnew(parts.name),
       unsynced: () => parts.storage.unsyncedOf(parts.name),
     };
   }
