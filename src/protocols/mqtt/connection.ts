@@ -40,7 +40,7 @@ interface Leave {
  * Invariants
  * - The broker knows the connection (`connection` is set) exactly while the stage is `open`.
  * - Nothing that an effect exists for is answered by the connection itself. What it says on its own: refusals of a CONNECT, PINGRESP.
- * - No packet is taken while the broker is congested, an operation waits for room, the client reads too slowly, or its login is being judged.
+ * - No packet is taken while the broker is congested, an operation waits for room, the client reads too slowly (but the end of a long one), or its login is being judged.
  * - A client that is gone (`isGone`) stays `open` until all whole packets are taken that came before: a DISCONNECT among them drops the will. Nothing is said to it,
  *   and it has no time limits; a take-over of its client id and the end of serving end it at once.
  */
@@ -208,8 +208,9 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
       this.leave({ reason: 'keep-alive timeout', will: 'published', politely: false });
       return;
     }
-    if (this.inbox.isStalled(now, stalledPacketMs)) {
-      this.report('stalled-packet', 'warn', `is disconnected: for ${stalledPacketMs} ms (stalledPacketMs) not one byte came of a packet that is under way`);
+    const stall = this.inbox.stall(now, stalledPacketMs);
+    if (stall !== null) {
+      this.report('stalled-packet', 'warn', `is disconnected: ${stall}`);
       this.leave({ reason: 'stalled packet', will: 'published', politely: false });
       return;
     }
@@ -228,7 +229,8 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
   private mayTake(): boolean {
     if (this.stage === 'login') return this.login.mayTake;
     if (this.stage !== 'open' || this.leaving !== null || this.requests.waiting || (this.shared.edge.congested && !this.isHurried)) return false;
-    return this.isGone || this.outbox.heldBytes <= this.shared.limits.outgoingBytesMax / 2;
+    // A slow reader ends a long packet all the same: waiting for it would keep the room from others.
+    return this.isGone || this.inbox.isLong || this.outbox.heldBytes <= this.shared.limits.outgoingBytesMax / 2;
   }
 
   private take(packet: PacketFramer): void {

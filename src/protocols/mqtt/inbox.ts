@@ -4,6 +4,7 @@ import type { Stream } from '../../ports/stream.js';
 import { ProtocolFault } from './fault.js';
 import { PacketFramer } from './framer.js';
 import type { KeepAlive } from './keep-alive.js';
+import { LONG_PACKET_BYTES_PER_SECOND, PARTIAL_BYTES_FREE } from './limits.js';
 import type { Share } from './shared-room.js';
 
 /**
@@ -74,14 +75,22 @@ export class Inbox {
     this.share = share;
   }
 
-  /** True when a packet is under way, and not one byte came of it for so long, by the times at which the client was read from. */
-  isStalled(now: Monotonic, ms: number): boolean {
-    return this.framer.underWayBytes > 0 && this.keepAlive.isStalled(now, ms);
+  /** True while a packet is under way that takes of the room that clients share. */
+  get isLong(): boolean {
+    return this.framer.underWayBytes > PARTIAL_BYTES_FREE;
+  }
+
+  /** Why the packet that is under way is given up: it does not go on, or too slowly, by the times at which the client was read from. `null`: it is not. */
+  stall(now: Monotonic, ms: number): string | null {
+    const bytes = this.framer.underWayBytes;
+    if (bytes === 0 || !this.keepAlive.isStalled(now, ms)) return null;
+    if (this.isLong) return `its packet of ${bytes} bytes that is under way is ${ms} ms (stalledPacketMs) behind ${LONG_PACKET_BYTES_PER_SECOND} bytes a second`;
+    return `for ${ms} ms (stalledPacketMs) not one byte came of a packet that is under way`;
   }
 
   /** What came from the stream; it is taken by `pump`. */
   add(bytes: Uint8Array): void {
-    this.keepAlive.came(bytes.length);
+    this.keepAlive.came(bytes.length, this.isLong);
     this.framer.push(bytes);
   }
 
@@ -90,14 +99,14 @@ export class Inbox {
    * @returns whether no whole packet waits
    */
   pump(): boolean {
-    let heard = this.keepAlive.isProgress;
+    let isWhole = false;
     let isDone = false;
     const begunAt = this.clock.monotonic();
     try {
       for (let taken = 1; this.mayTake(); taken += 1) {
         isDone = !this.framer.next();
         if (isDone) break;
-        heard = true;
+        isWhole = true;
         this.world.take(this.framer);
         if (taken % PACKETS_PER_LOOK === 0 && this.clock.monotonic() - begunAt >= TURN_MS) this.yield();
       }
@@ -106,7 +115,8 @@ export class Inbox {
       if (!(error instanceof ProtocolFault)) throw error;
       this.world.broken(error);
     }
-    if (heard) this.keepAlive.hear();
+    if (isWhole) this.keepAlive.begin();
+    if (isWhole || this.keepAlive.isProgress) this.keepAlive.hear();
     this.steer();
     return isDone || this.isEmpty;
   }

@@ -16,8 +16,9 @@ export interface MqttLimits {
    */
   readonly partialBytesMax: number;
   /**
-   * A client that is let in, has begun a packet and sends not one byte more of it for so long is disconnected, whatever its keep-alive; its session stays. Time in
-   * which it is not read from does not count. Long enough for TCP to come through again after a line was dead for a minute and a half. Milliseconds.
+   * A client that is let in, has begun a packet and sends not one byte more of it for so long is disconnected, whatever its keep-alive; its session stays. So is one
+   * whose long packet is so far behind `LONG_PACKET_BYTES_PER_SECOND`. Time in which it is not read from does not count. Long enough for TCP to come through again
+   * after a line was dead for a minute and a half. Milliseconds.
    */
   readonly stalledPacketMs: number;
   /** Client ids longer than this are refused with CONNACK 2. Bytes of UTF-8; the standard wants 23 at least. */
@@ -60,6 +61,13 @@ export const STRANGER_BYTES_FREE = 4 * 1024;
 
 /** What may be held of each client's packet that is under way, whatever is held of the others: what a connection gives in one piece. */
 export const PARTIAL_BYTES_FREE = 64 * 1024;
+
+/**
+ * The least pace of a packet that takes of the room that clients share (one longer than `PARTIAL_BYTES_FREE`): so many further bytes make good for a second, and
+ * never for more than has passed. Single bytes must not keep room that others wait for. Far below what a line does over which anybody sends such packets: a
+ * satellite modem of 2,400 bit/s has more.
+ */
+export const LONG_PACKET_BYTES_PER_SECOND = 256;
 
 /** Bytes handed to a stream in one piece, unless one packet alone is longer. */
 export const WRITE_BYTES_MAX = 256 * 1024;

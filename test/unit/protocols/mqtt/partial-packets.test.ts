@@ -1,6 +1,7 @@
 import mqttPacket from 'mqtt-packet';
-import { PARTIAL_BYTES_FREE } from '../../../../src/protocols/mqtt/limits.js';
+import { LONG_PACKET_BYTES_PER_SECOND, PARTIAL_BYTES_FREE } from '../../../../src/protocols/mqtt/limits.js';
 import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
+import { message } from '../../support/fake-edge.js';
 import { Rig, publish, type Client } from './rig.js';
 
 /** Of one such packet, with its header. */
@@ -119,6 +120,15 @@ describe('a packet under way of which nothing more comes', () => {
     rig.clock.advance(2 * ROUND_MS);
     expect(client.stream.closedBy).toBe('stalled packet');
     expect(rig.edge.operations.at(-1)).toMatchObject({ kind: 'disconnect', publishWill: true });
+    expect(rig.log.from('warn')).toEqual([expect.stringMatching(/"c1" .* is disconnected: its packet of 2000004 bytes that is under way is 120000 ms \(stalledPacketMs\) behind 256 bytes a second/)]);
+  });
+
+  test('of one that takes none of the room that clients share the line says so', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    client.sendBytes(Buffer.from([0x30, 100]));
+    rig.clock.advance(STALLED_MS + 2 * ROUND_MS);
+    expect(client.stream.closedBy).toBe('stalled packet');
     expect(rig.log.from('warn')).toEqual([expect.stringMatching(/"c1" .* is disconnected: for 120000 ms \(stalledPacketMs\) not one byte came/)]);
   });
 
@@ -150,6 +160,98 @@ describe('a packet under way of which nothing more comes', () => {
     rig.clock.advance(1_000);
     expect(client.stream.closedBy).toBeNull();
     rig.clock.advance(1_000 + 4 * ROUND_MS);
+    expect(client.stream.closedBy).toBe('stalled packet');
+  });
+});
+
+describe('a packet under way that takes of the room that clients share', () => {
+  test('does not keep it by single bytes', async () => {
+    const rig = new Rig({ partialBytesMax: MAX });
+    const [one, two] = [await rig.connected(), await rig.connected({ clientId: 'c2' })];
+    begin(one, 1_000);
+    begin(two, 1_000);
+    for (let i = 0; i < 2; i++) {
+      rig.clock.advance(STALLED_MS / 2);
+      one.sendBytes(Buffer.alloc(1));
+    }
+    expect(one.stream.closedBy).toBeNull();
+    rig.clock.advance(2 * ROUND_MS);
+    expect(one.stream.closedBy).toBe('stalled packet');
+    expect([two.stream.closedBy, two.stream.paused]).toEqual([null, false]);
+  });
+
+  test('goes on at the least pace, also behind a line that was dead for a while', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    const seconds = 1_000;
+    begin(client, BYTES - seconds * LONG_PACKET_BYTES_PER_SECOND);
+    for (let second = 1; second <= seconds; second++) {
+      rig.clock.advance(second === 300 ? STALLED_MS - 2_000 : 1_000);
+      client.sendBytes(Buffer.alloc(LONG_PACKET_BYTES_PER_SECOND));
+    }
+    expect(client.stream.closedBy).toBeNull();
+    expect(rig.edge.operations.at(-1)).toMatchObject({ kind: 'publish' });
+  });
+
+  test('has its whole time, however the one before it came', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    begin(client, 1_000);
+    rig.clock.advance(STALLED_MS - 2_000);
+    client.sendBytes(Buffer.concat([Buffer.alloc(BYTES - 1_000), HEADER]));
+    rig.clock.advance(STALLED_MS);
+    expect(client.stream.closedBy).toBeNull();
+    rig.clock.advance(2 * ROUND_MS);
+    expect(client.stream.closedBy).toBe('stalled packet');
+  });
+
+  test('saves nothing up by coming faster', async () => {
+    const rig = new Rig();
+    const client = await rig.connected();
+    begin(client, 1_000);
+    client.sendBytes(Buffer.alloc(1_000_000));
+    rig.clock.advance(STALLED_MS + 2 * ROUND_MS);
+    expect(client.stream.closedBy).toBe('stalled packet');
+  });
+
+  test('does not count the time in which its client waits for room', async () => {
+    const rig = new Rig({ partialBytesMax: MAX });
+    const [one, two] = [await rig.connected(), await rig.connected({ clientId: 'c2' })];
+    begin(one, 1_000);
+    begin(two, 1_000);
+    for (let i = 0; i < 10; i++) {
+      rig.clock.advance(STALLED_MS / 2);
+      one.sendBytes(Buffer.alloc((LONG_PACKET_BYTES_PER_SECOND * STALLED_MS) / 2_000));
+    }
+    one.stream.lose('gone');
+    rig.clock.advance(STALLED_MS - ROUND_MS);
+    expect([two.stream.closedBy, two.stream.paused]).toEqual([null, false]);
+    rig.clock.advance(3 * ROUND_MS);
+    expect(two.stream.closedBy).toBe('stalled packet');
+  });
+
+  test('is read to its end from a client that reads slowly, and nothing behind it', async () => {
+    const rig = new Rig({ outgoingBytesMax: 100 * 1_024 });
+    const client = await rig.connected();
+    begin(client, 1_000);
+    client.stream.stall();
+    for (let i = 1; i <= 60; i++) client.effect({ kind: 'deliver', message: message('t', Buffer.alloc(1_024)), qos: 1, packetId: i, dup: false, retain: false });
+    rig.clock.turn();
+    expect(client.stream.paused).toBe(false);
+    client.sendBytes(Buffer.concat([Buffer.alloc(BYTES - 1_000), HEADER]));
+    expect(rig.edge.kinds()).toEqual(['connect', 'publish']);
+    client.sendBytes(Buffer.alloc(BYTES - HEADER.length));
+    expect(client.stream.paused).toBe(true);
+    expect(rig.edge.kinds()).toEqual(['connect', 'publish']);
+  });
+
+  test('is not kept by a client that reads slowly and does not go on with it', async () => {
+    const rig = new Rig({ outgoingBytesMax: 100 * 1_024, stalledReaderMs: 2 * STALLED_MS });
+    const client = await rig.connected();
+    begin(client, 1_000);
+    client.stream.stall();
+    for (let i = 1; i <= 60; i++) client.effect({ kind: 'deliver', message: message('t', Buffer.alloc(1_024)), qos: 1, packetId: i, dup: false, retain: false });
+    rig.clock.advance(STALLED_MS + 2 * ROUND_MS);
     expect(client.stream.closedBy).toBe('stalled packet');
   });
 });
