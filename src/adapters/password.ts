@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 
 /** What scrypt is to cost (RFC 7914): N, block size r, parallelism p. */
@@ -51,12 +52,18 @@ export function parsePasswordHash(text: string): PasswordHash | string {
   return { N, r, p, salt, hash };
 }
 
-/**
- * Whether `password` is the one that was hashed. Takes the same time whatever differs. Zero bytes behind a short one do not count: the HMAC in scrypt fills it up
- * with them. They prove nothing to who does not know the password.
- */
+/** Whether `password` is the one that was hashed. Takes the same time whatever differs, but where it can be nobody's password. */
 export async function verifyPassword(password: string | Uint8Array, kept: PasswordHash): Promise<boolean> {
+  if (!canBePassword(Buffer.from(password))) return false;
   return timingSafeEqual(await derive(password, kept.salt, kept.hash.length, kept), kept.hash);
+}
+
+/**
+ * Whether these bytes can be a password: text, and no zero byte at its end. To the HMAC in scrypt others are the same as one: a short password with zero bytes behind
+ * it, and the SHA-256 of one of more than 64 bytes, which is text once in a hundred million times.
+ */
+function canBePassword(bytes: Uint8Array): boolean {
+  return bytes.at(-1) !== 0 && isUtf8(bytes);
 }
 
 /** What to verify against when there is no such user, so that the time does not tell. Never true. */

@@ -22,7 +22,7 @@ interface Owner {
 /**
  * Adds a user, changes its password, or removes it. The file is replaced as a whole, where it stands behind links; it stays private, and its owner's. A new one
  * that root makes belongs to the owner of its folder.
- * @throws CommandFailure LOCKSTEP_PASSWD_USER, LOCKSTEP_PASSWD_SHORT, LOCKSTEP_PASSWD_DIFFER, LOCKSTEP_PASSWD_FILE; LockstepError LOCKSTEP_USERS_MALFORMED (rejects).
+ * @throws CommandFailure LOCKSTEP_PASSWD_USER, LOCKSTEP_PASSWD_SHORT, LOCKSTEP_PASSWD_ZERO, LOCKSTEP_PASSWD_DIFFER, LOCKSTEP_PASSWD_FILE; LockstepError LOCKSTEP_USERS_MALFORMED (rejects).
  * The file is as it was then
  */
 export async function passwd(console: Console, path: string, user: string, options: { readonly delete?: boolean }, ask: AskPassword = askPassword): Promise<void> {
@@ -43,6 +43,8 @@ export async function passwd(console: Console, path: string, user: string, optio
     if (password === null || password.length < PASSWORD_CHARACTERS_MIN) {
       throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_PASSWD_SHORT', `a password needs at least ${PASSWORD_CHARACTERS_MIN} characters`, 'Nothing was changed.');
     }
+    // Scrypt takes none at all for those at a password's end.
+    if (password.includes('\0')) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_PASSWD_ZERO', 'a password holds no U+0000 (zero byte)', 'Nothing was changed.');
     const hash = await hashPassword(password);
     // Somebody else may have changed the file meanwhile.
     const now = read();

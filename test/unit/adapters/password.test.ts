@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hashPassword, parsePasswordHash, verifyPassword } from '../../../src/adapters/password.js';
 import type { PasswordHash } from '../../../src/adapters/password.js';
 
@@ -16,6 +17,26 @@ describe('passwords', () => {
     expect(await verifyPassword(Buffer.from('pässword'), kept)).toBe(true);
     expect(await verifyPassword('password', kept)).toBe(false);
     expect(await verifyPassword('', kept)).toBe(false);
+  });
+
+  test.each([1, 2, 60, 57, 1_000])('with %i zero bytes behind it the right one is wrong', async (count) => {
+    const kept = parsed(await hashPassword('secret word', CHEAP));
+    expect(await verifyPassword(Buffer.concat([Buffer.from('secret word'), Buffer.alloc(count)]), kept)).toBe(false);
+    expect(await verifyPassword(`secret word${'\0'.repeat(count)}`, kept)).toBe(false);
+  });
+
+  test('nothing but zero bytes is as wrong as no password at all', async () => {
+    for (const right of ['\0'.repeat(8), 'secret']) {
+      const kept = parsed(await hashPassword(right, CHEAP));
+      for (const count of [1, 8, 64]) expect(await verifyPassword(Buffer.alloc(count), kept)).toBe(false);
+    }
+  });
+
+  test.each([64, 65, 400])('of one of %i bytes its SHA-256, which a long one is for scrypt, is wrong', async (count) => {
+    const right = 'x'.repeat(count);
+    const kept = parsed(await hashPassword(right, CHEAP));
+    expect(await verifyPassword(right, kept)).toBe(true);
+    expect(await verifyPassword(createHash('sha256').update(right).digest(), kept)).toBe(false);
   });
 
   test('the default cost can be written and read', async () => {

@@ -127,6 +127,14 @@ describe('UserFileAuthenticator', () => {
     expect(await ask('ann', null)).toEqual({ kind: 'refused', reason: 'not-authorized' });
   });
 
+  test('zero bytes behind the right password make it a wrong one, before it was judged and after', async () => {
+    const { ask } = await rig({ ann: 'secret' });
+    for (let i = 0; i < 2; i++) {
+      expect(await ask('ann', 'secret\0')).toEqual(wrong);
+      expect(await ask('ann', 'secret')).toEqual(accepted('ann'));
+    }
+  });
+
   test('a changed file is read again after recheckMs: a proved password does not outlive its user', async () => {
     const { clock, log, ask, write } = await rig({ ann: 'a', bob: 'b' });
     expect(await ask('ann', 'a')).toEqual(accepted('ann'));

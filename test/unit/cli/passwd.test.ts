@@ -36,6 +36,7 @@ it('adds, changes and removes users, in a private file', async () => {
 it.each([
   ['a short password', 'ann', 'short', {}],
   ['none', 'ann', null, {}],
+  ['a password with a zero byte', 'ann', 'long enough\0', {}],
   ['a name with a colon', 'a:b', 'long enough', {}],
   ['removing a user who is not there', 'zoe', null, { delete: true }],
 ])('%s changes nothing', async (_, user, password, options) => {
