@@ -12,6 +12,7 @@ import { unreadable } from './journal/troubles.js';
 import { codeOf, describe } from './disk-io.js';
 import { FewAtOnce } from './few-at-once.js';
 import { RelaxableDisk } from './relaxable-disk.js';
+import { Retakes } from './retakes.js';
 import { Cancelled, loadSnapshot, rebuild, type RebuildTools } from './rebuild.js';
 import { FORGET, Replica, assertKnown } from './replica.js';
 import { SnapshotMaker, type SnapshotMakerOptions } from './snapshot-maker.js';
@@ -58,6 +59,7 @@ export class Copy {
   private listener: CopyListener | null = null;
   private changes: Promise<void> = Promise.resolve();
   private readonly maker: SnapshotMaker;
+  readonly retakes: Retakes;
   /** What is read of the disk for one payload can be far more than it: only so many at a time, whoever asks. */
   private readonly reads = new FewAtOnce(READS_AT_ONCE);
   /** By this process, and before it since the last snapshot. */
@@ -74,6 +76,7 @@ export class Copy {
     /** What was lost before the journal could be opened; `null`: nothing. */
     private lost: string | null = null,
   ) {
+    this.retakes = new Retakes(tools.clock, tools.log);
     this.maker = new SnapshotMaker(tools, options, shelf, () => this.neededFrom, (message) => this.readPayload(message));
     this.appendedBytes = journal.bytesAfter(shelf.all.at(-1)?.head.point.position ?? NO_POSITION);
     journal.handle({
@@ -372,11 +375,12 @@ export class Copy {
   }
 
   private async quarantine(base: LogPoint, newId: boolean): Promise<void> {
-    const before = this.journal.head;
+    const { head: before, bytes } = this.journal;
     const moved = await this.journal.restart(base, newId);
     const folder = moved === null ? null : this.tools.disk.place(moved);
     if (folder !== null) this.tools.log.write('warn', `The log up to position ${before.position} was moved to ${folder}`, { folder, position: before.position });
     if (newId) this.tools.log.write('warn', `The journal begins anew under the id ${this.journal.id}`);
+    if (newId && moved !== null) this.retakes.add(bytes, this.tools.disk.place(moved.slice(0, moved.lastIndexOf('/'))));
   }
 
   /** Resolves when everything appended is durable, or never will be. */

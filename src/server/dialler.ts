@@ -12,7 +12,7 @@ import { describe } from './disk-io.js';
  * Dialling the leader, again and again until there is a link, and saying what stands in its way.
  *
  * Invariants
- * - One attempt at a time, and none while the own log's past is being changed or what it holds is not durable yet.
+ * - One attempt at a time, and none while the own log's past is being changed, what it holds is not durable yet, or the copy rests.
  * - A connection whose other side did not prove the shared secret, where that is mandatory, is never handed on.
  * - After `stop` nothing is dialled, and what answers late is closed.
  */
@@ -62,6 +62,7 @@ export class Dialler {
   dial(): void {
     const { copy, network, config, log } = this.tools;
     if (this.stopped || this.dialling || !this.listener.wanted() || copy.changing) return;
+    if (copy.retakes.rest !== null) return this.again(copy.retakes.rest, false);
     if (copy.damage === null && copy.durable < copy.head.position) return this.again('the own disk has not caught up', false);
     this.redial?.();
     this.redial = null;

@@ -315,6 +315,7 @@ export class FollowerLink {
     if (this.over) return;
     const { copy, log, changed } = this.tools;
     const { session } = this;
+    if (copy.retakes.rest !== null) return this.lose(copy.retakes.rest, 'the copy here rests: it was taken anew too often');
     if (!copy.ready) return this.lose(copy.damage ?? 'the state could not be built', 'the copy here is not whole');
     session.installed(point);
     this.startedAt = point.position;
