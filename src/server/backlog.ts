@@ -1,40 +1,59 @@
 import type { Position } from '../core/identity.js';
 
-/** How many bytes were appended (or taken in) and are not admitted yet, in steps: exact enough for a limit, cheap for each record. */
+/** How many bytes were appended (or taken in) and are not done with, in steps: exact enough for a limit, cheap for each record. */
 export class Backlog {
   private total = 0;
-  private admitted = 0;
+  private done = 0;
   private marks: { position: Position; total: number }[] = [];
+  private readonly stepBytes: number;
+  private viewed: ArrayBufferLike | null = null;
 
-  constructor(private readonly stepBytes: number) {}
+  constructor(private readonly bytesMax: number) {
+    this.stepBytes = Math.min(64 * 1024, bytesMax / 16);
+  }
 
   get bytes(): number {
-    return this.total - this.admitted;
+    return this.total - this.done;
+  }
+
+  /** More waits than so many times the limit. */
+  exceeds(times: number): boolean {
+    return this.bytes > times * this.bytesMax;
   }
 
   add(position: Position, bytes: number): void {
     this.total += bytes;
     const last = this.marks[this.marks.length - 1];
-    if (last === undefined || this.total - (this.marks[this.marks.length - 2]?.total ?? this.admitted) > this.stepBytes) this.marks.push({ position, total: this.total });
+    if (last === undefined || this.total - (this.marks[this.marks.length - 2]?.total ?? this.done) > this.stepBytes) this.marks.push({ position, total: this.total });
     else {
       last.position = position;
       last.total = this.total;
     }
   }
 
-  admit(position: Position): void {
+  /** What a view that is kept weighs: all the bytes that it came in, which may be many times its own, but once for those that follow one another in them. */
+  viewBytes({ buffer }: Uint8Array): number {
+    if (buffer === this.viewed) return 0;
+    this.viewed = buffer;
+    return buffer.byteLength;
+  }
+
+  /** Up to this position nothing waits any more. */
+  release(position: Position): void {
     let count = 0;
     for (const mark of this.marks) {
       if (mark.position > position) break;
-      this.admitted = mark.total;
+      this.done = mark.total;
       count += 1;
     }
     if (count > 0) this.marks.splice(0, count);
+    if (this.marks.length === 0) this.viewed = null;
   }
 
   clear(): void {
     this.total = 0;
-    this.admitted = 0;
+    this.done = 0;
     this.marks = [];
+    this.viewed = null;
   }
 }

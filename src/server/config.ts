@@ -21,7 +21,10 @@ export interface BrokerConfig {
 
 /** Limits that need not be equal on both servers. What happens at each is said with it. */
 export interface BrokerTuning {
-  /** Bytes appended and not yet admitted, and 64 for each effect that waits for that; above it clients are not read from, until half of it is left. */
+  /**
+   * Bytes appended of which something waits (to be admitted, or for the gate), and 64 for each effect that does; above it clients are not read from, until half
+   * of it is left. What cannot wait to be read, logins for one, is refused at twice as much.
+   */
   readonly unadmittedBytesMax: number;
   /** Bytes sent to the follower and not acknowledged; above it nothing is sent until it answers. */
   readonly inFlightBytesMax: number;

@@ -2,8 +2,10 @@ import { counted } from '../core/counted.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 
-/** Orphans of one record. */
+/** Orphans of one record, … */
 const ORPHANS_PER_RECORD = 500;
+/** … and what their wills may bring together, if each goes to every session; one alone may bring more. */
+const DELIVERIES_PER_RECORD = 250_000;
 const GRACE_RETRY_MS = 500;
 /** While others still wait to be let in, they have so many times their time at most. */
 const GRACE_TIMES_MAX = 10;
@@ -19,7 +21,9 @@ export interface OrphansTools {
 export interface OrphansListener {
   /** Who has not come back; `null` while nothing can be written. */
   find(): readonly string[] | null;
-  /** Writes that they are gone. @returns false when that was not possible now */
+  /** How many sessions there are, each of which may hear of every one of them. */
+  sessions(): number;
+  /** Writes that they are gone. @returns false when that was not possible now, or too much waits */
   bury(clientIds: readonly string[]): boolean;
 }
 
@@ -27,6 +31,8 @@ export interface OrphansListener {
 export class Orphans {
   private grace: Cancel | null = null;
   private until = Infinity;
+  /** Those who did not come back and are not buried yet. */
+  private lost: readonly string[] = [];
 
   constructor(
     private readonly tools: OrphansTools,
@@ -44,18 +50,38 @@ export class Orphans {
   end(): void {
     this.grace?.();
     this.grace = null;
+    this.lost = [];
+  }
+
+  /** There may be room again for those for whom there was none. */
+  goOn(): void {
+    if (this.lost.length === 0 || this.grace === null) return;
+    this.grace();
+    this.buryLost();
   }
 
   private bury(): void {
     this.grace = null;
+    if (this.lost.length > 0) return this.buryLost();
     if (this.tools.loginsWait() && this.tools.clock.monotonic() < this.until) return this.retry();
     const orphans = this.listener.find();
     if (orphans === null) return this.retry();
     if (orphans.length === 0) return;
     this.tools.log.write('info', `Did not come back: ${counted(orphans.length, 'client')} of the term before; their wills are published`, { count: orphans.length });
-    for (let at = 0; at < orphans.length; at += ORPHANS_PER_RECORD) {
-      if (!this.listener.bury(orphans.slice(at, at + ORPHANS_PER_RECORD))) return this.retry();
+    this.lost = orphans;
+    this.buryLost();
+  }
+
+  private buryLost(): void {
+    this.grace = null;
+    const { lost } = this;
+    const perRecord = Math.max(1, Math.min(ORPHANS_PER_RECORD, Math.floor(DELIVERIES_PER_RECORD / Math.max(1, this.listener.sessions()))));
+    for (let at = 0; at < lost.length; at += perRecord) {
+      if (this.listener.bury(lost.slice(at, at + perRecord))) continue;
+      this.lost = lost.slice(at);
+      return this.retry();
     }
+    this.lost = [];
   }
 
   private retry(): void {

@@ -21,6 +21,7 @@ import { ServedTerm, type ServedTermTools } from './served-term.js';
  *
  * Invariants
  * - Durable before spoken: an effect leaves only when its record is admitted (R2) and the gate is open at that moment.
+ * - What waits is bounded by bytes, at whatever it waits: a record, and what comes of it, weighs until it is admitted and all before it has left.
  * - The gate is open only while the order says serve, the term is above the fence, the manager's pulse is recent, and, while only
  *   this copy counts, before the lease's deadline. A closed gate keeps effects; it never drops them.
  * - Suspended: the clients' connections stay, nothing is taken from them, nothing is said to them. Ended: they are closed, and
@@ -51,7 +52,7 @@ export class Serving implements ClientEdge {
   private memoryIsScarce = false;
 
   constructor(private readonly tools: ServingTools) {
-    this.backlog = new Backlog(Math.min(64 * 1024, tools.config.tuning.unadmittedBytesMax / 16));
+    this.backlog = new Backlog(tools.config.tuning.unadmittedBytesMax);
     this.served = new ServedTerm(tools, {
       entered: (term, anew) => this.entered(term, anew),
       hold: (position, effect) => this.window.hold(position, effect),
@@ -61,7 +62,8 @@ export class Serving implements ClientEdge {
       { clock: tools.clock, log: tools.log, graceMs: tools.config.tuning.orphanGraceMs, loginsWait: tools.loginsWait },
       {
         find: () => (this.serving && tools.copy.ready ? tools.copy.replica.core.orphans() : null),
-        bury: (clientIds) => this.append({ kind: 'orphans-gone', clientIds }, RecordOrigin.lockstep, tools.copy.replica.core.looked).kind === 'accepted',
+        sessions: () => tools.copy.counts.sessions,
+        bury: (clientIds) => this.bury(clientIds),
       },
     );
   }
@@ -157,10 +159,9 @@ export class Serving implements ClientEdge {
       peerIsMember: member !== null,
       peerRequiredFrom: requiredFrom,
     });
-    if (this.stage === 'on' && this.window.admit(admitted)) this.backlog.admit(admitted);
+    if (this.stage === 'on') this.window.admit(admitted);
     if (this.window.held > 0) this.window.release(this.gate, this.deliver);
-    // What came at a position that was admitted before weighs until it has left; no further record need come to tell.
-    if (this.window.held === 0) this.backlog.admit(this.window.admitted);
+    this.backlog.release(this.window.released);
     this.relax();
   }
 
@@ -188,8 +189,13 @@ export class Serving implements ClientEdge {
 
   submit(operation: Operation, origin: number): Submitted {
     if (!this.serving) return this.whileAway(operation);
+    if (this.backlog.exceeds(UNASKED_TIMES)) return this.whileFull(operation);
     // A client that is back has ended its connection before, and not lost it: that has to be known first.
-    if (operation.kind === 'connect' && this.unsaid.size > 0) this.sayUnsaid();
+    if (operation.kind === 'connect' && this.unsaid.size > 0) {
+      this.sayUnsaid();
+      const before = this.tools.copy.replica.core.connectionOf(operation.clientId);
+      if (before !== null) this.say(before);
+    }
     const submitted = this.record(operation, origin);
     return submitted.kind === 'refused' && submitted.reason !== 'limit' && operation.kind === 'disconnect' ? this.whileAway(operation) : submitted;
   }
@@ -218,6 +224,7 @@ export class Serving implements ClientEdge {
 
   submitVolatile(topic: string, payload: Uint8Array, by?: ConnectionId): Submitted {
     if (!this.serving) return refused('not-serving', 'this server does not serve now');
+    if (this.backlog.exceeds(UNASKED_TIMES)) return refused('limit', TOO_MUCH_WAITS);
     this.memoryIsScarce = this.tools.memory.isScarce;
     const { core } = this.tools.copy.replica;
     if (by !== undefined && !core.isCurrent(by)) return refused('limit', 'another connection has taken the place of this one');
@@ -227,10 +234,11 @@ export class Serving implements ClientEdge {
     this.holdingFor = at;
     core.deliverVolatile(topic, payload, this.hold);
     this.weighLooks(core.looked - looked, by);
-    if (this.window.held === before) return ACCEPTED;
-    this.tools.memory.grew(EFFECT_HEAP_BYTES * (this.window.held - before));
+    const effects = this.window.held - before;
+    if (effects === 0) return ACCEPTED;
+    this.tools.memory.grew(EFFECT_HEAP_BYTES * effects);
     if (at <= this.window.admitted) this.window.release(this.gate, this.deliver);
-    if (this.window.held > 0) this.weigh(at, payload.length + EFFECT_BYTES * (this.window.held - before), by);
+    if (this.window.held > 0) this.weigh(at, topic.length + this.backlog.viewBytes(payload) + EFFECT_BYTES * effects, by);
     return ACCEPTED;
   }
 
@@ -267,6 +275,12 @@ export class Serving implements ClientEdge {
     // A new one: what was admitted under that number before may have been cut away since, as a follower.
     this.window = new AdmissionWindow();
     this.backlog.clear();
+  }
+
+  private bury(clientIds: readonly string[]): boolean {
+    const { copy } = this.tools;
+    if (!this.serving || !copy.ready || this.backlog.exceeds(1)) return false;
+    return this.append({ kind: 'orphans-gone', clientIds }, RecordOrigin.lockstep, copy.replica.core.looked).kind === 'accepted';
   }
 
   /** @param looked what the core had looked at before this operation */
@@ -311,7 +325,7 @@ export class Serving implements ClientEdge {
 
   private weigh(position: Position, bytes: number, by: ConnectionId | undefined): void {
     this.backlog.add(position, bytes);
-    if (this.backlog.bytes <= this.tools.config.tuning.unadmittedBytesMax && !this.tools.copy.journal.full) return;
+    if (!this.backlog.exceeds(1) && !this.tools.copy.journal.full) return;
     if (!this.paused && by !== undefined) this.connections.hadTurn(by);
     this.paused = true;
   }
@@ -320,10 +334,17 @@ export class Serving implements ClientEdge {
   private relax(): void {
     if (this.tools.copy.journal.full) this.paused = true;
     if (!this.paused || !this.serving || this.tools.copy.journal.full) return;
-    if (this.backlog.bytes > this.tools.config.tuning.unadmittedBytesMax / 2) return;
+    if (this.backlog.exceeds(1 / 2)) return;
     this.paused = false;
     this.sayUnsaid();
+    this.orphans.goOn();
     this.connections.resume(() => this.paused);
+  }
+
+  /** Logins and ends of connections wait for no turn: there is an end to them, too. */
+  private whileFull(operation: Operation): Submitted {
+    if (operation.kind === 'disconnect') return this.whileAway(operation);
+    return refused(operation.kind === 'connect' ? 'limit' : 'disk-full', TOO_MUCH_WAITS);
   }
 
   /** A connection that ends while nothing can be written is remembered: in the same state it would count as connected for ever. */
@@ -335,17 +356,26 @@ export class Serving implements ClientEdge {
     return refused('not-serving', this.draining ? 'this server hands over to its peer' : 'this server does not serve now');
   }
 
-  /** Once this server serves again: in another term, or when a drain was given up. What the disk has no room for now is said another time. */
+  /** Once this server serves again: in another term, or when a drain was given up. What there is no room for now is said another time. */
   private sayUnsaid(): void {
     if (!this.serving) return;
-    for (const [connection, operation] of this.unsaid) {
-      const submitted = this.record(operation, RecordOrigin.lockstep);
-      if (submitted.kind === 'refused' && submitted.reason !== 'limit') return;
-      this.unsaid.delete(connection);
-    }
+    for (const connection of this.unsaid.keys()) if (this.backlog.exceeds(1) || !this.say(connection)) return;
+  }
+
+  /** @returns false when the disk has no room for it now */
+  private say(connection: ConnectionId): boolean {
+    const operation = this.unsaid.get(connection);
+    if (operation === undefined) return true;
+    const submitted = this.record(operation, RecordOrigin.lockstep);
+    if (submitted.kind === 'refused' && submitted.reason !== 'limit') return false;
+    this.unsaid.delete(connection);
+    return true;
   }
 }
 
+/** What does not ask whether there is room (logins, ends of connections, the last packets of a client that is back) is taken up to so many times the limit. */
+const UNASKED_TIMES = 2;
+const TOO_MUCH_WAITS = 'too much waits for the disks and the other server';
 const ACCEPTED: Submitted = { kind: 'accepted' };
 /** What an effect counts while it is held: a record may have as many as there are subscribers. */
 const EFFECT_BYTES = 64;

@@ -2,7 +2,7 @@ import { assert, assertionFailed } from '../errors.js';
 import { NO_POSITION } from '../identity.js';
 import type { Position } from '../identity.js';
 import type { LogRecord } from '../journal/envelope.js';
-import type { EffectSink, Qos } from './effects.js';
+import type { ConnectionId, EffectSink, Qos } from './effects.js';
 import { growsState, growthAhead, growthSoFar } from './growth.js';
 import { limitsFault, type BrokerLimits } from './limits.js';
 import type { MessageHooks } from './messages.js';
@@ -164,6 +164,12 @@ export class BrokerCore {
   /** A session has this connection: none has taken its place, and it has not ended. */
   isCurrent(connection: number): boolean {
     return this.state.connections.has(connection);
+  }
+
+  /** The connection of the session with this client id; `null` where it has none. */
+  connectionOf(clientId: string): ConnectionId | null {
+    const session = this.state.sessions.get(clientId);
+    return session?.connected === true ? session.connection : null;
   }
 
   /** A QoS 0 message without retain: to the subscribers that are connected now. `payload` must not change afterwards. */

@@ -25,6 +25,12 @@ export class AdmissionWindow {
     return this.reached;
   }
 
+  /** Up to here everything is admitted, and has left; what the gate keeps is behind it. */
+  get released(): Position {
+    const next = this.positions[this.first];
+    return next === undefined || next > this.reached ? this.reached : ((next - 1) as Position);
+  }
+
   /** Effects that wait. */
   get held(): number {
     return this.effects.length - this.first;

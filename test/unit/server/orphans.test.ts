@@ -7,7 +7,7 @@ const GRACE_MS = 10_000;
 function begun(loginsWait: () => boolean): { readonly clock: FakeClock; readonly buried: string[] } {
   const clock = new FakeClock();
   const buried: string[] = [];
-  const orphans = new Orphans({ clock, log: new FakeLog(), graceMs: GRACE_MS, loginsWait }, { find: () => ['a', 'b'], bury: (ids) => buried.push(...ids) > 0 });
+  const orphans = new Orphans({ clock, log: new FakeLog(), graceMs: GRACE_MS, loginsWait }, { find: () => ['a', 'b'], sessions: () => 2, bury: (ids) => buried.push(...ids) > 0 });
   orphans.begin();
   return { clock, buried };
 }
@@ -37,5 +37,44 @@ describe('the clients of the server before', () => {
     expect(buried).toEqual([]);
     clock.advance(1_000);
     expect(buried).toEqual(['a', 'b']);
+  });
+});
+
+describe('very many of them', () => {
+  /** @param room for so many records */
+  function all(count: number, sessions: number, room: number): { readonly clock: FakeClock; readonly records: number[]; readonly log: FakeLog; more(records: number): void } {
+    const clock = new FakeClock();
+    const log = new FakeLog();
+    const records: number[] = [];
+    const bury = (ids: readonly string[]): boolean => room-- > 0 && records.push(ids.length) > 0;
+    const orphans = new Orphans({ clock, log, graceMs: GRACE_MS, loginsWait: () => false }, { find: () => Array.from({ length: count }, (_, at) => `${at}`), sessions: () => sessions, bury });
+    orphans.begin();
+    clock.advance(GRACE_MS);
+    const more = (extra: number): void => {
+      room = extra;
+      orphans.goOn();
+    };
+    return { clock, records, log, more };
+  }
+
+  it('are buried in records that bring no more than some hundred thousand deliveries each, and one will at least', () => {
+    expect(all(1_200, 500, 9).records).toEqual([500, 500, 200]);
+    expect(all(60, 10_000, 9).records).toEqual([25, 25, 10]);
+    expect(all(2, 1_000_000, 9).records).toEqual([1, 1]);
+  });
+
+  it('wait while too much waits, and are told of once', () => {
+    const { clock, records, log, more } = all(60, 10_000, 1);
+    expect(records).toEqual([25]);
+    clock.advance(10_000);
+    expect(records).toEqual([25]);
+    more(1);
+    expect(records).toEqual([25, 25]);
+    more(9);
+    expect(records).toEqual([25, 25, 10]);
+    more(9);
+    clock.advance(10_000);
+    expect(records).toEqual([25, 25, 10]);
+    expect(log.lines.filter(({ message }) => message.includes('Did not come back'))).toHaveLength(1);
   });
 });

@@ -55,6 +55,25 @@ describe('effects', () => {
     expect(left).toEqual([1, 2, 3, 4].map(puback));
   });
 
+  test('what is released is what is admitted, up to the first that the gate keeps', () => {
+    const window = new AdmissionWindow();
+    const nothing = (): void => undefined;
+    for (const position of [2, 3, 3, 5]) window.hold(at(position), puback(position));
+    expect(window.released).toBe(0);
+    window.admit(at(1));
+    expect(window.released).toBe(1);
+    window.admit(at(4));
+    expect(window.released).toBe(1);
+    let asked = 0;
+    window.release(() => ++asked <= 1, nothing);
+    expect(window.released).toBe(2);
+    window.release(open, nothing);
+    expect(window.released).toBe(4);
+    window.admit(at(7));
+    window.release(open, nothing);
+    expect(window.released).toBe(7);
+  });
+
   test('a delivery that holds, releases or clears on its way does no harm', () => {
     const window = new AdmissionWindow();
     const left: number[] = [];
