@@ -28,7 +28,7 @@ export interface BrokerTuning {
   readonly unadmittedBytesMax: number;
   /** Bytes sent to the follower and not acknowledged; above it nothing is sent until it answers. */
   readonly inFlightBytesMax: number;
-  /** Bytes of the newest groups kept in memory for the link; a follower that is further behind is served from the journal. */
+  /** Memory of the newest groups that are kept for the link, in bytes, with what each takes beside its records; a follower that is further behind is served from the journal. */
   readonly recentBytesMax: number;
   /** Bytes read from the journal at a time for a follower that is behind, and for replaying. */
   readonly chunkBytes: number;

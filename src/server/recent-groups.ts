@@ -1,10 +1,18 @@
-import type { Position } from '../core/identity.js';
+import { NO_POSITION, type Position } from '../core/identity.js';
 import { cutRecords } from '../core/replication/run-of-records.js';
 import type { RecordRun } from './journal/api.js';
 
 /**
- * The newest groups of the log in memory, so that a follower in step is fed without reading the disk. Bounded: the oldest
- * go first, and whoever needs those reads the journal.
+ * What a run takes of the memory beside its records: itself, its view, its place here, and the header of its group in the block. Measured with Node.js 20, for
+ * groups of one record: 152 to 186 bytes of the heap, and 45 of the block.
+ */
+export const RUN_BYTES = 232;
+/** In the place of one that is gone: the list must not keep it. */
+const GONE: RecordRun = { bytes: new Uint8Array(0), first: NO_POSITION, last: NO_POSITION };
+
+/**
+ * The newest groups of the log in memory, so that a follower in step is fed without reading the disk. Bounded by the memory that they
+ * take, each with `RUN_BYTES` beside its records: the oldest go first, and whoever needs those reads the journal. The newest one stays, however long.
  */
 export class RecentGroups {
   private runs: RecordRun[] = [];
@@ -17,9 +25,10 @@ export class RecentGroups {
     const before = this.runs[this.runs.length - 1];
     if (before !== undefined && run.first !== before.last + 1) this.clear();
     this.runs.push(run);
-    this.bytes += run.bytes.length;
+    this.bytes += run.bytes.length + RUN_BYTES;
     while (this.bytes > this.bytesMax && this.runs.length - this.first > 1) {
-      this.bytes -= (this.runs[this.first] as RecordRun).bytes.length;
+      this.bytes -= (this.runs[this.first] as RecordRun).bytes.length + RUN_BYTES;
+      this.runs[this.first] = GONE;
       this.first += 1;
     }
     if (this.first > 256) {
