@@ -1,5 +1,5 @@
 import type { BrokerStatus } from '../core/control/broker.js';
-import type { KeeperStatus } from '../core/control/keeper.js';
+import type { KeeperOrder, KeeperStatus } from '../core/control/keeper.js';
 import type { PeerRepositories, PeerStatus, PeerStatusBody } from '../core/control/peer.js';
 import { brokerWish, keeperWish, wantsLock, type BrokerWish, type KeeperWish } from '../core/ha/orders.js';
 import type { Situation } from '../core/ha/situation.js';
@@ -13,7 +13,7 @@ import type { Supervisor } from './supervisor.js';
 
 /** A broker wish with the life-cycle part added. */
 export type BrokerPart = BrokerWish & { readonly shutdown: boolean };
-export type KeeperPart = KeeperWish & { readonly shutdown: boolean };
+export type KeeperPart = KeeperWish & Pick<KeeperOrder, 'wasNetwork' | 'shutdown'>;
 
 export interface Listeners {
   readonly broker: Supervisor<BrokerPart, BrokerStatus>;
@@ -31,6 +31,8 @@ export class Telling {
   /** What each was last told, and by which start of a process it was heard. `due`: to be told again all the same. */
   private broker: { readonly told: BrokerPart; readonly start: number } | null = null;
   private keeper: { readonly told: KeeperPart; readonly start: number } | null = null;
+  /** A share keeper of this run found the share well on a mount of another host. */
+  private wasNetwork = false;
   private peerTold: PeerStatusBody | null = null;
   private readonly due = { broker: true, keeper: true, peer: true };
   private roleText = '';
@@ -72,8 +74,9 @@ export class Telling {
   }
 
   orderKeeper(ha: HaState, s: Situation, knownShareId: string | null, shutdown: boolean): void {
-    const wish: KeeperPart = { ...keeperWish(ha, s, knownShareId), shutdown };
-    const { starts } = this.to.keeper;
+    const { starts, status } = this.to.keeper;
+    this.wasNetwork ||= status?.onNetwork === true;
+    const wish: KeeperPart = { ...keeperWish(ha, s, knownShareId), wasNetwork: this.wasNetwork, shutdown };
     if (!this.due.keeper && this.keeper?.start === starts && sameOrder(wish, this.keeper.told)) return;
     this.due.keeper = false;
     this.keeper = { told: wish, start: starts };
@@ -90,8 +93,8 @@ export class Telling {
   }
 }
 
-/** It moves with every message, and goes with the next pulse. */
-const WITH_THE_PULSE = ['watermark'] as const;
+/** The watermark moves with every message; of the mount the keeper knows that said it, and one that is started anew hears everything at once. */
+const WITH_THE_PULSE = ['watermark', 'wasNetwork'] as const;
 
 function sameOrder(wish: KeeperPart, told: KeeperPart): boolean {
   return sameBut(wish, told, WITH_THE_PULSE);

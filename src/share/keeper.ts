@@ -317,6 +317,7 @@ export class ShareKeeper {
       condition: trouble?.condition ?? unknown,
       detail: trouble?.detail ?? null,
       ...found,
+      onNetwork: this.opening.onNetwork,
       lock: this.lease.status(),
       claim: this.claimer.outcome,
     };

@@ -125,7 +125,7 @@ export class Looks {
     const { opening, shelf, marker, claimer } = this.parts;
     const listing = this.listingDue || this.whole % LISTING_EVERY_LOOKS === 0;
     this.listingDue = false;
-    if (listing) await opening.checkMount();
+    if (listing) await opening.checkMount(order);
     const identity = await opening.identify(order);
     if (identity === null) {
       // Nothing of the known share is here: that is a whole look, too.

@@ -45,7 +45,6 @@ export class Opening {
   private wroteAt = -Infinity;
   /** How the share is mounted, as it was looked at last. */
   private mount: MountReport | null = null;
-  /** The share was found well on a mount of another host. */
   private wasNetwork = false;
   /** The lockfile as it was read last: at every look it is the same, byte for byte. */
   private decoded: { readonly bytes: Uint8Array; readonly identity: ShareIdentity } | null = null;
@@ -59,20 +58,25 @@ export class Opening {
     return this.methods !== null;
   }
 
+  /** The share was found well on a mount of another host. */
+  get onNetwork(): boolean {
+    return this.wasNetwork;
+  }
+
   /** Something about writing to the share changed: try it again before it is relied on. */
   distrust(): void {
     this.methods = null;
   }
 
   /**
-   * What a mount leaves behind that is gone is a folder of this machine, and no other share.
+   * What a mount leaves behind that is gone is a folder of this machine, and no other share. A keeper that never saw the mount is told of it.
    * @throws ShareTrouble when the share is not there, or is mounted so that a read may be stale
    */
-  async checkMount(): Promise<void> {
+  async checkMount(order: KeeperOrder): Promise<void> {
     await this.folder(async () => (this.mount = await this.parts.mount.inspect()));
     const { mount } = this;
     if (mount === null) return;
-    if (this.wasNetwork && !mount.isNetwork) throw trouble('absent', `the folder of the lockfile ${this.parts.config.lockFile} lies on a disk of this machine now (${mount.fsType} on ${mount.mountPoint}): is the share mounted?`);
+    if ((this.wasNetwork || order.wasNetwork) && !mount.isNetwork) throw trouble('absent', `the folder of the lockfile ${this.parts.config.lockFile} lies on a disk of this machine now (${mount.fsType} on ${mount.mountPoint}): is the share mounted?`);
     this.judge(mount);
   }
 
@@ -149,7 +153,7 @@ export class Opening {
     const { files, config } = this.parts;
     await this.folder(() => files.identity('.'));
     let identity = await this.read();
-    if (order.shareId !== (identity?.share ?? null)) await this.checkMount();
+    if (order.shareId !== (identity?.share ?? null)) await this.checkMount(order);
     if (identity === null) {
       if (order.kept !== null || (order.shareId !== null && !adopts(order))) return null;
       await this.permitFirst();

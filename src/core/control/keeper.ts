@@ -23,6 +23,8 @@ export interface KeeperOrder {
   readonly watermark: Watermark | null;
   /** Known share id, to notice another share in its place; `null` before the first start. */
   readonly shareId: string | null;
+  /** An earlier keeper of this manager found the share well on a mount of another host: a folder of this machine in its place is no other share. */
+  readonly wasNetwork: boolean;
   readonly shutdown: boolean;
 }
 
@@ -73,6 +75,8 @@ export interface KeeperStatus {
   readonly watermark: Watermark | null;
   /** When the last complete look at the records was begun. */
   readonly lookedAt: Monotonic | null;
+  /** This run found the share well on a mount of another host. For the keepers after it, which may never see it so. */
+  readonly onNetwork: boolean;
   readonly lock: LockStatus;
   readonly claim: ClaimOutcome | null;
 }

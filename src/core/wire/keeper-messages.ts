@@ -28,6 +28,7 @@ function readOrder(order: Fields): KeeperOrder {
     kept: order.nullable('kept', recordOf),
     watermark: order.nullable('watermark', watermarkOf),
     shareId: order.nullable('shareId', nameOf),
+    wasNetwork: order.flag('wasNetwork'),
     shutdown: order.flag('shutdown'),
   };
 }
@@ -42,6 +43,7 @@ function readStatus(status: Fields): KeeperStatus {
     highest: status.nullable('highest', recordOf),
     watermark: status.nullable('watermark', watermarkOf),
     lookedAt: status.nullable('lookedAt', timeOf),
+    onNetwork: status.flag('onNetwork'),
     lock: readLock(status.object('lock')),
     claim: status.nullable('claim', (at, name) => readOutcome(at.object(name))),
   };

@@ -7,7 +7,7 @@ import { broker, record, situation } from '../core/ha/situations.js';
 const at = (ms: number): Monotonic => ms as Monotonic;
 const mine: LockStatus = { held: true, until: at(5_000), holder: null, holderSilentMs: null, detail: null };
 const theirs: LockStatus = { held: false, until: null, holder: 'secondary' as ServerId, holderSilentMs: 300, detail: 'held by secondary, for 300 ms' };
-const keeper: KeeperStatus = { run: 'keeper' as RunId, orderSeq: 1, condition: 'ok', detail: null, shareId: 'share', highest: record(2), watermark: null, lookedAt: at(100), lock: mine, claim: null };
+const keeper: KeeperStatus = { run: 'keeper' as RunId, orderSeq: 1, condition: 'ok', detail: null, shareId: 'share', highest: record(2), watermark: null, lookedAt: at(100), onNetwork: true, lock: mine, claim: null };
 const usual = situation();
 const share = { ...usual.share, usable: true };
 const holding = { ...usual, share, lock: { held: true, until: at(5_000), detail: null } };

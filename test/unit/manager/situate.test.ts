@@ -17,7 +17,7 @@ const at = (ms: number): Monotonic => ms as Monotonic;
 const NOW = 100_000;
 
 const keeper: KeeperStatus = {
-  run: 'keeper' as RunId, orderSeq: 1, condition: 'ok', detail: null, shareId: 'share', highest: record(2), watermark: null, lookedAt: at(NOW - 100),
+  run: 'keeper' as RunId, orderSeq: 1, condition: 'ok', detail: null, shareId: 'share', highest: record(2), watermark: null, lookedAt: at(NOW - 100), onNetwork: true,
   lock: { held: true, until: at(NOW + 1_000), holder: null, holderSilentMs: null, detail: null }, claim: null,
 };
 

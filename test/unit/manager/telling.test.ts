@@ -7,6 +7,7 @@ import { Telling, type Listeners } from '../../../src/manager/telling.js';
 
 /** A supervisor as `Telling` sees it. */
 class FakeSupervisor<Part> {
+  status: { onNetwork: boolean } | null = null;
   starts = 1;
   lastSeq = 0;
   readonly heard: Part[] = [];
@@ -61,4 +62,21 @@ test('what the process before answered says nothing of the role of the one that 
   broker.starts += 1;
   tell();
   expect(one.brokerRoleSeq).toBe(3);
+});
+
+test('every share keeper from then on hears that one before it found the share on a mount of another host, and that one with the next pulse', () => {
+  const { keeper, telling: one, tell } = telling();
+  const told = (): unknown[] => keeper.heard.map((order) => (order as { wasNetwork: boolean }).wasNetwork);
+  keeper.status = { onNetwork: true };
+  tell();
+  expect(told()).toEqual([false]);
+  one.repeat();
+  tell();
+  expect(told()).toEqual([false, true]);
+  for (const status of [null, { onNetwork: false }]) {
+    keeper.status = status;
+    keeper.starts += 1;
+    tell();
+  }
+  expect(told()).toEqual([false, true, true, true]);
 });

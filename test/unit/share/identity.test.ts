@@ -259,6 +259,34 @@ describe('the share', () => {
       expect(keeper.status.detail).toBe(`the folder of the lockfile /share/${LOCK_FILE} lies on a disk of this machine now (ext4 on /): is the share mounted?`);
     });
 
+    it('is absent as well to a share keeper that was started since, and never saw it', async () => {
+      const rig = new Rig();
+      rig.plant(1, encodeTermRecord(record(1, 'n')));
+      rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
+      const known = { kept: record(1, 'n'), shareId: 's', wantLock: true } as const;
+      const first = rig.keeper('primary');
+      first.mountReport = NFS;
+      first.order(known);
+      expect(first.status.onNetwork).toBe(false);
+      await rig.pass(PASS);
+      expect(first.status).toMatchObject({ condition: 'ok', onNetwork: true });
+      first.orphan();
+      await rig.pass(PASS);
+      rig.share.replace();
+      const second = rig.keeper('primary');
+      second.mountReport = LOCAL;
+      second.order({ ...known, wasNetwork: first.status.onNetwork });
+      await rig.pass(10 * ACTIVE_MS);
+      expect(second.status).toMatchObject({ condition: 'absent', lookedAt: null, onNetwork: false, lock: { held: false } });
+      second.order({ kept: null, shareId: null });
+      await rig.pass(PASS);
+      expect(rig.share.tree.list('.')).toEqual([]);
+      second.mountReport = NFS;
+      second.order(known);
+      await rig.pass(PASS);
+      expect(second.status).toMatchObject({ condition: 'replaced', shareId: null });
+    });
+
     it('was never one of another host: what stands there counts', async () => {
       const rig = new Rig();
       const keeper = rig.keeper('primary');

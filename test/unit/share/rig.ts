@@ -95,7 +95,7 @@ export class RigKeeper {
   /** Told of each status, as the manager is. */
   onStatus: (status: KeeperStatus) => void = () => undefined;
   private seq = 0;
-  private wish: Omit<KeeperOrder, 'seq' | 'pulseAt'> = { wantLock: false, peerReleasedLock: false, claim: null, kept: null, watermark: null, shareId: null, shutdown: false };
+  private wish: Omit<KeeperOrder, 'seq' | 'pulseAt'> = { wantLock: false, peerReleasedLock: false, claim: null, kept: null, watermark: null, shareId: null, wasNetwork: false, shutdown: false };
   private handlers: { message(message: ManagerToKeeper): void; closed(reason: string): void } | null = null;
   private pulsing = true;
 

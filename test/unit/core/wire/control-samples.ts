@@ -45,15 +45,15 @@ const fromBroker: readonly BrokerToManager[] = [
 ];
 
 const toKeeper: readonly ManagerToKeeper[] = [
-  { kind: 'order', order: { seq: 3, pulseAt: at(1_234.5), wantLock: true, peerReleasedLock: false, claim: record(8), kept: record(7), watermark: { term: 7 as Term, nonce: 'n7', position: 8 as Position }, shareId: 'share', shutdown: false } },
-  { kind: 'order', order: { seq: 4, pulseAt: at(1_300), wantLock: false, peerReleasedLock: true, claim: null, kept: null, watermark: null, shareId: null, shutdown: true } },
+  { kind: 'order', order: { seq: 3, pulseAt: at(1_234.5), wantLock: true, peerReleasedLock: false, claim: record(8), kept: record(7), watermark: { term: 7 as Term, nonce: 'n7', position: 8 as Position }, shareId: 'share', wasNetwork: true, shutdown: false } },
+  { kind: 'order', order: { seq: 4, pulseAt: at(1_300), wantLock: false, peerReleasedLock: true, claim: null, kept: null, watermark: null, shareId: null, wasNetwork: false, shutdown: true } },
 ];
 
-const keeperStatus = { run: run('k1'), orderSeq: 3, condition: 'ok', detail: null, shareId: 'share', highest: record(7), watermark: { term: 7 as Term, nonce: 'n7', position: 0 as Position }, lookedAt: at(1_200.5), lock: { held: true, until: at(3_000.5), holder: null, holderSilentMs: null, detail: null }, claim: null } as const;
+const keeperStatus = { run: run('k1'), orderSeq: 3, condition: 'ok', detail: null, shareId: 'share', highest: record(7), watermark: { term: 7 as Term, nonce: 'n7', position: 0 as Position }, lookedAt: at(1_200.5), onNetwork: true, lock: { held: true, until: at(3_000.5), holder: null, holderSilentMs: null, detail: null }, claim: null } as const;
 const watching = { held: false, until: null, holder: PEER, holderSilentMs: 1_330.5, detail: 'held by secondary' };
 const fromKeeper: readonly KeeperToManager[] = [
   { kind: 'status', status: keeperStatus },
-  { kind: 'status', status: { ...keeperStatus, condition: 'hung', detail: 'no answer', shareId: null, highest: null, watermark: null, lookedAt: null, lock: watching, claim: { kind: 'pending', nonce: 'n' } } },
+  { kind: 'status', status: { ...keeperStatus, condition: 'hung', detail: 'no answer', shareId: null, highest: null, watermark: null, lookedAt: null, onNetwork: false, lock: watching, claim: { kind: 'pending', nonce: 'n' } } },
   { kind: 'status', status: { ...keeperStatus, claim: { kind: 'won', nonce: 'n8', record: record(8) } } },
   { kind: 'status', status: { ...keeperStatus, claim: { kind: 'lost', nonce: 'n', record: record(8, { server: PEER, forced: true }) } } },
   { kind: 'status', status: { ...keeperStatus, claim: { kind: 'in-doubt', nonce: 'n', detail: 'EIO' } } },
