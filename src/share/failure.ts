@@ -30,9 +30,16 @@ export function isUnwritable(condition: ShareCondition): boolean {
 /** Codes that say: this file system has no hard links. */
 export const WITHOUT_LINKS: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 
+const NO_RECORD: readonly string[] = ['ENOENT', 'EISDIR', 'EFBIG'];
+
 /** The system's code of a failure; empty when it has none. */
 export function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** Nothing stands under the name, or surely none of our records that are rewritten in place: a folder, or a file that is far too large. */
+export function isNoRecord(error: unknown): boolean {
+  return NO_RECORD.includes(codeOf(error));
 }
 
 /** With the random part of temporary names left out: each try has another, and the same trouble would be news every time. */

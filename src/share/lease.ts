@@ -9,7 +9,7 @@ import type { Log } from '../ports/log.js';
 import type { Random } from '../ports/random.js';
 import type { LockPrimitive, ShareFiles } from '../ports/share.js';
 import type { KeeperConfig } from './config.js';
-import { codeOf, textOf } from './failure.js';
+import { isNoRecord, textOf } from './failure.js';
 import type { SharePaths } from './paths.js';
 
 /**
@@ -362,8 +362,8 @@ export class Lease {
     try {
       return await files.read(paths.heartbeat);
     } catch (error) {
-      // Neither is a sign of life, and a lock without one is abandoned after the same period.
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'EISDIR') return null;
+      // That is no sign of life, and a lock without one is abandoned after the same period.
+      if (isNoRecord(error)) return null;
       throw error;
     }
   }

@@ -7,7 +7,7 @@ import { LockstepError } from '../core/errors.js';
 import { NO_TERM, type Term } from '../core/identity.js';
 import { sameBytes } from '../core/wire/bytes.js';
 import type { ShareFiles } from '../ports/share.js';
-import { codeOf } from './failure.js';
+import { codeOf, isNoRecord } from './failure.js';
 import type { SharePaths } from './paths.js';
 
 /** What a whole look at the term records showed. */
@@ -89,7 +89,7 @@ export class TermShelf {
     try {
       return decodeWatermark(await this.files.read(this.paths.watermark));
     } catch (error) {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'EISDIR') return null;
+      if (isNoRecord(error)) return null;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { decodeHeartbeat } from '../../../src/core/lock/heartbeat.js';
 import type { Position, Term } from '../../../src/core/identity.js';
 import { encodeTermRecord } from '../../../src/core/terms/codec.js';
-import { record, Rig, LOCK_FILE, ACTIVE_MS, PASSIVE_MS } from './rig.js';
+import { record, Rig, LOCK_FILE, ACTIVE_MS, PASSIVE_MS, type RigKeeper } from './rig.js';
 
 function heartbeatOf(rig: Rig) {
   return decodeHeartbeat(rig.share.tree.read(`${LOCK_FILE}.heartbeat`));
@@ -237,6 +237,33 @@ describe('the lock', () => {
     expect(primary.status.lock).toMatchObject({ held: false, holder: null });
     await rig.pass(1000);
     expect(primary.status.lock.held).toBe(true);
+  });
+
+  it('whose heartbeat grew far too large is lost by its holder as one that bears no record, and has one again when it is taken anew', async () => {
+    const rig = new Rig();
+    const HEARTBEAT = `${LOCK_FILE}.heartbeat`;
+    const [primary, secondary] = [rig.keeper('primary'), rig.keeper('secondary')];
+    const fate: RigKeeper['client']['fate'] = (operation, path) => {
+      return operation === 'read' && path === HEARTBEAT && rig.share.tree.read(path).length > 65_536 ? { kind: 'refused', code: 'EFBIG' } : { kind: 'normal' };
+    };
+    for (const { client } of [primary, secondary]) client.fate = fate;
+    primary.order({ wantLock: true });
+    secondary.order({});
+    await rig.pass(2 * ACTIVE_MS);
+    rig.share.tree.write(HEARTBEAT, new Uint8Array(65_537), false);
+    await rig.pass(ACTIVE_MS);
+    expect(primary.log.from('debug').join()).toContain('the heartbeat record is gone or damaged');
+    expect([primary.status.condition, secondary.status.condition]).toEqual(['ok', 'ok']);
+    await rig.pass(PASSIVE_MS);
+    expect(primary.status.lock.held).toBe(true);
+    expect(heartbeatOf(rig)).toMatchObject({ server: 'primary', state: 'held' });
+    // Its holder dies with it.
+    rig.share.tree.write(HEARTBEAT, new Uint8Array(65_537), false);
+    primary.client.faults.hung = true;
+    primary.freezeManager();
+    secondary.order({ wantLock: true });
+    await rig.pass(2 * PASSIVE_MS);
+    expect(secondary.status).toMatchObject({ condition: 'ok', lock: { held: true } });
   });
 
   it('that changed hands after the last reading is not taken over for the silence of the one before', async () => {

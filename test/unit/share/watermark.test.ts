@@ -99,4 +99,11 @@ describe('the watermark beside the lock', () => {
     await rig.pass(2 * ACTIVE_MS);
     expect(secondary.status).toMatchObject({ condition: 'ok', watermark: null });
   });
+
+  it.each(['ENOENT', 'EISDIR', 'EFBIG'])('in whose place something else stands is none (%s)', async (code) => {
+    const { rig, secondary } = await serving();
+    secondary.client.fate = (operation, path) => (operation === 'read' && path === FILE ? { kind: 'refused', code } : { kind: 'normal' });
+    await rig.pass(2 * ACTIVE_MS);
+    expect(secondary.status).toMatchObject({ condition: 'ok', watermark: null });
+  });
 });
