@@ -79,6 +79,7 @@ export class HaManager {
   private readonly handover: Handover;
   private readonly cycles: Cycles;
   private brokerEnded = false;
+  private keeperEnded = false;
   private ticks = 0;
   private tickTimer: Cancel | null = null;
   private silenceTimer: Cancel | null = null;
@@ -184,9 +185,10 @@ export class HaManager {
     this.brokerEnded = true;
     this.cycle();
     await Promise.all([this.broker.end(5_000), this.repositories.end()]);
+    this.keeperEnded = true;
     if (this.situation !== null) {
       this.tellPeer(this.situation);
-      this.orderKeeper(this.situation, true);
+      this.orderKeeper(this.situation);
     }
     await this.keeper.end(2_000);
     this.tickTimer?.();
@@ -252,7 +254,7 @@ export class HaManager {
     this.unlike.look(s, this.peer.clockOffsetMs);
     this.peer.judge(s);
     this.telling.orderBroker(this.ha, s, this.brokerEnded);
-    this.orderKeeper(s, false);
+    this.orderKeeper(s);
     this.repositories.order(this.ha, s);
     this.tellPeer(s);
   }
@@ -324,8 +326,8 @@ export class HaManager {
     });
   }
 
-  private orderKeeper(s: Situation, shutdown: boolean): void {
-    this.telling.orderKeeper(this.ha, s, this.keeping?.state.shareId ?? null, shutdown);
+  private orderKeeper(s: Situation): void {
+    this.telling.orderKeeper(this.ha, s, this.keeping?.state.shareId ?? null, this.keeperEnded);
   }
 
   private tellPeer(s: Situation): void {

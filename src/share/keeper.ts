@@ -114,8 +114,9 @@ export class ShareKeeper {
     });
   }
 
+  /** The order to stop is the last one that is heard. */
   private obey(order: KeeperOrder): void {
-    if (this.done || this.orphaned !== null || (this.order !== null && order.seq <= this.order.seq)) return;
+    if (this.done || this.orphaned !== null || this.order?.shutdown === true || (this.order !== null && order.seq <= this.order.seq)) return;
     const before = this.order;
     this.order = order;
     this.claimer.order(order.claim, before === null, order.kept?.term ?? NO_TERM);

@@ -197,6 +197,20 @@ describe('the lock', () => {
     }
   });
 
+  it('is given up at shutdown also where that is ordered in the middle of a turn, and another order follows', async () => {
+    const rig = new Rig();
+    const primary = rig.keeper('primary');
+    primary.order({ wantLock: true });
+    await rig.pass(500);
+    primary.client.faults.latencyMs = { low: 100, high: 100 };
+    while (primary.client.requests.at(-1) !== 'lock.stillOurs') await rig.pass(10);
+    primary.order({ shutdown: true });
+    primary.order({ shutdown: false });
+    await rig.pass(3 * ACTIVE_MS);
+    expect(primary.endedBecause).toBe('shut down as ordered');
+    expect(rig.share.lock).toBeNull();
+  });
+
   it('ends within a second of losing the manager even when the share hangs', async () => {
     const rig = new Rig();
     const primary = rig.keeper('primary');
