@@ -7,16 +7,21 @@ export type PingEnd =
   | { readonly kind: 'answered' }
   /** It ran, and heard nothing. `said`: its own words, where it had any. */
   | { readonly kind: 'silent'; readonly said: string }
+  /** It was ended before it had come to its end. */
+  | { readonly kind: 'cut-off' }
   /** It could not be run. `lasting`: that will not change by itself. */
   | { readonly kind: 'not-run'; readonly reason: string; readonly lasting: boolean };
 
 /** Asks `address` once. Never rejects; ended by `timeoutMs` or by `signal`, whichever is first. */
 export type RunPing = (address: string, timeoutMs: number, signal: AbortSignal) => Promise<PingEnd>;
 
+/** A busy host, or a slow start, has one run or the other not come to its end in time, which says nothing of the next. So many in a row are said. */
+export const SAID_AFTER = 10;
+
 export interface PingProgramListener {
   /** It hears this very machine, so that it may be relied on. Once for each family of addresses. */
   usable(): void;
-  /** It is not there, or cannot hear even this machine: it is not run again. Once for each family of addresses. */
+  /** It is not there, or cannot hear even this machine: it is not run again, but where it only did not come to its end in time, `SAID_AFTER` times in a row. Once for each family of addresses. */
   unavailable(reason: string): void;
 }
 
@@ -26,6 +31,8 @@ export interface PingProgramListener {
  */
 export class PingProgram {
   private readonly verdicts = new Map<string, boolean>();
+  /** Of runs that were to hear this machine: how many in a row had to be ended. */
+  private readonly cutOff = new Map<string, number>();
   private readonly end = new AbortController();
   private running = false;
 
@@ -56,10 +63,19 @@ export class PingProgram {
     if (known !== undefined) return known;
     const end = await this.run(own, timeoutMs, this.end.signal);
     if (this.end.signal.aborted || (end.kind === 'not-run' && !end.lasting)) return false; // the next probe tries it again
+    if (end.kind === 'cut-off') return this.countCutOff(own);
     this.verdicts.set(own, end.kind === 'answered');
     if (end.kind === 'answered') this.listener.usable();
     else this.listener.unavailable(end.kind === 'not-run' ? end.reason : `it does not hear ${own}${end.said === '' ? '' : ` (${end.said})`}`);
     return end.kind === 'answered';
+  }
+
+  /** That says nothing of the next: it is tried again. */
+  private countCutOff(own: string): false {
+    const times = (this.cutOff.get(own) ?? 0) + 1;
+    this.cutOff.set(own, times);
+    if (times === SAID_AFTER) this.listener.unavailable(`it does not hear ${own} in time`);
+    return false;
   }
 }
 
@@ -80,8 +96,9 @@ export const runPing: RunPing = (address, timeoutMs, signal) =>
   });
 
 function endOf(error: ExecFileException, said: string): PingEnd {
+  if (typeof error.code === 'string' && error.code !== 'ABORT_ERR') return notRun(error);
   // A number is how it ended; killed, it ends with none.
-  return typeof error.code === 'string' && error.code !== 'ABORT_ERR' ? notRun(error) : { kind: 'silent', said: said.trim().split('\n', 1)[0] ?? '' };
+  return typeof error.code === 'number' ? { kind: 'silent', said: said.trim().split('\n', 1)[0] ?? '' } : { kind: 'cut-off' };
 }
 
 function notRun(error: unknown): PingEnd {

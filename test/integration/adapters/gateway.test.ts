@@ -4,7 +4,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { askTcp, createGatewayProbe, type ClosableGatewayProbe } from '../../../src/adapters/gateway.js';
 import { whyNotLoaded, type NetPing, type PingSession } from '../../../src/adapters/icmp.js';
-import { runPing, type PingEnd, type RunPing } from '../../../src/adapters/ping-program.js';
+import { runPing, SAID_AFTER, type PingEnd, type RunPing } from '../../../src/adapters/ping-program.js';
 import { FakeLog } from '../../unit/support/fake-log.js';
 
 type Behaviour = 'answers' | 'silent' | 'fails' | 'throws' | 'errors late' | 'refuses sessions';
@@ -199,6 +199,20 @@ describe('the program ping, where net-ping cannot be had', () => {
     expect(program.asked).toEqual(['127.0.0.1', '127.0.0.1', '192.0.2.1']);
   });
 
+  it('is tried again where it did not come to its end in time, and that is said when it goes on so', async () => {
+    let ready = false;
+    const program = fakeProgram(() => (ready ? answered : { kind: 'cut-off' }));
+    const it = make(0, without, '192.0.2.1', program.run);
+    for (let i = 0; i < SAID_AFTER + 3; i += 1) {
+      expect(await it.probe(500)).toBe(false);
+      expect(log.lines).toHaveLength(i + 1 < SAID_AFTER ? 0 : 1);
+    }
+    expect(log.lines[0]?.message).toContain('the program ping: it does not hear 127.0.0.1 in time)');
+    ready = true;
+    expect(await it.probe(500)).toBe(true);
+    expect(log.lines[1]?.message).toContain('is asked for ICMP by the program ping');
+  });
+
   it('runs one at a time, also one that cannot be ended', async () => {
     let stuck = 0;
     const it = make(open, without, '127.0.0.1', () => ((stuck += 1), new Promise(() => undefined)));
@@ -252,7 +266,7 @@ describe('a run of the program ping', () => {
 
   it('is ended by the time', async () => {
     put('exec sleep 60');
-    expect(await run(100)).toEqual({ kind: 'silent', said: '' });
+    expect(await run(100)).toEqual({ kind: 'cut-off' });
   });
 
   it('is ended by who asked', async () => {
@@ -260,7 +274,7 @@ describe('a run of the program ping', () => {
     const end = new AbortController();
     const running = run(20_000, end.signal);
     end.abort();
-    expect((await running).kind).toBe('silent');
+    expect((await running).kind).toBe('cut-off');
   });
 
   it('is not there', async () => {
