@@ -1,6 +1,6 @@
 import { decodeTermRecord } from '../core/terms/codec.js';
 import { higherOf, sameRecord } from '../core/terms/compare.js';
-import { termOfName } from '../core/terms/names.js';
+import { TERM_MAX, termFileName, termOfName } from '../core/terms/names.js';
 import { decodeWatermark, type Watermark } from '../core/terms/watermark.js';
 import type { PublishMethod, TermRecord } from '../core/terms/record.js';
 import { LockstepError } from '../core/errors.js';
@@ -70,11 +70,14 @@ export class TermShelf {
   async look(kept: TermRecord | null, listing: boolean): Promise<Look> {
     const lost = kept === null ? null : await this.missing(kept);
     const floor = lost === null ? kept : null;
-    const known = lost === null ? Math.max(kept?.term ?? 0, this.last?.usedThrough ?? 0) : 0;
-    const listed = listing || this.last === null || lost !== null ? await this.highestListed() : 0;
-    let look = await this.climb(Math.max(known, listed) as Term, floor);
+    const known = lost === null ? (Math.max(kept?.term ?? 0, this.last?.usedThrough ?? 0) as Term) : NO_TERM;
+    const listed = listing || this.last === null || lost !== null ? await this.listedAbove(known) : [];
+    let look = await this.climb([...listed, known], floor);
     // What was seen before is not seen now: begin from what the folder shows.
-    if (look.usedThrough < known) look = await this.climb(Math.max(await this.highestListed(), floor?.term ?? 0) as Term, floor);
+    if (look.usedThrough < known) {
+      const from = floor?.term ?? NO_TERM;
+      look = await this.climb([...(await this.listedAbove(from)), from], floor);
+    }
     if (look.highest !== null && look.highest.nonce !== kept?.nonce && look.highest.nonce !== this.last?.highest?.nonce) {
       await this.settle(look.highest);
       // Replaced or put back since it was asked for our own: the new one would be learned as a record of the share that was known.
@@ -109,22 +112,25 @@ export class TermShelf {
     if (found === null || !sameRecord(found, record)) throw new Error(`the record of term ${record.term} was there, and is not any more`);
   }
 
-  /** From `start` upward, until a number is free. Downward from a damaged one, for the highest that can be read. */
-  private async climb(start: Term, floor: TermRecord | null): Promise<Omit<Look, 'lost'>> {
+  /** From the first of `starts` (falling) at which something stands upward, until a number is free. Downward from a damaged one, for the highest that can be read. */
+  private async climb(starts: readonly Term[], floor: TermRecord | null): Promise<Omit<Look, 'lost'>> {
     let highest = floor;
     let damaged: string | null = null;
     let usedThrough = (floor?.term ?? NO_TERM) as Term;
-    for (let term = Math.max(start, 1) as Term; ; term = (term + 1) as Term) {
-      const found = await this.glance(term);
-      // The start may be a number that a stale listing, or our own memory, showed: the one above it is asked for in any case.
-      if (found === null && term > start) break;
-      if (found === null) continue;
-      usedThrough = term;
-      if (typeof found === 'string') damaged = found;
-      else {
-        highest = higherOf(found, highest);
-        damaged = null;
+    for (const start of starts) {
+      for (let term = Math.max(start, 1) as Term; term <= TERM_MAX; term = (term + 1) as Term) {
+        const found = await this.glance(term);
+        // The start may be a number that a stale listing, or our own memory, showed: the one above it is asked for in any case.
+        if (found === null && term > start) break;
+        if (found === null) continue;
+        usedThrough = term;
+        if (typeof found === 'string') damaged = found;
+        else {
+          highest = higherOf(found, highest);
+          damaged = null;
+        }
       }
+      if (usedThrough >= start) break;
     }
     for (let term = (usedThrough - 1) as Term; damaged !== null && term > (highest?.term ?? 0); term = (term - 1) as Term) {
       const found = await this.glance(term);
@@ -155,9 +161,13 @@ export class TermShelf {
     }
   }
 
-  private async highestListed(): Promise<number> {
-    const names = await this.files.list(this.paths.terms);
-    return names.reduce((highest, name) => Math.max(highest, termOfName(name) ?? 0), 0);
+  /** The numbers above `term` that bear a name as records have it on this share, falling. What stands under a name of the other form is nobody's record. */
+  private async listedAbove(term: Term): Promise<Term[]> {
+    const terms = (await this.files.list(this.paths.terms)).flatMap((name) => {
+      const listed = termOfName(name);
+      return listed !== null && listed > term && name === termFileName(listed, this.method) ? [listed] : [];
+    });
+    return terms.sort((one, other) => other - one);
   }
 
   /** A name that is there and cannot be read as a file is a used number all the same. */

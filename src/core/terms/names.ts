@@ -10,7 +10,7 @@ const NAME = /^([0-9]{10})(\.json)?$/;
 /** `0000000042.json` for a share with hard links, the folder name `0000000042` for one without. @throws LOCKSTEP_TERM_OUT_OF_RANGE */
 export function termFileName(term: Term, method: PublishMethod): string {
   if (!Number.isSafeInteger(term) || term < 1 || term > TERM_MAX) {
-    throw new LockstepError('LOCKSTEP_TERM_OUT_OF_RANGE', `term ${term} cannot be named: 1 to ${TERM_MAX} are allowed`, 'Start the pair on a new share with new journals.');
+    throw new LockstepError('LOCKSTEP_TERM_OUT_OF_RANGE', `term ${term} cannot be named: 1 to ${TERM_MAX} are allowed`, 'No pair comes so far by itself: a record on the share, or one that a server has kept, was not written by this pair. Put the term records back from a backup, and keep the data folders of both servers.');
   }
   const digits = String(term).padStart(10, '0');
   return method === 'link' ? `${digits}.json` : digits;

@@ -102,6 +102,47 @@ describe('the share', () => {
     }
   });
 
+  it.each([
+    ['a folder under a name of the other form', (rig: Rig) => rig.share.tree.makeFolder(`${TERMS}/0000000050`), true],
+    ['a file under a name of the other form', (rig: Rig) => rig.share.tree.write(`${TERMS}/0000000050.json`, encodeTermRecord(others(50, 'x')), false), false],
+    ['an empty folder under a higher number', (rig: Rig) => rig.share.tree.makeFolder(`${TERMS}/0000000050`), false],
+  ])('shows its highest record, though %s is no record', async (_name, put, links) => {
+    const rig = new Rig({ links });
+    rig.share.tree.makeFolder(TERMS);
+    // A fresh claim (R9) leaves numbers out.
+    for (const term of [1, 2, 3, 20]) (links ? rig.plant(term, encodeTermRecord(others(term, `r${term}`))) : rig.plantFolder(term, encodeTermRecord(others(term, `r${term}`))));
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: links ? 'link' : 'rename' }), true);
+    put(rig);
+    for (const kept of [null, others(2, 'r2'), others(20, 'r20')]) {
+      const keeper = rig.keeper('primary');
+      keeper.order({ kept, shareId: 's', wantLock: true });
+      await rig.pass(500);
+      expect(keeper.status).toMatchObject({ condition: 'ok', highest: others(20, 'r20') });
+      keeper.orphan();
+      await rig.pass(PASS);
+    }
+    const keeper = rig.keeper('primary');
+    keeper.order({ kept: others(20, 'r20'), shareId: 's', wantLock: true });
+    await rig.pass(500);
+    keeper.order({ claim: record(20, 'late') });
+    await rig.pass(PASS);
+    expect(keeper.outcomes).toEqual(['pending', 'lost']);
+  });
+
+  it('with garbage under the highest number that there can be is in trouble, and the file is named', async () => {
+    const rig = new Rig();
+    rig.plant(1, encodeTermRecord(others(1, 'r1')));
+    rig.plant(9_999_999_999, encodeText('hello'));
+    rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
+    const keeper = rig.keeper('primary');
+    keeper.order({ kept: others(1, 'r1'), shareId: 's', wantLock: true });
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'failed', detail: expect.stringMatching(/9999999999\.json cannot be believed/), lock: { held: false } });
+    rig.share.tree.removeFile(`${TERMS}/9999999999.json`);
+    await rig.pass(PASS);
+    expect(keeper.status).toMatchObject({ condition: 'ok', highest: others(1, 'r1') });
+  });
+
   it('shows a new record at the next look', async () => {
     const rig = new Rig();
     const keeper = rig.keeper('primary');
