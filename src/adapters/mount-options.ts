@@ -20,16 +20,35 @@ const NFS_ATTRIBUTE_TIMES = { acregmin: 3, acregmax: 60, acdirmin: 30, acdirmax:
 const SMB_ATTRIBUTE_SECONDS = 1;
 const NETWORK_OTHERS: readonly string[] = ['ceph', 'glusterfs', 'fuse.glusterfs', 'fuse.sshfs', 'lustre', 'gfs2', 'ocfs2', 'afs', '9p', 'virtiofs', 'fuse.s3fs', 'davfs', 'fuse.davfs2'];
 
-/** Reads the mounts of this host for the folder of the share. The report is `null` on a system without /proc. */
-export function createMountInspector(folder: string): MountInspector {
+/** What stands in the place of an automount until somebody goes into it. */
+const AUTOMOUNT = 'autofs';
+
+/** What is asked of the system. */
+export interface MountSystem {
+  /** Goes into the folder, as whoever opens a file in it, so that an automount is mounted. Rejects when that cannot be done. */
+  enter(folder: string): Promise<unknown>;
+  /** The text of mountinfo. Rejects with ENOENT on a system without /proc. */
+  mountinfo(): Promise<string>;
+}
+
+const THIS_SYSTEM: MountSystem = {
+  // To ask for the folder itself mounts nothing: to ask for something in it does.
+  enter: (folder) => fs.stat(`${folder}${path.sep}.`),
+  mountinfo: () => fs.readFile(MOUNTINFO, 'utf8'),
+};
+
+/** Reads the mounts of this host for the folder of the share. The report is `null` on a system without /proc. An automount that was not mounted rejects with ENODEV. */
+export function createMountInspector(folder: string, system: MountSystem = THIS_SYSTEM): MountInspector {
   return {
     async inspect(): Promise<MountReport | null> {
-      const text = await fs.readFile(MOUNTINFO, 'utf8').catch((error: unknown) => {
+      await system.enter(folder);
+      const text = await system.mountinfo().catch((error: unknown) => {
         if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') return null;
         throw error;
       });
       if (text === null) return null;
       const mount = mountOf(parseMounts(text), await fs.realpath(folder));
+      if (mount?.fsType === AUTOMOUNT) throw Object.assign(new Error(`ENODEV: the automount on ${mount.mountPoint} is not mounted`), { code: 'ENODEV' });
       return mount === null ? null : judgeMount(mount);
     },
   };

@@ -1,4 +1,4 @@
-import { judgeMount, mountOf, parseMounts } from '../../../src/adapters/mount-options.js';
+import { createMountInspector, judgeMount, mountOf, parseMounts } from '../../../src/adapters/mount-options.js';
 
 /** A line of mountinfo for /mnt/s. */
 function line(fsType: string, source: string, superOptions: string, mountOptions = 'rw,relatime'): string {
@@ -80,5 +80,24 @@ describe('mount options', () => {
     expect(mountOf(mounts, '/mnt/s3')?.source).toBe('outer');
     expect(mountOf(mounts, '/home')?.source).toBe('root');
     expect(mountOf([], '/home')).toBeNull();
+  });
+});
+
+describe('an automount', () => {
+  const AUTOFS = '35 1 0:41 / / rw,relatime shared:1 - autofs systemd-1 rw,fd=48,direct';
+  const NFS_OVER_IT = `36 35 0:42 / / rw,relatime shared:1 - nfs4 gw:/export ${NFS},soft`;
+
+  it('is judged by what is mounted when somebody goes into it', async () => {
+    let text = AUTOFS;
+    const inspector = createMountInspector('/', {
+      enter: () => Promise.resolve((text = `${AUTOFS}\n${NFS_OVER_IT}`)),
+      mountinfo: () => Promise.resolve(text),
+    });
+    expect(await inspector.inspect()).toMatchObject({ fsType: 'nfs4', isNetwork: true, verdict: 'refuse' });
+  });
+
+  it('that is not mounted for all that is no local disk, and no share', async () => {
+    const inspector = createMountInspector('/', { enter: () => Promise.resolve(), mountinfo: () => Promise.resolve(AUTOFS) });
+    await expect(inspector.inspect()).rejects.toMatchObject({ code: 'ENODEV', message: expect.stringContaining('the automount on / is not mounted') });
   });
 });
