@@ -173,8 +173,8 @@ export class HaManager {
   }
 
   /**
-   * Stops the server: hands over first when a PASSIVE peer is there, then ends the broker, then gives up the lock. Resolves when both
-   * children are gone.
+   * Stops the server: hands over first when a PASSIVE peer is there, then ends the broker and the repository keeper, then gives up the lock. Resolves when each child is
+   * gone, or was killed since it was not gone in time.
    */
   async stop(): Promise<void> {
     const last = this.handover.lastSync();

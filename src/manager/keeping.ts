@@ -19,7 +19,8 @@ export class Keeping {
   private failure: string | null = null;
   /** What was last said of the disk; `null`: that it is well. */
   private told: { readonly trouble: string; readonly lacks: string } | null = null;
-  private readonly probes: ((trouble: string | null) => void)[] = [];
+  /** Whoever asks while one answer is awaited gets that one: a disk can hang for long, and is asked again and again. */
+  private probing: { readonly answer: Promise<string | null>; readonly tell: (trouble: string | null) => void } | null = null;
 
   constructor(
     loaded: KeptState,
@@ -68,14 +69,15 @@ export class Keeping {
    * @returns what is in the way; `null`: nothing is
    */
   probe(): Promise<string | null> {
-    const answer = new Promise<string | null>((resolve) => this.probes.push(resolve));
+    const { answer } = (this.probing ??= awaited());
     this.wanted ??= this.kept;
     this.write();
     return answer;
   }
 
   private answer(trouble: string | null): void {
-    for (const tell of this.probes.splice(0)) tell(trouble);
+    this.probing?.tell(trouble);
+    this.probing = null;
   }
 
   /** Tries again what could not be written, and says that the disk does not answer. To be called at every tick. */
@@ -128,4 +130,10 @@ export class Keeping {
     this.tell(trouble);
     this.answer(trouble);
   }
+}
+
+function awaited(): { answer: Promise<string | null>; tell: (trouble: string | null) => void } {
+  let tell: (trouble: string | null) => void = () => undefined;
+  const answer = new Promise<string | null>((resolve) => (tell = resolve));
+  return { answer, tell };
 }

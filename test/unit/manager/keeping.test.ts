@@ -74,6 +74,18 @@ describe('whether the disk takes a record is found out', () => {
     ]);
   });
 
+  test('once, however often it is asked while the disk hangs', async () => {
+    const { keeping, disk } = given();
+    disk.hangs = true;
+    const asked = keeping.probe();
+    for (let i = 0; i < 3; i += 1) expect(keeping.probe()).toBe(asked);
+    const other = given();
+    const first = other.keeping.probe();
+    expect(await first).toContain('ENOSPC');
+    other.disk.isFull = false;
+    expect(await other.keeping.probe()).toBeNull();
+  });
+
   test('also while a record waits to be kept, which is not overwritten', async () => {
     const { keeping, disk } = given();
     disk.isFull = false;
