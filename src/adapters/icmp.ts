@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { plainReason } from './network-errors.js';
+import { plainReason, systemCode } from './network-errors.js';
 
 /** What is used of the package net-ping, which has no types. */
 export interface NetPing {
@@ -41,6 +41,11 @@ export function whyNotLoaded(error: unknown): string {
   return plainReason(error);
 }
 
+/** A session that could not be opened for want of something that the host has not to give just now is tried again so often in a row. */
+export const TRIES_MAX = 10;
+/** raw-socket gives the system's words, and no code. */
+const PASSING = /\b(?:too many open files|cannot allocate memory|no buffer space available|resource temporarily unavailable)\b|\b(?:EMFILE|ENFILE|ENOMEM|ENOBUFS|EAGAIN)\b/i;
+
 /**
  * ICMP echo by net-ping, with all of the package's ways to fail contained: it throws where raw sockets are not permitted,
  * throws inside its own callbacks on odd packets, emits errors late, and may not call back at all.
@@ -50,6 +55,8 @@ export class IcmpEcho {
   private session: PingSession | null = null;
   private family = 0;
   private unavailable = false;
+  private failures = 0;
+  private ended = false;
 
   /** `onUnavailable` is called once, when it is clear that ICMP cannot be had in this process. */
   constructor(
@@ -72,23 +79,38 @@ export class IcmpEcho {
     });
   }
 
+  /** For good. */
   close(): void {
+    this.ended = true;
     if (this.session !== null) this.drop(this.session);
   }
 
   private async open(address: string): Promise<PingSession | null> {
+    if (this.unavailable) return null;
     const family = net.isIPv6(address) ? 6 : 4;
-    if (this.session !== null && this.family !== family) this.close();
-    if (this.unavailable || this.session !== null) return this.session;
     try {
       this.library ??= await this.load();
+    } catch (error) {
+      this.giveUp(error);
+    }
+    // After the waiting: another probe may have opened one meanwhile, or nobody asks any more.
+    if (this.session !== null && this.family !== family) this.drop(this.session);
+    if (this.session !== null || this.library === null || this.unavailable || this.ended) return this.session;
+    try {
       this.family = family;
       this.session = this.start(this.library, family);
+      this.failures = 0;
     } catch (error) {
-      this.unavailable = true;
-      this.onUnavailable(plainReason(error));
+      this.failures += 1;
+      if (this.failures >= TRIES_MAX || !isPassing(error)) this.giveUp(error);
     }
     return this.session;
+  }
+
+  private giveUp(error: unknown): void {
+    if (this.unavailable) return;
+    this.unavailable = true;
+    this.onUnavailable(plainReason(error));
   }
 
   private start({ createSession, NetworkProtocol }: NetPing, family: number): PingSession {
@@ -115,6 +137,10 @@ export class IcmpEcho {
       // It was closed already, or never open: gone either way.
     }
   }
+}
+
+function isPassing(error: unknown): boolean {
+  return PASSING.test(`${systemCode(error) ?? ''} ${plainReason(error)}`);
 }
 
 /** The package reads packets that are shorter than it believes and then throws out of the socket's event: such a packet is no answer. */

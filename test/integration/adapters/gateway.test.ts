@@ -3,7 +3,7 @@ import net from 'node:net';
 import os from 'node:os';
 import { join } from 'node:path';
 import { askTcp, createGatewayProbe, type ClosableGatewayProbe } from '../../../src/adapters/gateway.js';
-import { whyNotLoaded, type NetPing, type PingSession } from '../../../src/adapters/icmp.js';
+import { IcmpEcho, TRIES_MAX, whyNotLoaded, type NetPing, type PingSession } from '../../../src/adapters/icmp.js';
 import { runPing, SAID_AFTER, type PingEnd, type RunPing } from '../../../src/adapters/ping-program.js';
 import { FakeLog } from '../../unit/support/fake-log.js';
 
@@ -126,6 +126,45 @@ describe('the gateway probe', () => {
     await it.probe(50);
     await it.probe(50);
     expect(ping.counts.sessions).toBe(2);
+  });
+
+  it('opens one session, however many probes wait for the package, and none when nobody asks any more', async () => {
+    for (const closes of [false, true]) {
+      const ping = fakePing('answers');
+      let imported: () => void = () => undefined;
+      const importing = new Promise<void>((resolve) => (imported = resolve));
+      const echo = new IcmpEcho(() => importing.then(ping.load), () => undefined);
+      const asked = [echo.ask('127.0.0.1', 50), echo.ask('127.0.0.1', 50)];
+      if (closes) echo.close();
+      imported();
+      expect(await Promise.all(asked)).toEqual([!closes, !closes]);
+      expect(ping.counts.sessions).toBe(closes ? 0 : 1);
+      echo.close();
+    }
+  });
+
+  it('tries again for a session that the host had no room for just now, but not for ever', async () => {
+    const ping = fakePing('answers');
+    const refused = { times: 2 };
+    const load = async (): Promise<NetPing> => {
+      const { createSession, NetworkProtocol } = await ping.load();
+      return {
+        NetworkProtocol,
+        createSession: (options) => {
+          // As raw-socket says it.
+          if ((refused.times -= 1) >= 0) throw new Error('Too many open files');
+          return createSession(options);
+        },
+      };
+    };
+    const it = make(0, { load });
+    expect([await it.probe(500), await it.probe(500), await it.probe(500)]).toEqual([false, false, true]);
+    expect(log.lines).toEqual([]);
+    refused.times = TRIES_MAX;
+    const other = make(0, { load });
+    for (let i = 0; i < TRIES_MAX; i += 1) expect(await other.probe(500)).toBe(false);
+    expect(log.lines.map(({ message }) => message)).toEqual([expect.stringContaining('net-ping: Too many open files')]);
+    expect(await other.probe(500)).toBe(false);
   });
 
   it('takes an unknown name for silence', async () => {
