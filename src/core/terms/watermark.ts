@@ -1,5 +1,6 @@
 import { NO_POSITION, NO_TERM, type Position, type Term } from '../identity.js';
 import { decodeInPlace, encodeInPlace } from '../wire/in-place.js';
+import { NAME_CHARS_MAX } from '../wire/term-record.js';
 import type { TermRecord } from './record.js';
 
 /**
@@ -27,6 +28,8 @@ export function decodeWatermark(bytes: Uint8Array): Watermark | null {
   if (fields === null) return null;
   const { term, nonce, position } = fields;
   if (!Number.isSafeInteger(term) || Number(term) <= NO_TERM || typeof nonce !== 'string') return null;
+  // No record has such a nonce, and the manager would refuse to hear of it.
+  if (nonce.length === 0 || nonce.length > NAME_CHARS_MAX) return null;
   if (!Number.isSafeInteger(position) || Number(position) < NO_POSITION) return null;
   return { term: Number(term) as Term, nonce, position: Number(position) as Position };
 }

@@ -28,6 +28,12 @@ describe('the heartbeat record', () => {
     expect(decodeHeartbeat(new Uint8Array(IN_PLACE_BYTES).fill(0xff))).toBeNull();
     expect(decodeHeartbeat(encodeHeartbeat(heartbeat).subarray(1))).toBeNull();
   });
+
+  it('names nobody who could not be told of', () => {
+    const named = (chars: number): string | undefined => decodeHeartbeat(encodeHeartbeat({ ...heartbeat, token: 't', server: 's'.repeat(chars) as ServerId }))?.server;
+    expect(named(128)).toHaveLength(128);
+    expect(named(129)).toBeUndefined();
+  });
 });
 
 const rules: StalenessRules = { stalenessMs: 2500, gapMs: 1250, bootToleranceMs: 500 };

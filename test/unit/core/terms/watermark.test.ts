@@ -27,5 +27,6 @@ describe('the watermark', () => {
     expect(decodeWatermark(encodeHeartbeat({ token: 'a', server: 'primary' as ServerId, counter: 1, state: 'held' }))).toBeNull();
     expect(decodeWatermark(new Uint8Array(IN_PLACE_BYTES).fill(0x20))).toBeNull();
     expect(decodeWatermark(encodeWatermark({ ...mark(5), position: -1 as Position }))).toBeNull();
+    for (const nonce of ['', 'f'.repeat(129)]) expect(decodeWatermark(encodeWatermark({ ...mark(5), nonce }))).toBeNull();
   });
 });
