@@ -3,6 +3,7 @@ import type { Endpoint } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import type { Log } from '../ports/log.js';
 import type { Listener, Network, Stream } from '../ports/stream.js';
+import { lookUp } from './look-up.js';
 import { dialFailed, listenFailed, plainReason, showEndpoint } from './network-errors.js';
 import { SocketStream } from './socket-stream.js';
 
@@ -39,7 +40,7 @@ export function createPlainNetwork(options: PlainNetworkOptions): Network {
 
     async dial(endpoint: Endpoint, timeoutMs: number): Promise<Stream> {
       if (options.loopbackOnly) onlyLoopback(endpoint);
-      const socket = net.connect({ host: endpoint.host, port: endpoint.port, noDelay: true });
+      const socket = net.connect({ host: endpoint.host, port: endpoint.port, noDelay: true, lookup: lookUp });
       await established(socket, 'connect', endpoint, timeoutMs, plainReason);
       return new SocketStream(socket, { remote: remoteOf(socket), authenticated: false, ...buffer });
     },

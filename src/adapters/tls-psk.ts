@@ -5,6 +5,7 @@ import type { Endpoint } from '../core/control/broker.js';
 import { LockstepError } from '../core/errors.js';
 import type { Log } from '../ports/log.js';
 import type { Listener, Network, Stream } from '../ports/stream.js';
+import { lookUp } from './look-up.js';
 import { dialFailed, plainReason, systemCode } from './network-errors.js';
 import { bind, established, remoteOf } from './network.js';
 import type { PairKey } from './secret.js';
@@ -68,6 +69,7 @@ export function createPskNetwork(options: PskNetworkOptions): Network {
         ...TLS,
         host: endpoint.host,
         port: endpoint.port,
+        lookup: lookUp,
         pskCallback: () => ({ identity: `${options.cluster}/${options.server}`, psk: key }),
         checkServerIdentity: refuseCertificate,
       });
