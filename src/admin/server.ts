@@ -6,21 +6,15 @@ import type { Log } from '../ports/log.js';
 import { isLoopback } from '../profile/values.js';
 import type { Command, CommandResult, RepositoryDesk } from './commands.js';
 import { dropAbandoned } from './abandoned.js';
-import { limitConnections } from './connections.js';
 import { answerFailures, refuseBytes, refusePath } from './failures.js';
 import { guard, type GuardSettings } from './guard.js';
+import { createBoundedServer } from './http-server.js';
 import { serveRepositories } from './repositories.js';
 import type { ServerStatus } from './status.js';
 import { WrongTokens, type SparingLog } from './wrong-tokens.js';
 
 /** A command's body is a few bytes, but for the paths of a restore; more than this is refused with 413. */
 const BODY_BYTES_MAX = 4096;
-/** A request that is not whole by then is dropped. */
-const REQUEST_TIMEOUT_MS = 10_000;
-/** A connection on which nothing is asked for so long is closed. */
-const KEEP_ALIVE_MS = 5_000;
-/** One more ends an idle one. */
-const CONNECTIONS_MAX = 256;
 const OPEN_PATHS: ReadonlySet<string> = new Set(['/live', '/serving']);
 
 export interface AdminOptions {
@@ -55,9 +49,7 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
   if (!loopback && options.token === null) {
     throw new LockstepError('LOCKSTEP_ADMIN_EXPOSED', `admin HTTP on ${options.host} would let every machine stop this server`, 'Set admin.tokenFile, or admin.host 127.0.0.1.');
   }
-  const limits = { bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, connectionTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS };
-  const app = fastify({ ...limits, forceCloseConnections: true, logger: false, frameworkErrors: refusePath, clientErrorHandler: refuseBytes });
-  limitConnections(app.server, CONNECTIONS_MAX);
+  const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, logger: false, frameworkErrors: refusePath, clientErrorHandler: refuseBytes, serverFactory: createBoundedServer });
   protect(app, { loopback, token: options.token }, new WrongTokens(options.clock, options.sparingLog));
   dropAbandoned(app, options.log);
   answerQuestions(app, options);

@@ -141,7 +141,7 @@ describe('commands', () => {
     expect(asked).toEqual([]);
   });
 
-  it.each(['/stop', '/switchover', '/promote', '/repositories/stock/sync'])('%s of one who hung up before it was read is not carried out later', async (path) => {
+  it.each([['/stop', ''], ['/switchover', ''], ['/promote', ''], ['/repositories/stock/sync', ''], ['/stop', 'GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(500)]])('%s of one who hung up before it was read is not carried out later (%#)', async (path, behind) => {
     await admin?.close();
     const log = new FakeLog();
     const wishes: string[] = [];
@@ -150,7 +150,7 @@ describe('commands', () => {
     const socket = connect(admin?.port ?? 0, '127.0.0.1');
     await once(socket, 'connect');
     // Both lie there when the server reads next, as after a pause.
-    socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}${behind}`);
     socket.destroy();
     await once(socket, 'close');
     while (log.lines.length === 0) await new Promise((resolve) => setImmediate(resolve));
