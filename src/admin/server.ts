@@ -57,7 +57,8 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
   serveRepositories(app, options);
   answerFailures(app, options.log);
   try {
-    await app.listen({ host: options.host, port: options.port });
+    // Of a name that stands for two addresses, one: which, would be the system's choice.
+    await app.listen({ host: options.host.toLowerCase() === 'localhost' ? '127.0.0.1' : options.host, port: options.port });
   } catch (error) {
     await app.close();
     throw new LockstepError('LOCKSTEP_ADMIN_PORT', `admin.port: the admin HTTP cannot listen on ${options.host}:${options.port}: ${whyNot(error)}`, 'Stop what uses that port, or set another admin.port (and backupAdminPort at the other server).', { cause: error });

@@ -228,6 +228,11 @@ describe('listening', () => {
     expect(answered.toString()).toMatch(/keep-alive: timeout=5\r/i);
   });
 
+  it('on localhost is listening on 127.0.0.1', async () => {
+    await start(() => exampleStatus(), { host: 'localhost' });
+    expect((await ask('GET', '/live')).status).toBe(200);
+  });
+
   it('beyond loopback without a token is refused', async () => {
     await expect(start(() => exampleStatus(), { host: '0.0.0.0' })).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_EXPOSED' });
   });
