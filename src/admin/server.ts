@@ -9,6 +9,7 @@ import { dropAbandoned } from './abandoned.js';
 import { answerFailures, refuseBytes, refusePath } from './failures.js';
 import { guard, type GuardSettings } from './guard.js';
 import { createBoundedServer } from './http-server.js';
+import { refuseStrangers } from './meant.js';
 import { serveRepositories } from './repositories.js';
 import type { ServerStatus } from './status.js';
 import { WrongTokens, type SparingLog } from './wrong-tokens.js';
@@ -51,6 +52,7 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
   }
   const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, logger: false, frameworkErrors: refusePath, clientErrorHandler: refuseBytes, serverFactory: createBoundedServer });
   protect(app, { loopback, token: options.token }, new WrongTokens(options.clock, options.sparingLog));
+  refuseStrangers(app, () => options.status(), options.log);
   dropAbandoned(app, options.log);
   answerQuestions(app, options);
   takeCommands(app, options);

@@ -1,5 +1,6 @@
 import { showEndpoint } from '../adapters/network-errors.js';
 import type { RepositoryCommand, RepositoryTask } from '../admin/commands.js';
+import { MEANT_HEADER, meantFor } from '../admin/meant.js';
 import type { ServerStatus } from '../admin/status.js';
 import { readToken } from '../profile/private-file.js';
 import type { Profile } from '../profile/profile.js';
@@ -58,9 +59,11 @@ export class AdminClient {
   }
 
   private async ask(method: string, path: string, body: string | null, timeoutMs: number): Promise<unknown> {
-    const { tokenFile, port } = this.profile.admin;
+    const { admin, server } = this.profile;
+    const { tokenFile, port } = admin;
     const headers: Record<string, string> = {
-      ...(body === null ? {} : { 'content-type': 'application/json' }),
+      // A command is for the server of this profile, whoever listens there.
+      ...(body === null ? {} : { 'content-type': 'application/json', [MEANT_HEADER]: meantFor({ cluster: server.cluster, server: server.id }) }),
       ...(tokenFile === null ? {} : { authorization: `Bearer ${readToken(tokenFile)}` }),
     };
     const { status, text } = await askHttp({ host: this.host, port, method, path, headers, body, timeoutMs }).catch((error: unknown) => {

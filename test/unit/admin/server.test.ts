@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import type { Command, CommandResult, RepositoryCommand } from '../../../src/admin/commands.js';
+import { MEANT_HEADER, meantFor } from '../../../src/admin/meant.js';
 import { createAdmin } from '../../../src/admin/server.js';
 import type { AdminOptions, AdminServer } from '../../../src/admin/server.js';
+import type { ServerId } from '../../../src/core/identity.js';
 import type { ServerStatus } from '../../../src/admin/status.js';
 import { WRONG_TOKEN_DELAY_MS } from '../../../src/admin/wrong-tokens.js';
 import { FakeLog } from '../support/fake-log.js';
@@ -157,6 +159,16 @@ describe('commands', () => {
     expect(log.from('warn')).toEqual([`Dropped ${path}: whoever asked for it had hung up before this server came to it; nothing was done`]);
     expect(asked).toEqual([]);
     expect(wishes).toEqual([]);
+  });
+
+  it.each(['/stop', '/switchover', '/promote', '/repositories/stock/sync'])('%s that is meant for another server is refused', async (path) => {
+    const { cluster, server } = exampleStatus();
+    const body = '{"acceptDataLoss":true}';
+    for (const other of [{ cluster, server: 'other' as ServerId }, { cluster: `${cluster} 2`, server }]) {
+      expect(await ask('POST', path, body, { [MEANT_HEADER]: meantFor(other) })).toMatchObject({ status: 409, body: { error: { code: 'LOCKSTEP_ADMIN_OTHER_SERVER' } } });
+    }
+    expect(asked).toEqual([]);
+    expect((await ask('POST', '/stop', body, { [MEANT_HEADER]: meantFor({ cluster, server }) })).status).toBe(200);
   });
 
   it('a restore may name many paths', async () => {

@@ -19,7 +19,7 @@ async function listening(answer: RequestListener, port = 0): Promise<number> {
 }
 
 function clientAt(port: number): AdminClient {
-  return new AdminClient({ admin: { host: '127.0.0.1', port, tokenFile: null }, server: { role: 'primary', cluster: 'c' }, data: { folder: '/nosuch' } } as Profile);
+  return new AdminClient({ admin: { host: '127.0.0.1', port, tokenFile: null }, server: { id: 'primary', role: 'primary', cluster: 'c ü' }, data: { folder: '/nosuch' } } as Profile);
 }
 
 async function clientOf(status: unknown, port = 0): Promise<AdminClient> {
@@ -45,6 +45,17 @@ test('an admin port may be any, also one that browsers do not ask', async () => 
     return;
   }
   throw new Error(`none of the ports ${forbidden.join(', ')} is free`);
+});
+
+test('a command says which server it is for, and its refusal by another one is a refusal', async () => {
+  const meant: unknown[] = [];
+  const client = clientAt(await listening((request, response) => {
+    meant.push(request.headers['lockstep-server']);
+    response.writeHead(409).end(JSON.stringify({ error: { code: 'LOCKSTEP_ADMIN_OTHER_SERVER', message: 'here answers another one', remedy: 'Check it.' } }));
+  }));
+  await expect(client.command('stop', {})).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_OTHER_SERVER', exitCode: 4 });
+  await expect(client.askRepository('r', { ask: 'sync', checksum: false })).rejects.toMatchObject({ exitCode: 4 });
+  expect(meant).toEqual(['c%20%C3%BC/primary', 'c%20%C3%BC/primary']);
 });
 
 test('no redirect is followed', async () => {
