@@ -43,12 +43,9 @@ export async function stop(console: Console, path: string, options: { readonly w
   const here = processHere(profile.data.folder, before.manager.pid);
   console.out(await client.command('stop', {}));
   if (!options.wait) return;
-  for (let waitedMs = 0; waitedMs < STOP_WAIT_MS; waitedMs += STOP_LOOK_INTERVAL_MS) {
-    if (!(await stillRuns(client, before.manager.pid, here))) {
-      console.out(here === null ? `The ${before.server} server answers no more; whether its process has ended is not seen from here` : `The ${before.server} server has stopped`);
-      return;
-    }
-    await pause(STOP_LOOK_INTERVAL_MS);
+  if (await comesTrue(async () => !(await stillRuns(client, before.manager.pid, here)), STOP_WAIT_MS)) {
+    console.out(here === null ? `The ${before.server} server answers no more; whether its process has ended is not seen from here` : `The ${before.server} server has stopped`);
+    return;
   }
   throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_STOP_SLOW', `the ${before.server} server (pid ${before.manager.pid}) still runs after ${STOP_WAIT_MS / 1000} s`, 'See its log for what it waits for. Killing it loses nothing that was acknowledged.');
 }
@@ -67,6 +64,20 @@ export async function promote(console: Console, path: string, options: { readonl
     );
   }
   console.out(await new AdminClient(loadProfile(path, { checkFiles: false })).command('promote', { acceptDataLoss: true }));
+}
+
+/**
+ * Looks again and again until what is looked for is so.
+ * @param time for tests
+ * @returns false: it was not so when `limitMs` had passed, the time that the looks take included; the last of them may end later
+ */
+export async function comesTrue(look: () => Promise<boolean>, limitMs: number, time = { now: () => performance.now(), pause: (ms: number): Promise<unknown> => pause(ms) }): Promise<boolean> {
+  const end = time.now() + limitMs;
+  for (;;) {
+    if (await look()) return true;
+    if (time.now() + STOP_LOOK_INTERVAL_MS >= end) return false;
+    await time.pause(STOP_LOOK_INTERVAL_MS);
+  }
 }
 
 /** The server's process, where it runs on this host with that data folder. `null`: on another one, where its number means nothing, or not to be seen. */
