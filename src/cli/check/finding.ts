@@ -2,7 +2,7 @@ import { printable } from '../../core/printable.js';
 
 /** One thing that `lockstep check` looked at. `fails`: a start would be refused, or the pair could not do its work. */
 export interface Finding {
-  readonly area: 'profile' | 'folder' | 'ports' | 'tls' | 'users' | 'gateway' | 'share' | 'peer' | 'failover';
+  readonly area: 'profile' | 'server' | 'folder' | 'ports' | 'tls' | 'users' | 'gateway' | 'share' | 'peer' | 'failover';
   readonly level: 'ok' | 'warning' | 'fails';
   readonly text: string;
 }

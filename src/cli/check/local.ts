@@ -1,8 +1,7 @@
-import { createServer } from 'node:net';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { showEndpoint } from '../../adapters/network-errors.js';
-import type { RunId } from '../../core/identity.js';
+import type { ServerStatus } from '../../admin/status.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
 import type { Profile } from '../../profile/profile.js';
 import { PidFile } from '../../run/pid-file.js';
@@ -11,29 +10,37 @@ import { ExitCode } from '../exit-codes.js';
 import { CommandFailure } from '../failure.js';
 import type { Finding } from './finding.js';
 import { writeTrouble } from './folders.js';
+import { REPLICATION_PORT } from './ports.js';
 
 /** This very server, where it runs already: then its ports are rightly taken. */
 export interface OwnServer {
-  /** Its HA manager's run; `null`: it cannot be asked. */
-  readonly run: RunId | null;
-  /** That it runs and cannot be asked. */
+  /** What it says of itself; `null`: it cannot be asked. */
+  readonly status: ServerStatus | null;
+  /** That it runs and cannot be asked, or what it is in trouble with. */
   readonly findings: readonly Finding[];
 }
 
 /** @returns `null`: it does not run */
 export async function ownServer(profile: Profile): Promise<OwnServer | null> {
   const asked = await askOwn(profile);
-  if (!('why' in asked)) return { run: asked.run, findings: [] };
+  if (!('why' in asked)) return { status: asked, findings: troubleFindings(asked) };
   const file = PidFile.at(profile.data.folder);
   const pid = PidFile.holder(file);
   if (pid === null) return null;
-  return { run: null, findings: [{ area: 'ports', level: 'fails', text: `this server runs (process ${pid}, so says ${file}) ${asked.why}` }] };
+  return { status: null, findings: [{ area: 'ports', level: 'fails', text: `this server runs (process ${pid}, so says ${file}) ${asked.why}` }] };
 }
 
-async function askOwn(profile: Profile): Promise<{ readonly run: RunId } | { readonly why: string }> {
+/** What the running server itself says to be wrong, and no look from here would find; of a port that it could not bind the line of that port tells. */
+export function troubleFindings({ broker }: Pick<ServerStatus, 'broker'>): Finding[] {
+  const told = [broker?.trouble ?? null, broker?.notice ?? null].filter((text) => text !== null && !REPLICATION_PORT.test(text));
+  return told.map((text) => ({ area: 'server', level: 'warning', text: `this server, which runs, says: ${text ?? ''}` }));
+}
+
+async function askOwn(profile: Profile): Promise<ServerStatus | { readonly why: string }> {
   try {
-    const { cluster, server, manager } = await new AdminClient(profile).status();
-    if (cluster === profile.server.cluster && server === profile.server.id) return { run: manager.run as RunId };
+    const status = await new AdminClient(profile).status();
+    const { cluster, server } = status;
+    if (cluster === profile.server.cluster && server === profile.server.id) return status;
     return { why: `and on admin.port the ${server} server of "${cluster}" answers: it was started with another admin.port` };
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
@@ -41,45 +48,6 @@ async function askOwn(profile: Profile): Promise<{ readonly run: RunId } | { rea
     if (error.code === 'LOCKSTEP_SERVER_UNREACHED') return { why: `and nothing answers at admin.port ${showEndpoint(profile.admin)}. ${error.remedy}` };
     return { why: `and does not answer: ${error.message}. It is paused or starved, or just starts or stops: see its log` };
   }
-}
-
-/** Every port that this server will listen on can be bound, or is its own already. */
-export async function portFindings(profile: Profile, running: boolean): Promise<Finding[]> {
-  const { mqtt, ha, admin } = profile;
-  const repositories = repositoriesInUse(profile).length > 0;
-  const wanted = [
-    ['mqtt.port', mqtt.host, mqtt.port],
-    ...(mqtt.tlsPort === null ? [] : [['mqtt.tlsPort', mqtt.host, mqtt.tlsPort] as const]),
-    ['ha.port', ha.host, ha.port],
-    ['ha.replicationPort', ha.host, ha.replicationPort],
-    ...(repositories ? [['ha.repositoryPort', ha.host, ha.repositoryPort] as const] : []),
-    ['admin.port', admin.host, admin.port],
-  ] as const;
-  const findings: Finding[] = [];
-  for (const [key, host, port] of wanted) {
-    const trouble = await bindTrouble(host, port);
-    const name = `${key} ${showEndpoint({ host, port })}`;
-    if (trouble === null) findings.push({ area: 'ports', level: 'ok', text: `${name} is free` });
-    else if (trouble === 'EADDRINUSE' && running) findings.push({ area: 'ports', level: 'ok', text: `${name} is in use while this server runs` });
-    else findings.push({ area: 'ports', level: 'fails', text: `${name} cannot be used: ${inWords(trouble)}` });
-  }
-  return findings;
-}
-
-function inWords(code: string): string {
-  if (code === 'EADDRINUSE') return 'another program listens there';
-  if (code === 'EADDRNOTAVAIL') return 'no interface of this machine has that address';
-  if (code === 'EACCES') return 'this user may not listen on that port';
-  return code;
-}
-
-/** The system's code when nothing can listen there; `null` when it can. */
-function bindTrouble(host: string, port: number): Promise<string | null> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', (error) => resolve('code' in error ? String(error.code) : error.message));
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(null)));
-  });
 }
 
 /** Each repository in use is a folder of its own on the file system of its parent, which can be written; an absent one is a warning, since nothing is sent from it. */

@@ -1,0 +1,48 @@
+import type { ServerStatus } from '../../../src/admin/status.js';
+import { renderFinding } from '../../../src/cli/check/finding.js';
+import { troubleFindings } from '../../../src/cli/check/local.js';
+import { portFinding } from '../../../src/cli/check/ports.js';
+import { exampleStatus } from '../admin/example-status.js';
+
+type Broker = NonNullable<ServerStatus['broker']>;
+const broker = (change: Partial<Broker>): ServerStatus => exampleStatus({ broker: { ...(exampleStatus().broker as Broker), ...change } });
+const REPLICATION = 'the replication port cannot be bound: EADDRINUSE';
+
+describe('a port that is taken', () => {
+  const look = (key: Parameters<typeof portFinding>[0], status: ServerStatus | null): string => renderFinding(portFinding(key, '127.0.0.1:1883', 'EADDRINUSE', { status }));
+
+  it('is its own while this server runs and holds it, or cannot be asked', () => {
+    for (const key of ['mqtt.port', 'mqtt.tlsPort', 'ha.port', 'ha.replicationPort', 'ha.repositoryPort', 'admin.port'] as const) {
+      expect(look(key, exampleStatus())).toBe(`ok       ports     ${key} 127.0.0.1:1883 is in use while this server runs`);
+      expect(look(key, null)).toContain('ok  ');
+    }
+  });
+
+  it.each([
+    ['mqtt.port', broker({ clientPort: 'closed', clientPortError: 'port 1883 is taken' }), 'port 1883 is taken'],
+    ['mqtt.tlsPort', broker({ clientPort: 'failed', clientPortError: 'port 8883 is taken' }), 'port 8883 is taken'],
+    ['ha.replicationPort', broker({ trouble: REPLICATION }), REPLICATION],
+    ['ha.repositoryPort', exampleStatus({ repositories: { ...exampleStatus().repositories, trouble: 'ha.repositoryPort: taken' } }), 'ha.repositoryPort: taken'],
+  ] as const)('fails where the running server could not bind it: %s', (key, status, why) => {
+    expect(look(key, status)).toBe(`FAILS    ports     ${key} 127.0.0.1:1883 cannot be used: another program listens there, says this server, which runs: ${why}`);
+  });
+
+  it('that this server does not hold now is a warning', () => {
+    for (const status of [broker({ clientPort: 'closed' }), exampleStatus({ broker: null })]) expect(look('mqtt.port', status)).toContain('WARNING');
+    expect(look('ha.replicationPort', exampleStatus({ broker: null }))).toContain('WARNING');
+    expect(look('ha.repositoryPort', exampleStatus({ repositories: { ...exampleStatus().repositories, pid: null } }))).toContain('WARNING');
+  });
+
+  it('is another program\'s where this server does not run', () => {
+    expect(renderFinding(portFinding('ha.port', 'a:1', 'EADDRINUSE', null))).toBe('FAILS    ports     ha.port a:1 cannot be used: another program listens there');
+  });
+});
+
+test('what a running server says of itself is told', () => {
+  expect(troubleFindings(broker({ trouble: 'the disk is full', notice: 'the user file is wrong' })).map(renderFinding)).toEqual([
+    'WARNING  server    this server, which runs, says: the disk is full',
+    'WARNING  server    this server, which runs, says: the user file is wrong',
+  ]);
+  expect(troubleFindings(broker({ trouble: REPLICATION }))).toEqual([]);
+  expect(troubleFindings({ broker: null })).toEqual([]);
+});
