@@ -1,4 +1,5 @@
 import type { Profile } from './profile.js';
+import { formatDuration } from './values.js';
 
 export interface FailoverStep {
   readonly ms: number;
@@ -44,7 +45,7 @@ export function worstCaseFailover(profile: Profile): WorstCaseFailover {
   const claim: FailoverStep = { ms: CLAIM_ALLOWANCE_MS, what: 'fence, claim of the new term, opening of the client port' };
   const handedOver: readonly FailoverStep[] = [
     { ms: SHARE_ALLOWANCE_MS, what: 'release of the lock on the share' },
-    { ms: readingMs(profile), what: 'the peer tries for the lock at once, and again with its next look at it (a third of activeLockReacquisitionInterval) when the release was not yet to be seen' },
+    { ms: readingMs(profile), what: `the peer tries for the lock at once, and again with its next look at it (a third of ${lockInterval(profile)}) when the release was not yet to be seen` },
     claim,
   ];
   return {
@@ -73,12 +74,18 @@ function deadHostDetection(profile: Profile): FailoverStep {
   if (ha.silenceLimit >= stale) return { ms: ha.silenceLimit, what: 'silence on the backchannel (pingMissLimit × pingInterval); the lock is stale by then' };
   return {
     ms: stale,
-    what: "the holder's heartbeat stands still for passiveLockAcquisitionInterval, from the look that saw its last beat to the look that ends the period (looks are a third of activeLockReacquisitionInterval apart); the silence of the backchannel is over by then",
+    what: `the holder's heartbeat stands still for passiveLockAcquisitionInterval, from the look that saw its last beat to the look that ends the period (looks are a third of ${lockInterval(profile)} apart); the silence of the backchannel is over by then`,
   };
 }
 
 function readingMs({ ha }: Profile): number {
-  return Math.ceil(ha.activeLockReacquisitionInterval / HEARTBEAT_READINGS_PER_INTERVAL);
+  return Math.ceil(ha.effectiveActiveLockInterval / HEARTBEAT_READINGS_PER_INTERVAL);
+}
+
+/** In words: what the lock goes by is more than the profile says where that is no multiple of pingInterval/2. */
+function lockInterval({ ha }: Profile): string {
+  const raised = ha.effectiveActiveLockInterval === ha.activeLockReacquisitionInterval ? '' : `, raised to ${formatDuration(ha.effectiveActiveLockInterval)}`;
+  return `activeLockReacquisitionInterval${raised}`;
 }
 
 function bound(steps: readonly FailoverStep[]): FailoverBound {

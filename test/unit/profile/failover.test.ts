@@ -23,6 +23,14 @@ describe('the worst case', () => {
 
   it('rests on how often the share keeper really looks', () => expect(HEARTBEAT_READINGS_PER_INTERVAL).toBe(READINGS_PER_INTERVAL));
 
+  it('rests on the interval that the lock really goes by', () => {
+    const times = (active: string): ReturnType<typeof worstCaseFailover> => worstCaseFailover(profile((text) => text.replace('activeLockReacquisitionInterval: 1s', `activeLockReacquisitionInterval: ${active}`)));
+    const [raised, said] = [times('710ms'), times('750ms')];
+    for (const event of ['crashedProcess', 'hungDisk', 'deadHost'] as const) expect(raised[event].ms).toBe(said[event].ms);
+    expect(raised.crashedProcess.steps[2]?.what).toContain('a third of activeLockReacquisitionInterval, raised to 750ms');
+    expect(said.crashedProcess.steps[2]?.what).toContain('a third of activeLockReacquisitionInterval)');
+  });
+
   it('of a dead host does not add the lease to the silence', () => {
     const { deadHost } = worstCaseFailover(profile());
     expect(deadHost.ms).toBeGreaterThan(2500);
