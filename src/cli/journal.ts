@@ -1,8 +1,8 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { checksum } from '../adapters/checksum.js';
 import { NodeDisk } from '../adapters/disk.js';
-import { plainReason } from '../adapters/network-errors.js';
+import { plainReason, systemCode } from '../adapters/network-errors.js';
 import { decodeOperation } from '../core/broker/records.js';
 import type { Operation } from '../core/broker/operations.js';
 import { counted } from '../core/counted.js';
@@ -135,15 +135,23 @@ function originOf(record: LogRecord): string {
 
 async function* pieces(path: string): AsyncGenerator<JournalPiece, void, undefined> {
   const folder = resolve(path);
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_JOURNAL_FOLDER', `${folder} is not a folder`, WHERE);
-  }
+  const unreadable = (error: unknown): CommandFailure => new CommandFailure(ExitCode.failed, 'LOCKSTEP_JOURNAL_FOLDER', `${folder} cannot be read: ${plainReason(error)}`, WHERE, { cause: error });
+  if (!isFolder(folder, unreadable)) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_JOURNAL_FOLDER', `${folder} is not a folder`, WHERE);
   const [disk, name] = [new NodeDisk(dirname(folder)), basename(folder)];
   const holds = folder !== dirname(folder) && (await holdsJournal(disk, name).catch((error: unknown) => {
-    throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_JOURNAL_FOLDER', `${folder} cannot be read: ${plainReason(error)}`, WHERE, { cause: error });
+    throw unreadable(error);
   }));
   if (!holds) throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_JOURNAL_NONE', `there is no journal in ${folder}`, WHERE);
   yield* readSegments(disk, name, checksum);
+}
+
+function isFolder(folder: string, unreadable: (error: unknown) => CommandFailure): boolean {
+  try {
+    return statSync(folder).isDirectory();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
+    throw unreadable(error);
+  }
 }
 
 function positionOption(option: string, text: string | undefined, otherwise: number): number {

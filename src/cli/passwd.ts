@@ -2,7 +2,7 @@ import { closeSync, existsSync, fchownSync, fstatSync, fsyncSync, openSync, read
 import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { plainReason } from '../adapters/network-errors.js';
+import { plainReason, systemCode } from '../adapters/network-errors.js';
 import { hashPassword } from '../adapters/password.js';
 import { parseUsers, userNameProblem, withoutUser, withUser } from '../adapters/user-file.js';
 import type { Console } from './console.js';
@@ -30,7 +30,7 @@ export async function passwd(console: Console, path: string, user: string, optio
   const problem = userNameProblem(user);
   if (problem !== null) throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_PASSWD_USER', `a user cannot be named "${user}": ${problem}`, 'Choose another name.');
   const file = tried(named, 'read', () => behindLinks(named));
-  const read = (): string => (existsSync(file) ? tried(file, 'read', () => readFileSync(file, 'utf8')) : '');
+  const read = (): string => tried(file, 'read', () => textOf(file));
   const text = read();
   parseUsers(text, file);
   if (options.delete === true) {
@@ -58,6 +58,16 @@ export async function passwd(console: Console, path: string, user: string, optio
 /** The file itself, which need not be there yet. @throws an Error of the file system for a link to nowhere */
 function behindLinks(file: string): string {
   return existsSync(file) || isLink(file) ? realpathSync(file) : file;
+}
+
+/** Empty: it is not there yet. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return '';
+    throw error;
+  }
 }
 
 function isLink(file: string): boolean {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checksum } from '../../../src/adapters/checksum.js';
@@ -35,6 +35,13 @@ it('so is a quarantined folder in which nothing is', async () => {
 it.each(['inspect', 'export'])('%s of a folder that is none says so', async (command) => {
   mkdirSync(join(folder, 'broker', 'journal'), { recursive: true });
   expect(await lockstep('journal', command, folder)).toMatchObject({ code: 1, out: [], err: [`lockstep: there is no journal in ${folder} (LOCKSTEP_JOURNAL_NONE)`, expect.stringContaining('broker/journal')] });
+});
+
+it.each(['inspect', 'export'])('%s of a folder that cannot be seen says why', async (command) => {
+  const loop = join(folder, 'loop');
+  symlinkSync(loop, loop);
+  expect(await lockstep('journal', command, loop)).toMatchObject({ code: 1, out: [], err: [expect.stringMatching(/cannot be read: .*ELOOP/), expect.any(String)] });
+  expect(await lockstep('journal', command, join(folder, 'nothing'))).toMatchObject({ code: 2, err: [expect.stringContaining('is not a folder'), expect.any(String)] });
 });
 
 it('marks of the log have their names', async () => {

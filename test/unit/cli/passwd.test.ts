@@ -50,7 +50,7 @@ it.each([
 it.each([
   ['a folder that is not there', 'nosuch/users', /cannot be written: ENOENT/],
   ['a folder in its place', 'place', /cannot be read: EISDIR/],
-  ['a file above it', 'file/users', /cannot be written: ENOTDIR/],
+  ['a file above it', 'file/users', /cannot be read: ENOTDIR/],
 ])('%s is said with a code', async (_, path, why) => {
   mkdirSync(join(folder, 'place'));
   writeFileSync(join(folder, 'file'), '');
@@ -110,4 +110,12 @@ it('what somebody else changes while the password is asked for stays', async () 
   });
   expect(await holds(file, 'ann', 'first password')).toBe(true);
   expect(await holds(file, 'bob', 'another one')).toBe(true);
+});
+
+it('nobody is asked for a password that could not be kept, as the file cannot be seen', async () => {
+  writeFileSync(join(folder, 'users'), '');
+  const asked: string[] = [];
+  const ask = async (user: string): Promise<string> => `${String(asked.push(user))} long enough`;
+  await expect(passwd(listeningConsole(), join(folder, 'users', 'users'), 'ann', {}, ask)).rejects.toMatchObject({ code: 'LOCKSTEP_PASSWD_FILE', message: expect.stringContaining('cannot be read: ') as string });
+  expect(asked).toEqual([]);
 });
