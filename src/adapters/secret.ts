@@ -5,7 +5,7 @@ import { plainReason } from './network-errors.js';
 
 /** Shorter secrets could be guessed by whoever records a handshake. */
 export const SECRET_CHARS_MIN = 32;
-const SECRET_BYTES_MAX = 4096;
+const SECRET_CHARS_MAX = 4096;
 const READABLE_BY_OTHERS = 0o077;
 
 /** The key that both servers prove to each other, derived from the shared secret file. Never logged, never sent. */
@@ -14,7 +14,7 @@ export interface PairKey {
 }
 
 /**
- * Reads the secret file: text of 32 to 4,096 bytes, white space at its ends ignored, that only its owner may read.
+ * Reads the secret file: text of 32 to 4,096 characters, white space at its ends counted towards the latter alone, that only its owner may read.
  * @throws LockstepError LOCKSTEP_SECRET_UNREADABLE, LOCKSTEP_SECRET_EXPOSED, LOCKSTEP_SECRET_SHORT
  */
 export async function readPairKey(file: string, use: KeyUse = 'pair'): Promise<PairKey> {
@@ -24,10 +24,10 @@ export async function readPairKey(file: string, use: KeyUse = 'pair'): Promise<P
   if (secret.includes('\ufffd')) {
     throw new LockstepError('LOCKSTEP_SECRET_UNREADABLE', `cannot use the secret file ${file}: it holds bytes that are no text`, 'Make one with `openssl rand -base64 48` and copy it to both servers.');
   }
-  if (secret.length < SECRET_CHARS_MIN || content.length > SECRET_BYTES_MAX) {
+  if (secret.length < SECRET_CHARS_MIN || content.length > SECRET_CHARS_MAX) {
     throw new LockstepError(
       'LOCKSTEP_SECRET_SHORT',
-      `the secret file ${file} holds ${secret.length} characters; ${SECRET_CHARS_MIN} to ${SECRET_BYTES_MAX} are needed`,
+      `the secret file ${file} holds ${content.length > SECRET_CHARS_MAX ? content.length : secret.length} characters; ${SECRET_CHARS_MIN} to ${SECRET_CHARS_MAX} are needed`,
       'Make one with `openssl rand -base64 48` and copy it to both servers.',
     );
   }

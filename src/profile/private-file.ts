@@ -4,7 +4,9 @@ import { LockstepError } from '../core/errors.js';
 const PRIVATE_FILE_BYTES_MAX = 1024 * 1024;
 /** A user file may be as long as the broker reads one (src/adapters/user-file.ts). */
 const USERS_FILE_BYTES_MAX = 16 * 1024 * 1024;
+/** As it is read when it is used (src/adapters/secret.ts), the white space around it counted towards the most. */
 const SECRET_CHARACTERS_MIN = 32;
+const SECRET_CHARACTERS_MAX = 4096;
 const TOKEN_CHARACTERS_MIN = 16;
 
 /**
@@ -36,8 +38,10 @@ export function usersFileTrouble(path: string): string | null {
 export function secretFileTrouble(path: string): string | null {
   const trouble = privateFileTrouble(path);
   if (trouble !== null) return trouble;
-  const text = readFileSync(path, 'utf8').trim();
+  const whole = readFileSync(path, 'utf8');
+  const text = whole.trim();
   if (text.includes('\ufffd')) return `${path} holds bytes that are no text`;
+  if (whole.length > SECRET_CHARACTERS_MAX) return `${path} holds ${whole.length} characters; ${SECRET_CHARACTERS_MAX} are allowed`;
   const { length } = text;
   return length >= SECRET_CHARACTERS_MIN ? null : `${path} holds ${length} characters; at least ${SECRET_CHARACTERS_MIN} are needed`;
 }

@@ -6,6 +6,7 @@ import { LockstepError } from '../../core/errors.js';
 import type { RunId, ServerId } from '../../core/identity.js';
 import { judgeHello, unlike } from '../../manager/backchannel-handshake.js';
 import { hearHello, type Heard } from '../../manager/backchannel-look.js';
+import type { Network } from '../../ports/stream.js';
 import type { Profile } from '../../profile/profile.js';
 import { backchannelOptions } from '../../run/configs.js';
 import { packageVersion } from '../../run/package-version.js';
@@ -24,13 +25,24 @@ const SECRET = 'The files that ha.secretFile names must hold the same on both se
 export async function backchannelFindings(profile: Profile, run: RunId | null): Promise<Finding[] | null> {
   const { hello, expectedPeer, peerAt } = backchannelOptions(profile, packageVersion(), run ?? (createRandom().id() as RunId));
   const name = `backupHaPort ${showEndpoint(peerAt)}`;
+  const network = await ownNetwork(profile);
+  if (network instanceof LockstepError) return [{ area: 'peer', level: 'fails', text: `the way to the other server cannot be tried: ${network.message}. ${network.remedy}` }];
   try {
-    const network = await pairNetwork(profile, { write: () => undefined });
     return heardFindings(name, hello, expectedPeer, profile.ha.secretFile !== null, await hearHello(network, createClock(), peerAt, HELLO_MS));
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
     if (error.code === 'LOCKSTEP_DIAL_FAILED') return null;
     return [fails(name, error.message, error.code === 'LOCKSTEP_SECRET_REFUSED' ? SECRET : error.remedy)];
+  }
+}
+
+/** That it cannot be had is this server's own trouble: nobody was asked. */
+async function ownNetwork(profile: Profile): Promise<Network | LockstepError> {
+  try {
+    return await pairNetwork(profile, { write: () => undefined });
+  } catch (error) {
+    if (error instanceof LockstepError) return error;
+    throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { heardFindings } from '../../../src/cli/check/backchannel.js';
+import { backchannelFindings, heardFindings } from '../../../src/cli/check/backchannel.js';
 import { renderFinding } from '../../../src/cli/check/finding.js';
 import { placeFindings, roomFinding } from '../../../src/cli/check/folders.js';
 import { unresolved } from '../../../src/cli/check/names.js';
@@ -7,6 +7,8 @@ import { lockFileFinding, reportFindings } from '../../../src/cli/check/share.js
 import type { Hello } from '../../../src/core/control/peer.js';
 import { LockstepError } from '../../../src/core/errors.js';
 import type { RunId, ServerId } from '../../../src/core/identity.js';
+import { parseProfile } from '../../../src/profile/load.js';
+import { bundledPair, renderProfile } from '../../../src/profile/template.js';
 import { HELLO } from '../core/wire/samples.js';
 
 const MIB = 1024 * 1024;
@@ -83,6 +85,12 @@ describe('the share', () => {
     const lines = reportFindings('/mnt/s', { checks, methods: ['link'], warnings: ['The watermark cannot be written: EACCES: it belongs to uid 0: chown it'], slowestMs: 0.5, trouble: null }).map(renderFinding);
     expect(lines).toEqual(['WARNING  share     open the watermark for writing: failed (0.5 ms)', 'ok       share     /mnt/s: terms are claimed by link', 'WARNING  share     The watermark cannot be written: EACCES: it belongs to uid 0: chown it']);
   });
+});
+
+test('a secret that cannot be used is this server\'s own trouble, not a refusal of the other one', async () => {
+  const { profile } = parseProfile(renderProfile(bundledPair('haprofile1'), 'primary'), '/p/lockstep.yaml');
+  const findings = await backchannelFindings({ ...profile, ha: { ...profile.ha, secretFile: '/nosuch/secret' } }, null);
+  expect(findings?.map(renderFinding)).toEqual([expect.stringMatching(/^FAILS {4}peer {6}the way to the other server cannot be tried: cannot read the secret file \/nosuch\/secret/)]);
 });
 
 describe('the other server', () => {

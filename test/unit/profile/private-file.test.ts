@@ -28,3 +28,10 @@ test('a secret of bytes that are no text is refused: they would all be one chara
   expect(secretFileTrouble(holding(NO_TEXT))).toContain('no text');
   expect(secretFileTrouble(holding('s'.repeat(40)))).toBeNull();
 });
+
+test.each([31, 32, 4_096, 4_097])('a secret of %d characters is judged as it will be when it is used', async (length) => {
+  const file = holding('s'.repeat(length));
+  const used = await readPairKey(file).then(() => true, () => false);
+  expect(secretFileTrouble(file) === null).toBe(used);
+  expect(used).toBe(length >= 32 && length <= 4_096);
+});
