@@ -2,6 +2,7 @@ import { showEndpoint } from '../adapters/network-errors.js';
 import type { RepositoryCommand, RepositoryTask } from '../admin/commands.js';
 import { MEANT_HEADER, meantFor } from '../admin/meant.js';
 import type { ServerStatus } from '../admin/status.js';
+import { LockstepError } from '../core/errors.js';
 import { readToken } from '../profile/private-file.js';
 import type { Profile } from '../profile/profile.js';
 import { isWildcard } from '../profile/values.js';
@@ -14,10 +15,12 @@ const ANSWER_TIMEOUT_MS = 5_000;
 /** A command is answered when the HA manager has decided; a drain can take a while. */
 const COMMAND_TIMEOUT_MS = 60_000;
 
+const OLD_TOKEN = 'A server reads its token when it starts: use the profile and the token file with which it was started, or put that token back.';
+
 /** Fields that an older server of the same schema does not tell: in an upgrade this command is often newer than the server that it asks. */
 const ADDED_SINCE: Pick<ServerStatus, 'unlike'> = { unlike: [] };
 
-/** The running server of a profile, over its admin HTTP. Everything rejects with CommandFailure (exit codes 3, 4, 1). */
+/** The running server of a profile, over its admin HTTP. Everything rejects with CommandFailure (exit codes 3, 4, 1; 2 for a token file that cannot be used). */
 export class AdminClient {
   private readonly base: string;
   private readonly host: string;
@@ -60,13 +63,13 @@ export class AdminClient {
 
   private async ask(method: string, path: string, body: string | null, timeoutMs: number): Promise<unknown> {
     const { admin, server } = this.profile;
-    const { tokenFile, port } = admin;
+    const token = this.token();
     const headers: Record<string, string> = {
       // A command is for the server of this profile, whoever listens there.
       ...(body === null ? {} : { 'content-type': 'application/json', [MEANT_HEADER]: meantFor({ cluster: server.cluster, server: server.id }) }),
-      ...(tokenFile === null ? {} : { authorization: `Bearer ${readToken(tokenFile)}` }),
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     };
-    const { status, text } = await askHttp({ host: this.host, port, method, path, headers, body, timeoutMs }).catch((error: unknown) => {
+    const { status, text } = await askHttp({ host: this.host, port: admin.port, method, path, headers, body, timeoutMs }).catch((error: unknown) => {
       throw error instanceof NoAnswer && error.kind === 'foreign' ? this.notOurs(path) : this.silence(error, timeoutMs);
     });
     const answer = parse(text);
@@ -75,15 +78,31 @@ export class AdminClient {
     throw refused.code === 'LOCKSTEP_ADMIN_TOKEN' ? this.wrongToken(refused) : refused;
   }
 
+  private token(): string | null {
+    const { tokenFile } = this.profile.admin;
+    if (tokenFile === null) return null;
+    try {
+      return readToken(tokenFile);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      const otherToken = this.otherToken();
+      throw new CommandFailure(ExitCode.usage, error.code, `${error.message} (admin.tokenFile of ${this.profile.path})`, otherToken === null ? error.remedy : `${OLD_TOKEN}${otherToken}`, { cause: error });
+    }
+  }
+
+  /** What to do where the token of a server that runs here is lost; `null`: none is known to run. */
+  private otherToken(): string | null {
+    const pid = PidFile.holder(PidFile.at(this.profile.data.folder));
+    return pid === null ? null : ` Where that one is lost: process ${pid} runs with the data folder of this profile, and ${howToStop(pid)}; then start it anew, with the token that the profile names.`;
+  }
+
   /** In terms of the profile: the server's own words are for who asks it without this command. */
   private wrongToken({ exitCode, code }: CommandFailure): CommandFailure {
-    const { path, admin, data } = this.profile;
+    const { path, admin } = this.profile;
     const message = admin.tokenFile === null
       ? `the server on ${this.base} was started with a token, and ${path} names none (admin.tokenFile)`
       : `the token in ${admin.tokenFile} (admin.tokenFile of ${path}) is not the one with which the server on ${this.base} was started`;
-    const pid = PidFile.holder(PidFile.at(data.folder));
-    const otherwise = pid === null ? '' : ` Where that one is lost: process ${pid} runs with the data folder of this profile, and ${howToStop(pid)}; then start it anew, with the token that the profile names.`;
-    return new CommandFailure(exitCode, code, message, `A server reads its token when it starts: use the profile and the token file with which it was started, or put that token back.${otherwise}`);
+    return new CommandFailure(exitCode, code, message, `${OLD_TOKEN}${this.otherToken() ?? ''}`);
   }
 
   private silence(error: unknown, timeoutMs: number): CommandFailure {

@@ -1,6 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { identityOf, identityText } from '../../../src/adapters/process-identity.js';
 import { AdminClient } from '../../../src/cli/admin-client.js';
 import { askHttp } from '../../../src/cli/ask-http.js';
 import type { Profile } from '../../../src/profile/profile.js';
@@ -18,8 +22,8 @@ async function listening(answer: RequestListener, port = 0): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-function clientAt(port: number): AdminClient {
-  return new AdminClient({ admin: { host: '127.0.0.1', port, tokenFile: null }, server: { id: 'primary', role: 'primary', cluster: 'c ü' }, data: { folder: '/nosuch' } } as Profile);
+function clientAt(port: number, tokenFile: string | null = null, folder = '/nosuch'): AdminClient {
+  return new AdminClient({ path: '/p/lockstep.yaml', admin: { host: '127.0.0.1', port, tokenFile }, server: { id: 'primary', role: 'primary', cluster: 'c ü' }, data: { folder } } as Profile);
 }
 
 async function clientOf(status: unknown, port = 0): Promise<AdminClient> {
@@ -56,6 +60,20 @@ test('a command says which server it is for, and its refusal by another one is a
   await expect(client.command('stop', {})).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_OTHER_SERVER', exitCode: 4 });
   await expect(client.askRepository('r', { ask: 'sync', checksum: false })).rejects.toMatchObject({ exitCode: 4 });
   expect(meant).toEqual(['c%20%C3%BC/primary', 'c%20%C3%BC/primary']);
+});
+
+test('a token file that cannot be used is a wrong profile; beside a server that runs, not one to be written anew', async () => {
+  const port = await listening((_, response) => response.end('{}'));
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-client-'));
+  const message = '/nosuch/token cannot be read: it is not there (admin.tokenFile of /p/lockstep.yaml)';
+  try {
+    await expect(clientAt(port, '/nosuch/token', folder).status()).rejects.toMatchObject({ code: 'LOCKSTEP_TOKEN_FILE', exitCode: 2, message, remedy: expect.stringContaining('long random word') as string });
+    writeFileSync(join(folder, 'manager.pid'), identityText(identityOf(process.ppid)));
+    const remedy = expect.stringMatching(new RegExp(`^A server reads its token when it starts: .*kill ${process.ppid}`)) as string;
+    await expect(clientAt(port, '/nosuch/token', folder).command('stop', {})).rejects.toMatchObject({ code: 'LOCKSTEP_TOKEN_FILE', exitCode: 2, message, remedy });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('no redirect is followed', async () => {
