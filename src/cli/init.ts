@@ -10,7 +10,7 @@ import type { Profile } from '../profile/profile.js';
 import { ProfileError } from '../profile/problem.js';
 import { renderProfile } from '../profile/template.js';
 import type { TemplatePair } from '../profile/template.js';
-import { isLoopback } from '../profile/values.js';
+import { isLoopback, isWildcard } from '../profile/values.js';
 import type { Console } from './console.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
@@ -58,6 +58,10 @@ function checkOptions(options: InitOptions): void {
   }
   if (!isAbsolute(options.lockFile) && !win32.isAbsolute(options.lockFile)) {
     throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', `--lock-file must be an absolute path; found "${options.lockFile}"`, 'Give it as both hosts see it on the mounted share: a relative one would count from each profile, and name two files.');
+  }
+  for (const [option, value] of [['--primary', options.primary], ['--secondary', options.secondary], ['--gateway', options.gateway]] as const) {
+    if (!isWildcard(value)) continue;
+    throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', `${option} must be the address of one machine; ${value} stands for every address of whoever listens on it`, 'Give the address at which the others reach it.');
   }
   if (options.primary === options.secondary || [options.primary, options.secondary].some(isLoopback)) {
     throw new CommandFailure(ExitCode.usage, 'LOCKSTEP_INIT_OPTION', 'init writes profiles for two hosts', 'Give two addresses that both hosts can reach. For one machine, use the bundled profiles (scripts/pair.sh).');

@@ -11,7 +11,7 @@ export interface RuleProblem {
 
 type Rule = (profile: Profile) => RuleProblem[];
 
-const RULES: readonly Rule[] = [intervals, exposure, tls, portsTwice, peerIsSomeoneElse, oneMachine, dataOnTheShare, repositoryPlaces, repositoryPatterns];
+const RULES: readonly Rule[] = [intervals, exposure, tls, portsTwice, namedMachines, peerIsSomeoneElse, oneMachine, dataOnTheShare, repositoryPlaces, repositoryPatterns];
 
 /** Every rule over the whole profile. */
 export function applyRules(profile: Profile): RuleProblem[] {
@@ -121,6 +121,16 @@ function clashes(bounds: readonly Bound[]): RuleProblem[] {
 
 function overlap(a: string, b: string): boolean {
   return a === b || isWildcard(a) || isWildcard(b) || (isLoopback(a) && isLoopback(b));
+}
+
+/** An address to listen on may stand for every interface; one to call is a machine's, or whoever calls it reaches itself. */
+function namedMachines({ ha, peer }: Profile): RuleProblem[] {
+  const called = [
+    ['ha.gatewayServerIpAddress', ha.gatewayServerIpAddress, 'the gateway'],
+    ['peer.backupHaIpAddress', peer.backupHaIpAddress, 'the other server'],
+    ...(peer.backupServerIp === peer.backupHaIpAddress ? [] : [['peer.backupServerIp', peer.backupServerIp, 'the other server'] as const]),
+  ] as const;
+  return called.filter(([, host]) => isWildcard(host)).map(([key, host, who]) => refuse([key], `${host} stands for every address of this machine; name that of ${who}`));
 }
 
 function peerIsSomeoneElse(profile: Profile): RuleProblem[] {

@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net';
+
 /*
  * Quantities as an operator writes them. Each parser answers `null` for what it does not understand, never a guess.
  */
@@ -49,7 +51,9 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare);
 }
 
-/** True for the addresses that stand for every interface. */
+/** True for the addresses that stand for every interface, however they are written. */
 export function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::' || host === '[::]';
+  const bare = host.toLowerCase().replace(/^\[|\]$/g, '');
+  if (/^0+(\.0+){0,3}$/.test(bare)) return true;
+  return isIPv6(bare) && /^(0*:)+(0*|(ffff:)?(0+\.0+\.0+\.0+|0+:0+))(%.*)?$/.test(bare);
 }

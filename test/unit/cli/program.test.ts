@@ -231,6 +231,15 @@ describe('init', () => {
     expect({ '--lock-file': ha.lockFile, '--cluster': server.cluster, '--primary': ha.host, '--secondary': peer.backupHaIpAddress, '--gateway': ha.gatewayServerIpAddress }[option]).toBe(value);
   });
 
+  it.each(['--primary', '--secondary', '--gateway'])('%s is one machine', async (option) => {
+    const args = [...options];
+    args[args.indexOf(option) + 1] = '0.0.0.0';
+    const heard = await lockstep('init', join(folder, 'new'), ...args);
+    expect(heard.code).toBe(2);
+    expect(heard.err[0]).toContain(`${option} must be the address of one machine`);
+    expect(existsSync(join(folder, 'new'))).toBe(false);
+  });
+
   it('what no profile can hold is refused before anything is written', async () => {
     const target = join(folder, 'new');
     const args = [...options];

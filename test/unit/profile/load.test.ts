@@ -104,6 +104,9 @@ describe('rules over several keys', () => {
     ['one port twice', withHa('  port: 8081\n'), 'already that of'],
     ['one port twice, one of them on all interfaces', `${GOOD}mqtt:\n  host: 0.0.0.0\n  port: 8081\n  usersFile: u\n`, 'already that of mqtt.port'],
     ["the peer's ports are our own", GOOD.replace('2201', '2101'), "this server's own ha.port"],
+    ['a peer that stands for every interface', GOOD.replace('backupHaIpAddress: 127.0.0.1', 'backupHaIpAddress: 0.0.0.0'), 'peer.backupHaIpAddress: 0.0.0.0 stands for every address of this machine'],
+    ['clients that are sent to every interface', GOOD.replace('backupHaIpAddress: 127.0.0.1', "backupHaIpAddress: 127.0.0.1\n  backupServerIp: '::'"), 'peer.backupServerIp: :: stands for'],
+    ['a gateway that stands for every interface', GOOD.replace(/gatewayServerIpAddress: \S+/, 'gatewayServerIpAddress: 0.0.0.0'), 'ha.gatewayServerIpAddress: 0.0.0.0 stands for'],
     ['clients are sent back to us', GOOD.replace('1884', '1883'), 'where clients reach this server'],
     ['half of TLS', `${GOOD}mqtt:\n  tlsPort: 8883\n`, 'mqtt.tlsKeyFile: is missing'],
   ])('%s is refused', (_, text, expected) => expect(complaints(text).join('\n')).toContain(expected));

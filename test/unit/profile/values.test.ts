@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { editDistance, nearest } from '../../../src/profile/nearest.js';
-import { formatBytes, formatDuration, isLoopback, parseBytes, parseDuration } from '../../../src/profile/values.js';
+import { formatBytes, formatDuration, isLoopback, isWildcard, parseBytes, parseDuration } from '../../../src/profile/values.js';
 
 describe('durations', () => {
   it.each([
@@ -32,6 +32,11 @@ describe('loopback', () => {
   it.each([['0.0.0.0'], ['::'], ['10.0.0.1'], ['127.example.org'], ['localhost.example.org'], ['1270.0.0.1'], ['::ffff:127.0.0.1']])('%s is not', (host) =>
     expect(isLoopback(host)).toBe(false),
   );
+});
+
+describe('every interface', () => {
+  it.each([['0.0.0.0'], ['0'], ['::'], ['[::]'], ['::0'], ['0::'], ['0:0:0:0:0:0:0:0'], ['0000:0::0'], ['::ffff:0.0.0.0'], ['::FFFF:0:0'], ['::0.0.0.0'], ['::%eth0']])('%s is', (host) => expect(isWildcard(host)).toBe(true));
+  it.each([['10.0.0.0'], ['0.0.0.1'], ['::1'], ['1::'], ['::ffff:10.0.0.0'], ['::ffff:0:1'], ['fe80::'], ['a'], ['0.example'], ['localhost']])('%s is not', (host) => expect(isWildcard(host)).toBe(false));
 });
 
 describe('the nearest word', () => {
