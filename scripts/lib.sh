@@ -18,8 +18,7 @@ require_node() {
 install_packages() {
   if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     say "Installing packages …"
-    npm ci --no-audit --no-fund --no-progress --loglevel=error
-    touch node_modules/.package-lock.json
+    npm ci --no-audit --no-fund --no-progress --loglevel=error && touch node_modules/.package-lock.json
   fi
 }
 
@@ -28,15 +27,23 @@ build_if_needed() {
     say "Building …"
     # The stamp is as old as the beginning: a source that changes meanwhile is built the next time.
     mkdir -p dist && touch dist/.stamp.new
-    npm run --silent build
-    mv dist/.stamp.new dist/.stamp
+    npm run --silent build && mv dist/.stamp.new dist/.stamp
   fi
 }
 
 prepare() {
   require_node
-  install_packages
-  build_if_needed
+  if ! command -v flock >/dev/null 2>&1; then
+    install_packages
+    build_if_needed
+    return
+  fi
+  # Two scripts in two terminals, at the first call: one after the other.
+  (
+    flock 9
+    install_packages
+    build_if_needed
+  ) 9<package.json
 }
 
 lockstep() { node dist/cli/main.js "$@"; }
