@@ -7,6 +7,8 @@ import { LockstepError } from '../core/errors.js';
 /** Lines that wait for a slow disk; beyond it the oldest are left out, and the next line that is written says how many. */
 export const WAITING_LINES_MAX = 10_000;
 const LINE_END = 0x0a;
+/** More than the line about lines that were left out. */
+const NOTICE_BYTES = 256;
 /** To append, and to read how it ends. */
 const OPEN_FLAGS = 'a+';
 
@@ -106,8 +108,8 @@ export class RotatingFile {
 
   private async work(): Promise<void> {
     while (this.waiting.length > 0) {
-      const batch: Batch = { lines: this.waiting, leftOut: this.leftOut };
-      this.waiting = [];
+      const lines = this.waiting.splice(0, fitting(this.waiting, this.options.bytesMax - (this.leftOut > 0 ? NOTICE_BYTES : 0)));
+      const batch: Batch = { lines, leftOut: this.leftOut };
       this.leftOut = 0;
       await this.put(batch);
     }
@@ -208,6 +210,13 @@ export class RotatingFile {
     const { folder, name } = this.options;
     return path.join(folder, number === 0 ? `${name}.jsonl` : `${name}.${number}.jsonl`);
   }
+}
+
+/** How many of the first lines, one at least, a file has room for. */
+function fitting(lines: readonly string[], bytesMax: number): number {
+  let bytes = 0;
+  const first = lines.findIndex((line) => (bytes += Buffer.byteLength(line) + 1) > bytesMax);
+  return first === -1 ? lines.length : Math.max(1, first);
 }
 
 function bytesOf({ lines, leftOut }: Batch): Uint8Array {

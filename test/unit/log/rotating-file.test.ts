@@ -23,7 +23,7 @@ function make(changes: Partial<RotatingFileOptions> = {}): RotatingFile {
 const textOf = (name: string): string => readFileSync(join(folder, name), 'utf8');
 
 /** Has taken a first line, and hangs at the next until it is told to go on. */
-async function hungDisk(): Promise<{ file: RotatingFile; handed: string[]; goOn: () => void }> {
+async function hungDisk(changes: Partial<RotatingFileOptions> = {}): Promise<{ file: RotatingFile; handed: string[]; goOn: () => void }> {
   const handed: string[] = [];
   let hung: Promise<void> | null = null;
   let goOn = (): void => undefined;
@@ -32,7 +32,7 @@ async function hungDisk(): Promise<{ file: RotatingFile; handed: string[]; goOn:
     await hung;
     return writeSync(handle, bytes);
   };
-  const file = make({ disk: { append } });
+  const file = make({ ...changes, disk: { append } });
   file.write('first');
   await file.flush();
   hung = new Promise((resolve) => (goOn = resolve));
@@ -58,6 +58,16 @@ test('a disk that hangs holds nobody up, and no line overtakes another', async (
   goOn();
   await file.flush();
   expect(textOf('log.jsonl')).toBe('first\none\nmove\ntwo\nanother move\n');
+});
+
+test('what waited for a disk that hung is written into as many files as it takes', async () => {
+  const { file, goOn } = await hungDisk({ bytesMax: 20, filesMax: 10 });
+  for (let number = 1; number <= 9; number += 1) file.write(`line ${number}`);
+  goOn();
+  await file.flush();
+  const written = readdirSync(folder).map(textOf);
+  expect(written.every(({ length }) => length <= 20)).toBe(true);
+  expect(written.join('').split('\n').filter((line) => line !== '').sort()).toEqual(['first', ...Array.from({ length: 9 }, (_, i) => `line ${i + 1}`)]);
 });
 
 test('lines that could not be written are counted, and what is left of one stays a line of its own', async () => {
