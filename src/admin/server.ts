@@ -63,19 +63,25 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
     await app.listen({ host: options.host.toLowerCase() === 'localhost' ? '127.0.0.1' : options.host, port: options.port });
   } catch (error) {
     await app.close();
-    throw new LockstepError('LOCKSTEP_ADMIN_PORT', `admin.port: the admin HTTP cannot listen on ${options.host}:${options.port}: ${whyNot(error)}`, 'Stop what uses that port, or set another admin.port (and backupAdminPort at the other server).', { cause: error });
+    throw cannotListen(options, error);
   }
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
   return { port, close: () => app.close() };
 }
 
-function whyNot(error: unknown): string {
+const OTHER_PORT = 'Stop what uses that port, or set another admin.port (and backupAdminPort at the other server).';
+const OTHER_HOST = 'Name an address of this machine in admin.host, or a name that it knows.';
+
+export function cannotListen({ host, port }: Pick<AdminOptions, 'host' | 'port'>, error: unknown): LockstepError {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
-  if (code === 'EADDRINUSE') return 'the port is taken by another program';
-  if (code === 'EADDRNOTAVAIL') return 'that address is not one of this machine';
-  if (code === 'EACCES') return 'the operating system does not permit it';
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  const refuse = (key: 'host' | 'port', why: string): LockstepError =>
+    new LockstepError('LOCKSTEP_ADMIN_PORT', `admin.${key}: the admin HTTP cannot listen on ${host}:${port}: ${why}`, key === 'port' ? OTHER_PORT : OTHER_HOST, { cause: error });
+  if (code === 'EADDRINUSE') return refuse('port', 'the port is taken by another program');
+  if (code === 'EADDRNOTAVAIL') return refuse('host', 'that address is not one of this machine');
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return refuse('host', `that name cannot be resolved (${code})`);
+  return refuse('port', code === 'EACCES' ? 'the operating system does not permit it' : text);
 }
 
 function protect(app: FastifyInstance, settings: GuardSettings, wrongTokens: WrongTokens): void {

@@ -8,6 +8,7 @@ import type { Profile } from '../profile/profile.js';
 import { isWildcard } from '../profile/values.js';
 import { PidFile } from '../run/pid-file.js';
 import { askHttp, NoAnswer } from './ask-http.js';
+import { unresolved } from './check/names.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
 
@@ -106,8 +107,10 @@ export class AdminClient {
   }
 
   private silence(error: unknown, timeoutMs: number): CommandFailure {
-    const { server } = this.profile;
+    const { server, path } = this.profile;
     const who = `${server.role} server of ${server.cluster}`;
+    const unnamed = error instanceof NoAnswer ? unresolved(this.host, error.cause) : null;
+    if (unnamed !== null) return new CommandFailure(ExitCode.notRunning, 'LOCKSTEP_SERVER_NAME', `the ${who} cannot be asked: ${unnamed}`, `See admin.host in ${path}.`, { cause: error });
     const file = PidFile.at(this.profile.data.folder);
     const pid = PidFile.holder(file);
     const moved = pid === null ? '' : `admin.host or admin.port of ${this.profile.path} may have been changed since it was started: put back what they were, and ask again. Or: ${howToStop(pid)}.`;

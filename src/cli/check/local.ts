@@ -44,7 +44,7 @@ async function askOwn(profile: Profile): Promise<ServerStatus | { readonly why: 
     return { why: `and on admin.port the ${server} server of "${cluster}" answers: it was started with another admin.port` };
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
-    if (error.exitCode !== ExitCode.notRunning) return { why: `and cannot be asked: ${error.message}. ${error.remedy}` };
+    if (error.exitCode !== ExitCode.notRunning || error.code === 'LOCKSTEP_SERVER_NAME') return { why: `and cannot be asked: ${error.message}. ${error.remedy}` };
     if (error.code === 'LOCKSTEP_SERVER_UNREACHED') return { why: `and nothing answers at admin.port ${showEndpoint(profile.admin)}. ${error.remedy}` };
     return { why: `and does not answer: ${error.message}. It is paused or starved, or just starts or stops: see its log` };
   }

@@ -57,6 +57,7 @@ function holds(key: Port, { broker, repositories }: ServerStatus): boolean {
 }
 
 function inWords(code: string): string {
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the name cannot be resolved (${code}): correct it, make it known to this machine (name service or /etc/hosts), or give an address`;
   if (code === 'EADDRINUSE') return 'another program listens there';
   if (code === 'EADDRNOTAVAIL') return 'no interface of this machine has that address';
   if (code === 'EACCES') return 'this user may not listen on that port';

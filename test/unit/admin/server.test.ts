@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import type { Command, CommandResult, RepositoryCommand } from '../../../src/admin/commands.js';
 import { MEANT_HEADER, meantFor } from '../../../src/admin/meant.js';
-import { createAdmin } from '../../../src/admin/server.js';
+import { cannotListen, createAdmin } from '../../../src/admin/server.js';
 import type { AdminOptions, AdminServer } from '../../../src/admin/server.js';
 import type { ServerId } from '../../../src/core/identity.js';
 import type { ServerStatus } from '../../../src/admin/status.js';
@@ -247,6 +247,12 @@ describe('listening', () => {
 
   it('beyond loopback without a token is refused', async () => {
     await expect(start(() => exampleStatus(), { host: '0.0.0.0' })).rejects.toMatchObject({ code: 'LOCKSTEP_ADMIN_EXPOSED' });
+  });
+  it('on an address or a name that is none of this machine is an error of that', () => {
+    for (const code of ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']) {
+      const error = cannotListen({ host: 'nohost', port: 1 }, Object.assign(new Error('x'), { code }));
+      expect(error).toMatchObject({ code: 'LOCKSTEP_ADMIN_PORT', message: expect.stringMatching(/^admin\.host: /) as string, remedy: expect.stringContaining('admin.host') as string });
+    }
   });
   it('on a taken port is an error that names it', async () => {
     await start(() => exampleStatus());

@@ -22,8 +22,8 @@ async function listening(answer: RequestListener, port = 0): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-function clientAt(port: number, tokenFile: string | null = null, folder = '/nosuch'): AdminClient {
-  return new AdminClient({ path: '/p/lockstep.yaml', admin: { host: '127.0.0.1', port, tokenFile }, server: { id: 'primary', role: 'primary', cluster: 'c ü' }, data: { folder } } as Profile);
+function clientAt(port: number, tokenFile: string | null = null, folder = '/nosuch', host = '127.0.0.1'): AdminClient {
+  return new AdminClient({ path: '/p/lockstep.yaml', admin: { host, port, tokenFile }, server: { id: 'primary', role: 'primary', cluster: 'c ü' }, data: { folder } } as Profile);
 }
 
 async function clientOf(status: unknown, port = 0): Promise<AdminClient> {
@@ -74,6 +74,12 @@ test('a token file that cannot be used is a wrong profile; beside a server that 
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('a host whose name cannot be resolved is no server that does not run', async () => {
+  await listening((_, response) => response.end());
+  // No name can be so: nobody is asked for it.
+  await expect(clientAt(1, null, '/nosuch', 'a..b').status()).rejects.toMatchObject({ code: 'LOCKSTEP_SERVER_NAME', exitCode: 3, message: expect.stringContaining('the name a..b cannot be resolved') as string, remedy: 'See admin.host in /p/lockstep.yaml.' });
 });
 
 test('no redirect is followed', async () => {

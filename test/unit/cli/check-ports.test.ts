@@ -38,6 +38,10 @@ describe('a port that is taken', () => {
   });
 });
 
+test('one whose host has no address is none that another program has', () => {
+  expect(renderFinding(portFinding('mqtt.port', 'nohost:1883', 'ENOTFOUND', null))).toBe('FAILS    ports     mqtt.port nohost:1883 cannot be used: the name cannot be resolved (ENOTFOUND): correct it, make it known to this machine (name service or /etc/hosts), or give an address');
+});
+
 test('what a running server says of itself is told', () => {
   expect(troubleFindings(broker({ trouble: 'the disk is full', notice: 'the user file is wrong' })).map(renderFinding)).toEqual([
     'WARNING  server    this server, which runs, says: the disk is full',
