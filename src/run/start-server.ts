@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,6 +28,7 @@ import { HaManager } from '../manager/ha-manager.js';
 import type { RepositorySpawner } from '../manager/repositories.js';
 import type { Network } from '../ports/stream.js';
 import { loadProfile } from '../profile/load.js';
+import { readToken } from '../profile/private-file.js';
 import { repositoriesInUse } from '../profile/repositories.js';
 import type { Profile } from '../profile/profile.js';
 import { backchannelOptions, brokerConfig, clientEndpoints, gatewayEndpoint, keeperConfig, logOptions, managerConfig, nextServer, repositoryKeeperConfig } from './configs.js';
@@ -117,7 +117,7 @@ class RunningServer {
     this.admin = await createAdmin({
       host: profile.admin.host,
       port: profile.admin.port,
-      token: readToken(profile),
+      token: profile.admin.tokenFile === null ? null : readToken(profile.admin.tokenFile),
       status: () => serverStatus(standing, manager, link, this.clock.wall()),
       command: (command) => Promise.resolve(this.obey(command)),
       repositories: { ask: (name, wish) => manager.repositories.ask(name, wish), task: (id) => manager.repositories.wishState(id) },
@@ -217,10 +217,6 @@ function makeLogFolder(folder: string): void {
   } catch (error) {
     throw logFolderRefused(folder, error);
   }
-}
-
-function readToken(profile: Profile): string | null {
-  return profile.admin.tokenFile === null ? null : readFileSync(profile.admin.tokenFile, 'utf8').trim();
 }
 
 /** For measuring: options of Node.js for the broker process alone, separated by spaces (`--cpu-prof`). */

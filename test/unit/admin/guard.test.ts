@@ -31,6 +31,9 @@ describe('with a token', () => {
   it.each([[undefined], ['Bearer'], ['Bearer wrong'], [`Basic ${TOKEN}`], [`Bearer ${TOKEN}x`], [`Bearer ${TOKEN.slice(1)}`], [TOKEN]])('%p is refused', (authorization) =>
     expect(outcome(get({ host: '10.0.0.1', authorization }), TOKEN, false)).toBe(401),
   );
+  it('that is empty everybody lacks', () => {
+    for (const authorization of [undefined, 'Bearer ', 'Bearer']) expect(outcome(get({ host: '10.0.0.1', authorization }), '', false)).toBe(401);
+  });
   it('the right one passes, and any Host beyond loopback', () => expect(outcome(get({ host: 'lb.example', authorization: `Bearer ${TOKEN}` }), TOKEN, false)).toBe(200));
   it('what is open asks for none', () => expect(outcome(get({ host: 'lb.example' }, true), TOKEN, false)).toBe(200));
 });
