@@ -36,6 +36,7 @@ import { ThrottledLog } from '../server/clients/throttled-log.js';
 import { serverStatus, type Standing } from './server-status.js';
 import { ConsoleFoot } from './console-foot.js';
 import { watchedGateway } from './gateway-watch.js';
+import { leaveLastWords } from './last-words.js';
 import { pairNetwork } from './pair-network.js';
 import { packageVersion } from './package-version.js';
 import { PidFile } from './pid-file.js';
@@ -63,10 +64,12 @@ export async function startServer(profilePath: string): Promise<void> {
     const foot = new ConsoleFoot(process.stdout);
     makeLogFolder(profile.log.folder);
     const log = createLog({ ...logOptions(profile), output: foot });
+    const takeBack = leaveLastWords(log);
     try {
       await new RunningServer(profile, log, foot).run();
     } finally {
       foot.end();
+      takeBack();
       await Promise.race([log.flush(), sleep(FLUSH_MS_MAX, undefined, { ref: false })]);
     }
   } finally {
