@@ -78,6 +78,7 @@ export class HaManager {
   private readonly wishes: Wishes;
   private readonly handover: Handover;
   private readonly cycles: Cycles;
+  private stopped = false;
   private brokerEnded = false;
   private keeperEnded = false;
   private ticks = 0;
@@ -136,9 +137,11 @@ export class HaManager {
   /** @throws LockstepError when the kept state cannot be believed or the backchannel cannot listen (rejects) */
   async start(): Promise<void> {
     const kept = await this.ports.localState.load();
+    if (this.stopped) return;
     this.keeping = new Keeping(kept, this.ports.localState, this.ports.log, this.ports.clock, this.config.stallLimitMs, () => this.cycle());
     this.ports.peerLink.handle({ status: (status, at) => this.hearPeer(status, at) });
     await this.ports.peerLink.start();
+    if (this.stopped) return;
     this.keeper.start();
     this.broker.start();
     this.tick();
@@ -177,6 +180,7 @@ export class HaManager {
    * gone, or was killed since it was not gone in time.
    */
   async stop(): Promise<void> {
+    this.stopped = true;
     const last = this.handover.lastSync();
     if (last !== null) await last;
     this.wishes.stop();

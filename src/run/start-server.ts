@@ -131,9 +131,11 @@ class RunningServer {
     const onSignal = (signal: NodeJS.Signals): void => void this.stop(signal);
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
     try {
-      await manager.start().catch((error: unknown) => {
+      const started = manager.start().catch((error: unknown) => {
         throw namingKey('ha.port', error);
       });
+      // A start that hangs (its disk does not answer) is stopped as any other.
+      await Promise.race([started, this.ended]);
       await this.ended;
     } finally {
       await this.admin.close();
