@@ -1,5 +1,6 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemCode } from '../adapters/network-errors.js';
 import { identityOf, identityText, readIdentity, stillLives } from '../adapters/process-identity.js';
 import { LockstepError } from '../core/errors.js';
 
@@ -21,18 +22,23 @@ export class PidFile {
     return other !== null && other.pid !== process.pid && stillLives(other) ? other.pid : null;
   }
 
-  /** @throws LockstepError LOCKSTEP_ALREADY_RUNNING; or an Error of the file system */
-  static take(file: string): PidFile {
-    const other = PidFile.holder(file);
-    if (other !== null) {
-      throw new LockstepError(
-        'LOCKSTEP_ALREADY_RUNNING',
-        `a server with this profile runs already: process ${other} (so says ${file})`,
-        'Stop it with "lockstep stop" first; or, if that process is another program, remove that file.',
-      );
+  /**
+   * Of several that take it at once, one does.
+   * @param look for tests
+   * @throws LockstepError LOCKSTEP_ALREADY_RUNNING; or an Error of the file system
+   */
+  static take(file: string, look: (file: string) => number | null = (path) => PidFile.holder(path)): PidFile {
+    const own = `${file}.${process.pid}`;
+    writeFileSync(own, identityText(identityOf(process.pid)));
+    try {
+      for (;;) {
+        refuseHolder(file, look(file));
+        if (put(own, file)) return new PidFile(file);
+        moveAway(file);
+      }
+    } finally {
+      rmSync(own, { force: true });
     }
-    writeFileSync(file, identityText(identityOf(process.pid)));
-    return new PidFile(file);
   }
 
   /** Removes one that names a process which has ended; of one that lingers it stays, for the next start to wait for. */
@@ -44,4 +50,43 @@ export class PidFile {
   remove(): void {
     if (readIdentity(this.file)?.pid === process.pid) rmSync(this.file, { force: true });
   }
+}
+
+function refuseHolder(file: string, pid: number | null): void {
+  if (pid === null) return;
+  throw new LockstepError(
+    'LOCKSTEP_ALREADY_RUNNING',
+    `a server with this profile runs already: process ${pid} (so says ${file})`,
+    'Stop it with "lockstep stop" first; or, if that process is another program, remove that file.',
+  );
+}
+
+/** With its content, in one step. @returns false: there is one already */
+function put(own: string, file: string): boolean {
+  try {
+    linkSync(own, file);
+    return true;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'EEXIST') return false;
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
+    // No second names on this file system: as near as one comes to it.
+    renameSync(own, file);
+    return true;
+  }
+}
+
+/** One that names nobody who lives. Another process may have been quicker, and put its own there since it was looked at: that one goes back. */
+function moveAway(file: string): void {
+  const aside = `${file}.${process.pid}.old`;
+  try {
+    renameSync(file, aside);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  const pid = PidFile.holder(aside);
+  if (pid !== null) put(aside, file);
+  rmSync(aside, { force: true });
+  refuseHolder(file, pid);
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { identityOf, identityText } from '../../../src/adapters/process-identity.js';
@@ -22,4 +22,36 @@ test.each([
 
 test('of a child of the server, that is not there', () => {
   expect(() => PidFile.removeEnded(join(folder, 'none', 'keeper.pid'))).not.toThrow();
+});
+
+describe('that of the server', () => {
+  const living = identityText(identityOf(process.ppid));
+  const taken = (): string => join(folder, 'manager.pid');
+  const text = (): string => readFileSync(taken(), 'utf8');
+
+  test.each([['none', null], ['one that names nobody', 'garbage'], ['one of a process that has ended', '999999999 boot/1\n'], ['one of this very number, from before', `${process.pid} boot/1\n`]])('is taken where there is %s', (_, before) => {
+    if (before !== null) writeFileSync(taken(), before);
+    const file = PidFile.take(taken());
+    expect(text()).toBe(identityText(identityOf(process.pid)));
+    expect(readdirSync(folder)).toEqual(['manager.pid']);
+    file.remove();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('is refused where another one runs', () => {
+    writeFileSync(taken(), living);
+    expect(() => PidFile.take(taken())).toThrow(expect.objectContaining({ code: 'LOCKSTEP_ALREADY_RUNNING' }));
+    expect(text()).toBe(living);
+  });
+
+  test.each([['none', false], ['an old one', true]])('also where that one was quicker, and there was %s', (_, old) => {
+    if (old) writeFileSync(taken(), '999999999 boot/1\n');
+    const look = (): null => {
+      writeFileSync(taken(), living);
+      return null;
+    };
+    expect(() => PidFile.take(taken(), look)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_ALREADY_RUNNING' }));
+    expect(text()).toBe(living);
+    expect(readdirSync(folder)).toEqual(['manager.pid']);
+  });
 });
