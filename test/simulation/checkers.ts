@@ -12,10 +12,10 @@ import type { Owner, World } from './world.js';
 
 /** Digests are compared at every so many positions, and at the end. */
 const DIGEST_EVERY = 4;
-/** A pair that is ACTIVE and PASSIVE, and at which nothing was wrong for so long, stays so. */
+/** A pair that is ACTIVE and PASSIVE, and at which nothing was wrong for so long but what is nothing to it, stays so. */
 export const STAYS_AFTER_MS = 15_000;
 
-/** The pair's times, and how long nothing has been wrong: in milliseconds of the bundled profile, of which a slower pair needs as many more. */
+/** The pair's times, and how long nothing has been wrong that a pair in sync has to answer: in milliseconds of the bundled profile, of which a slower pair needs as many more. */
 export interface Pace {
   readonly stalenessMs: number;
   readonly quietMs: () => number;
@@ -214,13 +214,13 @@ export class Checkers {
     if (!admitted) this.world.fail('R6: admitted before in sync', `${name} went from ${from} to ${to} in term ${term}, and no record of that term ever counted both copies`);
   }
 
-  /** "Peer lost", judged by what was wrong: whatever happened is over for long enough that a whole pair has nothing to answer. */
+  /** "Peer lost", judged by what was wrong: whatever a pair in sync has to answer is over for long enough. */
   private checkNeed(name: HostName, { from, to, term, reason }: Move): void {
     const quietMs = this.pace.quietMs();
     // What a server is now, and not what its last move said: a run that was started anew is WAITING before it has made one.
     const others = this.probes.filter((probe) => probe.name !== name).map((probe) => probe.manager()?.state ?? null);
     const whole = others.every((state) => state === (from === 'ACTIVE' ? 'PASSIVE' : 'ACTIVE'));
-    if (whole && quietMs > STAYS_AFTER_MS) this.world.fail('what is whole stays so', `${name} went from ${from} to ${to} in term ${term} (${reason}), and nothing has been wrong for ${Math.round(quietMs)} ms`);
+    if (whole && quietMs > STAYS_AFTER_MS) this.world.fail('what is whole stays so', `${name} went from ${from} to ${to} in term ${term} (${reason}), and nothing that calls for it has been wrong for ${Math.round(quietMs)} ms`);
   }
 
   /** The last term whose record may name the copy of `name` that stood before this run. That of a claim under way is known to nobody, and what was lost unsynced can be missed in it, too. */

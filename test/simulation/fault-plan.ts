@@ -74,6 +74,8 @@ const CHANCES = {
   relapse: 0.06,
   /** So often both lose power after their profiles were changed. */
   unsynced: 0.5,
+  /** So often a share keeper is started anew while its host has no mount. */
+  newcomer: 0.6,
   /** So often a server stands still while it hands over. */
   lapse: 0.6,
   /** So often the servers are started before the share is mounted. */
@@ -193,6 +195,7 @@ function strikeAtRoll(random: Prng, rates: Rates, allowed: readonly FaultKind[],
 /** What shows only by something else that happens then. */
 function withSequel(random: Prng, rates: Rates, allowed: readonly FaultKind[], fault: Fault): Fault {
   if (fault.kind === 'disk-unreadable' && allowed.includes('consumers-away')) return { ...fault, then: comeBack(random, rates, allowed, fault) };
+  if (fault.kind === 'mount-gone' && allowed.includes('keeper-killed') && random.chance(rates.newcomer)) return { ...fault, then: keeperEnds(random, rates, allowed, fault) };
   if (fault.kind === 'limits-changed' && allowed.includes('both-hosts-lost-power') && random.chance(rates.unsynced)) return { ...fault, then: powerGoes(random, rates, allowed, fault) };
   return fault;
 }
@@ -200,6 +203,11 @@ function withSequel(random: Prng, rates: Rates, allowed: readonly FaultKind[], f
 /** What a pair left unsynced while it was not asked to sync shows when the power goes, and it is asked to by then. */
 function powerGoes(random: Prng, rates: Rates, allowed: readonly FaultKind[], { forMs, host }: Fault): Fault {
   return draw(random, rates, allowed, { kinds: ['both-hosts-lost-power'], atMs: forMs + random.logBetween(RELAPSE_AFTER_MS.low, RELAPSE_AFTER_MS.high), host, momentChance: 0, span: null });
+}
+
+/** The share keeper that comes then has never seen the mount. */
+function keeperEnds(random: Prng, rates: Rates, allowed: readonly FaultKind[], { forMs, host }: Fault): Fault {
+  return draw(random, rates, allowed, { kinds: ['keeper-killed'], atMs: forMs * random.between(0.05, 0.8), host, momentChance: 0, span: null });
 }
 
 /** Consumers that come back ask for what waits for them, and much of it stands on the disk alone. */

@@ -81,14 +81,14 @@ export class FaultRunner {
     this.told();
     world.transcript.line('FAULT', describeFault(fault));
     const undo = actionOf(this.ground, fault.kind)?.(this.ground, fault) ?? null;
-    troubles.begun(undo !== null);
+    troubles.begun(fault.kind, undo !== null);
     if (damaging) this.awaitDamage(world.now + DAMAGE_LIMIT_MS);
     const { then } = fault;
     if (then !== undefined) world.schedule(then.atMs, () => this.begin({ ...then, host: fault.host }));
     if (undo === null) return;
     const once = (): void => {
       if (!this.undos.delete(once)) return;
-      troubles.mended();
+      troubles.mended(fault.kind);
       this.told();
       world.transcript.line('MENDED', describeFault(fault));
       undo();
@@ -105,7 +105,7 @@ export class FaultRunner {
     if (storage.syncWillFail || storage.hasUnreadable || !this.ground.canDoWithout(host)) return false;
     this.damageMetAt = world.now;
     this.ground.letsGo(host);
-    troubles.begun(false);
+    troubles.begun('disk-full', false);
     this.told();
     world.transcript.line('FAULT', `${host}: its full disk lets go of what was not synced`);
     return true;

@@ -108,6 +108,28 @@ export const MAY_NOT_COME: ReadonlySet<FaultKind> = new Set([...DAMAGING, ...LOS
 /** What only clients meet: it goes on while a damaged copy is met, as it takes none. */
 export const OF_CLIENTS: ReadonlySet<FaultKind> = new Set<FaultKind>(['clients-reset', 'clients-cut', 'consumers-away']);
 
+/**
+ * What a pair in sync has nothing to answer to: the share, what keeps it, the gateway (section 2: neither is asked while both copies count and hear each other), and what only clients meet.
+ * Not a share that another one takes the place of, or that has forgotten something, nor a lock that was lost; and a mount that is gone only where a host tells it from that.
+ */
+export const SPARES_A_PAIR: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  ...OF_CLIENTS,
+  'share-slow',
+  'share-hung',
+  'share-stalls',
+  'share-gone',
+  'share-read-only',
+  'share-full',
+  'share-replies-lost',
+  'share-lists-stale',
+  'mount-gone',
+  'keeper-killed',
+  'keeper-paused',
+  'keeper-stutters',
+  'gateway-cut',
+  'gateway-gone',
+]);
+
 /** What an operator asks for. It meets faults, and is none: it does not count among those that a seed must have. */
 export const ASKED_FOR: ReadonlySet<FaultKind> = new Set<FaultKind>(['switchover', 'server-stopped', 'limits-changed']);
 

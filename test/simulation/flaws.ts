@@ -301,6 +301,16 @@ export const FLAWS: readonly Flaw[] = [
     edits: [{ file: FOLLOWER_LINK, find: '    if (this.partly) this.wire.send({ kind: \'pong\', count: this.answered });\n', put: '' }],
   },
   {
+    name: 'gone-mount-is-another-share',
+    rule: 'R11: a share keeper that was started anew takes the folder in the place of a mount that is gone for another share',
+    edits: [{ file: 'src/share/opening.ts', find: '(this.wasNetwork || order.wasNetwork) && !mount.isNetwork', put: 'this.wasNetwork && !mount.isNetwork' }],
+  },
+  {
+    name: 'gone-mount-unnoticed',
+    rule: 'R11: the folder in the place of a mount that is gone is taken for another share',
+    edits: [{ file: 'src/share/opening.ts', find: '(this.wasNetwork || order.wasNetwork) && !mount.isNetwork', put: '(false as boolean)' }],
+  },
+  {
     name: 'retained-out-of-order',
     rule: 'a retained message is kept one operation late',
     edits: [

@@ -31,7 +31,8 @@ export class Mounts {
   readonly folders: Readonly<Record<HostName, SimShare>>;
   /** How many faults keep each host without its mount. */
   private gone: Record<HostName, number> = { primary: 0, secondary: 0 };
-  private readonly tells: boolean;
+  /** The hosts say how the share is mounted; where they do not, a mount that is gone looks like another share. */
+  readonly tells: boolean;
 
   constructor(
     private readonly world: World,

@@ -1,7 +1,7 @@
 import type { ServerState } from '../../src/core/identity.js';
 import { Checkers } from './checkers.js';
 import { LINKS, type FaultGround } from './fault-actions.js';
-import type { HostName } from './faults.js';
+import { SPARES_A_PAIR, type HostName } from './faults.js';
 import { SimGateway } from './gateway.js';
 import type { History } from './history.js';
 import { SimHost, type ClockShape } from './host.js';
@@ -46,7 +46,7 @@ export class Pair {
   constructor(seed: number, detailed: boolean, live: ((line: string) => void) | null, random = new Prng(seed)) {
     this.world = new World(seed, () => this.states(), live, detailed, random);
     const { world } = this;
-    this.troubles = new Troubles(world);
+    this.troubles = new Troubles(world, (kind) => SPARES_A_PAIR.has(kind) && (kind !== 'mount-gone' || this.built.storage.tellsMounts));
     this.network = new SimNetwork({
       ...PLAIN_SHAPE,
       schedule: (delayMs, action) => world.schedule(delayMs, action),
@@ -66,7 +66,7 @@ export class Pair {
     const storage = new Storage(world, hosts, this.moments, keeperConfig('primary', shape.pace).passiveLockIntervalMs);
     const servers = { primary: this.makeServer('primary', hosts.primary, storage, shape), secondary: this.makeServer('secondary', hosts.secondary, storage, shape) };
     // A link that carries less than is published at times is always something to answer.
-    const quietMs = (): number => (this.narrow ? 0 : this.troubles.quietMs / shape.pace);
+    const quietMs = (): number => (this.narrow ? 0 : this.troubles.sparedMs / shape.pace);
     const checkers = new Checkers(world, [servers.primary.probe, servers.secondary.probe], storage.shareProbe, this.ledger, { stalenessMs: keeperConfig('primary', shape.pace).passiveLockIntervalMs, quietMs });
     for (const name of ['primary', 'secondary'] as const) storage.onUnsyncedLoss(name, () => checkers.losesUnsynced(name));
     history.onAcked = (operation, server) => checkers.acknowledged(operation, server);

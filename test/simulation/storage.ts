@@ -89,6 +89,10 @@ export class Storage implements StorageFaults {
     this.actions = { ...this.shareActions(), ...this.mounts.actions };
   }
 
+  get tellsMounts(): boolean {
+    return this.mounts.tells;
+  }
+
   /** The share as one process reaches it, or what it finds in its place while its host has not mounted it. */
   shareFor(process: SimProcess): MountedClient {
     const host = process.host.name as HostName;
