@@ -228,6 +228,23 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect(fixture.tree()).toEqual({ file: shown('text', '755', 8_000_001) });
     });
 
+    it('gives them to nothing that was written to since it was looked at, also where its size is the same', async () => {
+      fixture.write('known', 'text', { seconds: 3 });
+      await fixture.rest();
+      fixture.write('young', 'text', { seconds: 4_000_000_000 });
+      const store = await fixture.open();
+      const touched = (): boolean[] => {
+        const applier = store.apply('staged', commitOf());
+        const done = looked.map((one) => applier.touch({ ...one, mode: 0o755, mtimeUs: 8_000_001 }));
+        applier.abandon();
+        return done;
+      };
+      const looked = scanned(store, { ...EVERYTHING, checksum: true }).entries;
+      expect(touched()).toEqual([true, true]);
+      for (const path of ['known', 'young']) fixture.write(path, 'else', { seconds: 3 });
+      expect(touched()).toEqual([false, false]);
+    });
+
     it('changes nothing without the right to it, and what was staged serves the next', async () => {
       fixture.write('file', 'old');
       const store = await fixture.open();
@@ -320,6 +337,19 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       });
       expect(outcome).toMatchObject({ kind: 'done', kept: { files: 2, paths: ['changed', 'folder/gone'] } });
       expect(store.kept()).toHaveLength(1);
+    });
+
+    it('know the content of what they dress only when nobody wrote to it since it was looked at', async () => {
+      for (const path of ['rests', 'written']) fixture.write(path, 'text', { seconds: 3 });
+      await fixture.rest();
+      const store = await fixture.open();
+      const [rests, written] = scanned(store, { ...EVERYTHING, checksum: true }).entries as readonly [Entry, Entry];
+      fixture.write('written', 'else', { seconds: 3 });
+      const applier = store.apply('live', commitOf());
+      for (const one of [rests, written]) applier.touch({ ...one, mode: 0o640, mtimeUs: 8_000_001 });
+      await applier.commit();
+      expect(fixture.tree()).toEqual({ rests: shown('text', '640', 8_000_001), written: shown('else', '640', 8_000_001) });
+      expect(scanned(store).entries.map(({ digest }) => digest)).toEqual([rests.digest, null]);
     });
 
     it('stop where the right to them ends, and the rest is as it was', async () => {

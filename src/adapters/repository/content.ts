@@ -25,7 +25,8 @@ export class NodeContent implements ContentFile {
     private readonly fd: number,
     private readonly path: string,
     private readonly place: string,
-    private readonly stamp: Stamp,
+    /** As it was opened. */
+    readonly stamp: Stamp,
     mode: number,
     private readonly openedAt: number,
     private readonly record_: DigestRecord | null,

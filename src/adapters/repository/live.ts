@@ -207,15 +207,17 @@ export class LiveApplier implements Applier {
     if (entry.kind === 'file' && entry.digest !== null) this.parts.record.set(entry.path, stampOf(fs.lstatSync(place)), entry.digest);
   }
 
+  /** What was written to since it was looked at is dressed as well, and nothing is recorded of it: the next look reads it. */
   private dressFile(place: string, entry: Entry): void {
     const { fs } = this;
     const fd = fs.openSync(place, O_RDONLY | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0));
     try {
       const before = fs.fstatSync(fd);
+      const isKnown = entry.digest !== null && this.parts.record.find(entry.path, stampOf(before)) === entry.digest;
       if (process.platform !== 'win32') fs.fchmodSync(fd, entry.mode);
       fs.futimesSync(fd, seconds(entry.mtimeUs), seconds(entry.mtimeUs));
       this.burst?.dress(entry.path, before, fs.fstatSync(fd));
-      if (entry.digest !== null) this.parts.record.set(entry.path, stampOf(fs.fstatSync(fd)), entry.digest);
+      if (isKnown) this.parts.record.set(entry.path, stampOf(fs.fstatSync(fd)), entry.digest);
     } finally {
       fs.closeSync(fd);
     }

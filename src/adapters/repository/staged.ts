@@ -1,10 +1,11 @@
 import { constants, type Stats } from 'node:fs';
 import { LockstepError } from '../../core/errors.js';
-import type { Entry } from '../../core/repository/entry.js';
+import type { Digest, Entry } from '../../core/repository/entry.js';
 import { shown } from '../../core/repository/names.js';
+import type { DigestStream, Hashing } from '../../ports/hashing.js';
 import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
 import { Carrying } from './carrying.js';
-import { openContent } from './content.js';
+import { openContent, type NodeContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
 import { syncAll, syncFolders } from './durable.js';
 import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
@@ -27,6 +28,7 @@ const COPY_AT_ONCE_BYTES = 64 * 1024 * 1024;
 
 export interface StagedParts extends SwitchParts {
   readonly record: DigestRecord;
+  readonly hashing: Hashing;
   /** Topmost paths in the live folder that do not belong to the repository. */
   readonly foreign: readonly string[];
   /** There was no live folder. */
@@ -131,7 +133,7 @@ export class StagedApplier implements Applier {
 
   put(entry: Entry, content: Uint8Array): void {
     const stamp = writeFile(this.fs, this.staged(entry), entry, content);
-    this.written.push({ path: entry.path, stamp, digest: entry.digest ?? '' });
+    this.written.push({ path: entry.path, stamp, digest: entry.digest });
   }
 
   create(entry: Entry): ContentWriter {
@@ -155,7 +157,7 @@ export class StagedApplier implements Applier {
     await syncFolders(fs, [places.stage, ...this.folders.map((folder) => this.staged(folder))]);
     const switched = await switchTrees(this.parts, this.commit_, this.parts.wasAbsent);
     if (switched === null) return { kind: 'not-allowed' };
-    for (const { path, stamp, digest } of this.written) record.set(path, stamp, digest);
+    for (const { path, stamp, digest } of this.written) if (digest !== null) record.set(path, stamp, digest);
     await this.recordTaken();
     return { kind: 'done', kept: switched.kept };
   }
@@ -170,10 +172,13 @@ export class StagedApplier implements Applier {
   }
 
   private noteWritten(entry: Entry, stats: Stats): void {
-    this.written.push({ path: entry.path, stamp: stampOf(stats), digest: entry.digest ?? '' });
+    this.written.push({ path: entry.path, stamp: stampOf(stats), digest: entry.digest });
   }
 
-  /** A copy: where there are no hard links, and where permissions or time are to be others than the live file's. */
+  /**
+   * A copy: where there are no hard links, and where permissions or time are to be others than the live file's. With those it looks as the other server's for good, so its
+   * content is what was looked at: by the record, or by reading the copy.
+   */
   private copied(entry: Entry): boolean {
     const { fs } = this;
     const staged = this.staged(entry);
@@ -182,12 +187,13 @@ export class StagedApplier implements Applier {
     if (place === null || live === null) return false;
     try {
       const isLarge = live.size > COPY_AT_ONCE_BYTES;
-      if (isLarge && !this.cloned(place, staged)) {
+      const isKnown = entry.digest === null || this.parts.record.find(entry.path, live.stamp) === entry.digest;
+      if (isLarge && !(isKnown && this.cloned(place, staged))) {
         this.large.push({ entry, stamp: stampOf(fs.lstatSync(place)) });
         return !live.changed();
       }
       if (!isLarge) fs.copyFileSync(place, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-      if (live.size !== entry.size || live.changed()) {
+      if (live.size !== entry.size || live.changed() || !(isKnown || this.digestOf(staged) === entry.digest)) {
         fs.unlinkSync(staged);
         return false;
       }
@@ -201,13 +207,18 @@ export class StagedApplier implements Applier {
   }
 
   /** `null`: no file is there any more. */
-  private openLive({ path }: Entry, place: string | null): ContentFile | null {
+  private openLive({ path }: Entry, place: string | null): NodeContent | null {
     if (place === null) return null;
     try {
       return unlessAbsent(() => openContent({ fs: this.fs, root: this.parts.places.live, record: null }, path, place));
     } catch {
       return null;
     }
+  }
+
+  private digestOf(staged: string): Digest {
+    this.fs.chmodSync(staged, 0o600); // A copy of another's file may not be readable for us.
+    return this.parts.hashing.digest(this.fs.readFileSync(staged));
   }
 
   /** In no time, where the file system lets two files share what they hold. */
@@ -237,8 +248,10 @@ export class StagedApplier implements Applier {
     try {
       if (!sameStamp(stampOf(this.fs.lstatSync(place)), stamp)) throw changedMeanwhile(entry);
       writer = this.create(entry);
-      if (!(await this.copyInto(writer, live, entry.size))) return false;
+      const digest = this.parts.hashing.begin();
+      if (!(await this.copyInto(writer, live, entry.size, digest))) return false;
       if (live.size !== entry.size || live.changed()) throw changedMeanwhile(entry);
+      if (entry.digest !== null && digest.digest() !== entry.digest) throw changedMeanwhile(entry);
       writer.finish(entry);
       return true;
     } finally {
@@ -248,13 +261,14 @@ export class StagedApplier implements Applier {
   }
 
   /** As far as the file goes. False: the right to change anything is gone. */
-  private async copyInto(writer: ContentWriter, live: ContentFile, size: number): Promise<boolean> {
+  private async copyInto(writer: ContentWriter, live: ContentFile, size: number, digest: DigestStream): Promise<boolean> {
     const { fs } = this;
     const buffer = new Uint8Array(READ_BYTES);
     let until = fs.ticks() + SLICE_MS;
     for (let at = 0, bytes = -1; at < size && bytes !== 0; at += bytes) {
       bytes = live.read(buffer.subarray(0, Math.min(READ_BYTES, size - at)), at);
       writer.write(buffer.subarray(0, bytes));
+      digest.update(buffer.subarray(0, bytes));
       if (writer.unsyncedBytes >= COPY_AT_ONCE_BYTES) await writer.sync();
       if (fs.ticks() < until) continue;
       await fs.turn();

@@ -138,9 +138,9 @@ export class NodeRepository implements RepositoryStore {
 
   apply(mode: 'staged' | 'live', commit: Commit): Applier {
     const { places, record, lastWhole: { foreign, isAbsent: wasAbsent }, exchange_: exchange } = this;
-    const { keep } = this.options;
+    const { keep, hashing } = this.options;
     if (mode === 'live') return this.applyLive(commit, null);
-    return new StagedApplier({ places, record, foreign, wasAbsent, exchange, keep, selection: this.selected }, commit);
+    return new StagedApplier({ places, record, hashing, foreign, wasAbsent, exchange, keep, selection: this.selected }, commit);
   }
 
   private applyLive(commit: Commit, source: string | null): LiveApplier {

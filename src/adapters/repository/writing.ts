@@ -9,11 +9,12 @@ const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0);
 /** Of folders that are being filled: their own permissions may not let us. */
 export const FILLING_MODE = 0o700;
 
-/** A file that is known, and what tells that it is unchanged. */
+/** A file that was written, and what tells that it is unchanged. */
 export interface Written {
   readonly path: string;
   readonly stamp: Stamp;
-  readonly digest: Digest;
+  /** `null`: nobody has read it. */
+  readonly digest: Digest | null;
 }
 
 export function openNew(fs: FileSystem, place: string, mode: number): number {

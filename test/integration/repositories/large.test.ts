@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
+import type { Term } from '../../../src/core/identity.js';
 import { openStore, Pair, picture, Places } from './support.js';
 
 const LARGE_BYTES = 65 * 1024 * 1024;
@@ -24,6 +25,8 @@ describe('a large file of which only permissions or time differ', () => {
       if (isChosen) onceChosen();
       return NODE_FILES.mountsBelow(folder);
     },
+    // What was just written counts as resting.
+    now: () => NODE_FILES.now() + 1_000,
     turn: async () => {
       turns += 1;
       onTurn();
@@ -77,6 +80,25 @@ describe('a large file of which only permissions or time differ', () => {
     isChosen = false;
     expect(await pair.sync()).toMatchObject({ outcome: 'changed' });
     expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
+  });
+
+  it('of which nothing is recorded is read while it is copied, and not taken over with another content', async () => {
+    const places = new Places();
+    const pair = await pairOf(places);
+    const file = fs.statSync(places.at('b/large'));
+    const scan = pair.to.scan({ scope: null, checksum: true });
+    let manifest = scan.step();
+    while (manifest === null) manifest = scan.step();
+    const [large] = manifest.entries;
+    if (large === undefined) throw new Error('nothing was found');
+    const fd = fs.openSync(places.at('b/large'), 'r+');
+    fs.writeSync(fd, 'x', 1000);
+    fs.closeSync(fd);
+    fs.utimesSync(places.at('b/large'), file.atime, file.mtime);
+    const applier = pair.to.apply('staged', { term: 3 as Term, mayChange: () => true, reason: 'test', at: 0 });
+    expect(applier.touch({ ...large, mode: 0o600 })).toBe(true);
+    await expect(applier.commit()).rejects.toMatchObject({ code: 'LOCKSTEP_REPOSITORY_UNSTABLE' });
+    applier.abandon();
   });
 
   it('is left as it is when the right to change it goes', async () => {
