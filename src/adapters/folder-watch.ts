@@ -30,15 +30,20 @@ export interface FolderWatchHandlers {
  * @returns what ends it
  * @throws LockstepError LOCKSTEP_REPOSITORY_PATTERN
  */
-export function watchFolder(root: string, exclude: readonly string[], handlers: FolderWatchHandlers): () => void {
-  const watch = new FolderWatching(root, createSelection([], exclude), handlers);
+export function watchFolder(root: string, exclude: readonly string[], handlers: FolderWatchHandlers, list = listFolder): () => void {
+  const watch = new FolderWatching(root, createSelection([], exclude), handlers, list);
   return () => watch.close();
+}
+
+function listFolder(path: string): readonly fs.Dirent[] {
+  return fs.readdirSync(path, { withFileTypes: true });
 }
 
 class FolderWatching {
   private readonly watchers = new Map<string, Watched>();
   private readonly dirty = new Set<string>();
-  private todo: string[] = [''];
+  /** Folders that are to be watched. True: what it holds has just come here, and is told of. */
+  private readonly todo = new Map<string, boolean>([['', false]]);
   private identity: string | null = null;
   private hasFailed = false;
   private isClosed = false;
@@ -50,6 +55,7 @@ class FolderWatching {
     private readonly root: string,
     private readonly selection: Selection,
     private readonly handlers: FolderWatchHandlers,
+    private readonly list: typeof listFolder,
   ) {
     this.identity = identityOf(root);
     this.walk();
@@ -74,7 +80,8 @@ class FolderWatching {
     if (identity === this.identity) return;
     this.identity = identity;
     this.forget();
-    this.todo = [''];
+    this.todo.clear();
+    this.todo.set('', false);
     this.walk();
     this.handlers.changed(null);
   }
@@ -84,28 +91,34 @@ class FolderWatching {
     this.walking = setImmediate(() => {
       this.walking = null;
       const until = performance.now() + SLICE_MS;
-      while (this.todo.length > 0 && performance.now() < until) this.add(this.todo.pop() ?? '');
-      if (this.todo.length > 0) this.walk();
+      for (const [folder, hasCome] of this.todo) {
+        this.todo.delete(folder);
+        this.add(folder, hasCome);
+        if (performance.now() >= until) break;
+      }
+      if (this.todo.size > 0) this.walk();
     });
   }
 
-  private add(folder: string): void {
+  private add(folder: string, hasCome: boolean): void {
     const path = join(this.root, folder);
     try {
       const isNew = !this.watchers.has(folder);
       if (isNew) {
         if (this.watchers.size >= WATCHES_MAX) return this.fail(`it has more than ${WATCHES_MAX} folders`);
-        const watcher = fs.watch(path, { persistent: false }, (event, name) => this.changed(folder, event === 'rename' ? name : null));
+        const watcher = fs.watch(path, { persistent: false }, (event, name) => this.changed(folder, event === 'rename', name));
         watcher.on('error', () => this.drop(folder));
         this.watchers.set(folder, { watcher, inner: new Set() });
         if (folder !== '') this.watchers.get(parentOf(folder))?.inner.add(folder);
+        // The folder that holds it looks as before where another has taken its place.
+        if (hasCome) this.tell(folder);
       }
-      for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
-        const inner = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      for (const entry of this.list(path)) {
+        const inner = innerOf(folder, entry.name);
         if (!entry.isDirectory() || !this.selection.takesFolder(inner)) continue;
         if (isNew) this.drop(inner); // It may be another folder of that name.
         if (this.watchers.has(inner)) continue;
-        this.todo.push(inner);
+        this.want(inner, hasCome);
       }
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -115,20 +128,43 @@ class FolderWatching {
     }
   }
 
-  private changed(folder: string, renamed: string | null): void {
+  /** @param isName something has got a name in it, or lost one: only then folders can have come. What `name` is, is not always told. */
+  private changed(folder: string, isName: boolean, name: string | null): void {
     if (this.isClosed) return;
-    // Another folder may stand under that name by now: it is watched anew.
-    if (renamed !== null) this.drop(folder === '' ? renamed : `${folder}/${renamed}`);
-    this.dirty.add(folder);
-    // There may be new folders in it.
-    this.todo.push(folder);
+    this.tell(folder);
+    if (!isName) return;
+    if (name === null) this.want(folder, true);
+    else {
+      const inner = innerOf(folder, name);
+      // Another folder may stand under that name by now: it is watched anew.
+      this.drop(inner);
+      if (this.isFolder(inner)) this.want(inner, true);
+    }
     this.walk();
+  }
+
+  private tell(folder: string): void {
+    this.dirty.add(folder);
     this.gathering ??= setTimeout(() => {
       this.gathering = null;
       const folders = [...this.dirty];
       this.dirty.clear();
       this.handlers.changed(folders);
     }, GATHER_MS);
+  }
+
+  private want(folder: string, hasCome: boolean): void {
+    this.todo.set(folder, hasCome || (this.todo.get(folder) ?? false));
+  }
+
+  /** Of this repository. One that cannot be asked for is tried, and says so. */
+  private isFolder(inner: string): boolean {
+    if (!this.selection.takesFolder(inner)) return false;
+    try {
+      return fs.lstatSync(join(this.root, inner), { throwIfNoEntry: false })?.isDirectory() ?? false;
+    } catch {
+      return true;
+    }
   }
 
   /** With all below it: what is moved away takes its folders along, and none of them says so. */
@@ -156,4 +192,8 @@ function identityOf(path: string): string | null {
   } catch {
     return null;
   }
+}
+
+function innerOf(folder: string, name: string): string {
+  return folder === '' ? name : `${folder}/${name}`;
 }

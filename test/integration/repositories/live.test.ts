@@ -57,6 +57,19 @@ describe('a continuous change', () => {
     expect(Object.keys(picture(places.at('.b.lockstep/kept', pair.to.kept()[0]?.name ?? '')))).toEqual(['x', 'x/deep', 'x/deep/one']);
   });
 
+  it('follows a folder that another has taken the place of, with the folders that the watch then tells of', async () => {
+    const places = new Places();
+    for (const [folder, content] of [['app', 'old'], ['app.new', 'new']]) {
+      places.write(`a/${folder}/conf/one`, content ?? '');
+      places.write(`a/${folder}/conf/${content}/two`, content ?? '');
+    }
+    const pair = await inSync(places);
+    fs.renameSync(places.at('a/app'), places.at('a/app.old'));
+    fs.renameSync(places.at('a/app.new'), places.at('a/app'));
+    expect((await pair.sync({ folders: ['', 'app.old', 'app.old/conf', 'app.old/conf/old', 'app', 'app/conf', 'app/conf/new'] })).detail).toBeNull();
+    expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
+  });
+
   it('never writes through a link that stands where the other server has a folder', async () => {
     const places = new Places();
     places.write('a/x/one', 'one');

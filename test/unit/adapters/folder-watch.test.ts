@@ -79,3 +79,31 @@ onLinux('what is excluded is not watched, with all below it', async () => {
   fs.mkdirSync(join(root, 'apps/two/b'));
   await until(() => watches() === before + 4);
 });
+
+onLinux('files that are made and written to have no folder listed; a folder that is made is listed alone', async () => {
+  const listed: string[] = [];
+  const list = (path: string): fs.Dirent[] => {
+    listed.push(path.slice(join(root, 'apps').length));
+    return fs.readdirSync(path, { withFileTypes: true });
+  };
+  end = watchFolder(join(root, 'apps'), [], { changed: (folders) => changes.push(folders), failed: (reason) => failures.push(reason) }, list);
+  await until(() => listed.length === 1);
+  for (let round = 0; round < 3; round += 1) for (let file = 0; file < 50; file += 1) fs.writeFileSync(join(root, 'apps', String(file)), String(round));
+  await until(() => changes.some((folders) => folders?.includes('') ?? false));
+  fs.mkdirSync(join(root, 'apps/new'));
+  await until(() => changes.some((folders) => folders?.includes('new') ?? false));
+  expect(listed).toEqual(['', '/new']);
+});
+
+onLinux('a folder that takes the place of another is told of, with all that it holds', async () => {
+  const before = watches();
+  for (const folder of ['app/conf', 'app.new/conf', 'other/conf']) fs.mkdirSync(join(root, 'apps', folder), { recursive: true });
+  watch();
+  await until(() => watches() === before + 7);
+  expect(changes).toEqual([]);
+  fs.renameSync(join(root, 'apps/app'), join(root, 'apps/app.old'));
+  fs.renameSync(join(root, 'apps/app.new'), join(root, 'apps/app'));
+  const told = (): readonly string[] => changes.flatMap((folders) => folders ?? []);
+  await until(() => ['', 'app', 'app/conf'].every((folder) => told().includes(folder)));
+  expect(told()).not.toContain('other/conf');
+});
