@@ -11,6 +11,7 @@ import { codeOf } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { FolderHolder, noFolder, NOT_THERE } from './held-folder.js';
 import { Keeping } from './keeping.js';
+import { refuseLink } from './mounts.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import type { Selection } from './patterns.js';
 import type { Places } from './places.js';
@@ -116,6 +117,7 @@ export class LiveApplier implements Applier {
   async commit(): Promise<CommitOutcome> {
     const { places } = this.parts;
     try {
+      refuseLink(places);
       await settleChanging(places); // Of a commit before this one that failed.
       await syncAll(this.fs, this.parts_);
       await this.expectOld();

@@ -12,6 +12,16 @@ export function refuseMounts({ fs, live }: Places): void {
 }
 
 /**
+ * A link that has come into the folder's place while this process ran: the exchange would put a folder in its place, and what stands behind it is not what was looked at.
+ * @throws LockstepError LOCKSTEP_REPOSITORY_FOLDER
+ */
+export function refuseLink({ fs, live }: Places): void {
+  const there = fs.lstatSync(live, { throwIfNoEntry: false });
+  if (there === undefined || there.isDirectory()) return;
+  throw new LockstepError('LOCKSTEP_REPOSITORY_FOLDER', `${live} is no folder any more but ${there.isSymbolicLink() ? 'a link' : 'something else'}`, 'Put a folder there again; or start this server anew, which then uses the folder that the link leads to.');
+}
+
+/**
  * What is excluded must move over into the new tree, which it cannot from a file system of its own (a subvolume).
  * @throws LockstepError LOCKSTEP_REPOSITORY_MOUNT
  */

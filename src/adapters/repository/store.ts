@@ -20,7 +20,7 @@ import { createSelection, type Selection } from './patterns.js';
 import { Places } from './places.js';
 import { restoreVersion } from './restoring.js';
 import { FolderScan, type Scanned } from './scan.js';
-import { refuseMounts } from './mounts.js';
+import { refuseLink, refuseMounts } from './mounts.js';
 import { setAsideStage, StagedApplier } from './staged.js';
 import { recoverSwitch } from './switching.js';
 import { FILLING_MODE } from './writing.js';
@@ -115,6 +115,7 @@ export class NodeRepository implements RepositoryStore {
       step: () => {
         // Not before: patterns of the other server may be refused here.
         if (scan === null) {
+          if (options.mayBeAbsent === true) refuseLink(places);
           refuseMounts(places);
           this.selected = options.patterns === undefined ? this.selection : createSelection(options.patterns.include, options.patterns.exclude);
           scan = new FolderScan({ fs: places.fs, look: this.look, root: places.live, record, selection: this.selected, hashing }, options);
@@ -140,10 +141,12 @@ export class NodeRepository implements RepositoryStore {
     const { places, record, lastWhole: { foreign, isAbsent: wasAbsent }, exchange_: exchange } = this;
     const { keep, hashing } = this.options;
     if (mode === 'live') return this.applyLive(commit, null);
+    refuseLink(places);
     return new StagedApplier({ places, record, hashing, foreign, wasAbsent, exchange, keep, selection: this.selected }, commit);
   }
 
   private applyLive(commit: Commit, source: string | null): LiveApplier {
+    refuseLink(this.places);
     const { places, record, selected: selection, burst, options: { keep } } = this;
     return new LiveApplier({ places, record, keep, selection, burst, source }, commit);
   }

@@ -6,6 +6,7 @@ import type { Exchange } from './exchange.js';
 import { codeOf, unlessAbsent } from './file-errors.js';
 import { putOutOfTheWay, removeAllowed, removeGone } from './gone.js';
 import { describeVersion, FOUND, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
+import { refuseLink } from './mounts.js';
 import { NOTHING, type Selection } from './patterns.js';
 import type { Places } from './places.js';
 import { prune } from './pruning.js';
@@ -49,12 +50,14 @@ export interface SwitchParts {
 export async function switchTrees(parts: SwitchParts, commit: Commit, isFirst: boolean): Promise<{ readonly kept: KeptVersion | null } | null> {
   const { places, exchange } = parts;
   const { fs } = places;
+  refuseLink(places);
   const record: SwitchRecord = { term: commit.term, reason: commit.reason, at: commit.at, partial: commit.type === 'PARTIAL', liveInode: isFirst ? '' : (inodeOf(places, places.live) ?? ''), stageInode: inodeOf(places, places.stage) ?? '' };
   await replaceDurably(fs, places.switchRecord, places.beside, JSON.stringify(record));
   if (!commit.mayChange()) {
     fs.unlinkSync(places.switchRecord);
     return null;
   }
+  refuseLink(places); // It may have come meanwhile.
   if (record.liveInode === '') fs.renameSync(places.stage, places.live);
   else if (exchange === null) {
     fs.renameSync(places.live, places.old);
@@ -68,7 +71,8 @@ export async function switchTrees(parts: SwitchParts, commit: Commit, isFirst: b
 async function finish({ places, keep, selection }: SwitchParts, record: SwitchRecord, isLate: boolean): Promise<KeptVersion | null> {
   const { fs } = places;
   if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
-  const kept = fs.existsSync(places.old) ? await keepOld(places, record, { keep, selection, isLate }) : null;
+  const kept = isFolder(places, places.old) ? await keepOld(places, record, { keep, selection, isLate }) : null;
+  if (kept === null) await keepFound(places, record);
   // What interrupted syncs had left for this one; gone before the record is, so that nothing of it stays for ever.
   for (const left of [places.left, places.parts]) await removeAllowed(fs, left);
   await removeGone(places, null); // What is taken over is recorded anew right after this.
@@ -110,7 +114,7 @@ export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
       fs.renameSync(places.stage, places.live);
       await syncFolders(fs, [dirname(places.live), places.beside]);
       said.push('an exchange of the folders that was interrupted between its two renames was completed');
-    } else if (live === null && fs.existsSync(places.old)) {
+    } else if (live === null && isFolder(places, places.old)) {
       fs.renameSync(places.old, places.live);
       said.push('the old folder was put back: the new one is not there');
     }
@@ -130,7 +134,7 @@ export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
 /** An old tree that is left may be the only one of somebody's own files. */
 async function keepFound(places: Places, record: SwitchRecord | null): Promise<string | null> {
   const { fs } = places;
-  if (!fs.existsSync(places.old) || hasRemovedEmpty(places)) return null;
+  if (inodeOf(places, places.old) === null || hasRemovedEmpty(places)) return null;
   fs.mkdirSync(places.kept, { recursive: true, mode: FILLING_MODE });
   const at = fs.now();
   const name = freshName(places, at);
@@ -145,7 +149,7 @@ function hasRemovedEmpty({ fs, old }: Places): boolean {
     fs.rmdirSync(old);
     return true;
   } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM'].includes(codeOf(error))) return false;
+    if (['ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM', 'ENOTDIR'].includes(codeOf(error))) return false;
     throw error;
   }
 }
@@ -155,6 +159,10 @@ function readRecord(places: Places): SwitchRecord | null {
   if (bytes === null) return null;
   const fields = Fields.of('switch record', decodeJson('switch record', bytes));
   return { term: fields.whole('term'), reason: fields.text('reason', 1000), at: fields.whole('at'), partial: fields.has('partial') && fields.flag('partial'), liveInode: fields.text('liveInode', 40), stageInode: fields.name('stageInode', 40) };
+}
+
+function isFolder({ fs }: Places, place: string): boolean {
+  return fs.lstatSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** `null` when nothing is there. */

@@ -232,3 +232,80 @@ test.each([[false, 'own, newer'], [true, 'put there since']])('what changed whil
   expect(fs.readFileSync(join(live, 'new.conf'), 'utf8')).toBe('own');
   expect(fs.existsSync(join(old, 'a.conf'))).toBe(isLate);
 });
+
+describe.each(MODES)('a link that has come into the place of the folder: $name', ({ exchange }) => {
+  const options = exchange === undefined ? {} : { exchange };
+  const become = (places: Places): void => {
+    fs.renameSync(places.at('b'), places.at('elsewhere'));
+    fs.symlinkSync('elsewhere', places.at('b'));
+  };
+  const isUntouched = (places: Places, before: unknown): void => {
+    expect(picture(places.at('elsewhere'))).toEqual(before);
+    expect(fs.readlinkSync(places.at('b'))).toBe('elsewhere');
+  };
+
+  it('stays, with what it leads to, and the sync is refused', async () => {
+    const places = old();
+    const store = await openStore({ path: places.at('b'), ...options });
+    const applier = await staged(store, places);
+    become(places);
+    const before = picture(places.at('elsewhere'));
+    const refused = expect.objectContaining({ code: 'LOCKSTEP_REPOSITORY_FOLDER' });
+    await expect(applier.commit()).rejects.toEqual(refused);
+    expect(() => store.apply('staged', ALLOWED)).toThrow(refused);
+    expect(() => store.apply('live', ALLOWED)).toThrow(refused);
+    expect(() => store.scan({ scope: null, mayBeAbsent: true, checksum: false }).step()).toThrow(refused);
+    isUntouched(places, before);
+    fs.rmSync(places.at('b'));
+    fs.renameSync(places.at('elsewhere'), places.at('b'));
+    await store.recover();
+    await (await staged(store, places)).commit();
+    expect(places.read('b/changed')).toBe('new');
+  });
+
+  it('at the last moment stays as well', async () => {
+    const places = old();
+    let isDue = false;
+    const files = {
+      ...NODE_FILES,
+      fsync: ((fd: number, done: (error: Error | null) => void) => {
+        if (isDue && fs.existsSync(places.at('.b.lockstep/switch.json.tmp'))) {
+          isDue = false;
+          become(places);
+        }
+        NODE_FILES.fsync(fd, done);
+      }) as typeof fs.fsync,
+    };
+    const store = await openStore({ path: places.at('b'), fs: files, ...options });
+    const applier = await staged(store, places);
+    const before = picture(places.at('b'));
+    isDue = true;
+    await expect(applier.commit()).rejects.toMatchObject({ code: 'LOCKSTEP_REPOSITORY_FOLDER' });
+    isUntouched(places, before);
+    expect(await store.recover()).toEqual([]);
+  });
+
+  it('and that was exchanged all the same is kept as it is, and nothing behind it is removed', async () => {
+    const places = old();
+    const store = await openStore({ path: places.at('b'), ...options });
+    places.write('outside/kept', 'kept');
+    fs.symlinkSync(places.at('outside'), places.folder('.b.lockstep') + '/old');
+    const inode = (path: string): string => fs.lstatSync(places.at(path), { bigint: true }).ino.toString();
+    places.write('.b.lockstep/switch.json', JSON.stringify({ term: 4, reason: 'test', at: ALLOWED.at, liveInode: inode('.b.lockstep/old'), stageInode: inode('b') }));
+    fs.linkSync(places.at('outside/kept'), places.at('b/kept'));
+    await store.recover();
+    expect(places.read('outside/kept')).toBe('kept');
+    expect(fs.readdirSync(places.at('.b.lockstep')).sort()).toEqual(['kept']);
+    expect(fs.readlinkSync(places.at('.b.lockstep/kept', store.kept()[0]?.name ?? ''))).toBe(places.at('outside'));
+    expect(await store.recover()).toEqual([]);
+  });
+});
+
+it('a link that is found where an old tree would stand is kept as it is, and no sync fails for it', async () => {
+  const places = old();
+  const store = await openStore({ path: places.at('b') });
+  fs.symlinkSync('nowhere', places.at('.b.lockstep/old'));
+  expect(await store.recover()).toEqual([expect.stringContaining('was found beside it')]);
+  await (await staged(store, places)).commit();
+  expect(places.read('b/changed')).toBe('new');
+});
