@@ -98,6 +98,8 @@ export interface Applier {
   left(entry: Entry): ContentFile | null;
   /** Takes over what `left` gave: its digest was compared. */
   takeLeft(entry: Entry): void;
+  /** These contents will come. @throws Error ENOSPC when the disk has no room for them, beside what is left to others */
+  roomFor(entries: readonly Entry[]): void;
   /** A whole small file at once: content that was compared with `entry.digest`. */
   put(entry: Entry, content: Uint8Array): void;
   /** A file in pieces. One at a time. */

@@ -189,6 +189,7 @@ export class Receiving {
     this.counts.bytesTotal = fetched.reduce((sum, step) => sum + step.entry.size, 0);
     const applier = store.apply(this.parts.scope === null ? 'staged' : 'live', { term: this.sent?.term ?? (0 as Term), mayChange: this.parts.mayChange, reason: request.reason, at: this.parts.clock.wall(), type: request.type });
     this.applier = applier;
+    applier.roomFor(fetched.map(({ entry }) => entry));
     for (const entry of plan.clear) applier.remove(entry);
     this.fetching = new Fetching({
       sync,

@@ -2,10 +2,16 @@ import type { Term } from '../../src/core/identity.js';
 import type { Entry, Manifest } from '../../src/core/repository/entry.js';
 import type { Applier, Commit, ContentFile, RepositoryStore, ScanOptions } from '../../src/ports/repository.js';
 
+/** Bytes of a disk, as its system tells them. */
+interface Room {
+  free: number;
+  total: number;
+}
+
 /** A file system of its own for one test, with the folder of one repository in it. */
 export interface RepositoryFixture {
   /** Opened and recovered. */
-  open(options?: { readonly exclude?: readonly string[]; readonly keep?: number }): Promise<RepositoryStore>;
+  open(options?: { readonly exclude?: readonly string[]; readonly keep?: number; readonly room?: Room }): Promise<RepositoryStore>;
   /** From outside, as a program that knows nothing of syncs. */
   write(path: string, content: string, dress?: { readonly mode?: number; readonly seconds?: number }): void;
   folder(path: string, mode?: number): void;
@@ -293,6 +299,46 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect([next.left(entry('file', { size: 3 })), next.basis('large'), read(next.basis('file'))]).toEqual([null, null, 'live']);
       next.abandon();
       expect(fixture.tree()).toEqual(before);
+    });
+
+    it('begins nothing that has no room, what it had staged before not counted, and leaves a part of the disk to others', async () => {
+      const room: Room = { free: 1_010, total: 20_000 };
+      const store = await fixture.open({ room });
+      const full = expect.objectContaining({ code: 'ENOSPC', message: expect.stringMatching(/ENOSPC.* 1000 B are left to others/) });
+      scanned(store);
+      const first = store.apply('staged', commitOf());
+      const file = entry('file', { size: 4 });
+      expect(() => first.roomFor([file, entry('other', { size: 7 })])).toThrow(expect.objectContaining({ code: 'ENOSPC' }));
+      first.roomFor([file, entry('other', { size: 6 })]);
+      put(first, 'file', 'text');
+      room.free = 1_003;
+      expect(() => first.roomFor([file])).toThrow(expect.objectContaining({ code: 'ENOSPC' }));
+      first.abandon();
+      const next = store.apply('staged', commitOf());
+      next.roomFor([file, entry('other', { size: 3 })]);
+      expect(() => next.roomFor([file, entry('other', { size: 4 })])).toThrow(full);
+      next.abandon();
+      const live = store.apply('live', commitOf());
+      live.roomFor([entry('other', { size: 3 })]);
+      room.free = 900;
+      live.roomFor([entry('empty')]);
+      expect(() => live.roomFor([file])).toThrow(expect.objectContaining({ code: 'ENOSPC' }));
+      live.abandon();
+    });
+
+    it('stops writing where the part that is left to others would be taken', async () => {
+      const room: Room = { free: 1_000, total: 20_000 };
+      const store = await fixture.open({ room });
+      scanned(store);
+      for (const kind of ['staged', 'live'] as const) {
+        const applier = store.apply(kind, commitOf());
+        expect(() => put(applier, 'file', 'text')).toThrow(expect.objectContaining({ code: 'ENOSPC' }));
+        const writer = applier.create(entry('large'));
+        expect(() => writer.write(bytes('text'))).toThrow(expect.objectContaining({ code: 'ENOSPC' }));
+        writer.abandon();
+        applier.abandon();
+      }
+      expect(fixture.tree()).toEqual({});
     });
 
     it('carries over what is excluded', async () => {

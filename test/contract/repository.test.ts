@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createHashing } from '../../src/adapters/repository/hashing.js';
+import { NODE_FILES } from '../../src/adapters/repository/file-system.js';
 import { SETTLED_MS } from '../../src/adapters/repository/stamps.js';
 import { NodeRepository } from '../../src/adapters/repository/store.js';
 import { FileTree } from '../simulation/file-tree.js';
@@ -24,8 +25,9 @@ function real(exchange: (typeof EXCHANGES)[number]): RepositoryFixture {
     return join(live, path);
   };
   return {
-    async open({ exclude = [], keep = 5 } = {}) {
-      const store = NodeRepository.open({ name: 'apps', path: live, recordFile: join(base, 'digests'), include: [], exclude, keep, hashing, ...(exchange === 'atomic' ? {} : { exchange: null }) });
+    async open({ exclude = [], keep = 5, room } = {}) {
+      const on = room === undefined ? {} : { fs: { ...NODE_FILES, roomOf: () => room } };
+      const store = NodeRepository.open({ name: 'apps', path: live, recordFile: join(base, 'digests'), include: [], exclude, keep, hashing, ...(exchange === 'atomic' ? {} : { exchange: null }), ...on });
       await store.recover();
       return store;
     },
@@ -69,7 +71,8 @@ function simulated(exchange: (typeof EXCHANGES)[number]): RepositoryFixture {
   folderAt(tree, '/var');
   folderAt(tree, live);
   return {
-    async open({ exclude = [], keep = 5 } = {}) {
+    async open({ exclude = [], keep = 5, room = null } = {}) {
+      files.room = room;
       const store = simulatedRepository({ files, path: live, recordFile: '/var/digests', exclude, keep, hashing, exchange });
       await store.recover();
       return store;

@@ -37,6 +37,8 @@ export class SimulatedFiles {
   private fds = 10;
   private dead = false;
   private ticked = 0;
+  /** What the system tells of its room. */
+  room: { readonly free: number; readonly total: number } | null = null;
 
   constructor(private readonly setup: FilesSetup) {}
 
@@ -121,6 +123,7 @@ export class SimulatedFiles {
     rmdirSync: (path: string) => this.removeFolder(path),
     rmSync: (path: string, options: { recursive?: boolean; force?: boolean } = {}) => this.remove(path, options),
     mountsBelow: () => [],
+    roomOf: () => this.room,
     removeTree: async (path: string) => this.remove(path, { recursive: true, force: true }),
     fsyncSync: (fd: number) => {
       this.call('fsync');

@@ -15,6 +15,7 @@ import { refuseLink } from './mounts.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import type { Selection } from './patterns.js';
 import type { Places } from './places.js';
+import { bytesOf } from './room.js';
 import { microseconds, seconds, stampOf } from './stamps.js';
 import { FILLING_MODE, writeFile } from './writing.js';
 
@@ -100,7 +101,12 @@ export class LiveApplier implements Applier {
     // `left` never gives anything.
   }
 
+  roomFor(entries: readonly Entry[]): void {
+    this.parts.places.room.expect(bytesOf(entries));
+  }
+
   put(entry: Entry, content: Uint8Array): void {
+    this.parts.places.room.spend(content.length);
     const part = this.fresh();
     writeFile(this.fs, part, entry, content);
     this.ready(entry, part);

@@ -34,6 +34,7 @@ export class PartWriter implements ContentWriter {
   }
 
   write(bytes: Uint8Array): void {
+    this.places.room.spend(bytes.length);
     writeAll(this.fs, this.fd, bytes, this.at);
     this.at += bytes.length;
     this.unsynced += bytes.length;

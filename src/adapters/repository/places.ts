@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, sep } from 'node:path';
 import type { FileSystem } from './file-system.js';
+import { DiskRoom } from './room.js';
 
 /** Where everything of one repository is, and in which system. Paths are absolute; `path` of an entry has `/` between its parts. */
 export class Places {
@@ -17,6 +18,8 @@ export class Places {
   readonly switchRecord: string;
   /** What is being changed file by file. */
   readonly changing: string;
+  /** Of the disk that all of it lies on. */
+  readonly room: DiskRoom;
 
   constructor(
     readonly fs: FileSystem,
@@ -32,6 +35,7 @@ export class Places {
     this.kept = join(this.beside, 'kept');
     this.switchRecord = join(this.beside, 'switch.json');
     this.changing = join(this.beside, 'changing.json');
+    this.room = new DiskRoom(fs, this.beside);
   }
 
   /** Of an entry in the live folder, in the stage … : `root` is one of them. */

@@ -16,6 +16,7 @@ import { giveOwner } from './owners.js';
 import { basisOf, PartWriter } from './part-writer.js';
 import { refuseMounts } from './mounts.js';
 import { Places } from './places.js';
+import { bytesOf } from './room.js';
 import { SLICE_MS } from './scan.js';
 import { microseconds, sameStamp, seconds, stampOf, type Stamp } from './stamps.js';
 import { switchTrees, type SwitchParts } from './switching.js';
@@ -116,10 +117,7 @@ export class StagedApplier implements Applier {
   }
 
   left(entry: Entry): ContentFile | null {
-    const place = Places.at(this.parts.places.left, entry.path);
-    const stats = this.fs.lstatSync(place, { throwIfNoEntry: false });
-    if (stats === undefined || !stats.isFile() || stats.nlink > 1 || stats.size !== entry.size || microseconds(stats.mtimeMs) !== entry.mtimeUs) return null;
-    return openContent({ fs: this.fs, root: this.parts.places.left, record: null }, entry.path);
+    return this.hasLeft(entry) ? openContent({ fs: this.fs, root: this.parts.places.left, record: null }, entry.path) : null;
   }
 
   takeLeft(entry: Entry): void {
@@ -131,7 +129,14 @@ export class StagedApplier implements Applier {
     this.noteWritten(entry, fs.lstatSync(staged));
   }
 
+  roomFor(entries: readonly Entry[]): void {
+    const { room } = this.parts.places;
+    // What an interrupted sync had staged takes no more of it.
+    room.expect(bytesOf(entries.filter((entry) => !this.hasLeft(entry))));
+  }
+
   put(entry: Entry, content: Uint8Array): void {
+    this.parts.places.room.spend(content.length);
     const stamp = writeFile(this.fs, this.staged(entry), entry, content);
     this.written.push({ path: entry.path, stamp, digest: entry.digest });
   }
@@ -167,6 +172,11 @@ export class StagedApplier implements Applier {
     // The next applier sets the stage aside, and takes from it what is of use.
   }
 
+  private hasLeft(entry: Entry): boolean {
+    const stats = this.fs.lstatSync(Places.at(this.parts.places.left, entry.path), { throwIfNoEntry: false });
+    return stats !== undefined && stats.isFile() && stats.nlink === 1 && stats.size === entry.size && microseconds(stats.mtimeMs) === entry.mtimeUs;
+  }
+
   private staged(entry: Entry): string {
     return Places.at(this.parts.places.stage, entry.path);
   }
@@ -192,6 +202,7 @@ export class StagedApplier implements Applier {
         this.large.push({ entry, stamp: stampOf(fs.lstatSync(place)) });
         return !live.changed();
       }
+      if (!isLarge) this.parts.places.room.spend(live.size);
       if (!isLarge) fs.copyFileSync(place, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       if (live.size !== entry.size || live.changed() || !(isKnown || this.digestOf(staged) === entry.digest)) {
         fs.unlinkSync(staged);

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { NODE_FILES } from '../../../src/adapters/repository/file-system.js';
 import type { Term } from '../../../src/core/identity.js';
 import type { Applier, ContentFile, RepositoryFolder, RepositoryStore } from '../../../src/ports/repository.js';
 import { openStore, Pair, picture, Places } from './support.js';
@@ -87,6 +88,17 @@ describe('a sync', () => {
     broken = false;
     expect((await pair.sync()).outcome).toBe('changed');
     expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
+  });
+
+  it('that has no room fetches nothing, says so, and leaves the link as it is', async () => {
+    const places = filled();
+    const room = { free: 500, total: 10_000 };
+    const pair = await linked(await openStore({ path: places.at('a') }), await openStore({ path: places.at('b'), fs: { ...NODE_FILES, roomOf: () => room } }));
+    const before = picture(places.at('b'));
+    expect(await pair.sync()).toMatchObject({ outcome: 'failed', files: 0, detail: expect.stringMatching(/^ENOSPC.* 6 B to be written.* The disk is full/) });
+    expect(picture(places.at('b'))).toEqual(before);
+    room.free = 506;
+    expect(await pair.sync()).toMatchObject({ outcome: 'changed' });
   });
 
   it('reads a file again that changes while it is read, and reports one that never rests', async () => {
