@@ -1,19 +1,20 @@
 import { join } from 'node:path';
 import { LockstepError } from '../../core/errors.js';
 import type { Entry } from '../../core/repository/entry.js';
-import { pathFault, shown } from '../../core/repository/names.js';
+import { linkFault, pathFault, shown } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, ContentWriter, KeptVersion } from '../../ports/repository.js';
 import { openContent } from './content.js';
-import type { FileSystem } from './file-system.js';
+import { FolderHolder } from './held-folder.js';
 import { Places } from './places.js';
 import { mayBeRaw } from './raw-names.js';
-import { folderEntry, SLICE_MS } from './scan.js';
+import { folderEntry, HERE, SLICE_MS } from './scan.js';
 
 const READ_BYTES = 256 * 1024;
 
 /**
- * Puts files of a kept version back into the live folder, by an applier that works file by file, in turns. Resolves to how many. What is no UTF-8 is left where it is.
+ * Puts files of a kept version back into the live folder, by an applier that works file by file, in turns. Resolves to how many. What is no UTF-8 is left where it is, and
+ * links that no repository carries; nothing is read through a link.
  * What fails leaves nothing behind.
  */
 export async function restoreVersion(places: Places, version: KeptVersion, paths: readonly string[] | null, applier: Applier, hashing: Hashing, mayChange: () => boolean): Promise<number> {
@@ -21,11 +22,15 @@ export async function restoreVersion(places: Places, version: KeptVersion, paths
   const root = join(places.kept, version.name);
   const restoring = new Restoring(places, root, applier, hashing, mayChange);
   try {
-    for (const path of paths?.map((one) => checked(fs, one, root, version)) ?? fs.readdirSync(root).sort()) await restoring.restore(path);
+    if (!fs.lstatSync(root).isDirectory()) throw notKept(`the kept version ${version.name} is a link or a file, and no folder`);
+    for (const path of paths ?? []) restoring.check(path, version);
+    for (const path of paths ?? fs.readdirSync(root).sort()) await restoring.restore(path);
     if ((await applier.commit()).kind === 'not-allowed') throw notAllowed();
   } catch (error) {
     applier.abandon();
     throw error;
+  } finally {
+    restoring.close();
   }
   return restoring.files;
 }
@@ -34,15 +39,14 @@ function notAllowed(): LockstepError {
   return new LockstepError('LOCKSTEP_REPOSITORY_NOT_ALLOWED', 'this server may not change the repository now', 'See "lockstep status" for which server serves, and ask that one.');
 }
 
-function checked(fs: FileSystem, path: string, root: string, version: KeptVersion): string {
-  const fault = pathFault(path, { windows: false, caseless: false });
-  if (fault === null && fs.lstatSync(Places.at(root, path), { throwIfNoEntry: false }) !== undefined) return path;
-  throw new LockstepError('LOCKSTEP_REPOSITORY_KEPT', `${shown(path)} is not in the kept version ${version.name}${fault === null ? '' : `: it ${fault}`}`, 'Name a path as it stands in the repository, or none for all of them.');
+function notKept(what: string): LockstepError {
+  return new LockstepError('LOCKSTEP_REPOSITORY_KEPT', what, 'Name a path as it stands in the repository, or none for all of them.');
 }
 
 class Restoring {
   files = 0;
   private readonly made = new Set<string>(['']);
+  private readonly holder: FolderHolder;
   private until: number;
 
   constructor(
@@ -52,24 +56,43 @@ class Restoring {
     private readonly hashing: Hashing,
     private readonly mayChange: () => boolean,
   ) {
+    this.holder = new FolderHolder(places.fs, root);
     this.until = places.fs.ticks() + SLICE_MS;
+  }
+
+  /** @throws LockstepError LOCKSTEP_REPOSITORY_KEPT */
+  check(path: string, { name }: KeptVersion): void {
+    const fault = pathFault(path, { windows: false, caseless: false });
+    if (fault === null && this.at(path, (place) => this.places.fs.lstatSync(place, { throwIfNoEntry: false })) !== undefined) return;
+    throw notKept(`${shown(path)} is not in the kept version ${name}${fault === null ? '' : `: it ${fault}`}`);
+  }
+
+  close(): void {
+    this.holder.release();
+  }
+
+  /** Uses a place in the kept version. `undefined`: a link leads there, or nothing does. */
+  private at<Value>(path: string, use: (place: string) => Value): Value | undefined {
+    return this.holder.naming(() => {
+      const place = this.holder.placeOf(path);
+      return place === null ? undefined : use(place);
+    });
   }
 
   async restore(path: string): Promise<void> {
     const { fs } = this.places;
     await this.turn();
     const parts = path.split('/');
-    const place = Places.at(this.root, path);
-    const stats = fs.lstatSync(place, { throwIfNoEntry: false });
+    const stats = this.at(path, (place) => fs.lstatSync(place, { throwIfNoEntry: false }));
     if (stats === undefined && mayBeRaw(path)) return;
-    if (stats === undefined) throw new Error(`${place} is gone`);
+    if (stats === undefined) throw gone(this.root, path);
     for (let count = 1; count < parts.length; count += 1) this.folder(parts.slice(0, count).join('/'));
     if (stats.isDirectory()) {
       this.folder(path);
-      for (const name of fs.readdirSync(place).sort()) await this.restore(`${path}/${name}`);
+      for (const name of this.holder.naming(() => fs.readdirSync(this.holder.reach(path))).sort()) await this.restore(`${path}/${name}`);
     } else if (stats.isSymbolicLink()) {
-      const target = fs.readlinkSync(place);
-      if (mayBeRaw(target)) return;
+      const target = this.at(path, (place) => fs.readlinkSync(place)) ?? '';
+      if (mayBeRaw(target) || linkFault(path, target, HERE) !== null) return;
       this.applier.link({ path, kind: 'link', mode: 0, mtimeUs: 0, size: 0, digest: null, target });
       this.files += 1;
     } else if (stats.isFile()) await this.file(path);
@@ -90,14 +113,17 @@ class Restoring {
     const { fs } = this.places;
     const there = fs.lstatSync(Places.at(this.places.live, path), { throwIfNoEntry: false });
     if (there?.isDirectory() === true) return;
-    const entry = folderEntry(path, fs.lstatSync(Places.at(this.root, path)));
+    const stats = this.at(path, (place) => fs.lstatSync(place));
+    if (stats === undefined) throw gone(this.root, path);
+    const entry = folderEntry(path, stats);
     if (there !== undefined) this.applier.remove(entry); // A file or a link: kept as well.
     this.applier.folder(entry);
   }
 
   private async file(path: string): Promise<void> {
     const { fs } = this.places;
-    const file = openContent({ fs, root: this.root, record: null }, path);
+    const file = this.at(path, (place) => openContent({ fs, root: this.root, record: null }, path, place));
+    if (file === undefined) throw gone(this.root, path);
     let writer: ContentWriter | null = null;
     try {
       const entry: Entry = { path, kind: 'file', mode: file.mode, mtimeUs: file.mtimeUs, size: file.size, digest: null, target: '' };
@@ -121,4 +147,8 @@ class Restoring {
       file.close();
     }
   }
+}
+
+function gone(root: string, path: string): Error {
+  return new Error(`${Places.at(root, path)} is gone`);
 }

@@ -17,7 +17,8 @@ import { microseconds } from './stamps.js';
 /** A step of a scan works about so long. */
 export const SLICE_MS = 8;
 const READ_BYTES = 256 * 1024;
-const HERE: Naming = { windows: process.platform === 'win32', caseless: false };
+/** What names and targets can be here. */
+export const HERE: Naming = { windows: process.platform === 'win32', caseless: false };
 
 export interface ScanParts {
   readonly fs: FileSystem;

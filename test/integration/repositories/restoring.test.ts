@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { NODE_FILES, type FileSystem } from '../../../src/adapters/repository/file-system.js';
 import type { Term } from '../../../src/core/identity.js';
 import type { Commit, RepositoryStore } from '../../../src/ports/repository.js';
-import { openStore, Pair, Places } from './support.js';
+import { openStore, Pair, picture, Places } from './support.js';
 
 const pairs: Pair[] = [];
 
@@ -78,5 +78,34 @@ describe('kept versions that hold a large file', () => {
     await expect(store.restore(kept, null, { ...commit(), mayChange: () => fs.readdirSync(places.at('.b.lockstep/parts')).every((name) => !name.endsWith('.ready')) && (asked += 1) > 0 })).rejects.toMatchObject({ code: 'LOCKSTEP_REPOSITORY_NOT_ALLOWED' });
     expect(asked).toBeGreaterThan(0);
     expect(fs.readdirSync(places.at('.b.lockstep/parts'))).toEqual([]);
+  });
+});
+
+describe('links in a kept version', () => {
+  const NAME = '2026-01-02T03-04-05.678Z';
+
+  it('are not gone through, and those that no repository carries stay there', async () => {
+    const places = new Places();
+    places.write('secret/key', 'secret');
+    const store = await openStore({ path: places.folder('b') });
+    places.write(`.b.lockstep/kept/${NAME}/in/file`, 'file');
+    const kept = (path: string): string => places.at('.b.lockstep/kept', NAME, path);
+    fs.symlinkSync(places.at('secret'), kept('absolute'));
+    fs.symlinkSync('../../../../secret', kept('in/out'));
+    fs.symlinkSync('file', kept('in/link'));
+    for (const path of ['absolute/key', 'in/out/key', 'in/link/file']) await expect(store.restore(NAME, [path], commit())).rejects.toMatchObject({ code: 'LOCKSTEP_REPOSITORY_KEPT' });
+    expect(await store.restore(NAME, ['absolute'], commit())).toBe(0);
+    expect(await store.restore(NAME, null, commit())).toBe(2);
+    expect(Object.keys(picture(places.at('b')))).toEqual(['in', 'in/file', 'in/link']);
+  });
+
+  it('that stand in its own place are refused', async () => {
+    const places = new Places();
+    places.write('secret/key', 'secret');
+    const store = await openStore({ path: places.folder('b') });
+    places.folder('.b.lockstep/kept');
+    fs.symlinkSync(places.at('secret'), places.at('.b.lockstep/kept', NAME));
+    for (const paths of [null, ['key']]) await expect(store.restore(NAME, paths, commit())).rejects.toMatchObject({ code: 'LOCKSTEP_REPOSITORY_KEPT' });
+    expect(fs.readdirSync(places.at('b'))).toEqual([]);
   });
 });
