@@ -268,6 +268,21 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect(fixture.tree()).toEqual({ file: shown('new', '444') });
     });
 
+    it('takes nothing over from what was staged that lies behind a link', async () => {
+      fixture.write('elsewhere/file', 'mine', { mode: 0o640, seconds: 1_500_000_000 });
+      const store = await fixture.open({ exclude: ['elsewhere'] });
+      scanned(store);
+      const applier = store.apply('staged', commitOf());
+      applier.link(entry('link', { kind: 'link', target: '../../apps/elsewhere', digest: null }));
+      applier.abandon();
+      const next = store.apply('staged', commitOf());
+      const file = entry('link/file', { size: 4, mtimeUs: 1_500_000_000_000_000 });
+      expect(next.left(file)).toBeNull();
+      expect(() => next.takeLeft(file)).toThrow();
+      next.abandon();
+      expect(fixture.tree()).toMatchObject({ 'elsewhere/file': expect.stringContaining('mine') });
+    });
+
     it('serves the better basis: the live file, or what was begun of the new one', async () => {
       fixture.write('file', '12345678');
       const store = await fixture.open();

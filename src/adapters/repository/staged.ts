@@ -45,6 +45,8 @@ export class StagedApplier implements Applier {
   /** Large files whose copies are made with the commit, in turns. */
   private readonly large: { readonly entry: Entry; readonly stamp: Stamp }[] = [];
   private readonly holder: FolderHolder;
+  /** Of what an interrupted sync had staged: links that no repository carries were among that. `null`: there is nothing. */
+  private readonly leftHolder: FolderHolder | null;
 
   constructor(
     private readonly parts: StagedParts,
@@ -56,6 +58,7 @@ export class StagedApplier implements Applier {
     if (this.fs.existsSync(places.switchRecord)) throw unended(places);
     this.fs.mkdirSync(places.beside, { recursive: true, mode: FILLING_MODE });
     setAsideStage(places);
+    this.leftHolder = this.fs.existsSync(places.left) ? new FolderHolder(places.fs, places.left) : null;
     // As any new folder, for the first exchange; another gets the permissions of the one that it replaces.
     this.fs.mkdirSync(places.stage);
   }
@@ -117,13 +120,16 @@ export class StagedApplier implements Applier {
   }
 
   left(entry: Entry): ContentFile | null {
-    return this.hasLeft(entry) ? openContent({ fs: this.fs, root: this.parts.places.left, record: null }, entry.path) : null;
+    const place = this.placeLeft(entry);
+    return place === null ? null : openContent({ fs: this.fs, root: this.parts.places.left, record: null }, entry.path, place);
   }
 
   takeLeft(entry: Entry): void {
     const { fs } = this;
     const staged = this.staged(entry);
-    fs.renameSync(Places.at(this.parts.places.left, entry.path), staged);
+    const place = this.placeLeft(entry);
+    if (place === null) throw changedMeanwhile(entry);
+    fs.renameSync(place, staged);
     const stats = fs.lstatSync(staged);
     if ((stats.mode & 0o7777) !== entry.mode) fs.chmodSync(staged, entry.mode);
     this.noteWritten(entry, fs.lstatSync(staged));
@@ -132,7 +138,7 @@ export class StagedApplier implements Applier {
   roomFor(entries: readonly Entry[]): void {
     const { room } = this.parts.places;
     // What an interrupted sync had staged takes no more of it.
-    room.expect(bytesOf(entries.filter((entry) => !this.hasLeft(entry))));
+    room.expect(bytesOf(entries.filter((entry) => this.placeLeft(entry) === null)));
   }
 
   put(entry: Entry, content: Uint8Array): void {
@@ -152,6 +158,7 @@ export class StagedApplier implements Applier {
   async commit(): Promise<CommitOutcome> {
     const { fs } = this;
     const { places, record } = this.parts;
+    this.leftHolder?.release();
     refuseMounts(places);
     if (!(await this.copyLarge().finally(() => this.holder.release()))) return { kind: 'not-allowed' };
     refuseMounts(places);
@@ -169,12 +176,15 @@ export class StagedApplier implements Applier {
 
   abandon(): void {
     this.holder.release();
+    this.leftHolder?.release();
     // The next applier sets the stage aside, and takes from it what is of use.
   }
 
-  private hasLeft(entry: Entry): boolean {
-    const stats = this.fs.lstatSync(Places.at(this.parts.places.left, entry.path), { throwIfNoEntry: false });
-    return stats !== undefined && stats.isFile() && stats.nlink === 1 && stats.size === entry.size && microseconds(stats.mtimeMs) === entry.mtimeUs;
+  /** Where it can be used; good until the next call. `null`: nothing of the kind is there. */
+  private placeLeft(entry: Entry): string | null {
+    const place = this.leftHolder?.placeOf(entry.path) ?? null;
+    const stats = place === null ? undefined : this.fs.lstatSync(place, { throwIfNoEntry: false });
+    return stats !== undefined && stats.isFile() && stats.nlink === 1 && stats.size === entry.size && microseconds(stats.mtimeMs) === entry.mtimeUs ? place : null;
   }
 
   private staged(entry: Entry): string {
