@@ -121,7 +121,7 @@ export interface KeptVersion {
   readonly paths: readonly string[];
 }
 
-/** The folder as its owner sees it: also written to. */
+/** The folder as its owner sees it: also written to. Commits, restores, `recover` and `discard` are done one after the other, in the order in which they were asked for. */
 export interface RepositoryStore extends RepositoryFolder {
   /**
    * Ends what a crash interrupted; says what it did. Call before everything else. An absent folder is not made: the first exchange puts the whole tree in its

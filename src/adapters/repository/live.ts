@@ -17,7 +17,7 @@ import type { Selection } from './patterns.js';
 import type { Places } from './places.js';
 import { bytesOf } from './room.js';
 import { microseconds, seconds, stampOf } from './stamps.js';
-import { FILLING_MODE, writeFile } from './writing.js';
+import { FILLING_MODE, writeFile, type InTurn } from './writing.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
@@ -26,6 +26,7 @@ const CHANGES_PER_TURN = 500;
 
 export interface LiveParts {
   readonly places: Places;
+  readonly inTurn: InTurn;
   readonly record: DigestRecord;
   readonly keep: number;
   /** What belongs to the repository. */
@@ -120,7 +121,11 @@ export class LiveApplier implements Applier {
     });
   }
 
-  async commit(): Promise<CommitOutcome> {
+  commit(): Promise<CommitOutcome> {
+    return this.parts.inTurn(() => this.commitNow());
+  }
+
+  private async commitNow(): Promise<CommitOutcome> {
     const { places } = this.parts;
     try {
       refuseLink(places);

@@ -20,7 +20,7 @@ import { bytesOf } from './room.js';
 import { SLICE_MS } from './scan.js';
 import { microseconds, sameStamp, seconds, stampOf, type Stamp } from './stamps.js';
 import { switchTrees, type SwitchParts } from './switching.js';
-import { dressFolder, FILLING_MODE, writeFile, type Written } from './writing.js';
+import { dressFolder, FILLING_MODE, writeFile, type InTurn, type Written } from './writing.js';
 
 const FILES_PER_TURN = 500;
 const READ_BYTES = 256 * 1024;
@@ -28,6 +28,7 @@ const READ_BYTES = 256 * 1024;
 const COPY_AT_ONCE_BYTES = 64 * 1024 * 1024;
 
 export interface StagedParts extends SwitchParts {
+  readonly inTurn: InTurn;
   readonly record: DigestRecord;
   readonly hashing: Hashing;
   /** Topmost paths in the live folder that do not belong to the repository. */
@@ -155,7 +156,11 @@ export class StagedApplier implements Applier {
     });
   }
 
-  async commit(): Promise<CommitOutcome> {
+  commit(): Promise<CommitOutcome> {
+    return this.parts.inTurn(() => this.commitNow());
+  }
+
+  private async commitNow(): Promise<CommitOutcome> {
     const { fs } = this;
     const { places, record } = this.parts;
     this.leftHolder?.release();

@@ -23,7 +23,7 @@ import { FolderScan, type Scanned } from './scan.js';
 import { refuseLink, refuseMounts } from './mounts.js';
 import { setAsideStage, StagedApplier } from './staged.js';
 import { recoverSwitch } from './switching.js';
-import { FILLING_MODE } from './writing.js';
+import { FILLING_MODE, type InTurn } from './writing.js';
 
 export interface StoreOptions {
   /** For messages. */
@@ -51,8 +51,8 @@ export class NodeRepository implements RepositoryStore {
   private readonly selection: Selection;
   private readonly look: Look;
   private readonly burst = new Burst();
-  /** The last restore that was begun. */
-  private restoring: Promise<unknown> = Promise.resolve();
+  /** Ends with what was last begun of all that changes the folder, or what stands beside it. */
+  private changing: Promise<unknown> = Promise.resolve();
   /** Of the last look at the whole folder. */
   private lastWhole: Pick<Scanned, 'foreign' | 'isAbsent'> = { foreign: [], isAbsent: false };
   /** Of the last look at any of it. */
@@ -99,7 +99,11 @@ export class NodeRepository implements RepositoryStore {
     }
   }
 
-  async recover(): Promise<readonly string[]> {
+  recover(): Promise<readonly string[]> {
+    return this.inTurn(() => this.recoverNow());
+  }
+
+  private async recoverNow(): Promise<readonly string[]> {
     const { places } = this;
     const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep, selection: this.selected });
     if (!places.fs.existsSync(places.switchRecord)) setAsideStage(places);
@@ -140,18 +144,22 @@ export class NodeRepository implements RepositoryStore {
   apply(mode: 'staged' | 'live', commit: Commit): Applier {
     const { places, record, lastWhole: { foreign, isAbsent: wasAbsent }, exchange_: exchange } = this;
     const { keep, hashing } = this.options;
-    if (mode === 'live') return this.applyLive(commit, null);
+    if (mode === 'live') return this.applyLive(commit, null, this.inTurn);
     refuseLink(places);
-    return new StagedApplier({ places, record, hashing, foreign, wasAbsent, exchange, keep, selection: this.selected }, commit);
+    return new StagedApplier({ places, inTurn: this.inTurn, record, hashing, foreign, wasAbsent, exchange, keep, selection: this.selected }, commit);
   }
 
-  private applyLive(commit: Commit, source: string | null): LiveApplier {
+  private applyLive(commit: Commit, source: string | null, inTurn: InTurn): LiveApplier {
     refuseLink(this.places);
     const { places, record, selected: selection, burst, options: { keep } } = this;
-    return new LiveApplier({ places, record, keep, selection, burst, source }, commit);
+    return new LiveApplier({ places, inTurn, record, keep, selection, burst, source }, commit);
   }
 
-  async discard(): Promise<void> {
+  discard(): Promise<void> {
+    return this.inTurn(() => this.discardNow());
+  }
+
+  private async discardNow(): Promise<void> {
     const { places } = this;
     const { fs } = places;
     if (fs.existsSync(places.switchRecord)) return;
@@ -164,18 +172,24 @@ export class NodeRepository implements RepositoryStore {
     return listKept(this.places);
   }
 
-  async restore(name: string, paths: readonly string[] | null, commit: Commit): Promise<number> {
-    // One at a time: two of the same path would write to one part.
-    const before = this.restoring;
-    const now = before.then(() => this.restoreNow(name, paths, commit));
-    this.restoring = now.catch(() => undefined);
-    return await now;
+  restore(name: string, paths: readonly string[] | null, commit: Commit): Promise<number> {
+    return this.inTurn(() => this.restoreNow(name, paths, commit));
   }
+
+  /**
+   * One after the other, in the order in which they were asked for: an order that changes, or a link that is lost, leaves a commit to its end, while the next role ends
+   * what was interrupted; and two restores of one path would write to one part.
+   */
+  private readonly inTurn: InTurn = (work) => {
+    const now = this.changing.then(work);
+    this.changing = now.catch(() => undefined);
+    return now;
+  };
 
   private async restoreNow(name: string, paths: readonly string[] | null, commit: Commit): Promise<number> {
     const version = this.kept().find((one) => one.name === name);
     if (version === undefined) throw new LockstepError('LOCKSTEP_REPOSITORY_KEPT', `there is no kept version ${shown(name)} of ${this.options.name}`, 'See "lockstep repo status" for those that there are.');
-    return await restoreVersion(this.places, version, paths, this.applyLive(commit, version.name), this.options.hashing, commit.mayChange);
+    return await restoreVersion(this.places, version, paths, this.applyLive(commit, version.name, (work) => work()), this.options.hashing, commit.mayChange);
   }
 
   save(): void {

@@ -9,6 +9,9 @@ const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0);
 /** Of folders that are being filled: their own permissions may not let us. */
 export const FILLING_MODE = 0o700;
 
+/** Runs what changes a repository's folder, or what stands beside it, when all that was begun before has ended. */
+export type InTurn = <Value>(work: () => Promise<Value>) => Promise<Value>;
+
 /** A file that was written, and what tells that it is unchanged. */
 export interface Written {
   readonly path: string;

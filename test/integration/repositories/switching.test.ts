@@ -309,3 +309,48 @@ it('a link that is found where an old tree would stand is kept as it is, and no 
   await (await staged(store, places)).commit();
   expect(places.read('b/changed')).toBe('new');
 });
+
+describe('while a commit is under way', () => {
+  /** `meanwhile` is done once, when its first file is being synced. */
+  async function begun(places: Places, meanwhile: (store: NodeRepository) => void): Promise<NodeRepository> {
+    const stores: NodeRepository[] = [];
+    let isDue = true;
+    const files = {
+      ...NODE_FILES,
+      fsync: ((fd: number, done: (error: Error | null) => void) => {
+        const [store] = stores;
+        if (isDue && store !== undefined) {
+          isDue = false;
+          meanwhile(store);
+        }
+        NODE_FILES.fsync(fd, done);
+      }) as typeof fs.fsync,
+    };
+    stores.push(await openStore({ path: places.at('b'), fs: files }));
+    return stores[0] as NodeRepository;
+  }
+
+  it.each(['recover', 'discard'] as const)('%s waits for its end', async (what) => {
+    const places = old();
+    const ended: string[] = [];
+    const waiting: Promise<unknown>[] = [];
+    const store = await begun(places, (one) => waiting.push(one[what]().then(() => ended.push(what))));
+    const applier = await staged(store, places);
+    expect(await applier.commit().finally(() => ended.push('commit'))).toMatchObject({ kind: 'done' });
+    await Promise.all(waiting);
+    expect(ended).toEqual(['commit', what]);
+    expect(places.read('b/changed')).toBe('new');
+    expect(fs.readdirSync(places.at('.b.lockstep'))).toEqual(['kept']);
+  });
+
+  it('a restore waits for its end, and recover for that of the restore', async () => {
+    const places = old();
+    places.write('.b.lockstep/kept/2025-01-02T03-04-05.678Z/changed', 'before');
+    const waiting: Promise<unknown>[] = [];
+    const store = await begun(places, (one) => waiting.push(one.restore('2025-01-02T03-04-05.678Z', null, ALLOWED), one.recover()));
+    await (await staged(store, places)).commit();
+    expect(places.read('b/changed')).toBe('new');
+    expect(await Promise.all(waiting)).toEqual([1, []]);
+    expect(places.read('b/changed')).toBe('before');
+  });
+});
