@@ -112,13 +112,14 @@ export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
     const live = inodeOf(places, places.live);
     if (live === null && record.liveInode !== '' && inodeOf(places, places.stage) === record.stageInode) {
       fs.renameSync(places.stage, places.live);
-      await syncFolders(fs, [dirname(places.live), places.beside]);
       said.push('an exchange of the folders that was interrupted between its two renames was completed');
     } else if (live === null && isFolder(places, places.old)) {
       fs.renameSync(places.old, places.live);
       said.push('the old folder was put back: the new one is not there');
     }
     if (inodeOf(places, places.live) === record.stageInode) {
+      // Whoever exchanged them may have ended right behind that.
+      await syncFolders(fs, [dirname(places.live), places.beside]);
       const kept = await finish(parts, record, true);
       said.push(kept === null ? 'the exchange of the folders had taken place' : `the exchange of the folders had taken place; what it replaced is kept as ${kept.name}`);
     } else {

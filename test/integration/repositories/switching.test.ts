@@ -123,6 +123,25 @@ describe('a crash', () => {
     }
   });
 
+  it('right behind the exchange leaves names that the next start makes durable before it forgets of it', async () => {
+    const real = loadExchange();
+    if (real === null) return; // Only where there is one.
+    const places = old();
+    let calls = 0;
+    const store = await openStore({ path: places.at('b'), exchange: (a, b) => (calls++ === 0 ? real(a, b) : crashingExchange(real, 'after')(a, b)) });
+    await expect((await staged(store, places)).commit()).rejects.toThrow(Crash);
+    const synced: string[] = [];
+    const files = {
+      ...NODE_FILES,
+      fsync: ((fd: number, done: (error: Error | null) => void) => {
+        if (fs.existsSync(places.at('.b.lockstep/switch.json'))) synced.push(fs.readlinkSync(`/proc/self/fd/${fd}`));
+        NODE_FILES.fsync(fd, done);
+      }) as typeof fs.fsync,
+    };
+    await openStore({ path: places.at('b'), fs: files });
+    expect(synced).toEqual(expect.arrayContaining([places.root, places.at('.b.lockstep')]));
+  });
+
   it('between two renames is completed forwards', async () => {
     const places = old();
     const store = await openStore({ path: places.at('b'), exchange: null });
