@@ -7,14 +7,14 @@ import { AdminClient } from './admin-client.js';
 import type { Console } from './console.js';
 import { ExitCode } from './exit-codes.js';
 import { CommandFailure } from './failure.js';
-import { copyText, progressText, repositoryDetails, resultLines } from './repository-view.js';
+import { copyText, progressText, repositoryDetails, resultLines, waitingText } from './repository-view.js';
 
 /*
  * Commands to the repositories of a server that runs.
  */
 
 const LOOK_MS = 250;
-/** Without a terminal, a line so often. */
+/** Without a terminal, or where nothing is seen of it, a line so often. */
 const LINE_MS = 10_000;
 
 export async function repositoryStatus(console: Console, path: string, name: string | null, options: { readonly json?: boolean }): Promise<void> {
@@ -52,13 +52,20 @@ export async function askRepositories(console: Console, path: string, name: stri
 
 async function until(console: Console, client: AdminClient, name: string, id: number, json: boolean): Promise<RepositoryResult> {
   const show = json ? null : console.terminal ? new ProgressBar(name) : new Lines(console, name);
+  let saidAt = performance.now();
   try {
     for (;;) {
       const task = await client.repositoryTask(id);
       if (task.kind === 'ended') return task.answer;
       if (task.kind === 'unknown') throw new CommandFailure(ExitCode.failed, 'LOCKSTEP_REPOSITORY_FORGOTTEN', `the server knows nothing of that ${name} task any more: it was restarted, or many others came since`, 'See "lockstep repo status" for how it stands.');
-      const one = (await client.status()).repositories.here.find((view) => view.name === name);
-      if (one?.progress != null) show?.show(one.progress);
+      const { repositories } = await client.status();
+      const progress = repositories.here.find((view) => view.name === name)?.progress ?? null;
+      if (progress !== null) show?.show(progress);
+      // Its progress is seen on the server that receives.
+      else if (show !== null && performance.now() - saidAt >= LINE_MS) {
+        saidAt = performance.now();
+        console.err(waitingText(repositories, name));
+      }
       await pause(LOOK_MS);
     }
   } finally {

@@ -32,6 +32,14 @@ export function repositoryDetails(one: RepositoryStatusView): string[] {
   ].map(printable);
 }
 
+/** What an operator's task waits for of which nothing is seen here. */
+export function waitingText({ here, peer }: RepositoriesStatus, name: string): string {
+  const one = here.find((view) => view.name === name);
+  const copy = peer.find((theirs) => theirs.name === name);
+  if (one === undefined || one.condition !== 'idle') return `${name}: waits; it ${one === undefined ? 'is not known here any more' : `is ${printable(conditionText(one)).replace(/^is /, '')}`}`;
+  return `${name}: waits for the other server, ${copy === undefined ? 'of which nothing is heard' : `whose copy is ${copyText(copy, one.syncType)}`}`;
+}
+
 /** A copy at the other server; `syncType`: as this server has it. */
 export function copyText(copy: RepositoriesStatus['peer'][number], syncType: RepositoryStatusView['syncType'] | null): string {
   return printable(copyWords(copy, syncType));

@@ -10,6 +10,7 @@ import { leftOutText } from './left-out.js';
 import { reasonOf } from './messages.js';
 import { Mirror } from './mirror.js';
 import { Offering } from './offering.js';
+import { failedReport } from './report.js';
 import type { SyncReport } from './session.js';
 import { Shelf } from './shelf.js';
 import type { KeeperTools, ReceiveAuthority, SendAuthority } from './tools.js';
@@ -174,7 +175,7 @@ export class RepositoryKeeper {
       this.shelf.look(wish.repository);
       this.offering.hint({ repository: wish.repository, purpose: 'sync', folders: null });
       log.write('info', `Repository ${wish.repository}: ${counted(files, 'file')} of the kept version ${shown(wish.version)} put back, as an operator had asked`, { ...fields, files });
-      this.answer(wish, { ...NOTHING, repository: wish.repository, outcome: 'changed', files, elapsedMs: Math.round(clock.monotonic() - begun) });
+      this.answer(wish, { ...failedReport(wish.repository, 'sync', ''), outcome: 'changed', detail: null, files, elapsedMs: Math.round(clock.monotonic() - begun) });
     } catch (error) {
       const why = reasonOf(error);
       log.write('warn', `Repository ${wish.repository}: the restore of the kept version ${shown(wish.version)} that an operator asked for has failed: ${why}`, { ...fields, why });
@@ -184,7 +185,7 @@ export class RepositoryKeeper {
 
   private answer(wish: NumberedWish, report: SyncReport | string): void {
     if (!this.begun.has(wish.id)) return;
-    const { outcome, detail, leftOut, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal } = typeof report === 'string' ? { ...NOTHING, detail: report } : report;
+    const { outcome, detail, leftOut, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal } = typeof report === 'string' ? failedReport(wish.repository, 'sync', report) : report;
     const notes = [detail, leftOut.length === 0 ? null : leftOutText(leftOut)].filter((one) => one !== null);
     this.answers.set(wish.id, { id: wish.id, outcome, detail: notes.join('; ') || null, files, bytes, wireBytes, elapsedMs, kept, differences, differencesTotal });
     this.tell();
@@ -250,7 +251,3 @@ export class RepositoryKeeper {
     this.ended(reason);
   }
 }
-
-const NOTHING: SyncReport = {
-  repository: '', purpose: 'sync', outcome: 'failed', detail: null, files: 0, bytes: 0, wireBytes: 0, elapsedMs: 0, kept: null, differences: [], differencesTotal: 0, leftOut: [],
-};

@@ -12,7 +12,8 @@ import { counted, sizeText } from '../core/counted.js';
 import { namesOf } from './differences.js';
 import { LeftOutNotice } from './left-out.js';
 import { progressLine, summaryLine } from './lines.js';
-import type { ReceiverSession, SyncHint, SyncReport, SyncRequest } from './session.js';
+import { failedReport } from './report.js';
+import type { ReceiverSession, SyncHint, SyncPurpose, SyncReport, SyncRequest } from './session.js';
 import type { Shelf } from './shelf.js';
 import type { KeeperTools, ReceiveAuthority } from './tools.js';
 
@@ -122,6 +123,13 @@ export class Mirror {
   /** What waits for a link hears why there is none. */
   private refuse(reason: string): void {
     for (const wish of this.wanted.wishes.splice(0)) if (wish.id !== 0) this.parts.answer(wish, reason);
+  }
+
+  /** An operator may wait there for what was hinted at, or for any sync of the whole. */
+  private tellSender(why: string): void {
+    const { name } = this.parts.config;
+    const purposes = this.wanted.wishes.flatMap(({ id, ask }) => (id === 0 && ask !== 'restore' ? [ask] : []));
+    for (const purpose of new Set<SyncPurpose>(['sync', ...purposes])) this.session?.tell(failedReport(name, purpose, why));
   }
 
   /** Does the next thing, if nothing is under way. */
@@ -308,6 +316,7 @@ export class Mirror {
       },
       (error: unknown) => {
         this.isDialling = false;
+        this.tellSender(reasonOf(error));
         this.refuse(reasonOf(error));
         if (!this.isStopped) this.fail(reasonOf(error));
       },

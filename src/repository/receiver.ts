@@ -79,6 +79,10 @@ class Receiver implements ReceiverSession {
     this.link.turn();
   }
 
+  tell(report: SyncReport): void {
+    if (this.isWelcome) this.link.say({ kind: 'report', json: JSON.stringify(fitting({ ...report, detail: report.detail === null ? null : clip(report.detail, DETAIL_CHARS) })) });
+  }
+
   cancel(reason: string): void {
     const { running } = this;
     if (running === null) return;

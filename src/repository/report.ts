@@ -17,6 +17,11 @@ const PURPOSES: readonly SyncPurpose[] = ['sync', 'diff', 'verify'];
 const OUTCOMES: readonly SyncReport['outcome'][] = ['same', 'changed', 'differs', 'failed'];
 const WHATS: readonly SyncDifference['what'][] = ['missing', 'extra', 'content', 'meta', 'kind'];
 
+/** Of what could not be begun. */
+export function failedReport(repository: string, purpose: SyncPurpose, detail: string): SyncReport {
+  return { repository, purpose, outcome: 'failed', detail, files: 0, bytes: 0, wireBytes: 0, elapsedMs: 0, kept: null, differences: [], differencesTotal: 0, leftOut: [] };
+}
+
 /** @throws MessageRefused */
 export function readReport(json: string): SyncReport {
   const fields = Fields.of('report', parsed(json));

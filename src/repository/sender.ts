@@ -4,7 +4,7 @@ import { damaged } from './fetching.js';
 import { RepositoryLink } from './link.js';
 import { reasonOf } from './messages.js';
 import { SyncRefused, SyncSending } from './sending.js';
-import type { SenderParts, SenderSession, SyncHint } from './session.js';
+import type { SenderParts, SenderSession, SyncHint, SyncReport } from './session.js';
 import { readReport } from './report.js';
 
 type Hello = Extract<RepositoryFrame, { kind: 'hello' }>;
@@ -26,6 +26,8 @@ class Sender implements SenderSession {
   private readonly early = new Map<string, SyncHint>();
   /** When the whole tree was last asked for, of what the next report is about. */
   private wholeSince: Monotonic | null = null;
+  /** Something was asked for that the next report is about. */
+  private isAsked = false;
   private sending: { readonly sync: number; readonly repository: string; readonly half: SyncSending } | null = null;
 
   constructor(private readonly parts: SenderParts) {
@@ -74,12 +76,17 @@ class Sender implements SenderSession {
         if (this.sending?.sync === frame.sync) this.sending.half.take(frame);
         return;
       case 'report':
-        this.parts.reported(readReport(frame.json), this.wholeSince);
-        this.wholeSince = null;
-        return;
+        return this.reported(readReport(frame.json));
       default:
         throw damaged(`a frame ${frame.kind} from the receiver`);
     }
+  }
+
+  private reported(report: SyncReport): void {
+    const isOfNow = !this.isAsked && report.outcome === 'failed';
+    this.parts.reported(report, isOfNow ? this.parts.clock.monotonic() : this.wholeSince);
+    this.wholeSince = null;
+    this.isAsked = false;
   }
 
   private greet(hello: Hello): void {
@@ -97,6 +104,7 @@ class Sender implements SenderSession {
   private begin(ask: Ask): void {
     this.drop();
     const { sync, repository } = ask;
+    this.isAsked = true;
     if (ask.scope === null) this.wholeSince = this.parts.clock.monotonic();
     const folder = this.parts.folders.get(repository);
     if (folder === undefined) return this.link.say({ kind: 'failed', sync, reason: `this server has no repository ${JSON.stringify(repository)}: name it in both profiles` });

@@ -33,7 +33,7 @@ export interface SenderParts {
   readonly settings: readonly RepositorySettings[];
   /**
    * The receiver tells how a sync went; for status and log of this server. `wholeSince`: when it asked for the whole tree that the report is about, by the
-   * monotonic clock; `null` when it asked for single folders only.
+   * monotonic clock; `null` when it asked for single folders only. Of what failed and was not begun: now.
    */
   readonly reported: (report: SyncReport, wholeSince: Monotonic | null) => void;
   readonly closed: (reason: string) => void;
@@ -131,6 +131,8 @@ export interface ReceiverParts {
 export interface ReceiverSession {
   /** Begins a sync. One at a time: asserts that none is under way. */
   sync(request: SyncRequest): void;
+  /** Tells the sender that what it hinted at cannot be begun. */
+  tell(report: SyncReport): void;
   /** Drops the sync under way, if there is one; the live folder stays as it is. `finished` is called with `failed`. */
   cancel(reason: string): void;
   readonly progress: (SyncProgress & { readonly repository: string }) | null;

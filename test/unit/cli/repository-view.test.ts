@@ -1,6 +1,6 @@
 import type { RepositoryResult } from '../../../src/admin/commands.js';
 import type { RepositoryStatusView } from '../../../src/admin/status.js';
-import { copyText, repositoryDetails, repositoryLines, resultLines } from '../../../src/cli/repository-view.js';
+import { copyText, repositoryDetails, repositoryLines, resultLines, waitingText } from '../../../src/cli/repository-view.js';
 
 const SINCE = '2026-01-02T03:04:00.000Z';
 const SAME: RepositoryResult = { outcome: 'same', detail: null, files: 0, bytes: 0, wireBytes: 40, elapsedMs: 100, kept: null, differences: [], differencesTotal: 0 };
@@ -32,6 +32,14 @@ test('what is worth knowing of the peer\'s copy stands beside it', () => {
   expect(lines('in-sync', null)).toEqual(['apps at the peer: in sync']);
   expect(lines('in-sync', 'not carried: x')).toEqual(['apps at the peer: in sync (not carried: x)']);
   expect(lines('failed', 'the disk is full')).toEqual(['apps at the peer: not in sync: the disk is full']);
+});
+
+test('what is waited for is said where nothing is seen of it', () => {
+  const waiting = (here: RepositoryStatusView[], peer: { name: string; condition: 'failed' | 'syncing'; detail: string | null }[]): string => waitingText({ pid: 1, crashes: 0, trouble: null, admissionWaitLeftMs: null, here, peer }, 'apps');
+  const serving = [view({ condition: 'idle' })];
+  expect(waiting(serving, [{ name: 'apps', condition: 'failed', detail: 'the disk is full' }])).toBe('apps: waits for the other server, whose copy is not in sync: the disk is full');
+  expect(waiting(serving, [])).toBe('apps: waits for the other server, of which nothing is heard');
+  expect(waiting([view({ condition: 'waiting', detail: 'no link' })], [])).toBe(`apps: waits; it is not in sync since ${SINCE}: no link`);
 });
 
 test('a name of a file can neither speak to the terminal nor make a line of its own', () => {

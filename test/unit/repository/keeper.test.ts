@@ -26,11 +26,15 @@ const DONE: SyncReport = { repository: 'apps', purpose: 'sync', outcome: 'change
 /** A receiver's end that a test moves by hand. */
 class FakeReceiver {
   readonly asked: SyncRequest[] = [];
+  readonly told: SyncReport[] = [];
   readonly progress = null;
   ended: string | null = null;
   constructor(readonly parts: ReceiverParts) {}
   sync(request: SyncRequest): void {
     this.asked.push(request);
+  }
+  tell(report: SyncReport): void {
+    this.told.push(report);
   }
   cancel(): void {}
   close(reason: string): void {
@@ -422,6 +426,20 @@ describe('receiving', () => {
     receiver.finish();
     await world.order(receive(), { wishes: [{ ...wish, id: 9 }] });
     expect([world.recovered, receiver.asked.length]).toEqual([3, 3]);
+  });
+
+  test('where that cannot be ended, the sender hears it for all that an operator may wait for there', async () => {
+    const world = new World(repository());
+    const receiver = await joined(world);
+    receiver.finish({ outcome: 'failed' });
+    await world.turn();
+    world.unrecoverable = 'no room';
+    for (const purpose of ['diff', 'sync', 'diff'] as const) receiver.parts.hinted({ repository: 'apps', purpose, folders: null });
+    await world.turn();
+    expect(receiver.told.map(({ repository: of, purpose, outcome, detail }) => [of, purpose, outcome, detail])).toEqual([['apps', 'sync', 'failed', 'no room'], ['apps', 'diff', 'failed', 'no room']]);
+    await world.after(60_000);
+    expect(receiver.told.slice(2).map(({ purpose }) => purpose)).toContain('sync');
+    expect(receiver.asked).toHaveLength(1);
   });
 
   test('a schedule asks for the whole at its times', async () => {

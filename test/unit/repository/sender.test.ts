@@ -5,7 +5,8 @@ import type { Hashing } from '../../../src/ports/hashing.js';
 import type { RepositoryFolder } from '../../../src/ports/repository.js';
 import { createSender } from '../../../src/repository/sender.js';
 import { SyncRefused, SyncSending } from '../../../src/repository/sending.js';
-import type { SenderSession } from '../../../src/repository/session.js';
+import { failedReport } from '../../../src/repository/report.js';
+import type { SenderParts, SenderSession } from '../../../src/repository/session.js';
 import { brokenFolder } from '../../../src/repository/shelf.js';
 import { file } from '../core/repository/trees.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -23,7 +24,7 @@ function said(stream: FakeStream): string[] {
   return frames.map((frame) => (frame.kind === 'hint' ? `hint ${frame.json}` : frame.kind));
 }
 
-function sending(folders: ReadonlyMap<string, RepositoryFolder>): { clock: FakeClock; stream: FakeStream; sender: SenderSession } {
+function sending(folders: ReadonlyMap<string, RepositoryFolder>, reported: SenderParts['reported'] = () => undefined): { clock: FakeClock; stream: FakeStream; sender: SenderSession } {
   const clock = new FakeClock();
   const stream = new FakeStream(clock);
   const sender = createSender({
@@ -37,7 +38,7 @@ function sending(folders: ReadonlyMap<string, RepositoryFolder>): { clock: FakeC
     allowance: () => Number.POSITIVE_INFINITY,
     sent: () => undefined,
     settings: [],
-    reported: () => undefined,
+    reported,
     closed: () => undefined,
   });
   return { clock, stream, sender };
@@ -69,6 +70,30 @@ test('of a folder that cannot be opened a sync fails, each time it is asked for,
     clock.turn();
   }
   expect(said(stream)).toEqual(['settings', 'welcome', 'failed', 'failed']);
+});
+
+test('a report is of when the whole was asked for; one of what failed before it was asked for is of now, and no other', () => {
+  const reports: [string, number | null][] = [];
+  const { clock, stream } = sending(new Map(), ({ outcome }, wholeSince) => reports.push([outcome, wholeSince]));
+  const report = (outcome: 'failed' | 'same'): void => {
+    clock.advance(10);
+    stream.receive(encodeRepositoryFrame({ kind: 'report', json: JSON.stringify({ ...failedReport('apps', 'sync', 'no room'), outcome }) }));
+    clock.turn();
+  };
+  const ask = (folders: string[] | null): void => {
+    stream.receive(encodeRepositoryFrame({ kind: 'ask', sync: 1, repository: 'apps', checksum: false, scope: folders === null ? null : { folders, deep: [] } }));
+    clock.turn();
+  };
+  const begun = clock.monotonic();
+  stream.receive(HELLO);
+  clock.turn();
+  ask(null);
+  report('same');
+  ask(['a']);
+  report('failed');
+  report('failed');
+  report('same');
+  expect(reports).toEqual([['same', begun], ['failed', null], ['failed', begun + 30], ['same', null]]);
 });
 
 test.each([0, 1, 2 ** 32 - 1])('block sums of blocks of %d bytes are refused before anything is made for them', (blockBytes) => {
