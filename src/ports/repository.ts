@@ -12,6 +12,8 @@ import type { Naming } from '../core/repository/names.js';
 export interface Slices<Result> {
   /** Works for some milliseconds. `null`: there is more to do. */
   step(): Result | null;
+  /** Gives up: what is open is closed. */
+  close(): void;
 }
 
 export interface ScanOptions {
@@ -143,7 +145,10 @@ export interface RepositoryStore extends RepositoryFolder {
    * @throws LockstepError LOCKSTEP_REPOSITORY_KEPT when there is no such version or path (rejects)
    */
   restore(name: string, paths: readonly string[] | null, commit: Commit): Promise<number>;
-  /** Writes the record of digests, when it changed. */
-  save(): void;
+  /**
+   * Writes the record of digests, when it changed. `restedMs`: only of files that nobody has touched for so long, since what the record says of a file must not
+   * outlive a loss of power that the file does not.
+   */
+  save(restedMs?: number): void;
   readonly naming: Naming;
 }

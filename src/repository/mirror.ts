@@ -259,6 +259,7 @@ export class Mirror {
     const { tools, config } = this.parts;
     this.failures = 0;
     if (folders === null) this.wanted.hasJoined = true;
+    if (folders === null) this.parts.shelf.learnt(config.name);
     if (folders === null) this.left = report.outcome === 'differs' ? differsText(report) : report.detail;
     const isEqualAgain = this.differ(report);
     const news = isEqualAgain || (report.outcome !== 'differs' && this.condition !== 'in-sync') || (report.outcome === 'changed' && folders === null);

@@ -52,6 +52,8 @@ export class Offering {
   /** While messages flow. */
   private courtesy: Throttle | null = null;
   private readonly ends: Cancel[] = [];
+  /** Tries to come, by repository. */
+  private readonly reopenings = new Map<string, Cancel>();
   private pending: Pending[] = [];
   private waking: Cancel | null = null;
   private readonly settings: readonly RepositorySettings[];
@@ -140,7 +142,8 @@ export class Offering {
     this.isOpen = false;
     this.waking?.();
     this.waking = null;
-    for (const end of this.ends.splice(0)) end();
+    for (const end of [...this.ends.splice(0), ...this.reopenings.values()]) end();
+    this.reopenings.clear();
     for (const { session } of [...this.sessions]) session.refuse(reason);
     this.sessions.clear();
     this.folders.clear();
@@ -167,7 +170,7 @@ export class Offering {
       if (turn !== this.turn) return;
       if (!this.folders.has(name)) this.tools.log.write('warn', `Repository ${name} cannot be sent: ${reasonOf(error)}`, { event: 'repository', repository: name });
       this.folders.set(name, brokenFolder(error));
-      this.ends.push(this.tools.clock.after(REOPEN_MS, () => void this.openOne(config, turn)));
+      this.reopenings.set(name, this.tools.clock.after(REOPEN_MS, () => void this.openOne(config, turn)));
     }
   }
 
@@ -217,6 +220,7 @@ export class Offering {
     this.pending = this.pending.filter((one) => !answered.includes(one));
     for (const { done } of answered) done(report);
     this.leftOut.get(report.repository)?.note(report, wholeSince !== null);
+    if (wholeSince !== null) this.shelf.learnt(report.repository);
     if (report.outcome === 'failed') this.tools.log.write('warn', `Repository ${report.repository} at the peer: ${report.detail ?? 'its sync failed'}`, { event: 'repository-report', repository: report.repository });
   }
 

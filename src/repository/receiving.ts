@@ -122,6 +122,7 @@ export class Receiving {
 
   /** Gives up; the live folder stays as it is. Not while it is committing: then `mayChange` is what stops it. */
   close(): void {
+    this.scan?.close();
     this.checking?.close();
     this.fetching?.close();
     if (this.phase !== 'over') this.giveUp();

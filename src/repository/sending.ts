@@ -59,6 +59,7 @@ export class SyncSending {
   }
 
   close(): void {
+    this.scan?.close();
     this.sending?.close();
     this.sending = null;
   }

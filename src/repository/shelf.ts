@@ -4,11 +4,15 @@ import type { RepositoryConfig } from './config.js';
 import { reasonOf } from './messages.js';
 import type { KeeperTools } from './tools.js';
 
-
+/** What is learnt of files while all goes on is written so often at most: a million of them take a second. */
+const SAVE_AGAIN_MS = 600_000;
+/** By then the system has written a file of its own accord, with nobody asking it to. */
+const RESTED_MS = 120_000;
 
 interface Opened {
   readonly store: RepositoryStore;
   kept: readonly string[];
+  savedAt: number | null;
 }
 
 /** The repositories of this server, each opened once, when it is first of use. */
@@ -37,7 +41,7 @@ export class Shelf {
     const known = this.opened.get(config.name);
     const store = known?.store ?? this.tools.open(config);
     for (const said of await store.recover()) this.tools.log.write('info', `Repository ${config.name}: ${said}`, { event: 'repository-recovered', repository: config.name });
-    if (known === undefined) this.opened.set(config.name, { store, kept: [] });
+    if (known === undefined) this.opened.set(config.name, { store, kept: [], savedAt: null });
     this.look(config.name);
     return store;
   }
@@ -64,13 +68,24 @@ export class Shelf {
 
   /** Writes what was learnt of files, so that they need not be read again. */
   save(): void {
-    for (const [name, { store }] of this.opened) {
-      try {
-        store.save();
-      } catch (error) {
-        // Costs a reading of the files at the next start, nothing else.
-        this.tools.log.write('warn', `Repository ${name}: its record of digests cannot be written: ${reasonOf(error)}`, { repository: name });
-      }
+    for (const [name, { store }] of this.opened) this.saveOne(name, () => store.save());
+  }
+
+  /** The whole of it was looked at: a process that is killed should not have all of it read again. */
+  learnt(name: string): void {
+    const opened = this.opened.get(name);
+    const now = this.tools.clock.monotonic();
+    if (opened === undefined || (opened.savedAt !== null && now - opened.savedAt < SAVE_AGAIN_MS)) return;
+    opened.savedAt = now;
+    this.saveOne(name, () => opened.store.save(RESTED_MS));
+  }
+
+  private saveOne(name: string, save: () => void): void {
+    try {
+      save();
+    } catch (error) {
+      // Costs a reading of the files at the next start, nothing else.
+      this.tools.log.write('warn', `Repository ${name}: its record of digests cannot be written: ${reasonOf(error)}`, { repository: name });
     }
   }
 }
@@ -80,5 +95,5 @@ export function brokenFolder(error: unknown): RepositoryFolder {
   const fail = (): never => {
     throw error instanceof Error ? error : new Error(String(error));
   };
-  return { scan: () => ({ step: fail }), open: fail as (path: string) => ContentFile };
+  return { scan: () => ({ step: fail, close: () => undefined }), open: fail as (path: string) => ContentFile };
 }

@@ -21,6 +21,8 @@ export interface RepositoryFixture {
   rest(): Promise<void>;
   /** Everything in the folder: contents in words, permissions, times in microseconds. */
   tree(): Record<string, string>;
+  /** So many are open in this process, as far as the system tells. */
+  openFiles(): number;
   close(): void;
 }
 
@@ -145,6 +147,29 @@ export function repositoryContract(name: string, make: () => Promise<RepositoryF
       expect(digests(next)).toEqual(known);
       fixture.write('rests', 'y', { seconds: 10 });
       expect(digests(next)).toEqual([['rests', null], ['young', null]]);
+    });
+
+    it('saves while all goes on only what has rested, and the rest later', async () => {
+      fixture.write('file', 'x', { seconds: 9 });
+      await fixture.rest();
+      const store = await fixture.open();
+      const digests = async (): Promise<unknown[]> => scanned(await fixture.open()).entries.map(({ digest }) => digest);
+      const [file] = scanned(store, { ...EVERYTHING, checksum: true }).entries;
+      store.save(3_600_000);
+      expect(await digests()).toEqual([null]);
+      store.save(1);
+      expect(await digests()).toEqual([file?.digest]);
+    });
+
+    it('closes what is open when a scan is given up', async () => {
+      fixture.write('file', 'x'.repeat(1_000_000));
+      const store = await fixture.open();
+      const scan = store.scan({ ...EVERYTHING, checksum: true });
+      const before = fixture.openFiles();
+      for (let steps = 0; steps < 1_000 && fixture.openFiles() === before; steps += 1) if (scan.step() !== null) break;
+      scan.close();
+      expect(fixture.openFiles()).toBe(before);
+      store.scan(EVERYTHING).close();
     });
 
     it('sees that an open file was written to, or replaced', async () => {

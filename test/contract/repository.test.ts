@@ -58,6 +58,7 @@ function real(exchange: (typeof EXCHANGES)[number]): RepositoryFixture {
       walk('');
       return seen;
     },
+    openFiles: () => (process.platform === 'linux' ? fs.readdirSync('/proc/self/fd').length : 0),
     close: () => fs.rmSync(base, { recursive: true, force: true }),
   };
 }
@@ -116,6 +117,7 @@ function simulated(exchange: (typeof EXCHANGES)[number]): RepositoryFixture {
       walk(live, '');
       return seen;
     },
+    openFiles: () => files.openFiles,
     close: () => undefined,
   };
 }

@@ -42,6 +42,10 @@ export class SimulatedFiles {
 
   constructor(private readonly setup: FilesSetup) {}
 
+  get openFiles(): number {
+    return this.open.size;
+  }
+
   kill(): void {
     this.dead = true;
   }

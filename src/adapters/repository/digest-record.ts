@@ -69,16 +69,19 @@ export class DigestRecord {
     }
   }
 
-  save(): void {
+  /** @param restedMs only of files that nobody has touched for so long */
+  save(restedMs = 0): void {
     if (!this.changed) return;
     const { fs } = this;
+    const untilUs = restedMs === 0 ? Number.POSITIVE_INFINITY : (fs.now() - restedMs) * 1000;
+    const rested = [...this.byPath].filter(([, { stamp }]) => Math.max(stamp.mtimeUs, stamp.ctimeUs) < untilUs);
     makeFolders(dirname(this.file), { mode: PRIVATE_FOLDER, fs });
     const temporary = `${this.file}.tmp`;
     const fd = fs.openSync(temporary, 'w', 0o600);
     try {
       const writer = new ByteWriter(PIECE_BYTES + 8192);
-      writer.u32(MAGIC).u32(VERSION).u32(this.byPath.size);
-      for (const [path, { stamp, digest }] of this.byPath) {
+      writer.u32(MAGIC).u32(VERSION).u32(rested.length);
+      for (const [path, { stamp, digest }] of rested) {
         writer.text(path).u64(stamp.size).u64(stamp.mtimeUs).u64(stamp.ctimeUs).text(String(stamp.inode));
         writeDigest(writer, digest);
         if (writer.length >= PIECE_BYTES) fs.writeSync(fd, writer.lend());
@@ -89,7 +92,7 @@ export class DigestRecord {
       fs.closeSync(fd);
     }
     fs.renameSync(temporary, this.file);
-    this.changed = false;
+    this.changed = rested.length < this.byPath.size;
   }
 
   private read(bytes: Uint8Array): void {

@@ -74,6 +74,11 @@ export class FolderScan implements Slices<Scanned> {
     return null;
   }
 
+  close(): void {
+    this.reading?.file.close();
+    this.reading = null;
+  }
+
   /** A folder, some entries, or a piece of a file. False: all is done. */
   private one(): boolean {
     if (this.reading !== null) this.readOn(this.reading);

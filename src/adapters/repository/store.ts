@@ -128,6 +128,7 @@ export class NodeRepository implements RepositoryStore {
         if (result !== null && options.scope === null) this.lastWhole = result;
         return result;
       },
+      close: () => scan?.close(),
     };
   }
 
@@ -192,8 +193,8 @@ export class NodeRepository implements RepositoryStore {
     return await restoreVersion(this.places, version, paths, this.applyLive(commit, version.name, (work) => work()), this.options.hashing, commit.mayChange);
   }
 
-  save(): void {
-    this.record.save();
+  save(restedMs?: number): void {
+    this.record.save(restedMs);
   }
 }
 

@@ -82,6 +82,8 @@ class World {
   /** Why nothing can be restored. */
   unrestorable: string | null = null;
   restored: { readonly version: string; readonly allowed: boolean }[] = [];
+  /** How long files must have rested; `null`: all of them. */
+  readonly saved: (number | null)[] = [];
   ended: string | null = null;
   status: RepositoryStatus | null = null;
   private seq = 0;
@@ -101,7 +103,7 @@ class World {
         return [];
       },
       kept: () => [],
-      save: () => undefined,
+      save: (restedMs?: number) => void this.saved.push(restedMs ?? null),
       exchange: 'atomic',
       restore: async (version: string, _paths: null, commit: { mayChange: () => boolean }) => {
         if (this.unrestorable !== null) throw new Error(this.unrestorable);
@@ -702,6 +704,39 @@ test('a port that is taken is trouble, and is tried again until it is free', asy
   other.network.bound.delete(2103);
   await other.after(5_000);
   expect(other.status).toMatchObject({ listening: true, trouble: null });
+});
+
+test.each(['receives', 'sends'])('what was learnt of files is written after syncs of the whole, every ten minutes at most, and at the end: a server that %s', async (how) => {
+  const world = new World(repository());
+  let synced: (isWhole: boolean) => void;
+  if (how === 'receives') {
+    const receiver = await joined(world);
+    synced = (isWhole) => {
+      receiver.parts.hinted({ repository: 'apps', purpose: 'sync', folders: isWhole ? null : ['a'] });
+      receiver.finish();
+    };
+  } else {
+    await world.order(SEND);
+    world.network.connect(2103);
+    await world.turn();
+    synced = (isWhole) => (world.senders[0] as FakeSender).parts.reported(DONE, isWhole ? world.clock.monotonic() : null);
+  }
+  const after = async (ms: number, isWhole: boolean): Promise<void> => {
+    world.clock.advance(ms);
+    synced(isWhole);
+    await world.turn();
+  };
+  if (how === 'receives') (world.receiver).finish();
+  else await after(0, true);
+  expect(world.saved).toEqual([120_000]);
+  await after(599_000, true);
+  await after(2_000, false);
+  expect(world.saved).toHaveLength(1);
+  await after(0, true);
+  await after(1_000, true);
+  expect(world.saved).toEqual([120_000, 120_000]);
+  await world.order(IDLE, { shutdown: true });
+  expect(world.saved).toEqual([120_000, 120_000, null]);
 });
 
 test('shutdown ends links and process, and nothing is said after', async () => {

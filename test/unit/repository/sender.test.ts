@@ -101,7 +101,7 @@ test.each([0, 1, 2 ** 32 - 1])('block sums of blocks of %d bytes are refused bef
     sync: 1,
     scope: null,
     checksum: false,
-    folder: { scan: () => ({ step: () => ({ entries: [file('a')], leftOut: [] }) }), open: () => { throw new Error('nothing is to be read'); } },
+    folder: { scan: () => ({ step: () => ({ entries: [file('a')], leftOut: [] }), close: () => undefined }), open: () => { throw new Error('nothing is to be read'); } },
     hashing: { begin: () => ({ update: () => undefined, digest: () => '0'.repeat(32) }) } as unknown as Hashing,
     term: () => TERM,
     send: () => undefined,
