@@ -24,6 +24,8 @@ const WHOLE_LOOK_MS = 60_000;
 const BLIND_LOOK_MS = 10_000;
 /** What cannot be opened is tried again. */
 const REOPEN_MS = 10_000;
+/** Who asks for one that is being opened waits so long for it (an exchange that was interrupted is ended first, and a disk may hang), and then hears that. */
+const OPENING_MS = 10_000;
 
 interface Link {
   readonly session: SenderSession;
@@ -47,6 +49,9 @@ export class Offering {
   private isOpen = false;
   private readonly sessions = new Set<Link>();
   private readonly folders = new Map<string, RepositoryFolder>();
+  private readonly opening = new Set<string>();
+  /** Of these it was said that they cannot be opened. */
+  private readonly broken = new Set<string>();
   private readonly throttles: ReadonlyMap<string, Throttle>;
   private readonly leftOut: ReadonlyMap<string, LeftOutNotice>;
   /** While messages flow. */
@@ -76,7 +81,7 @@ export class Offering {
     this.role = role;
     if (same) return;
     this.stop(role === null ? 'this server does not send any more' : 'another run of the peer is sent to now');
-    if (role !== null) void this.begin();
+    if (role !== null) this.begin();
   }
 
   /** Whether syncs give way to messages from now on. */
@@ -102,6 +107,7 @@ export class Offering {
       clock: tools.clock,
       log: tools.log,
       folders: this.folders,
+      isOpening: (name) => this.opening.has(name),
       settings: this.settings,
       authority: this.authority,
       allowance: (name) => this.allowance(name),
@@ -146,17 +152,31 @@ export class Offering {
     this.reopenings.clear();
     for (const { session } of [...this.sessions]) session.refuse(reason);
     this.sessions.clear();
-    this.folders.clear();
+    for (const names of [this.folders, this.opening, this.broken]) names.clear();
     this.unanswerable();
   }
 
-  private async begin(): Promise<void> {
-    const { turn } = this;
-    const used = this.tools.config.repositories.filter((config) => config.used);
-    await Promise.all(used.map((config) => this.openOne(config, turn)));
-    if (turn !== this.turn) return;
+  /** None waits for another. */
+  private begin(): void {
+    const { turn, tools } = this;
     this.isOpen = true;
+    for (const config of tools.config.repositories) {
+      if (!config.used) continue;
+      const { name } = config;
+      this.opening.add(name);
+      this.ends.push(tools.clock.after(OPENING_MS, () => this.opened(name, brokenFolder(new Error(`${config.path} is still being opened`)))));
+      void this.openOne(config, turn).finally(() => {
+        if (turn === this.turn) this.opened(name, null);
+      });
+    }
     this.wakeWhereLimited();
+  }
+
+  /** @param instead what is asked until it is */
+  private opened(name: string, instead: RepositoryFolder | null): void {
+    if (!this.opening.delete(name)) return;
+    if (instead !== null) this.folders.set(name, instead);
+    for (const { session } of this.sessions) session.wake();
   }
 
   private async openOne(config: RepositoryConfig, turn: number): Promise<void> {
@@ -165,10 +185,12 @@ export class Offering {
       const store = await this.shelf.open(config);
       if (turn !== this.turn) return;
       this.folders.set(name, store);
+      this.broken.delete(name);
       if (config.when === 'continuous') this.watch(config);
     } catch (error) {
       if (turn !== this.turn) return;
-      if (!this.folders.has(name)) this.tools.log.write('warn', `Repository ${name} cannot be sent: ${reasonOf(error)}`, { event: 'repository', repository: name });
+      if (!this.broken.has(name)) this.tools.log.write('warn', `Repository ${name} cannot be sent: ${reasonOf(error)}`, { event: 'repository', repository: name });
+      this.broken.add(name);
       this.folders.set(name, brokenFolder(error));
       this.reopenings.set(name, this.tools.clock.after(REOPEN_MS, () => void this.openOne(config, turn)));
     }

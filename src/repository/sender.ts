@@ -28,6 +28,8 @@ class Sender implements SenderSession {
   private wholeSince: Monotonic | null = null;
   /** Something was asked for that the next report is about. */
   private isAsked = false;
+  /** What was asked for of a folder that is still being opened. */
+  private waiting: Ask | null = null;
   private sending: { readonly sync: number; readonly repository: string; readonly half: SyncSending } | null = null;
 
   constructor(private readonly parts: SenderParts) {
@@ -48,6 +50,7 @@ class Sender implements SenderSession {
   }
 
   wake(): void {
+    if (this.waiting !== null && !this.parts.isOpening(this.waiting.repository)) this.begin(this.waiting);
     this.link.turn();
   }
 
@@ -66,7 +69,7 @@ class Sender implements SenderSession {
       case 'ask':
         return this.begin(frame);
       case 'drop':
-        if (this.sending?.sync === frame.sync) this.drop();
+        if ((this.sending ?? this.waiting)?.sync === frame.sync) this.drop();
         return;
       case 'list':
       case 'wants':
@@ -106,6 +109,10 @@ class Sender implements SenderSession {
     const { sync, repository } = ask;
     this.isAsked = true;
     if (ask.scope === null) this.wholeSince = this.parts.clock.monotonic();
+    if (this.parts.isOpening(repository)) {
+      this.waiting = ask;
+      return;
+    }
     const folder = this.parts.folders.get(repository);
     if (folder === undefined) return this.link.say({ kind: 'failed', sync, reason: `this server has no repository ${JSON.stringify(repository)}: name it in both profiles` });
     const half = new SyncSending({
@@ -146,6 +153,7 @@ class Sender implements SenderSession {
   private drop(): void {
     this.sending?.half.close();
     this.sending = null;
+    this.waiting = null;
   }
 
   private failed(error: unknown): void {

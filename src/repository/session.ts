@@ -24,6 +24,8 @@ export interface SenderParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly folders: ReadonlyMap<string, RepositoryFolder>;
+  /** What is asked of it waits until `wake`. */
+  readonly isOpening: (repository: string) => boolean;
   /** The peer's run that may fetch, and the term that we serve in: as the present, young order has it; `null`: nobody may. Asked for every manifest, every slice of content and every `end`. */
   readonly authority: () => { readonly peer: { readonly server: ServerId; readonly run: RunId }; readonly term: Term } | null;
   /** Bytes that may leave now, and taking them: the throttle of a repository. Infinity without one. */
@@ -42,7 +44,7 @@ export interface SenderParts {
 export interface SenderSession {
   /** Tells the receiver that something changed, or that an operator asks for something. */
   hint(hint: SyncHint): void;
-  /** The allowance may have grown. */
+  /** The allowance may have grown, or a folder was opened. */
   wake(): void;
   /** Says why and closes. */
   refuse(reason: string): void;

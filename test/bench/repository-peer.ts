@@ -56,6 +56,7 @@ async function send(folder: string, record: string): Promise<void> {
       clock,
       log: LOG,
       folders: new Map([['bench', store]]),
+      isOpening: () => false,
       settings: [],
       authority: () => ({ peer: { server: RECEIVER.server, run: RECEIVER.run }, term: TERM }),
       allowance: () => Number.POSITIVE_INFINITY,

@@ -162,6 +162,7 @@ export class Pair {
         clock,
         log,
         folders: new Map([[NAME, this.from]]),
+        isOpening: () => false,
         settings: [],
         authority: () => (this.orders.senderTerm === null ? null : { peer: RECEIVER, term: this.orders.senderTerm }),
         allowance: () => this.allowance,

@@ -79,6 +79,9 @@ class World {
   broken: string | null = null;
   /** Why what was interrupted cannot be ended. */
   unrecoverable: string | null = null;
+  /** What takes long to be opened, and what lets it be opened. */
+  slow: string | null = null;
+  goOn = (): void => undefined;
   /** Why nothing can be restored. */
   unrestorable: string | null = null;
   restored: { readonly version: string; readonly allowed: boolean }[] = [];
@@ -120,7 +123,8 @@ class World {
         log: this.log,
         hashing: {} as Hashing,
         memory: { load: () => new Map(), keep: () => undefined },
-        open: () => {
+        open: ({ name }) => {
+          if (name === this.slow) return { ...store, recover: () => new Promise<readonly string[]>((resolve) => (this.goOn = () => resolve([]))) };
           if (this.broken !== null) throw new Error(this.broken);
           return store;
         },
@@ -583,6 +587,33 @@ describe('sending', () => {
     expect(sender.parts.allowance('apps')).toBe(Number.POSITIVE_INFINITY);
     await world.after(200);
     expect(sender.woken).toBeLessThanOrEqual(woken + 2);
+  });
+
+  test('a folder that takes long to be opened holds up no other: what is asked of it waits, then hears of that, and has it in the end', async () => {
+    const world = new World(repository(), repository({ name: 'reports', path: '/reports' }));
+    world.slow = 'apps';
+    const sender = await sending(world);
+    expect([...sender.parts.folders.keys()]).toEqual(['reports']);
+    expect(['apps', 'reports'].map((name) => sender.parts.isOpening(name))).toEqual([true, false]);
+    expect(sender.woken).toBe(0);
+    await world.after(10_000);
+    expect([sender.parts.isOpening('apps'), sender.woken]).toEqual([false, 1]);
+    expect(() => sender.parts.folders.get('apps')?.scan({ scope: null, checksum: false }).step()).toThrow('/apps is still being opened');
+    world.goOn();
+    await world.turn();
+    expect(sender.parts.folders.get('apps')).toHaveProperty('recover');
+    expect(world.log.from('warn')).toEqual([]);
+  });
+
+  test('a folder that is opened within ten seconds is had at once', async () => {
+    const world = new World(repository());
+    world.slow = 'apps';
+    const sender = await sending(world);
+    world.goOn();
+    await world.turn();
+    expect([sender.parts.isOpening('apps'), sender.woken]).toEqual([false, 1]);
+    await world.after(10_000);
+    expect(sender.parts.folders.get('apps')).toHaveProperty('recover');
   });
 
   test('a folder that cannot be opened fails for whoever asks, with the reason, and is tried again', async () => {

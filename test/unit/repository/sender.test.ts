@@ -24,6 +24,8 @@ function said(stream: FakeStream): string[] {
   return frames.map((frame) => (frame.kind === 'hint' ? `hint ${frame.json}` : frame.kind));
 }
 
+const opening = { is: false };
+
 function sending(folders: ReadonlyMap<string, RepositoryFolder>, reported: SenderParts['reported'] = () => undefined): { clock: FakeClock; stream: FakeStream; sender: SenderSession } {
   const clock = new FakeClock();
   const stream = new FakeStream(clock);
@@ -34,6 +36,7 @@ function sending(folders: ReadonlyMap<string, RepositoryFolder>, reported: Sende
     clock,
     log: new FakeLog(),
     folders,
+    isOpening: () => opening.is,
     authority: () => ({ peer: PEER, term: TERM }),
     allowance: () => Number.POSITIVE_INFINITY,
     sent: () => undefined,
@@ -70,6 +73,31 @@ test('of a folder that cannot be opened a sync fails, each time it is asked for,
     clock.turn();
   }
   expect(said(stream)).toEqual(['settings', 'welcome', 'failed', 'failed']);
+});
+
+test('what is asked of a folder that is being opened waits for it, unless it is dropped', () => {
+  const { clock, stream, sender } = sending(new Map([['apps', brokenFolder(new Error('its disk is not mounted'))]]));
+  opening.is = true;
+  stream.receive(HELLO);
+  const ask = (sync: number): void => stream.receive(encodeRepositoryFrame({ kind: 'ask', sync, repository: 'apps', checksum: false, scope: null }));
+  ask(1);
+  clock.turn();
+  sender.wake();
+  clock.turn();
+  expect(said(stream)).toEqual(['settings', 'welcome']);
+  stream.receive(encodeRepositoryFrame({ kind: 'drop', sync: 1 }));
+  clock.turn();
+  opening.is = false;
+  sender.wake();
+  clock.turn();
+  expect(said(stream)).toHaveLength(2);
+  opening.is = true;
+  ask(2);
+  clock.turn();
+  opening.is = false;
+  sender.wake();
+  clock.turn();
+  expect(said(stream).slice(2)).toEqual(['failed']);
 });
 
 test('a report is of when the whole was asked for; one of what failed before it was asked for is of now, and no other', () => {
