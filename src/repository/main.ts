@@ -58,17 +58,18 @@ async function run(config: RepositoryKeeperConfig): Promise<void> {
   makeFolders(config.folder, { mode: PRIVATE_FOLDER });
   if (!(await becomeSoleWriter(path.join(config.folder, 'keeper.pid'), log, isOrphaned, REPOSITORY_KEEPER))) return leave('hung');
   const hashing = await createHashing();
+  const clock = createClock();
   const keeper = new RepositoryKeeper(
     {
       config,
       run: createRandom().id() as RunId,
       network: await networkOf(config),
-      clock: createClock(),
+      clock,
       log,
       hashing,
       memory: createSyncMemory(path.join(config.folder, 'synced.json')),
       open: ({ name, path: folder, include, exclude, keptVersions }) =>
-        NodeRepository.open({ name, path: folder, include, exclude, keep: keptVersions, recordFile: path.join(config.folder, `${name}.digests`), hashing }),
+        NodeRepository.open({ name, path: folder, include, exclude, keep: keptVersions, recordFile: path.join(config.folder, `${name}.digests`), hashing, hanging: { clock, hung: fatal } }),
       watch: watchFolder,
       createSender,
       createReceiver,

@@ -11,6 +11,7 @@ import { openContent } from './content.js';
 import { DigestRecord } from './digest-record.js';
 import { canExchange, loadExchange, type Exchange } from './exchange.js';
 import { NODE_FILES, type FileSystem } from './file-system.js';
+import { watchedFiles, type HangParts } from './hanging.js';
 import { FolderHolder } from './held-folder.js';
 import { putOutOfTheWay, removeGone } from './gone.js';
 import { listKept } from './kept.js';
@@ -41,6 +42,8 @@ export interface StoreOptions {
   readonly exchange?: Exchange | null;
   /** `undefined`: this machine's. */
   readonly fs?: FileSystem;
+  /** Who hears of calls that hang; `undefined`: nobody. */
+  readonly hanging?: HangParts;
 }
 
 /** One repository on this machine's file system. */
@@ -76,7 +79,8 @@ export class NodeRepository implements RepositoryStore {
    * @throws LockstepError LOCKSTEP_REPOSITORY_FOLDER when that cannot be, LOCKSTEP_REPOSITORY_PATTERN
    */
   static open(options: StoreOptions): NodeRepository {
-    const fs = options.fs ?? NODE_FILES;
+    const files = options.fs ?? NODE_FILES;
+    const fs = options.hanging === undefined ? files : watchedFiles(files, options.hanging);
     try {
       makeParent(fs, dirname(options.path));
       const live = fs.existsSync(options.path) ? fs.realpathSync(options.path) : join(fs.realpathSync(dirname(options.path)), basename(options.path));
