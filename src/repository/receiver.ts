@@ -182,6 +182,8 @@ class Receiver implements ReceiverSession {
       totals.changed = true;
       totals.kept = outcome.kept ?? totals.kept;
       rounds.deeper += 1;
+      // Their contents do not come any more.
+      if (outcome.fresh.length > 0 && this.withdrawn !== null) return this.finish(running, 'failed', this.withdrawn);
       if (outcome.fresh.length > 0 && !this.isClosed && rounds.deeper < DEEPER_MAX) return this.again(running, { folders: [], deep: outcome.fresh.length > DEEP_MAX ? [''] : outcome.fresh });
     }
     this.link.say({ kind: 'drop', sync });

@@ -70,6 +70,27 @@ describe('a continuous change', () => {
     expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
   });
 
+  it('whose link is lost while new folders are made has failed: what they hold has not come', async () => {
+    const places = new Places();
+    const pairOf: Pair[] = [];
+    let isDue = false;
+    const files: FileSystem = {
+      ...NODE_FILES,
+      fsync: ((fd: number, callback: (error: Error | null) => void) => {
+        if (isDue) pairOf[0]?.receiver?.close('the link is lost');
+        NODE_FILES.fsync(fd, callback);
+      }) as typeof fs.fsync,
+    };
+    pairOf.push(new Pair(await openStore({ path: places.folder('a') }), await openStore({ path: places.folder('b'), fs: files })));
+    pairs.push(...pairOf);
+    await pairOf[0]?.connect();
+    await pairOf[0]?.sync();
+    places.write('a/new/file', 'text');
+    isDue = true;
+    expect(await pairOf[0]?.sync({ folders: [''] })).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('link was lost') });
+    expect(Object.keys(picture(places.at('b')))).toEqual(['new']);
+  });
+
   it('never writes through a link that stands where the other server has a folder', async () => {
     const places = new Places();
     places.write('a/x/one', 'one');
