@@ -48,7 +48,8 @@ export const REPOSITORY_FLAWS: readonly RepositoryFlaw[] = [
     name: 'recovery-forgets-old',
     where: 'joining',
     rule: 'what was replaced is kept, also when the process ended after the exchange',
-    edits: [{ file: SWITCHING, find: '    if (inodeOf(places, places.live) === record.stageInode) {', put: '    if (false) {' }],
+    // An old tree that nobody accounts for is kept as one that was found: that is forgotten as well.
+    edits: [{ file: SWITCHING, find: '    if (inodeOf(places, places.live) === record.stageInode) {', put: '    if (false) {' }, { file: SWITCHING, find: '  const found = await keepFound(places, record);\n', put: '  const found = null as string | null;\n' }],
   },
   {
     name: 'renamed-before-sync',
