@@ -1,16 +1,10 @@
-import { assert } from '../core/errors.js';
 import type { ConnectionId, Effect } from '../core/broker/effects.js';
-import type { Term } from '../core/identity.js';
 import type { ClientHandler } from './edge.js';
 
-/** A term's connections are numbered from term × this on. */
-const PER_TERM = 2 ** 32;
-
-/** The clients' connections that the broker knows, by number. Numbers are never used twice, in no term and by no server. */
+/** The clients' connections that the broker knows, by number. Numbers are given in their order, each once in the life of this process. */
 export class Connections {
   private readonly handlers = new Map<ConnectionId, ClientHandler>();
-  private term = 0;
-  private count = 0;
+  private newest: ConnectionId = 0;
   /** Whose turn it was when there was no more room. */
   private last: ConnectionId = 0;
 
@@ -18,19 +12,15 @@ export class Connections {
     return this.handlers.size;
   }
 
-  /** Connections that come from now on belong to `term`. */
-  beginTerm(term: Term): void {
-    if (term === this.term) return;
-    this.term = term;
-    this.count = 0;
+  /** Connections that come from now on have numbers above that one. */
+  beginAbove(connection: ConnectionId): void {
+    this.newest = Math.max(this.newest, connection);
   }
 
   add(handler: ClientHandler): ConnectionId {
-    this.count += 1;
-    assert(this.count < PER_TERM, 'a term has too many connections');
-    const connection = this.term * PER_TERM + this.count;
-    this.handlers.set(connection, handler);
-    return connection;
+    this.newest += 1;
+    this.handlers.set(this.newest, handler);
+    return this.newest;
   }
 
   remove(connection: ConnectionId): void {

@@ -4,6 +4,7 @@ import { encodeOperation, type RecordDraft } from '../core/broker/records.js';
 import { RecordOrigin } from '../core/journal/envelope.js';
 import type { Position, Term } from '../core/identity.js';
 import { LOG_MARK_VERSION, LogMark } from '../core/replication/log-marks.js';
+import { TERM_MAX } from '../core/terms/names.js';
 import type { Log } from '../ports/log.js';
 import type { BrokerConfig } from './config.js';
 import type { Copy } from './copy.js';
@@ -27,7 +28,7 @@ export interface ServedTermTools {
 
 export interface ServedTermListener {
   /** Its first record comes next. `anew`: what was admitted before says nothing of it. */
-  entered(term: Term, anew: boolean): void;
+  entered(anew: boolean): void;
   /** What that record brings. */
   hold(position: Position, effect: Effect): void;
   /** That record is written, and this server did not serve before it. */
@@ -84,6 +85,7 @@ export class ServedTerm {
 
   private refusal(role: ServeRole): string | null {
     const { copy, config } = this.tools;
+    if (role.term > TERM_MAX) return `term ${role.term} cannot be: no record of the log can name one above ${TERM_MAX}`;
     if (role.term <= this.tools.fencedThrough()) return `term ${role.term} is fenced`;
     if (copy.damage !== null) return 'this copy is damaged';
     if (!copy.ready) return 'the state is being built';
@@ -139,7 +141,7 @@ export class ServedTerm {
 
   private writeFirst(term: Term, draft: RecordDraft, anew: boolean): Position {
     const { copy } = this.tools;
-    this.listener.entered(term, anew);
+    this.listener.entered(anew);
     const record = copy.journal.append(draft.type, draft.version, RecordOrigin.lockstep, term, draft.payload);
     copy.replica.apply(record, (effect) => this.listener.hold(record.position, effect));
     return record.position;

@@ -54,7 +54,7 @@ export class Serving implements ClientEdge {
   constructor(private readonly tools: ServingTools) {
     this.backlog = new Backlog(tools.config.tuning.unadmittedBytesMax);
     this.served = new ServedTerm(tools, {
-      entered: (term, anew) => this.entered(term, anew),
+      entered: (anew) => this.entered(anew),
       hold: (position, effect) => this.window.hold(position, effect),
       begun: () => this.orphans.begin(),
     });
@@ -268,10 +268,11 @@ export class Serving implements ClientEdge {
     this.connections.deliver(effect);
   };
 
-  /** A term begins: clients that come from now on belong to it. */
-  private entered(term: Term, anew: boolean): void {
-    this.connections.beginTerm(term);
+  /** A term begins. */
+  private entered(anew: boolean): void {
     if (!anew) return;
+    // Its first record ends the connections of the term before by their numbers: no client that comes from now on may have one of these.
+    this.connections.beginAbove(this.tools.copy.replica.core.newestConnection);
     // A new one: what was admitted under that number before may have been cut away since, as a follower.
     this.window = new AdmissionWindow();
     this.backlog.clear();

@@ -23,7 +23,7 @@ import { refusalOf } from './refusals.js';
 import type { Refusal } from './refusals.js';
 import { SnapshotRestorer } from './restore.js';
 import { holdWill, lower, Routing } from './routing.js';
-import type { Session } from './session.js';
+import { NO_CONNECTION, type Session } from './session.js';
 import { captureSnapshot, snapshotOfSettled } from './snapshot.js';
 import type { EncodedEntry, SnapshotEntry } from './snapshot.js';
 import { BrokerState } from './state.js';
@@ -170,6 +170,13 @@ export class BrokerCore {
   connectionOf(clientId: string): ConnectionId | null {
     const session = this.state.sessions.get(clientId);
     return session?.connected === true ? session.connection : null;
+  }
+
+  /** The highest number that a connection of a session has now; 0: none has one. */
+  get newestConnection(): ConnectionId {
+    let newest = NO_CONNECTION;
+    for (const connection of this.state.connections.keys()) newest = Math.max(newest, connection);
+    return newest;
   }
 
   /** A QoS 0 message without retain: to the subscribers that are connected now. `payload` must not change afterwards. */

@@ -1,8 +1,9 @@
 import type { Position } from '../identity.js';
 
 /**
- * A number that no two client connections of a pair ever share: term × 2^32 + a counter within the term. A record that
- * names it can never mean another connection. Below 2^53.
+ * A number that no two client connections share which the log names between one term's first record and the next one's: with such a record all connections before
+ * it are over. A server never gives one twice while its process runs, and in a term that it begins none that a session still has of the term before: what that
+ * one's end brings can never mean another connection. Below 2^53.
  */
 export type ConnectionId = number;
 

@@ -5,7 +5,7 @@ import { hashText } from './digest.js';
 import type { Hash } from './digest.js';
 import type { ConnectionId, Qos } from './effects.js';
 
-/** A session's `connection` while it has none. No connection ever has this number: terms begin at 1. */
+/** A session's `connection` while it has none. No connection ever has this number: they begin at 1. */
 export const NO_CONNECTION: ConnectionId = 0;
 
 /** A will while its connection lasts. */

@@ -1,4 +1,4 @@
-import { LockstepError } from '../errors.js';
+import { assertionFailed, LockstepError } from '../errors.js';
 
 // The only two globals that the core uses beside the language itself; every JavaScript platform has them.
 declare const TextEncoder: new () => { encode(text: string): Uint8Array; encodeInto(text: string, target: Uint8Array): { written: number } };
@@ -52,8 +52,9 @@ export class ByteWriter {
     return this;
   }
 
-  /** A whole number below 2^53. */
+  /** A whole number below 2^53: another would come back as another one, or not at all. @throws AssertionFailure */
   u64(value: number): this {
+    if (!(value >= 0 && Number.isSafeInteger(value))) assertionFailed(`${value} is no whole number below 2^53`);
     this.u32(Math.floor(value / POW32));
     return this.u32(value >>> 0);
   }

@@ -1,14 +1,74 @@
 import { Connections } from '../../../src/server/connections.js';
-import type { Term } from '../../../src/core/identity.js';
-import { Host, TestClient, World } from './brokers.js';
+import { TERM_MAX } from '../../../src/core/terms/names.js';
+import { Host, startedPair, TestClient, World } from './brokers.js';
+
+describe('terms with high numbers', () => {
+  test.each([2 ** 21 - 1, 2 ** 21, TERM_MAX])('clients are served in term %d, also by the next process', async (term) => {
+    const world = new World();
+    const one = new Host(world, 'one');
+    for (const serving of [term - 1, term]) {
+      await one.start();
+      one.serve(serving);
+      await world.run(50);
+      const client = one.client();
+      client.connect(`c${serving}`);
+      client.publish('t', 'x');
+      await world.run(500);
+      expect(client).toMatchObject({ acknowledged: 1, closed: null });
+      one.kill();
+    }
+    await one.start();
+    expect(one.status).toMatchObject({ sessions: 2, journal: { damage: null } });
+  });
+
+  test('a term that no record can name is not begun, and nothing of it is written', async () => {
+    const world = new World();
+    const one = new Host(world, 'one');
+    await one.start();
+    one.serve(TERM_MAX + 1);
+    await world.run(500);
+    expect(one.status).toMatchObject({ role: 'idle', trouble: expect.stringContaining(`term ${TERM_MAX + 1} cannot be`), journal: { position: 0, damage: null } });
+    expect(one.fatal).toEqual([]);
+  });
+});
+
+describe('who connects in a term', () => {
+  test('has a number that no session has of the term before: what ends that one closes nobody else', async () => {
+    const { world, one, two } = await startedPair();
+    const before = Array.from({ length: 3 }, () => one.client());
+    before.forEach((client, at) => client.connect(`before${at}`));
+    await world.run(500);
+    one.kill();
+    two.idle(false, 1);
+    await world.run(50);
+    two.serve(2);
+    const client = two.client();
+    client.connect('new');
+    client.publish('t', 'x');
+    await world.run(500);
+    expect(before.map(({ connection }) => connection)).not.toContain(client.connection);
+    expect(client.of('close')).toEqual([]);
+    expect(client.acknowledged).toBe(1);
+  });
+
+  test('has one above those of the terms before that this server served in', () => {
+    const all = new Connections();
+    const add = (): number => all.add({ effect: () => undefined, close: () => undefined, resume: () => undefined });
+    const first = add();
+    all.beginAbove(first + 10);
+    const second = add();
+    all.beginAbove(first);
+    const numbers = [first, second, add()];
+    expect(numbers).toEqual([1, 12, 13]);
+  });
+});
 
 describe('who is resumed first', () => {
   /** So many connections, and what it does when one is resumed. */
   function connections(count: number, resumed: (connection: number) => void): Connections {
     const all = new Connections();
-    all.beginTerm(1 as Term);
     for (let at = 0; at < count; at++) {
-      const connection: number = all.add({ effect: () => undefined, close: () => undefined, resume: () => resumed(connection - 2 ** 32) });
+      const connection: number = all.add({ effect: () => undefined, close: () => undefined, resume: () => resumed(connection) });
     }
     return all;
   }
@@ -30,14 +90,14 @@ describe('who is resumed first', () => {
   test('also where the last one is gone meanwhile, or had its turn in another way', () => {
     const turns: number[] = [];
     const all = connections(4, (connection) => turns.push(connection));
-    all.hadTurn(2 ** 32 + 2);
-    all.remove(2 ** 32 + 2);
+    all.hadTurn(2);
+    all.remove(2);
     all.resume(() => turns.length >= 2);
     expect(turns).toEqual([3, 4]);
-    all.remove(2 ** 32 + 4);
+    all.remove(4);
     all.resume(() => turns.length >= 5);
     expect(turns.slice(2)).toEqual([1, 3]);
-    for (const number of [1, 3]) all.remove(2 ** 32 + number);
+    for (const number of [1, 3]) all.remove(number);
     all.resume(() => false);
     expect(turns).toHaveLength(4);
   });
