@@ -1,5 +1,10 @@
 import type { Position } from '../core/identity.js';
 
+/** What an effect counts while it is held: a record may have as many as there are subscribers. */
+export const EFFECT_BYTES = 64;
+/** What a level of a topic or filter counts that was looked at: the peer takes as long over it, and must come after before more is taken. */
+export const LOOK_BYTES = 8;
+
 /** How many bytes were appended (or taken in) and are not done with, in steps: exact enough for a limit, cheap for each record. */
 export class Backlog {
   private total = 0;

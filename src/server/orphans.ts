@@ -5,7 +5,7 @@ import type { Log } from '../ports/log.js';
 /** Orphans of one record, … */
 const ORPHANS_PER_RECORD = 500;
 /** … and what their wills may bring together, if each goes to every session; one alone may bring more. */
-const DELIVERIES_PER_RECORD = 250_000;
+const DELIVERIES_PER_RECORD = 50_000;
 const GRACE_RETRY_MS = 500;
 /** While others still wait to be let in, they have so many times their time at most. */
 const GRACE_TIMES_MAX = 10;
@@ -23,7 +23,7 @@ export interface OrphansListener {
   find(): readonly string[] | null;
   /** How many sessions there are, each of which may hear of every one of them. */
   sessions(): number;
-  /** Writes that they are gone. @returns false when that was not possible now, or too much waits */
+  /** Writes that they are gone. @returns false when that was not possible now, too much waits, or was done in this turn */
   bury(clientIds: readonly string[]): boolean;
 }
 
@@ -53,7 +53,7 @@ export class Orphans {
     this.lost = [];
   }
 
-  /** There may be room again for those for whom there was none. */
+  /** There may be room again for those for whom there was none, or another turn. */
   goOn(): void {
     if (this.lost.length === 0 || this.grace === null) return;
     this.grace();

@@ -8,13 +8,15 @@ import { NO_POSITION, type Monotonic, type Position, type Term } from '../core/i
 import { AdmissionWindow, admittedPosition } from '../core/replication/admission-window.js';
 import { ByteWriter, MalformedBytes } from '../core/wire/bytes.js';
 import type { Clock } from '../ports/clock.js';
-import { Backlog } from './backlog.js';
+import { Backlog, EFFECT_BYTES, LOOK_BYTES } from './backlog.js';
 import { Connections } from './connections.js';
 import { describe } from './disk-io.js';
 import type { ClientEdge, ClientHandler, Submitted } from './edge.js';
 import type { MemoryGuard } from './memory-guard.js';
 import { Orphans } from './orphans.js';
 import { ServedTerm, type ServedTermTools } from './served-term.js';
+import { RECORD_WORK_BYTES, TurnWork } from './turn-work.js';
+import { UnsaidEnds } from './unsaid.js';
 
 /*
  * Serving clients in a term: what is taken from them, and what may be said to them.
@@ -22,6 +24,7 @@ import { ServedTerm, type ServedTermTools } from './served-term.js';
  * Invariants
  * - Durable before spoken: an effect leaves only when its record is admitted (R2) and the gate is open at that moment.
  * - What waits is bounded by bytes, at whatever it waits: a record, and what comes of it, weighs until it is admitted and all before it has left.
+ * - What this server writes by itself takes a bounded part of a turn: the wills of connections that end, and of orphans, wait for the next one beyond it.
  * - The gate is open only while the order says serve, the term is above the fence, the manager's pulse is recent, and, while only
  *   this copy counts, before the lease's deadline. A closed gate keeps effects; it never drops them.
  * - Suspended: the clients' connections stay, nothing is taken from them, nothing is said to them. Ended: they are closed, and
@@ -47,12 +50,14 @@ export class Serving implements ClientEdge {
   private readonly backlog: Backlog;
   private readonly writer = new ByteWriter(4096);
   private readonly connections = new Connections();
-  private readonly unsaid = new Map<ConnectionId, Operation>();
+  private readonly unsaid = new UnsaidEnds((operation) => this.say(operation));
+  private readonly turn: TurnWork;
   private paused = false;
   private memoryIsScarce = false;
 
   constructor(private readonly tools: ServingTools) {
     this.backlog = new Backlog(tools.config.tuning.unadmittedBytesMax);
+    this.turn = new TurnWork(tools.clock, () => this.goOn());
     this.served = new ServedTerm(tools, {
       entered: (anew) => this.entered(anew),
       hold: (position, effect) => this.window.hold(position, effect),
@@ -190,11 +195,12 @@ export class Serving implements ClientEdge {
   submit(operation: Operation, origin: number): Submitted {
     if (!this.serving) return this.whileAway(operation);
     if (this.backlog.exceeds(UNASKED_TIMES)) return this.whileFull(operation);
+    if (operation.kind === 'disconnect' && operation.publishWill && this.turn.isOver) return this.whileAway(operation);
     // A client that is back has ended its connection before, and not lost it: that has to be known first.
-    if (operation.kind === 'connect' && this.unsaid.size > 0) {
+    if (operation.kind === 'connect' && !this.unsaid.isEmpty) {
       this.sayUnsaid();
       const before = this.tools.copy.replica.core.connectionOf(operation.clientId);
-      if (before !== null) this.say(before);
+      if (before !== null) this.unsaid.say(before);
     }
     const submitted = this.record(operation, origin);
     return submitted.kind === 'refused' && submitted.reason !== 'limit' && operation.kind === 'disconnect' ? this.whileAway(operation) : submitted;
@@ -280,7 +286,7 @@ export class Serving implements ClientEdge {
 
   private bury(clientIds: readonly string[]): boolean {
     const { copy } = this.tools;
-    if (!this.serving || !copy.ready || this.backlog.exceeds(1)) return false;
+    if (!this.serving || !copy.ready || this.backlog.exceeds(1) || this.turn.isOver) return false;
     return this.append({ kind: 'orphans-gone', clientIds }, RecordOrigin.lockstep, copy.replica.core.looked).kind === 'accepted';
   }
 
@@ -306,12 +312,14 @@ export class Serving implements ClientEdge {
     const record = journal.append(draft.type, draft.version, origin, current, draft.payload);
     const { core } = copy.replica;
     const before = this.window.held;
-    const grown = core.grown;
+    const { grown, deliveriesMade } = core;
     this.holdingFor = record.position;
     copy.replica.apply(record, this.hold);
     const effects = this.window.held - before;
     this.tools.memory.grew(draft.payload.length + core.grown - grown + EFFECT_HEAP_BYTES * effects);
-    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * effects + LOOK_BYTES * (core.looked - looked), connectionOf(operation));
+    const looks = LOOK_BYTES * (core.looked - looked);
+    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * effects + looks, connectionOf(operation));
+    this.turn.add(RECORD_WORK_BYTES + EFFECT_BYTES * Math.max(effects, core.deliveriesMade - deliveriesMade) + looks);
     return ACCEPTED;
   }
 
@@ -337,8 +345,7 @@ export class Serving implements ClientEdge {
     if (!this.paused || !this.serving || this.tools.copy.journal.full) return;
     if (this.backlog.exceeds(1 / 2)) return;
     this.paused = false;
-    this.sayUnsaid();
-    this.orphans.goOn();
+    this.goOn();
     this.connections.resume(() => this.paused);
   }
 
@@ -348,29 +355,30 @@ export class Serving implements ClientEdge {
     return refused(operation.kind === 'connect' ? 'limit' : 'disk-full', TOO_MUCH_WAITS);
   }
 
-  /** A connection that ends while nothing can be written is remembered: in the same state it would count as connected for ever. */
+  /** A connection that ends while nothing can be written, or no more in this turn, is remembered. */
   private whileAway(operation: Operation): Submitted {
     if (operation.kind === 'disconnect' && this.stage !== 'off') {
-      this.unsaid.set(operation.connection, operation);
+      this.unsaid.add(operation.connection, operation);
       return ACCEPTED;
     }
     return refused('not-serving', this.draining ? 'this server hands over to its peer' : 'this server does not serve now');
   }
 
+  /** What this server writes by itself, as far as there is room, and as long as its turn is. */
+  private goOn(): void {
+    this.sayUnsaid();
+    this.orphans.goOn();
+  }
+
   /** Once this server serves again: in another term, or when a drain was given up. What there is no room for now is said another time. */
   private sayUnsaid(): void {
-    if (!this.serving) return;
-    for (const connection of this.unsaid.keys()) if (this.backlog.exceeds(1) || !this.say(connection)) return;
+    this.unsaid.sayAll(() => this.serving && !this.backlog.exceeds(1) && !this.turn.isOver);
   }
 
   /** @returns false when the disk has no room for it now */
-  private say(connection: ConnectionId): boolean {
-    const operation = this.unsaid.get(connection);
-    if (operation === undefined) return true;
+  private say(operation: Operation): boolean {
     const submitted = this.record(operation, RecordOrigin.lockstep);
-    if (submitted.kind === 'refused' && submitted.reason !== 'limit') return false;
-    this.unsaid.delete(connection);
-    return true;
+    return submitted.kind === 'accepted' || submitted.reason === 'limit';
   }
 }
 
@@ -378,10 +386,6 @@ export class Serving implements ClientEdge {
 const UNASKED_TIMES = 2;
 const TOO_MUCH_WAITS = 'too much waits for the disks and the other server';
 const ACCEPTED: Submitted = { kind: 'accepted' };
-/** What an effect counts while it is held: a record may have as many as there are subscribers. */
-const EFFECT_BYTES = 64;
-/** What a level of a topic or filter counts that was looked at: the peer takes as long over it, and must come after before more is taken. */
-const LOOK_BYTES = 8;
 /** What an effect takes of the heap while it is held. */
 const EFFECT_HEAP_BYTES = 100;
 const MIB = 1024 * 1024;

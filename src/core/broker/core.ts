@@ -233,6 +233,11 @@ export class BrokerCore {
     this.restorer = null;
   }
 
+  /** Messages of QoS 1 and 2 that were sent to sessions, or put into their queues, so far: a measure as `looked`. */
+  get deliveriesMade(): number {
+    return this.state.deliveriesMade;
+  }
+
   /** Levels of topics and filters that were compared so far: a measure of the time that it took. Grows also by `refusal`; it is no part of the state. */
   get looked(): number {
     return this.state.retained.looked + this.state.subscriptions.looked;
