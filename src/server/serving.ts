@@ -317,9 +317,9 @@ export class Serving implements ClientEdge {
     copy.replica.apply(record, this.hold);
     const effects = this.window.held - before;
     this.tools.memory.grew(draft.payload.length + core.grown - grown + EFFECT_HEAP_BYTES * effects);
-    const looks = LOOK_BYTES * (core.looked - looked);
-    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + EFFECT_BYTES * effects + looks, connectionOf(operation));
-    this.turn.add(RECORD_WORK_BYTES + EFFECT_BYTES * Math.max(effects, core.deliveriesMade - deliveriesMade) + looks);
+    const work = EFFECT_BYTES * Math.max(effects, core.deliveriesMade - deliveriesMade) + LOOK_BYTES * (core.looked - looked);
+    this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + work, connectionOf(operation));
+    this.turn.add(RECORD_WORK_BYTES + work);
     return ACCEPTED;
   }
 

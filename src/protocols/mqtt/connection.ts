@@ -73,7 +73,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
   ) {
     this.keepAlive = new KeepAlive(shared.clock);
     this.stranger = shared.strangers.enter();
-    this.inbox = new Inbox(stream, shared.clock, this.keepAlive, Math.min(CONNECT_BYTES_MAX, shared.limits.packetBytesMax), {
+    this.inbox = new Inbox(stream, shared.clock, shared.turns, this.keepAlive, Math.min(CONNECT_BYTES_MAX, shared.limits.packetBytesMax), {
       mayTake: () => this.mayTake(),
       take: (packet) => this.take(packet),
       turn: () => this.pump(),
@@ -178,8 +178,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
 
   lastTurn(): void {
     this.isHurried = true;
-    this.inbox.goOn();
-    this.pump();
+    this.inbox.hurry(() => this.pump());
     this.isHurried = false;
   }
 

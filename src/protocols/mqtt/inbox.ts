@@ -2,16 +2,17 @@ import type { Monotonic } from '../../core/identity.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Stream } from '../../ports/stream.js';
 import { ProtocolFault } from './fault.js';
-import { PacketFramer } from './framer.js';
+import { PacketFramer, PacketType } from './framer.js';
 import type { KeepAlive } from './keep-alive.js';
 import { LONG_PACKET_BYTES_PER_SECOND, PARTIAL_BYTES_FREE } from './limits.js';
 import type { Share } from './shared-room.js';
+import type { Turns } from './turns.js';
 
 /**
- * So long packets of one connection are taken before the others have a turn; looked at after so many packets. What a packet costs can be far more than its
- * bytes: a SUBSCRIBE looks at each retained message.
+ * So long packets of one connection are taken before the others have a turn; looked at after so many packets, and after each SUBSCRIBE. What a packet costs can be far
+ * more than its bytes: a SUBSCRIBE looks at each retained message.
  */
-const TURN_MS = 20;
+export const TURN_MS = 20;
 const PACKETS_PER_LOOK = 8;
 
 export interface InboxWorld {
@@ -43,6 +44,7 @@ export class Inbox {
   private isReading = true;
   /** The others have their turn; then it goes on with what has come already. */
   private yielded = false;
+  private isHurried = false;
   /** Until there is room for the packet that is under way. */
   private isCrowded = false;
   /** Of the room for packets under way; none before the client is let in. */
@@ -51,6 +53,7 @@ export class Inbox {
   constructor(
     private readonly stream: Stream,
     private readonly clock: Clock,
+    private readonly turns: Turns,
     private readonly keepAlive: KeepAlive,
     packetBytesMax: number,
     private readonly world: InboxWorld,
@@ -102,20 +105,25 @@ export class Inbox {
     let isWhole = false;
     let isDone = false;
     const begunAt = this.clock.monotonic();
+    if (this.turns.isOver && !this.isHurried && !this.isEmpty && this.mayTake()) this.yield();
     try {
       for (let taken = 1; this.mayTake(); taken += 1) {
         isDone = !this.framer.next();
         if (isDone) break;
         isWhole = true;
+        const isLooked = taken % PACKETS_PER_LOOK === 0 || this.framer.header >> 4 === PacketType.subscribe;
         this.world.take(this.framer);
-        if (taken % PACKETS_PER_LOOK === 0 && this.clock.monotonic() - begunAt >= TURN_MS) this.yield();
+        if (isLooked && this.clock.monotonic() - begunAt >= TURN_MS) this.yield();
       }
       if (isDone || this.framer.underWayBytes === 0) this.makeRoom();
     } catch (error) {
       if (!(error instanceof ProtocolFault)) throw error;
       this.world.broken(error);
     }
-    if (isWhole) this.keepAlive.begin();
+    if (isWhole) {
+      this.turns.worked(this.clock.monotonic() - begunAt);
+      this.keepAlive.begin();
+    }
     if (isWhole || this.keepAlive.isProgress) this.keepAlive.hear();
     this.steer();
     return isDone || this.isEmpty;
@@ -159,9 +167,12 @@ export class Inbox {
     this.isCrowded = false;
   }
 
-  /** It need not wait for the turn of the others. */
-  goOn(): void {
+  /** As `pump`, for one turn that waits for nobody else's. */
+  hurry(pump: () => void): void {
     this.yielded = false;
+    this.isHurried = true;
+    pump();
+    this.isHurried = false;
   }
 
   /** Forgets what came. What comes from now on is read and ignored, so that the other side's end is seen. */
@@ -186,7 +197,7 @@ export class Inbox {
   /** Takes nothing more in this turn. */
   private yield(): void {
     this.yielded = true;
-    this.clock.soon(() => {
+    this.turns.wait(() => {
       this.yielded = false;
       this.world.turn();
     });

@@ -14,6 +14,7 @@ import { MQTT_LIMITS_DEFAULT, PARTIAL_BYTES_FREE, STRANGER_BYTES_FREE } from './
 import type { MqttLimits } from './limits.js';
 import { Rounds } from './rounds.js';
 import { SharedRoom } from './shared-room.js';
+import { Turns } from './turns.js';
 import { WaitingPackets } from './waiting.js';
 
 /** What the records of an operation need beside the payload itself: topic, ids, lengths. Generous. */
@@ -48,6 +49,7 @@ export interface MqttShared {
   readonly limits: MqttLimits;
   readonly encoder: PacketEncoder;
   readonly waiting: WaitingPackets;
+  readonly turns: Turns;
   readonly rounds: Rounds;
   /** What clients bring before they are let in. */
   readonly strangers: SharedRoom;
@@ -64,6 +66,7 @@ export class MqttProtocol {
   constructor(world: MqttWorld) {
     const limits = world.limits ?? MQTT_LIMITS_DEFAULT;
     assert(limits.packetBytesMax + RECORD_OVERHEAD_BYTES <= RECORD_PAYLOAD_BYTES_MAX, 'a packet of packetBytesMax fits a record');
+    const turns = new Turns(world.clock);
     this.shared = {
       edge: world.edge,
       clock: world.clock,
@@ -73,7 +76,8 @@ export class MqttProtocol {
       limits,
       encoder: new PacketEncoder(),
       waiting: new WaitingPackets(),
-      rounds: new Rounds(world.clock),
+      turns,
+      rounds: new Rounds(world.clock, turns),
       strangers: new SharedRoom(limits.strangerBytesMax, STRANGER_BYTES_FREE),
       partials: new SharedRoom(limits.partialBytesMax, PARTIAL_BYTES_FREE),
       departures: new Departures(),

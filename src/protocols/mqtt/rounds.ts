@@ -1,5 +1,6 @@
 import type { Monotonic } from '../../core/identity.js';
 import type { Cancel, Clock } from '../../ports/clock.js';
+import type { Turns } from './turns.js';
 
 /** How often connections are looked at. A time limit of a connection is noticed at most so much too late. Milliseconds. */
 export const ROUND_MS = 500;
@@ -22,7 +23,10 @@ export class Rounds {
   private dueAt = 0;
   private endOfTurn: (() => void)[] = [];
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly turns: Turns,
+  ) {}
 
   get size(): number {
     return this.watched.size;
@@ -47,7 +51,9 @@ export class Rounds {
     this.clock.soon(() => {
       const actions = this.endOfTurn;
       this.endOfTurn = [];
-      for (const each of actions) each();
+      this.turns.work(() => {
+        for (const each of actions) each();
+      });
     });
   }
 

@@ -37,6 +37,27 @@ test('what waits for admission is bounded by what comes of the records too: a sh
   expect(two.head).toBe(one.head);
 });
 
+test('a message that only goes into the queues of sessions that are away weighs as one that is sent', async () => {
+  const { world, one } = await syncedPair();
+  for (let at = 0; at < SUBSCRIBERS; at++) {
+    const client = one.client();
+    client.connect(`away ${at}`);
+    client.subscribe('t');
+    client.edge.submit({ kind: 'disconnect', connection: client.connection, publishWill: false }, 1);
+  }
+  const publisher = one.client();
+  publisher.connect('publisher');
+  await world.run(200);
+  world.net.cutBoth('one', 'two');
+  let sent = 0;
+  for (; !publisher.edge.congested && sent < 1_000; sent++) publisher.publish('t', 'x');
+  expect(sent).toBeGreaterThan(10);
+  expect((sent - 1) * SUBSCRIBERS * EFFECT_BYTES).toBeLessThanOrEqual(UNADMITTED_BYTES_MAX);
+  world.net.healBoth('one', 'two');
+  await world.until(() => publisher.acknowledged === sent, 'all acknowledged');
+  expect(publisher.edge.congested).toBe(false);
+});
+
 test('what waits for admission is bounded by the work that it was, too: the peer has to do the same', async () => {
   const { world, one, two } = await syncedPair();
   const client = one.client();
