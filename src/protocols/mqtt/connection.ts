@@ -294,6 +294,7 @@ export class MqttConnection implements ClientHandler, Watched, Departed {
     if (added === 'full') this.leaveSoon(`${this.outbox.waitingPackets} packets wait for it (outgoingPacketsMax)`);
     else if (added === 'dropped') this.dropped('it reads too slowly (outgoingBytesMax)', item.kind === 'deliver' ? item.message : null);
     else if (added === 'no-memory') this.dropped("it reads too slowly, and the broker's memory is nearly used up", item.kind === 'deliver' ? item.message : null);
+    else if (added === 'no-room') this.dropped(`it reads too slowly, and ${this.shared.limits.allOutgoingBytesMax} bytes wait for all such clients (allOutgoingBytesMax)`, item.kind === 'deliver' ? item.message : null);
     else this.flushSoon();
   }
 

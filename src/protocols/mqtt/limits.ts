@@ -31,6 +31,11 @@ export interface MqttLimits {
    * same: as references to messages that the broker holds anyway, at most a session's in-flight window of them.
    */
   readonly outgoingBytesMax: number;
+  /**
+   * Bytes of QoS 0 messages that wait in the queues of all connections together, each message counted once, with `WAITING_PACKET_BYTES`. Beyond it they are dropped
+   * and counted for a client for which `OUTGOING_BYTES_FREE` wait already.
+   */
+  readonly allOutgoingBytesMax: number;
   /** Packets that wait in the queue of one connection. One more, and the connection is closed; the session keeps what it has. */
   readonly outgoingPacketsMax: number;
   /** A client that takes nothing at all of what waits for it for so long is disconnected; the session keeps what it has. Milliseconds. */
@@ -48,6 +53,7 @@ export const MQTT_LIMITS_DEFAULT: MqttLimits = {
   clientIdBytesMax: 1_024,
   failedLoginDelayMs: 1_000,
   outgoingBytesMax: 4 * 1024 * 1024,
+  allOutgoingBytesMax: 512 * 1024 * 1024,
   outgoingPacketsMax: 131_072,
   stalledReaderMs: 120_000,
   lingerMs: 2_000,
@@ -68,6 +74,9 @@ export const PARTIAL_BYTES_FREE = 64 * 1024;
  * satellite modem of 2,400 bit/s has more.
  */
 export const LONG_PACKET_BYTES_PER_SECOND = 256;
+
+/** So much of QoS 0 messages may wait for each client, whatever waits for the others. */
+export const OUTGOING_BYTES_FREE = 64 * 1024;
 
 /** Bytes handed to a stream in one piece, unless one packet alone is longer. */
 export const WRITE_BYTES_MAX = 256 * 1024;

@@ -1,7 +1,7 @@
 import type { Message } from '../../core/broker/effects.js';
 import type { Monotonic } from '../../core/identity.js';
 import type { Stream } from '../../ports/stream.js';
-import { WRITE_BYTES_MAX } from './limits.js';
+import { OUTGOING_BYTES_FREE, WRITE_BYTES_MAX } from './limits.js';
 import type { MqttLimits } from './limits.js';
 import type { Outgoing, PacketEncoder } from './encoder.js';
 import { WAITING_PACKET_BYTES, type WaitingPackets } from './waiting.js';
@@ -13,8 +13,8 @@ function goesAsItIs(item: Outgoing): item is Outgoing & { kind: 'deliver' } {
   return item.kind === 'deliver' && item.message.size >= AS_IT_IS_BYTES;
 }
 
-/** `dropped`: a QoS 0 message for which there is no room. `no-memory`: one that nobody has memory for. `full`: more packets wait than the limit allows; the connection must go. */
-export type Added = 'waiting' | 'dropped' | 'no-memory' | 'full';
+/** `dropped`: a QoS 0 message for which there is no room. `no-memory`: one that nobody has memory for. `no-room`: one for which there is none, as too much waits for all clients. `full`: more packets wait than the limit allows; the connection must go. */
+export type Added = 'waiting' | 'dropped' | 'no-memory' | 'no-room' | 'full';
 
 export interface OutboxWorld {
   /** See `ClientEdge.scarce`. */
@@ -37,7 +37,7 @@ export interface OutboxWorld {
  *   it, up to `WRITE_BYTES_MAX` bytes, and leave together.
  * - Packets that wait together leave in one write (of at most `WRITE_BYTES_MAX` bytes, or one packet).
  * - After a write that the stream did not take at once, nothing is handed over until `drained`. So a reader that takes nothing costs
- *   its stream one such write beyond the high-water mark, and here `outgoingBytesMax` of QoS 0 messages, each counted as the memory that it takes (none while memory is scarce); QoS 1 and 2 messages wait as references to what
+ *   its stream one such write beyond the high-water mark, and here `outgoingBytesMax` of QoS 0 messages, each counted as the memory that it takes (none while memory is scarce, and few while too many wait for others); QoS 1 and 2 messages wait as references to what
  *   the broker holds anyway, and there are at most an in-flight window of them.
  */
 export class Outbox {
@@ -98,9 +98,10 @@ export class Outbox {
       if (!this.hasRoomFor(size)) this.flush();
       if (!this.hasRoomFor(size)) return 'dropped';
       if (this.isBlocked && this.world.isScarce()) return 'no-memory';
+      if (this.isHeld && this.waiting.isFull && this.memoryWith(size) > OUTGOING_BYTES_FREE) return 'no-room';
     }
     if (!retained && this.waitingPackets >= this.limits.outgoingPacketsMax) return 'full';
-    this.items.push(this.isBlocked || this.loading > 0 ? this.waiting.of(item) : item);
+    this.items.push(this.isHeld ? this.waiting.of(item) : item);
     this.sizes.push(size);
     this.bytes += size;
     // A long group does not wait for its end: its first part may be under way while the rest is added.
@@ -126,6 +127,7 @@ export class Outbox {
   /** Forgets everything; nothing is sent after. */
   close(): void {
     this.closed = true;
+    for (let at = this.head; at < this.items.length; at++) this.waiting.leave(this.items[at] as Outgoing);
     this.items = [];
     this.sizes = [];
     this.head = 0;
@@ -135,8 +137,17 @@ export class Outbox {
 
   /** For a QoS 0 message. One alone always has room. */
   private hasRoomFor(size: number): boolean {
-    const waiting = this.waitingBytes;
-    return waiting === 0 || waiting + size + WAITING_PACKET_BYTES * (this.waitingPackets + 1) <= this.limits.outgoingBytesMax;
+    return this.waitingBytes === 0 || this.stream.bufferedBytes + this.memoryWith(size) <= this.limits.outgoingBytesMax;
+  }
+
+  /** What waits here would take so much with one more of that size. */
+  private memoryWith(size: number): number {
+    return this.bytes + size + WAITING_PACKET_BYTES * (this.waitingPackets + 1);
+  }
+
+  /** What comes now does not leave in this turn. */
+  private get isHeld(): boolean {
+    return this.isBlocked || this.loading > 0;
   }
 
   /** How many of the first items can go in one write. */
@@ -223,7 +234,10 @@ export class Outbox {
   }
 
   private forget(count: number): void {
-    for (let i = 0; i < count; i++) this.bytes -= this.sizes[this.head + i] as number;
+    for (let at = this.head; at < this.head + count; at++) {
+      this.bytes -= this.sizes[at] as number;
+      this.waiting.leave(this.items[at] as Outgoing);
+    }
     this.head += count;
     for (let i = 0; i < count && this.loaded.size > 0; i++) this.loaded.delete(this.gone + i);
     this.gone += count;

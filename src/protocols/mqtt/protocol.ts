@@ -75,7 +75,7 @@ export class MqttProtocol {
       authenticator: world.authenticator,
       limits,
       encoder: new PacketEncoder(),
-      waiting: new WaitingPackets(),
+      waiting: new WaitingPackets(limits.allOutgoingBytesMax),
       turns,
       rounds: new Rounds(world.clock, turns),
       strangers: new SharedRoom(limits.strangerBytesMax, STRANGER_BYTES_FREE),

@@ -13,19 +13,51 @@ type Deliver = Outgoing & { readonly kind: 'deliver' };
 /**
  * QoS 0 messages that have to wait, as packets of their own: nobody else may need the message any more, and a payload that is a view would keep the whole
  * block that it came in. All clients that wait for one message share one packet: a message comes here for one after the other. One for all connections.
+ *
+ * What these packets take is known, each counted once. `leave` is to be called for each that `of` gave.
  */
 export class WaitingPackets {
   private message: Message | null = null;
-  private packet: Deliver | null = null;
+  private packet: WaitingPacket | null = null;
+  private bytes = 0;
+
+  constructor(private readonly bytesMax: number) {}
+
+  /** Nothing more should wait, but little for each client. */
+  get isFull(): boolean {
+    return this.bytes >= this.bytesMax;
+  }
 
   /** The packet that waits in an item's place: itself, where that is as good. */
   of(item: Outgoing): Outgoing {
     if (item.kind !== 'deliver' || item.qos !== 0 || item.retain || item.message.payload === null) return item;
     if (this.packet === null || this.message !== item.message) {
       this.message = item.message;
-      this.packet = { ...item, connection: NO_CONNECTION, message: withOwnPayload(item.message, item.message.payload) };
+      this.packet = new WaitingPacket(withOwnPayload(item.message, item.message.payload));
     }
+    if (this.packet.references++ === 0) this.bytes += this.packet.bytes;
     return this.packet;
+  }
+
+  /** It waits no more for one of those that it waited for. */
+  leave(item: Outgoing): void {
+    if (item instanceof WaitingPacket && --item.references === 0) this.bytes -= item.bytes;
+  }
+}
+
+class WaitingPacket implements Deliver {
+  readonly kind = 'deliver';
+  readonly connection = NO_CONNECTION;
+  readonly qos = 0;
+  readonly packetId = 0;
+  readonly dup = false;
+  readonly retain = false;
+  readonly bytes: number;
+  /** In queues. */
+  references = 0;
+
+  constructor(readonly message: Message) {
+    this.bytes = message.size + WAITING_PACKET_BYTES;
   }
 }
 

@@ -1,5 +1,5 @@
 import { HIGH_WATER_BYTES } from '../../../../src/adapters/socket-stream.js';
-import { MQTT_LIMITS_DEFAULT, WRITE_BYTES_MAX } from '../../../../src/protocols/mqtt/limits.js';
+import { MQTT_LIMITS_DEFAULT, OUTGOING_BYTES_FREE, WRITE_BYTES_MAX } from '../../../../src/protocols/mqtt/limits.js';
 import { ROUND_MS } from '../../../../src/protocols/mqtt/rounds.js';
 import { WAITING_PACKET_BYTES, WaitingPackets } from '../../../../src/protocols/mqtt/waiting.js';
 import { message } from '../../support/fake-edge.js';
@@ -79,8 +79,52 @@ describe('a subscriber that does not read', () => {
     expect(slow.received()).toHaveLength(300 + 1 + 10);
   });
 
+  test('QoS 0: what waits for all clients together is bounded beside a little for each, and the rest is dropped and counted', async () => {
+    const rig = new Rig({ allOutgoingBytesMax: 500 * KB });
+    const clients: Client[] = [];
+    for (let at = 0; at < 12; at++) {
+      const client = await rig.connected({ clientId: `c${at}` });
+      client.stream.stall();
+      deliver(client, 1, 0, 300 * KB);
+      rig.clock.turn();
+      clients.push(client);
+    }
+    for (const client of clients) deliver(client, 100, 0);
+    const waiting = 12 * 100 - rig.protocol.counters.qos0Dropped;
+    const perPacket = KB + WAITING_PACKET_BYTES;
+    const free = Math.floor(OUTGOING_BYTES_FREE / perPacket);
+    expect(waiting * perPacket).toBeGreaterThan(500 * KB);
+    expect(waiting).toBeLessThanOrEqual((500 * KB) / perPacket + 1 + 12 * free);
+    expect(waiting).toBeGreaterThan(11 * (free - 2));
+    expect(rig.log.from('warn')).toEqual(expect.arrayContaining([expect.stringMatching(/loses QoS 0 messages .*\(allOutgoingBytesMax\)/)]));
+    // Whoever reads, and whoever is gone, gives room back.
+    const before = rig.protocol.counters.qos0Dropped;
+    const [first, second, third] = clients as [Client, Client, Client];
+    for (const client of [...clients.slice(3), second]) client.stream.destroy('gone');
+    first.stream.unstall();
+    for (let turns = 0; turns < 5; turns++) rig.clock.turn();
+    expect(first.received().length).toBe(1 + 100);
+    deliver(third, 200, 0);
+    expect(rig.protocol.counters.qos0Dropped).toBe(before);
+  });
+
+  test('QoS 0: a message for which many clients wait takes its memory once', () => {
+    const waiting = new WaitingPackets(KB);
+    const item = (of = { ...message('t', 'x'.repeat(600)), qos: 0 as const }) => ({ kind: 'deliver' as const, connection: 1, message: of, qos: 0 as const, packetId: 0, dup: false, retain: false });
+    const one = item();
+    const packets = [waiting.of(one), waiting.of(one), waiting.of(one)];
+    expect(waiting.isFull).toBe(false);
+    const other = waiting.of(item());
+    expect(waiting.isFull).toBe(true);
+    for (const packet of packets.slice(1)) waiting.leave(packet);
+    expect(waiting.isFull).toBe(true);
+    waiting.leave(packets[0] as typeof other);
+    expect(waiting.isFull).toBe(false);
+    waiting.leave(other);
+  });
+
   test('QoS 0: clients that wait for one message share its packet, and keep no block that it came in', () => {
-    const waiting = new WaitingPackets();
+    const waiting = new WaitingPackets(KB);
     const block = new Uint8Array(64 * KB).fill(7);
     const one = { ...message('t', 10), qos: 0 as const, payload: block.subarray(100, 110) };
     const item = (connection: number, qos: 0 | 1 = 0, of = one) => ({ kind: 'deliver' as const, connection, message: of, qos, packetId: qos, dup: false, retain: false });
