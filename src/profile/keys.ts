@@ -98,7 +98,7 @@ const data = {
   ),
   segmentBytes: defaulted(bytes(1 * MIB, 256 * MIB), '64MiB', "Size of one journal file. Old ones are removed whole, when a snapshot covers them."),
   snapshotEveryBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '512MiB', 'A snapshot is taken when the journal has grown by so much since the last; or by 500,000 records, or as many as there are sessions, subscriptions, messages and deliveries where those are more.'),
-  payloadCacheBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '32MiB', 'Memory for the payloads of waiting messages. Beyond it they are read back from the journal.'),
+  payloadCacheBytes: defaulted(bytes(1 * MIB, 1024 * GIB), '32MiB', 'Memory for the payloads of waiting messages. Beyond it they are read back from the journal. Those of wills that were published and wait come beside it, until two snapshots have them.'),
 };
 
 const limits = {

@@ -8,8 +8,8 @@ import type { Position } from '../core/identity.js';
  *
  * Invariants
  * - A payload is let go only when it can be read back by its message's id: from the record that brought it, or from a snapshot.
- *   A will's message bears the id of a CONNECT that may be older than the log, so a will's payload is never let go until it
- *   came from a snapshot.
+ *   A will's message bears the id of a CONNECT that may be older than the log, so a will's payload is not let go before it
+ *   came from a snapshot, or stands in those that are kept.
  * - The oldest messages go first: they wait in queues of clients that are away.
  * - A message comes with a view into its record's block. Most are delivered and gone soon, and their payloads are never copied. Those
  *   that stay are, so that no more blocks are kept for them than `VIEWED_BYTES_MAX` of log fill.
@@ -32,6 +32,8 @@ export class PayloadCache implements MessageHooks {
   /** From here on they may hold views. */
   private firstView = 0;
   private heldBytes = 0;
+  /** Of wills that were published since the state was built, and cannot be let go yet. */
+  private readonly wills = new Map<Position, Message>();
   /** How many payloads are there of each slab. */
   private readonly slabs = new Map<ArrayBufferLike, number>();
   private slab = new Uint8Array(0);
@@ -59,7 +61,20 @@ export class PayloadCache implements MessageHooks {
   stored(message: Message): void {
     if (message.payload === null) return;
     if (this.applying === 0) message.payload = this.copyOf(message.payload);
-    else if (message.id !== this.applying) return;
+    else if (message.id !== this.applying) return void this.wills.set(message.id, message);
+    this.take(message);
+  }
+
+  /** @param has whether the payload of that id can be read back from the snapshots, by whichever of them is lost */
+  snapshotsHave(has: (id: Position) => boolean): void {
+    for (const message of this.wills.values()) {
+      if (!has(message.id)) continue;
+      this.wills.delete(message.id);
+      this.take(message);
+    }
+  }
+
+  private take(message: Message): void {
     this.inMemory.set(message.id, message);
     this.order.push(message.id);
     this.cameAt.push(this.came);
@@ -69,6 +84,7 @@ export class PayloadCache implements MessageHooks {
   }
 
   released(message: Message): void {
+    this.wills.delete(message.id);
     if (!this.inMemory.delete(message.id)) return;
     this.heldBytes -= message.size;
     if (message.payload !== null) this.leaveSlab(message.payload);

@@ -123,6 +123,7 @@ export class SnapshotMaker {
     this.bytesAtLast = bytesAppended;
     this.itemsAtLast = items;
     await this.shelf.prune();
+    live.payloads.snapshotsHave((id) => this.shelf.hasTwice(id));
     await this.compact(journal);
     const tookMs = Math.round(this.tools.clock.monotonic() - begun);
     this.tools.log.write('info', `Snapshot written at record ${position}: ${bytes} bytes`, { position, bytes, tookMs });

@@ -113,6 +113,12 @@ export class SnapshotShelf {
     this.indexes.set(path, index);
   }
 
+  /** Whether the payload stands in each of the snapshots that are kept, as far as is known, and these are two at least. */
+  hasTwice(id: Position): boolean {
+    const { good } = this;
+    return good.length >= KEPT && good.every(({ path }) => (this.indexes.get(path)?.find(id) ?? null) !== null);
+  }
+
   setIndex(path: string, index: PayloadIndex): void {
     this.indexes.set(path, index);
   }

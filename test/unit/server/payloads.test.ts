@@ -36,6 +36,23 @@ test('the payload of a will, whose id names an older record, is not let go', () 
   expect(cache.bytes).toBe(0);
 });
 
+test('it is let go as any other when the snapshots that are kept have it', () => {
+  const cache = new PayloadCache(25);
+  const [one, gone, other] = [message(3, 10), message(4, 10), message(5, 10)];
+  cache.applying = 7 as Position;
+  for (const will of [one, gone, other]) cache.stored(will);
+  cache.released(gone);
+  cache.snapshotsHave((id) => id !== 5);
+  expect(cache.bytes).toBe(10);
+  store(cache, message(8, 10));
+  store(cache, message(9, 10));
+  expect([one, gone, other].map(({ payload }) => payload === null)).toEqual([true, false, false]);
+  cache.snapshotsHave(() => true);
+  expect(cache.bytes).toBe(20);
+  cache.released(other);
+  expect(cache.bytes).toBe(10);
+});
+
 test('whatever comes and goes, in whatever order, the newest that fit stay', () => {
   const steps = fc.array(fc.oneof(fc.record({ kind: fc.constant('store' as const), size: fc.integer({ min: 1, max: 9 }) }), fc.record({ kind: fc.constant('release' as const), at: fc.nat() })), { maxLength: 300 });
   fc.assert(

@@ -1,13 +1,14 @@
+import type { Message } from '../../../src/core/broker/effects.js';
 import { leaveSession, peerOf, snapshots, startedPair, type Host, type World } from './brokers.js';
 
 const SMALL_SNAPSHOTS = { snapshotEveryRecords: 100, snapshotEveryBytes: 1024 * 1024 * 1024 };
 const ALWAYS = 1_000_000;
 
-async function fill(world: World, host: Host, count: number): Promise<void> {
+async function fill(world: World, host: Host, count: number, topic = 'q'): Promise<void> {
   const client = host.client();
   client.connect('publisher');
   for (let i = 0; i < count; i++) {
-    client.publish('q', `<${i}>${'x'.repeat(300)}`);
+    client.publish(topic, `<${i}>${'x'.repeat(300)}`);
     if (i % 25 === 24) await world.run(15);
   }
   await world.run(100);
@@ -144,4 +145,43 @@ test('a will in a snapshot that the disk does not give comes from the record of 
   await fill(world, one, 1);
   await world.until(() => !snapshots(one).includes(newest), 'a new snapshot', 15_000);
   expect(one.status.journal.damage).toBeNull();
+});
+
+test('the payload of a will is kept in memory until two snapshots have it, and is read back from either of them then', async () => {
+  const { world, one } = await startedPair(SMALL_SNAPSHOTS);
+  const leaving = one.client();
+  const payload = new TextEncoder().encode(`<will>${'w'.repeat(300)}`);
+  leaving.edge.submit({ kind: 'connect', connection: leaving.connection, clientId: 'leaving', clean: true, will: { topic: 'w', qos: 1, retain: true, payload }, user: null }, 1);
+  await fill(world, one, 400, 'nobody');
+  await world.until(() => snapshots(one).length === 2, 'two snapshots that have it as a will only');
+  await world.run(500);
+  // More than the payloads in memory may take.
+  leaveSession(one);
+  await fill(world, one, 40);
+  const retained = async (clientId: string): Promise<Message> => {
+    const reader = one.client();
+    reader.connect(clientId, true);
+    reader.subscribe('w');
+    await world.run(50);
+    return reader.of('deliver')[0]?.message as Message;
+  };
+  leaving.edge.submit({ kind: 'disconnect', connection: leaving.connection, publishWill: true }, 1);
+  leaving.edge.unregister(leaving.connection);
+  for (const snapshot of ['first', 'second']) {
+    expect((await retained(snapshot)).payload).toEqual(payload);
+    const [, newest] = snapshots(one);
+    await fill(world, one, 150, 'nobody');
+    await world.until(() => snapshots(one)[1] !== newest, 'another snapshot', 15_000);
+    await world.run(500);
+    await fill(world, one, 40);
+  }
+  const message = await retained('last');
+  expect(message.payload).toBeNull();
+  for (const at of [1, 0]) {
+    const got: (Uint8Array | null)[] = [];
+    one.edge?.loadPayload(message, (found) => got.push(found));
+    await world.until(() => got.length === 1, 'an answer');
+    expect(Buffer.from(got[0] ?? [])).toEqual(Buffer.from(payload));
+    one.image.failNext('read', 'EIO', ALWAYS, snapshots(one)[at] as string);
+  }
 });
