@@ -27,7 +27,7 @@ export function recomputeDigest(state: BrokerState): string {
   const references = new BigMap<Position, number>();
   countSerial(digest, 1, state.nextSerial);
   if (state.saidLimits !== null) countLimits(digest, 1, state.saidLimits);
-  const totals = { queued: 0, full: 0, orphaned: 0, connected: 0, subscriptions: 0 };
+  const totals = { queued: 0, full: 0, orphaned: 0, connected: 0, subscriptions: 0, willBytes: 0 };
   let serialBefore = 0;
   for (const [clientId, session] of state.sessions) {
     assert(session.clientId === clientId && session.serial > serialBefore, `sessions out of order at ${clientId}`);
@@ -42,9 +42,11 @@ export function recomputeDigest(state: BrokerState): string {
     if (session.queue.length >= state.limits.queuedMessagesPerSessionMax) totals.full++;
     if (session.orphaned) totals.orphaned++;
     if (session.connected) totals.connected++;
+    totals.willBytes += session.will?.payload.length ?? 0;
   }
   assert(totals.queued === state.queued && totals.full === state.fullSessions, 'the counts of queues are wrong');
   assert(totals.orphaned === state.orphaned && totals.connected === state.connections.size, 'the counts of connections are wrong');
+  assert(totals.willBytes === state.willBytes, 'the bytes of wills are counted wrongly');
   countTree(digest, state, totals.subscriptions);
   countMessages(digest, state, references);
   return digest.toString();

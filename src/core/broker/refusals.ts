@@ -70,7 +70,11 @@ function connectRefusal(state: BrokerState, limits: BrokerLimits, operation: Con
   if (operation.clientId.length === 0) return { detail: 'an empty client id' };
   const fault = operation.will === null ? null : topicNameFault(operation.will.topic);
   if (fault !== null) return { detail: `the will: ${fault}` };
-  if (state.sessions.has(operation.clientId)) return null;
+  const known = state.sessions.get(operation.clientId);
+  if (operation.will !== null && state.willBytes - (known?.will?.payload.length ?? 0) + operation.will.payload.length > limits.storedBytesMax) {
+    return { detail: `the wills of clients have ${limits.storedBytesMax} bytes, the most allowed (storedBytesMax)`, code: SERVER_UNAVAILABLE };
+  }
+  if (known !== undefined) return null;
   if (state.sessions.size >= limits.sessionsMax) return { detail: `there are ${limits.sessionsMax} sessions, the most allowed (sessionsMax)`, code: SERVER_UNAVAILABLE };
   if (state.sessions.size >= state.entriesMax) return { detail: `there are ${state.entriesMax} sessions, the most that a broker holds`, code: SERVER_UNAVAILABLE };
   return null;

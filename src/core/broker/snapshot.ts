@@ -4,7 +4,7 @@ import { writeLimits, type BrokerLimits } from './limits.js';
 import type { Delivery } from './delivery.js';
 import type { Message } from './effects.js';
 import type { StoredMessage } from './messages.js';
-import type { Session } from './session.js';
+import type { HeldWill, Session } from './session.js';
 import type { BrokerState } from './state.js';
 
 /*
@@ -61,7 +61,7 @@ export function encodeMessageEntry(message: Message, payload: Uint8Array): Encod
   return entryOf(SnapshotEntryType.message, writer);
 }
 
-/** Copies everything but the messages' payloads at once; the generator hands it out. */
+/** Copies everything but the payloads of messages and of long wills at once; the generator hands it out. */
 export function captureSnapshot(state: BrokerState, position: Position): Generator<SnapshotEntry> {
   const capture = new Capture();
   const { sessions, messages, retained, nextSerial, digest } = state;
@@ -89,17 +89,28 @@ export function* snapshotOfSettled(state: BrokerState, position: Position): Gene
   yield* inOrder(capture.taken(), [], []);
 }
 
-function* inOrder(begin: EncodedEntry[], messages: StoredMessage[], rest: EncodedEntry[]): Generator<SnapshotEntry> {
-  for (const entry of begin) yield { kind: 'encoded', entry };
+function* inOrder(begin: Captured[], messages: StoredMessage[], rest: Captured[]): Generator<SnapshotEntry> {
+  for (const entry of begin) yield { kind: 'encoded', entry: whole(entry) };
   for (const message of messages) yield { kind: 'message', message };
-  for (const entry of rest) yield { kind: 'encoded', entry };
+  for (const entry of rest) yield { kind: 'encoded', entry: whole(entry) };
+}
+
+/** An entry; `tail`, which nobody changes, belongs behind its payload. */
+type Captured = EncodedEntry & { readonly tail?: Uint8Array };
+
+function whole({ type, version, payload, tail }: Captured): EncodedEntry {
+  if (tail === undefined) return { type, version, payload };
+  const both = new Uint8Array(payload.length + tail.length);
+  both.set(payload);
+  both.set(tail, payload.length);
+  return { type, version, payload: both };
 }
 
 class Capture {
-  private entries: EncodedEntry[] = [];
+  private entries: Captured[] = [];
   private readonly writer = new ByteWriter(SNAPSHOT_LIST_BYTES * 2);
 
-  taken(): EncodedEntry[] {
+  taken(): Captured[] {
     const { entries } = this;
     this.entries = [];
     return entries;
@@ -144,8 +155,14 @@ class Capture {
     writer.u8((session.clean ? 1 : 0) | (user === null ? 0 : 2) | ofWill | (session.orphaned ? 64 : 0));
     writer.u64(session.nextOrder).u16(session.nextPacketId);
     if (user !== null) writer.text(user);
-    if (will !== null) writer.u64(will.position).text(will.topic).blob(will.payload);
-    this.close(SnapshotEntryType.session);
+    if (will !== null) this.will(will);
+    else this.close(SnapshotEntryType.session);
+  }
+
+  /** The payload, of which nobody else has a copy, is put behind it when the entry is taken: many long ones copied at once would take long, and their memory again. */
+  private will({ position, topic, payload }: HeldWill): void {
+    this.writer.u64(position).text(topic).u32(payload.length);
+    this.entries.push({ ...entryOf(SnapshotEntryType.session, this.writer), tail: payload });
   }
 
   private delivery(serial: number, delivery: Delivery): void {

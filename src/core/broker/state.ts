@@ -49,6 +49,8 @@ export class BrokerState {
   /** Sessions whose queue is at its limit. */
   fullSessions = 0;
   orphaned = 0;
+  /** Payload bytes of the wills that sessions have. No part of the digest, but the same wherever the sessions are. */
+  willBytes = 0;
   private serial = 1;
   private inForce: BrokerLimits;
   /** A term or a snapshot has said which limits are in force; what the server was started with counts no more. */
@@ -110,6 +112,7 @@ export class BrokerState {
     this.sessions.set(session.clientId, session);
     if (session.connected) this.connections.set(session.connection, session);
     if (session.orphaned) this.orphaned++;
+    this.willBytes += sizeOf(session.will);
     countSession(this.digest, 1, session);
     countCounters(this.digest, 1, session);
     return session;
@@ -133,6 +136,7 @@ export class BrokerState {
     session.connection = connection;
     session.user = user;
     session.will = will;
+    this.willBytes += sizeOf(will);
     countSession(this.digest, 1, session);
     this.connections.set(connection, session);
   }
@@ -142,8 +146,12 @@ export class BrokerState {
     countSession(this.digest, -1, session);
     if (session.connected) this.connections.delete(session.connection);
     if (session.orphaned) this.orphaned--;
-    if (orphaned) this.orphaned++;
-    else session.will = null;
+    if (orphaned) {
+      this.orphaned++;
+    } else {
+      this.willBytes -= sizeOf(session.will);
+      session.will = null;
+    }
     session.connection = NO_CONNECTION;
     session.orphaned = orphaned;
     countSession(this.digest, 1, session);
@@ -236,4 +244,8 @@ export class BrokerState {
     countRetained(this.digest, -1, retained);
     this.messages.release(retained);
   }
+}
+
+function sizeOf(will: HeldWill | null): number {
+  return will === null ? 0 : will.payload.length;
 }

@@ -154,6 +154,38 @@ describe('wills', () => {
   });
 });
 
+describe('wills of all clients', () => {
+  /** Whether a client may connect with a will of so many bytes. */
+  function accepted(rig: Rig, client: string, bytes: number): boolean {
+    const operation = { kind: 'connect' as const, connection: 1_000 + bytes, clientId: client, clean: true, user: null, will: { topic: 'w', qos: 1 as const, retain: false, payload: new Uint8Array(bytes) } };
+    const refusal = rig.core.refusal(operation);
+    if (refusal === null) rig.run(operation);
+    else expect(refusal).toMatchObject({ code: 3, detail: expect.stringContaining('storedBytesMax') });
+    return refusal === null;
+  }
+
+  test('have no more bytes than messages may have; who goes, or comes with another one, gives them back', () => {
+    const rig = new Rig({ storedBytesMax: 100 });
+    expect([accepted(rig, 'a', 60), accepted(rig, 'b', 41), accepted(rig, 'b', 40), accepted(rig, 'c', 1)]).toEqual([true, false, true, false]);
+    expect(rig.core.refusal(rig.connectOperation('c', 999))).toBeNull();
+    expect([accepted(rig, 'a', 61), accepted(rig, 'a', 59), accepted(rig, 'c', 1)]).toEqual([false, true, true]);
+    rig.run({ kind: 'disconnect', connection: 1_040, publishWill: true });
+    expect([accepted(rig, 'd', 41), accepted(rig, 'd', 39)]).toEqual([false, true]);
+    // Those of orphans stay until they are published.
+    rig.termStart({ storedBytesMax: 100 });
+    expect(accepted(rig, 'e', 2)).toBe(false);
+    rig.orphansGone('a', 'd');
+    expect(accepted(rig, 'e', 99)).toBe(true);
+  });
+
+  test('do not keep those from connecting who come for what waits for them: what messages take is not theirs', () => {
+    const rig = new Rig({ storedBytesMax: 100 });
+    rig.connect('p');
+    rig.publish('p', `t!=${'x'.repeat(100)}`);
+    expect(accepted(rig, 'a', 50)).toBe(true);
+  });
+});
+
 describe('retained messages', () => {
   test('are sent at subscribing, again at each, and not marked on the normal way', () => {
     const rig = new Rig();

@@ -56,6 +56,32 @@ describe('a snapshot', () => {
     expect(taken).toEqual(expected);
   });
 
+  test('copies no payload of a will before its session has its turn, and has the will that was there', () => {
+    const core = new BrokerCore(LIMITS);
+    let position = 0;
+    const connect = (at: number, fill: number): void => {
+      position += 1;
+      core.apply(recordOf({ kind: 'connect', connection: position, clientId: `c${at}`, clean: false, user: null, will: { topic: 'w', qos: 1, retain: false, payload: new Uint8Array(50_000).fill(fill) } }, position), () => undefined);
+    };
+    for (let at = 0; at < 20; at++) connect(at, at);
+    const digest = core.digest();
+    let copied = 0;
+    const { set } = Uint8Array.prototype;
+    Uint8Array.prototype.set = function (bytes: ArrayLike<number>, offset?: number): void {
+      copied += bytes.length;
+      set.call(this, bytes, offset);
+    };
+    const pieces = core.snapshotEntries();
+    const begin = pieces.next().value as SnapshotEntry;
+    Uint8Array.prototype.set = set;
+    expect(copied).toBeLessThan(50_000);
+    for (let at = 0; at < 20; at++) connect(at, 255);
+    const copy = new BrokerCore(LIMITS);
+    for (const piece of [begin, ...pieces]) if (piece.kind === 'encoded') copy.restoreEntry(piece.entry);
+    expect(copy.digest()).toBe(digest);
+    expect(copy.recomputeDigest()).toBe(digest);
+  });
+
   test('of a state that nobody changes is the same, made piece by piece', () => {
     const rig = fullRig();
     const { core } = rig;
