@@ -35,7 +35,7 @@ const mqtt = {
   packetBytesMax: defaulted(bytes(1 * KIB, 32 * MIB), '4MiB', 'Longest MQTT packet accepted from a client. A client that sends a longer one is disconnected. Must agree on both servers.'),
   connectTimeout: defaulted(duration(100, 5 * MINUTE), '10s', 'A connection that has not sent CONNECT within this time is closed.'),
   outgoingBytesPerClientMax: defaulted(bytes(64 * KIB, 1 * GIB), '4MiB', 'What may wait for one client that does not read. Beyond half of it, but not below 256 KiB, nothing more is read from that client; beyond all of it QoS 0 messages for it are dropped.'),
-  stalledReaderLimit: defaulted(duration(1 * SECOND, 60 * MINUTE), '2m', 'A client that takes nothing of what waits for it for so long is disconnected; its session and its queue stay.'),
+  stalledReaderLimit: defaulted(duration(1 * SECOND, 60 * MINUTE), '2m', 'A client that takes nothing for so long of what waits for it, more than 256 KiB, is disconnected; its session and its queue stay.'),
   failoverGrace: defaulted(
     duration(0, 60 * MINUTE),
     '30s',

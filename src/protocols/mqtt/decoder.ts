@@ -7,6 +7,7 @@ import { encodeText } from '../../core/wire/bytes.js';
 import { topicFilterFault } from '../../core/broker/topics.js';
 import { ProtocolFault } from './fault.js';
 import { FILTERS_PER_PACKET_MAX } from './limits.js';
+import { checkFlags, withFlags } from './framer.js';
 import type { PacketFramer } from './framer.js';
 import { ConnackCode } from './packets.js';
 import type { ConnectPacket, ConnectRefusal, PublishPacket, SubscribePacket, UnsubscribePacket } from './packets.js';
@@ -49,6 +50,7 @@ export function decodeConnect(packet: PacketFramer, clientIdBytesMax: number): C
   const protocol = walk.text('protocol name');
   if (protocol !== 'MQTT' && protocol !== 'MQIsdp') throw new ProtocolFault('a CONNECT for another protocol', 'MQTT-3.1.2-1');
   const level = walk.u8('protocol level');
+  if (level !== 3) checkFlags(packet.header);
   if ((level !== 3 && level !== 4) || (level === 4) !== (protocol === 'MQTT')) {
     // Nothing behind the level can be relied on: it belongs to another version.
     const version = protocol === 'MQTT' && level === 5 ? 'MQTT 5' : `protocol level ${level} of "${protocol}"`;
@@ -160,7 +162,7 @@ function parseWhole(packet: PacketFramer): Packet {
 /** The packet with a fixed header of the shortest form: the framer accepted the length, the parser need not count it its own way. */
 function wholePacket(packet: PacketFramer): Uint8Array {
   let length = packet.end - packet.start;
-  const head = [packet.header];
+  const head = [withFlags(packet.header)];
   do {
     const byte = length & 0x7f;
     length >>= 7;

@@ -69,6 +69,8 @@ export class PacketFramer {
    * 3.10), so they are not looked at, and `header` has those of MQTT 3.1.1.
    */
   isOld = false;
+  /** No packet has come: what the flags of CONNECT may be is for the version of the protocol to say, which stands behind them. */
+  isOpening = false;
 
   private chunk: Uint8Array = EMPTY;
   private at = 0;
@@ -178,7 +180,7 @@ export class PacketFramer {
   private readHeader(bytes: Uint8Array, from: number, to: number): boolean {
     if (from >= to) return false;
     const header = bytes[from] as number;
-    checkFirstByte(this.isOld ? withFlags(header) : header);
+    checkFirstByte(this.isOld || (this.isOpening && header >> 4 === PacketType.connect) ? withFlags(header) : header);
     let length = 0;
     let factor = 1;
     for (let i = 1; i < HEADER_BYTES_MAX; i++) {
@@ -217,11 +219,16 @@ function checkFirstByte(header: number): void {
     return;
   }
   if (SERVER_ONLY.has(type)) throw new ProtocolFault(`a packet (${packetName(header)}) that no client may send`, '§2.2.1');
-  if (header !== withFlags(header)) throw new ProtocolFault(`reserved flags ${flags} in a ${packetName(header)} packet`, 'MQTT-2.2.2-2');
+  checkFlags(header);
+}
+
+/** @throws ProtocolFault unless the first byte has the flags that MQTT 3.1.1 has in a packet of that type. Not for PUBLISH. */
+export function checkFlags(header: number): void {
+  if (header !== withFlags(header)) throw new ProtocolFault(`reserved flags ${header & 0x0f} in a ${packetName(header)} packet`, 'MQTT-2.2.2-2');
 }
 
 /** The first byte with the flags that MQTT 3.1.1 has in a packet of that type. */
-function withFlags(header: number): number {
+export function withFlags(header: number): number {
   const type = header >> 4;
   if (type === PacketType.publish) return header;
   return (type << 4) | (type === PacketType.pubrel || type === PacketType.subscribe || type === PacketType.unsubscribe ? 2 : 0);

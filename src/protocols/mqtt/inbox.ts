@@ -59,6 +59,7 @@ export class Inbox {
     private readonly world: InboxWorld,
   ) {
     this.framer = new PacketFramer(packetBytesMax);
+    this.framer.isOpening = true;
   }
 
   /** True while nothing waits of what came. */
@@ -75,6 +76,7 @@ export class Inbox {
   letIn(packetBytesMax: number, isOld: boolean, share: Share): void {
     this.framer.bytesMax = packetBytesMax;
     this.framer.isOld = isOld;
+    this.framer.isOpening = false;
     this.share = share;
   }
 

@@ -1,5 +1,6 @@
 import mqttPacket from 'mqtt-packet';
 import { RecordOrigin } from '../../../../src/core/journal/envelope.js';
+import { settle } from '../../support/fake-clock.js';
 import { message } from '../../support/fake-edge.js';
 import { Rig, publish } from './rig.js';
 
@@ -73,6 +74,18 @@ describe('from packets to operations', () => {
     ];
     expect(rig.edge.operations).toEqual(level === 3 ? again : [{ kind: 'disconnect', connection, publishWill: true }]);
     expect(client.stream.closedBy === null).toBe(level === 3);
+  });
+
+  test.each([[3, 'MQIsdp'], [4, 'MQTT'], [5, 'MQTT']] as const)('level %d: the flags of CONNECT are looked at in MQTT 3.1.1 and later', async (level, protocolId) => {
+    const rig = new Rig();
+    const client = rig.raw();
+    const bytes = Buffer.from(mqttPacket.generate({ cmd: 'connect', protocolId: protocolId as 'MQTT', protocolVersion: level, clientId: 'old', clean: true, keepalive: 0 }));
+    bytes[0] = 0x12;
+    client.sendBytes(bytes);
+    await settle();
+    rig.clock.turn();
+    if (level === 3) expect(rig.edge.operations).toMatchObject([{ kind: 'connect', clientId: 'old' }]);
+    else expect(client.stream.closedBy).toBe('reserved flags 2 in a CONNECT packet');
   });
 
   test('shared subscriptions are not granted, and the broker hears of the others only', async () => {
