@@ -10,6 +10,8 @@ import { SocketStream } from './socket-stream.js';
 /** Connections that the system may hold until we accept them: 5,000 clients that come back after a failover must not be refused. */
 const BACKLOG = 4096;
 
+const QUIET_MS = 10_000;
+
 export interface PlainNetworkOptions {
   readonly log: Log;
   /**
@@ -73,10 +75,24 @@ export async function bind(server: net.Server, endpoint: Endpoint, log: Log): Pr
       resolve();
     });
   });
-  server.on('error', (error) => log.write('warn', `listening on ${showEndpoint(endpoint)}: ${plainReason(error)}`));
+  tellOfErrors(server, endpoint, log);
   const address = server.address();
   const port = address !== null && typeof address === 'object' ? address.port : endpoint.port;
   return { port, close: () => void server.close() };
+}
+
+/** A connection that could not be taken, for want of file descriptors for one, is tried again at once, any number of times: a line in `QUIET_MS` says so, and how many there were. */
+export function tellOfErrors(server: net.Server, endpoint: Endpoint, log: Log, now: () => number = () => performance.now()): void {
+  let [quietUntil, unsaid] = [-Infinity, 0];
+  server.on('error', (error) => {
+    if (now() < quietUntil) {
+      unsaid += 1;
+      return;
+    }
+    const tail = unsaid > 0 ? ` (and ${unsaid} more since the last such line)` : '';
+    log.write('warn', `listening on ${showEndpoint(endpoint)}: ${plainReason(error)}${tail}`);
+    [quietUntil, unsaid] = [now() + QUIET_MS, 0];
+  });
 }
 
 /** Waits for a dialled socket's `event`; destroys it and rejects when that does not come in time: LOCKSTEP_SECRET_REFUSED where `isAnswer`, else LOCKSTEP_DIAL_FAILED. */
