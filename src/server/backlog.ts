@@ -2,6 +2,8 @@ import type { Position } from '../core/identity.js';
 
 /** What an effect counts while it is held, or a delivery that only went into a queue: a record may have as many as there are subscribers. */
 export const EFFECT_BYTES = 64;
+/** What an effect takes of the heap while it is held. */
+export const EFFECT_HEAP_BYTES = 100;
 /** What a level of a topic or filter counts that was looked at: the peer takes as long over it, and must come after before more is taken. */
 export const LOOK_BYTES = 8;
 

@@ -1,6 +1,6 @@
 import type { ServeRole } from '../core/control/broker.js';
 import type { Effect, Message } from '../core/broker/effects.js';
-import type { Operation } from '../core/broker/operations.js';
+import { connectionOf, type Operation } from '../core/broker/operations.js';
 import { encodeOperation } from '../core/broker/records.js';
 import { RECORD_HEADER_BYTES, RECORD_PAYLOAD_BYTES_MAX, RecordOrigin } from '../core/journal/envelope.js';
 import type { ConnectionId } from '../core/broker/effects.js';
@@ -8,7 +8,7 @@ import { NO_POSITION, type Monotonic, type Position, type Term } from '../core/i
 import { AdmissionWindow, admittedPosition } from '../core/replication/admission-window.js';
 import { ByteWriter, MalformedBytes } from '../core/wire/bytes.js';
 import type { Clock } from '../ports/clock.js';
-import { Backlog, EFFECT_BYTES, LOOK_BYTES } from './backlog.js';
+import { Backlog, EFFECT_BYTES, EFFECT_HEAP_BYTES, LOOK_BYTES } from './backlog.js';
 import { Connections } from './connections.js';
 import { describe } from './disk-io.js';
 import type { ClientEdge, ClientHandler, Submitted } from './edge.js';
@@ -24,7 +24,8 @@ import { UnsaidEnds } from './unsaid.js';
  * Invariants
  * - Durable before spoken: an effect leaves only when its record is admitted (R2) and the gate is open at that moment.
  * - What waits is bounded by bytes, at whatever it waits: a record, and what comes of it, weighs until it is admitted and all before it has left.
- * - What this server writes by itself takes a bounded part of a turn: the wills of connections that end, and of orphans, wait for the next one beyond it.
+ * - What this server writes by itself takes a bounded part of a turn, and so does what is said: the wills of connections that end, and of orphans, and what
+ *   else is admitted wait for the next one beyond it.
  * - The gate is open only while the order says serve, the term is above the fence, the manager's pulse is recent, and, while only
  *   this copy counts, before the lease's deadline. A closed gate keeps effects; it never drops them.
  * - Suspended: the clients' connections stay, nothing is taken from them, nothing is said to them. Ended: they are closed, and
@@ -52,12 +53,14 @@ export class Serving implements ClientEdge {
   private readonly connections = new Connections();
   private readonly unsaid = new UnsaidEnds((operation) => this.say(operation));
   private readonly turn: TurnWork;
+  private readonly saying: TurnWork;
   private paused = false;
   private memoryIsScarce = false;
 
   constructor(private readonly tools: ServingTools) {
     this.backlog = new Backlog(tools.config.tuning.unadmittedBytesMax);
     this.turn = new TurnWork(tools.clock, () => this.goOn());
+    this.saying = new TurnWork(tools.clock, () => this.release());
     this.served = new ServedTerm(tools, {
       entered: (anew) => this.entered(anew),
       hold: (position, effect) => this.window.hold(position, effect),
@@ -165,7 +168,7 @@ export class Serving implements ClientEdge {
       peerRequiredFrom: requiredFrom,
     });
     if (this.stage === 'on') this.window.admit(admitted);
-    if (this.window.held > 0) this.window.release(this.gate, this.deliver);
+    if (this.window.held > 0) this.window.release(this.gate, this.deliver, this.saying.over);
     this.backlog.release(this.window.released);
     this.relax();
   }
@@ -243,7 +246,7 @@ export class Serving implements ClientEdge {
     const effects = this.window.held - before;
     if (effects === 0) return ACCEPTED;
     this.tools.memory.grew(EFFECT_HEAP_BYTES * effects);
-    if (at <= this.window.admitted) this.window.release(this.gate, this.deliver);
+    if (at <= this.window.admitted) this.window.release(this.gate, this.deliver, this.saying.over);
     if (this.window.held > 0) this.weigh(at, topic.length + this.backlog.viewBytes(payload) + EFFECT_BYTES * effects, by);
     return ACCEPTED;
   }
@@ -271,6 +274,7 @@ export class Serving implements ClientEdge {
   };
 
   private readonly deliver = (effect: Effect): void => {
+    this.saying.add(EFFECT_BYTES);
     this.connections.deliver(effect);
   };
 
@@ -386,13 +390,7 @@ export class Serving implements ClientEdge {
 const UNASKED_TIMES = 2;
 const TOO_MUCH_WAITS = 'too much waits for the disks and the other server';
 const ACCEPTED: Submitted = { kind: 'accepted' };
-/** What an effect takes of the heap while it is held. */
-const EFFECT_HEAP_BYTES = 100;
 const MIB = 1024 * 1024;
-
-function connectionOf(operation: Operation): ConnectionId | undefined {
-  return 'connection' in operation ? operation.connection : undefined;
-}
 
 function refused(reason: 'not-serving' | 'limit' | 'disk-full', detail: string): Submitted {
   return { kind: 'refused', reason, detail };

@@ -105,3 +105,8 @@ export const RecordType = {
   termStart: 10,
   orphansGone: 11,
 } as const;
+
+/** The connection that an operation names; `undefined` for one of the server's own. */
+export function connectionOf(operation: Operation): ConnectionId | undefined {
+  return 'connection' in operation ? operation.connection : undefined;
+}

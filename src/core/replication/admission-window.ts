@@ -49,15 +49,15 @@ export class AdmissionWindow {
     return true;
   }
 
-  /** Lets go what is admitted, as long as `gate` agrees. Re-entrant calls do nothing: the outer one goes on. */
-  release(gate: Gate, deliver: (effect: Effect) => void): void {
+  /** Lets go what is admitted, as long as `gate` agrees and it is not `enough`, which is asked before each. Re-entrant calls do nothing: the outer one goes on. */
+  release(gate: Gate, deliver: (effect: Effect) => void, enough: () => boolean = NEVER): void {
     if (this.releasing) return;
     this.releasing = true;
     let asked = -1;
     try {
       while (this.first < this.effects.length) {
         const position = this.positions[this.first] as number;
-        if (position > this.reached) break;
+        if (position > this.reached || enough()) break;
         if (position !== asked) {
           if (!gate()) break;
           asked = position;
@@ -92,6 +92,7 @@ export class AdmissionWindow {
 }
 
 const TRIM_ABOVE = 4096;
+const NEVER = (): boolean => false;
 
 /** What counts as admitted. Pure: the rule R2 with R6's step towards a second member. */
 export interface MembersDurable {

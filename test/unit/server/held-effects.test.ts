@@ -1,3 +1,4 @@
+import { TURN_WORK_BYTES } from '../../../src/server/turn-work.js';
 import { startedPair, syncedPair, type Host, type TestClient } from './brokers.js';
 
 const SUBSCRIBERS = 50;
@@ -111,4 +112,35 @@ test('what was looked at for QoS 0 messages that nobody gets weighs, too; for a 
   expect(sent).toBeLessThan(100);
   await world.run(1);
   expect(edge.congested).toBe(false);
+});
+
+test('what is admitted together is said in several turns where it is very much, in its order', async () => {
+  const { world, one } = await syncedPair({ unadmittedBytesMax: 64 * 1024 * 1024 });
+  const watchers = subscribers(one);
+  const publisher = one.client();
+  publisher.connect('publisher');
+  await world.run(50);
+  world.net.cutBoth('one', 'two');
+  publisher.publish('t', 'first');
+  const messages = Math.ceil((1.5 * TURN_WORK_BYTES) / EFFECT_BYTES / SUBSCRIBERS);
+  for (let at = 0; at < messages; at++) publisher.edge.submitVolatile('t', Uint8Array.of(at >> 8, at & 255), publisher.connection);
+  // What the first of them hears in each turn: the others hear as much.
+  const turns: number[] = [];
+  const [first] = watchers as [TestClient];
+  let heard = 0;
+  first.effect = (effect) => {
+    first.effects.push(effect);
+    if (heard++ > 0) return;
+    world.clock.soon(() => {
+      turns.push(heard);
+      heard = 0;
+    });
+  };
+  world.net.healBoth('one', 'two');
+  await world.until(() => watchers.every((watcher) => watcher.of('deliver').length === messages + 1), 'all is said');
+  expect(turns.length).toBeGreaterThan(1);
+  expect((Math.max(...turns) - 1) * SUBSCRIBERS).toBeLessThanOrEqual(TURN_WORK_BYTES / EFFECT_BYTES);
+  for (const watcher of watchers) expect(watcher.of('deliver').slice(1).map(({ message }) => ((message.payload?.[0] ?? 0) << 8) | (message.payload?.[1] ?? 0))).toEqual(Array.from({ length: messages }, (_, at) => at));
+  expect(publisher.acknowledged).toBe(1);
+  expect(publisher.edge.congested).toBe(false);
 });
