@@ -29,7 +29,7 @@ const RECORDS: readonly TermRecord[] = [
     at: '2026-01-01T00:00:00.000Z',
     nonce: 'ab0123456789abcdef0123456789abcd',
   },
-  { schema: 1, term: 9_999_999_999 as Term, server: 'secondary' as ServerId, inSync: [{ server: 'secondary' as ServerId, journal: 'j' as JournalId }], position: 0 as Position, cause: 'promotion', forced: true, at: 'ö', nonce: '\ud800' },
+  { schema: 1, term: 4_294_967_295 as Term, server: 'secondary' as ServerId, inSync: [{ server: 'secondary' as ServerId, journal: 'j' as JournalId }], position: 0 as Position, cause: 'promotion', forced: true, at: 'ö', nonce: '\ud800' },
 ];
 const IDENTITY = { schema: 1, share: 'ab0123456789abcdef0123456789abcd', cluster: 'orders', method: 'rename' } as const;
 const RECORD_BYTES = RECORDS.map(encodeTermRecord);

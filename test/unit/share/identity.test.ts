@@ -1,3 +1,4 @@
+import { TERM_MAX } from '../../../src/core/terms/names.js';
 import { decodeShareIdentity, encodeShareIdentity, encodeTermRecord } from '../../../src/core/terms/codec.js';
 import { encodeText } from '../../../src/core/wire/bytes.js';
 import { ACTIVE_MS, LOCK_FILE, others, record, Rig } from './rig.js';
@@ -132,13 +133,15 @@ describe('the share', () => {
   it('with garbage under the highest number that there can be is in trouble, and the file is named', async () => {
     const rig = new Rig();
     rig.plant(1, encodeTermRecord(others(1, 'r1')));
-    rig.plant(9_999_999_999, encodeText('hello'));
+    rig.plant(TERM_MAX, encodeText('hello'));
     rig.share.tree.write(LOCK_FILE, encodeShareIdentity({ schema: 1, share: 's', cluster: 'test', method: 'link' }), true);
     const keeper = rig.keeper('primary');
     keeper.order({ kept: others(1, 'r1'), shareId: 's', wantLock: true });
     await rig.pass(PASS);
-    expect(keeper.status).toMatchObject({ condition: 'failed', detail: expect.stringMatching(/9999999999\.json cannot be believed/), lock: { held: false } });
-    rig.share.tree.removeFile(`${TERMS}/9999999999.json`);
+    expect(keeper.status).toMatchObject({ condition: 'failed', detail: expect.stringMatching(/4294967295\.json cannot be believed/), lock: { held: false } });
+    rig.share.tree.removeFile(`${TERMS}/4294967295.json`);
+    // No term can have that number, nor that one: a record of theirs is none.
+    for (const name of ['4294967296.json', '9999999999.json']) rig.share.tree.write(`${TERMS}/${name}`, encodeText('hello'), true);
     await rig.pass(PASS);
     expect(keeper.status).toMatchObject({ condition: 'ok', highest: others(1, 'r1') });
   });
