@@ -241,6 +241,8 @@ export class Copy {
   install(file: string, point: LogPoint, newId: boolean, wanted: Wanted = ALWAYS): Promise<void> {
     return this.change(point, wanted, async () => {
       const wish = { payloadBytesMax: this.options.livePayloadBytesMax, title: 'Reading the snapshot', cancelled: () => false };
+      // Where two have no room. Should nothing come of this change, it is built again.
+      if (this.options.hasRoomForSecond?.() === false) this.live = null;
       const { replica, index, head, bytes } = await loadSnapshot(this.tools, wish, file);
       const right = head.point.position === point.position && head.point.chain === point.chain && head.cluster === this.options.cluster;
       if (!right) throw new LockstepError('LOCKSTEP_SNAPSHOT_DAMAGED', `the snapshot that came speaks of position ${head.point.position}, not of ${point.position}`, 'The copy is tried again.');
