@@ -1,18 +1,26 @@
+import { BigMap } from '../core/big-map.js';
 import type { Position } from '../core/identity.js';
 import type { PayloadPlace } from './snapshot-file.js';
 
-/** Where each payload stands in one snapshot, and its checksum, sorted by the ids: 28 bytes a message. */
+/**
+ * Where each payload stands in one snapshot, and its checksum: 28 bytes a message. Messages stand there in the order in which they were stored, which is that of their
+ * ids, but for those of wills: a will's bears the id of its CONNECT, which is older. Those few are kept apart, so that nothing has ever to be sorted.
+ */
 export class PayloadIndex {
   private ids = new Float64Array(1024);
   private offsets = new Float64Array(1024);
   private lengths = new Float64Array(1024);
   private sums = new Uint32Array(1024);
   private count = 0;
-  private sorted = true;
+  /** With an id below one that came before. */
+  private readonly strays = new BigMap<Position, PayloadPlace>();
 
   add(id: Position, place: PayloadPlace): void {
+    if (this.count > 0 && id < (this.ids[this.count - 1] as number)) {
+      this.strays.set(id, { offset: place.offset, length: place.length, sum: place.sum });
+      return;
+    }
     if (this.count === this.ids.length) this.grow();
-    if (this.count > 0 && id < (this.ids[this.count - 1] as number)) this.sorted = false;
     this.ids[this.count] = id;
     this.offsets[this.count] = place.offset;
     this.lengths[this.count] = place.length;
@@ -21,7 +29,6 @@ export class PayloadIndex {
   }
 
   find(id: Position): PayloadPlace | null {
-    if (!this.sorted) this.sort();
     let low = 0;
     let high = this.count - 1;
     while (low <= high) {
@@ -31,16 +38,7 @@ export class PayloadIndex {
       if (found < id) low = middle + 1;
       else high = middle - 1;
     }
-    return null;
-  }
-
-  private sort(): void {
-    const order = Array.from({ length: this.count }, (_, i) => i).sort((a, b) => (this.ids[a] as number) - (this.ids[b] as number));
-    this.ids = Float64Array.from(order, (i) => this.ids[i] as number);
-    this.offsets = Float64Array.from(order, (i) => this.offsets[i] as number);
-    this.lengths = Float64Array.from(order, (i) => this.lengths[i] as number);
-    this.sums = Uint32Array.from(order, (i) => this.sums[i] as number);
-    this.sorted = true;
+    return this.strays.get(id) ?? null;
   }
 
   private grow(): void {
