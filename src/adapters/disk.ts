@@ -27,7 +27,9 @@ export class NodeDisk implements Disk {
   }
 
   async readFile(path: string): Promise<Uint8Array> {
-    return readFile(this.at(path));
+    return readFile(this.at(path)).catch((error: unknown) => {
+      throw withCode(error);
+    });
   }
 
   async replaceFile(path: string, bytes: Uint8Array): Promise<void> {
@@ -111,7 +113,7 @@ class NodeFile implements DiskFile {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
+    const bytes = allocate(length);
     let at = 0;
     while (at < length) {
       const { bytesRead } = await this.handle.read(bytes, at, length - at, offset + at);
@@ -185,6 +187,20 @@ function drop(parts: Uint8Array[], bytes: number): Uint8Array[] {
   const cut = rest[0];
   if (left > 0 && cut !== undefined) rest[0] = cut.subarray(left);
   return rest;
+}
+
+function allocate(length: number): Uint8Array {
+  try {
+    return new Uint8Array(length);
+  } catch (error) {
+    throw withCode(error);
+  }
+}
+
+/** Of a want of memory the language tells without a code, where the system has one. */
+function withCode(error: unknown): unknown {
+  if (!(error instanceof RangeError) || error.message !== 'Array buffer allocation failed') return error;
+  return Object.assign(new Error(`ENOMEM: ${error.message}`, { cause: error }), { code: 'ENOMEM' });
 }
 
 /** Windows has no such call, and keeps entries by its own journal. */

@@ -1,6 +1,6 @@
 /**
  * A server's own disk, one folder of it: every path is relative to that folder, with `/`, and never leaves it.
- * Failures reject, or are passed, as an Error with the system's `code` (ENOSPC, EIO, ENOENT …).
+ * Failures reject, or are passed, as an Error with the system's `code` (ENOSPC, EIO, ENOENT …); ENOMEM where there is no memory for what shall be read.
  * After a failed `sync` nothing written to that file since its last good sync may be counted on.
  */
 export interface Disk {

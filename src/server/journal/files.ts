@@ -78,7 +78,12 @@ const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAC
 
 /** A failure of reading that is the host's, or of rights, and says nothing of what lies on the disk. */
 export function isPassing(error: unknown): boolean {
-  return PASSING.has(codeOf(error));
+  return PASSING.has(codeOf(error)) || isNoMemory(error);
+}
+
+/** There is no memory for what was read. The language tells so without a code; a disk says ENOMEM. */
+function isNoMemory(error: unknown): boolean {
+  return error instanceof RangeError && error.message === 'Array buffer allocation failed';
 }
 
 const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
