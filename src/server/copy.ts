@@ -11,12 +11,13 @@ import { isPassing } from './journal/files.js';
 import { unreadable } from './journal/troubles.js';
 import { codeOf, describe } from './disk-io.js';
 import { FewAtOnce } from './few-at-once.js';
+import { takeForeign } from './foreign-snapshots.js';
 import { RelaxableDisk } from './relaxable-disk.js';
 import { Retakes } from './retakes.js';
 import { Cancelled, loadSnapshot, rebuild, type RebuildTools } from './rebuild.js';
 import { FORGET, Replica, assertKnown } from './replica.js';
 import { SnapshotMaker, type SnapshotMakerOptions } from './snapshot-maker.js';
-import { SNAPSHOT_FOLDER, samePoint, snapshotPath, type SnapshotShelf } from './snapshot-shelf.js';
+import { SNAPSHOT_FOLDER, snapshotPath, type SnapshotShelf } from './snapshot-shelf.js';
 
 /*
  * This server's copy of the data: the journal, the state that its records amount to, and the snapshots.
@@ -26,7 +27,7 @@ import { SNAPSHOT_FOLDER, samePoint, snapshotPath, type SnapshotShelf } from './
  * - Changes of the log's past (rewind, anew, install) happen one at a time; while one is under way the copy is not `ready`, and what is
  *   reported is the point that the log is going to end at, never one that is about to be cut away.
  * - A snapshot that replaces the log is durable under its name before the log is begun anew: a crash in between leaves the old log,
- *   to which that snapshot does not belong, and it is discarded at the next start.
+ *   to which that snapshot does not belong, and the next start takes it away from there.
  * - A damaged copy accepts nothing. It becomes whole by a copy of the peer's, under a new journal id, so that nobody takes it
  *   for the member that it was (R3). The process does not exit on a failed fsync: the journal remembers it on disk, and this
  *   process knows it even where that could not be written; a new process might take cached pages for durable ones.
@@ -101,7 +102,7 @@ export class Copy {
   async build(): Promise<void> {
     await this.change(null, ALWAYS, async () => {
       if (this.damage !== null) return;
-      await this.discardForeign();
+      await takeForeign(this.tools.disk, this.tools.log, this.journal, this.shelf);
       await this.rebuildTo(this.journal.head.position, 'Reading the log');
     });
   }
@@ -363,16 +364,6 @@ export class Copy {
       // The records may be good, but without the state that they build on they are no copy of the data.
       this.lost = describe(error);
       this.tools.log.write('error', `This copy is damaged: ${this.lost}`, { code: codeOf(error) });
-    }
-  }
-
-  /** Snapshots that came for a log which was never begun, because the process ended in between. */
-  private async discardForeign(): Promise<void> {
-    for (const snapshot of this.shelf.all.slice()) {
-      const { point } = snapshot.head;
-      if (samePoint(point, await this.journal.pointAt(point.position))) continue;
-      this.tools.log.write('warn', `Snapshot ${this.tools.disk.place(snapshot.path)} does not belong to this log and is removed`);
-      await this.shelf.discard(snapshot);
     }
   }
 

@@ -3,13 +3,14 @@ import type { BrokerConfig } from './config.js';
 import type { BrokerPorts } from './broker-server.js';
 import { Copy } from './copy.js';
 import { codeOf, describe } from './disk-io.js';
+import { moveSnapshots } from './foreign-snapshots.js';
 import type { Journal } from './journal/api.js';
 import { openJournal } from './journal/open.js';
 import { hasRoomForSecond } from './memory-guard.js';
 import { SnapshotShelf } from './snapshot-shelf.js';
 
 const JOURNAL_FOLDER = 'journal';
-/** A journal whose description cannot be read has no id any more: it is put aside, whole, under this name and a number. */
+/** A journal whose description cannot be read has no id any more: it is put aside, whole and with its snapshots, under this name and a number. */
 const ASIDE = 'journal-unreadable';
 
 type Needs = Pick<BrokerPorts, 'disk' | 'clock' | 'random' | 'log' | 'checksum' | 'memory'>;
@@ -46,7 +47,7 @@ async function openOrPutAside(ports: Needs, config: BrokerConfig): Promise<{ jou
     const code = codeOf(error);
     if (!(error instanceof LockstepError) || (code !== 'LOCKSTEP_JOURNAL_META_MISSING' && code !== 'LOCKSTEP_JOURNAL_META_DAMAGED')) throw error;
     const aside = await putAside(ports);
-    const lost = `${describe(error)}; the old log was moved to ${disk.place(aside)}`;
+    const lost = `${describe(error)}; the old log and its snapshots were moved to ${disk.place(aside)}`;
     log.write('error', `The journal has lost its id: ${lost}`, { code, aside: disk.place(aside) });
     return { journal: await open(), lost };
   }
@@ -57,6 +58,7 @@ async function putAside({ disk, log }: Needs): Promise<string> {
   while ((await disk.list(`${ASIDE}-${count}`)).length > 0) count += 1;
   const aside = `${ASIDE}-${count}`;
   await disk.makeFolder(aside);
+  await moveSnapshots(disk, aside);
   for (const name of await disk.list(JOURNAL_FOLDER)) {
     await disk.rename(`${JOURNAL_FOLDER}/${name}`, `${aside}/${name}`).catch((error: unknown) => {
       log.write('warn', `${disk.place(`${JOURNAL_FOLDER}/${name}`)} stays where it is: ${describe(error)}`);

@@ -20,9 +20,10 @@ import { damaged, readSnapshotHead, scanSnapshot, type PayloadPlace, type Snapsh
  * - A payload is what it was when the index was made, or it is not given at all.
  */
 export const SNAPSHOT_FOLDER = 'snapshots';
+export const SNAPSHOT_SUFFIX = '.snap';
+/** Behind the name of one that could not be made durable. */
+export const UNSYNCED_SUFFIX = '.unsynced';
 const KEPT = 2;
-const SUFFIX = '.snap';
-const ASIDE = '.unsynced';
 /** Pieces of snapshots kept in memory: the payloads of a queue stand one behind the other, and are asked for one by one. */
 const PIECES_KEPT = 4;
 const PIECE_BYTES = 256 * 1024;
@@ -34,7 +35,7 @@ export interface ShelvedSnapshot {
 }
 
 export function snapshotPath(position: Position): string {
-  return `${SNAPSHOT_FOLDER}/${String(position).padStart(16, '0')}${SUFFIX}`;
+  return `${SNAPSHOT_FOLDER}/${String(position).padStart(16, '0')}${SNAPSHOT_SUFFIX}`;
 }
 
 export class SnapshotShelf {
@@ -69,8 +70,8 @@ export class SnapshotShelf {
     for (const name of (await disk.list(SNAPSHOT_FOLDER)).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (name.endsWith('.tmp')) await disk.remove(path);
-      else if (name.endsWith(ASIDE)) shelf.aside.add(path);
-      else if (name.endsWith(SUFFIX)) await shelf.look(path);
+      else if (name.endsWith(UNSYNCED_SUFFIX)) shelf.aside.add(path);
+      else if (name.endsWith(SNAPSHOT_SUFFIX)) await shelf.look(path);
     }
     return shelf;
   }
@@ -100,7 +101,7 @@ export class SnapshotShelf {
 
   /** A new file stands under this name, and the name is not durable yet. Until it is added nothing rests on it; what stood there before is gone. */
   named(path: string): void {
-    for (const before of this.snapshots.filter((one) => one.path === path)) this.forget(before);
+    this.forget(path);
     this.unsynced.add(path);
   }
 
@@ -143,7 +144,7 @@ export class SnapshotShelf {
     for (const path of [...this.unsynced]) if (this.unsynced.has(path)) await this.putAside(path);
     for (const name of (await this.disk.list(SNAPSHOT_FOLDER)).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
-      if (!name.endsWith(SUFFIX)) continue;
+      if (!name.endsWith(SNAPSHOT_SUFFIX)) continue;
       const snapshot = this.good.find((one) => one.path === path);
       // Nothing rests on it.
       if (snapshot === undefined) await this.syncFound(path).catch(() => null);
@@ -164,17 +165,17 @@ export class SnapshotShelf {
     this.log.write('error', notDurable(this.disk.place(path), failure));
     this.hasLost = true;
     this.unsynced.add(path);
-    this.forget(snapshot);
+    this.forget(path);
     await this.putAside(path);
   }
 
   /** It stands there for whoever wants to look at it, until a newer snapshot is there; no process takes it for a good one. */
   private async putAside(path: string): Promise<void> {
-    await this.disk.rename(path, path + ASIDE).catch((error: unknown) => {
+    await this.disk.rename(path, path + UNSYNCED_SUFFIX).catch((error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
     });
     await this.disk.syncFolder(SNAPSHOT_FOLDER);
-    this.aside.add(path + ASIDE);
+    this.aside.add(path + UNSYNCED_SUFFIX);
     this.unsynced.delete(path);
   }
 
@@ -199,7 +200,7 @@ export class SnapshotShelf {
 
   /** Removes one that speaks of another log, or is not needed. */
   async discard(snapshot: ShelvedSnapshot): Promise<void> {
-    this.forget(snapshot);
+    this.forget(snapshot.path);
     await this.removeQuietly(snapshot.path);
   }
 
@@ -208,11 +209,12 @@ export class SnapshotShelf {
     this.snapshots.sort((a, b) => a.head.point.position - b.head.point.position);
   }
 
-  private forget(snapshot: ShelvedSnapshot): void {
-    this.snapshots = this.snapshots.filter((one) => one !== snapshot);
-    this.damagedPaths.delete(snapshot.path);
-    this.indexes.delete(snapshot.path);
-    this.forgetPieces(snapshot.path);
+  /** Whatever stands under this name is not of this shelf any more. */
+  forget(path: string): void {
+    this.snapshots = this.snapshots.filter((one) => one.path !== path);
+    this.damagedPaths.delete(path);
+    this.indexes.delete(path);
+    this.forgetPieces(path);
   }
 
   /** Removes all but `keep`. */

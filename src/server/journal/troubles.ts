@@ -9,7 +9,7 @@ export function metaMissing(folder: string): LockstepError {
   return new LockstepError(
     'LOCKSTEP_JOURNAL_META_MISSING',
     `the journal folder ${folder} holds segments, but journal.json is not there`,
-    'Check the disk. The broker moves the old log aside by itself (to a folder journal-unreadable-N), begins an empty journal and copies its peer.',
+    'Check the disk. The broker moves the old log and its snapshots aside by itself (to a folder journal-unreadable-N), begins an empty journal and copies its peer.',
   );
 }
 
@@ -17,7 +17,7 @@ export function metaDamaged(path: string, what: string, cause?: unknown): Lockst
   return new LockstepError(
     'LOCKSTEP_JOURNAL_META_DAMAGED',
     `${path} cannot be understood: ${what}`,
-    'Check the disk. The broker moves the old log aside by itself (to a folder journal-unreadable-N), begins an empty journal and copies its peer.',
+    'Check the disk. The broker moves the old log and its snapshots aside by itself (to a folder journal-unreadable-N), begins an empty journal and copies its peer.',
     { cause },
   );
 }
