@@ -53,11 +53,22 @@ export class NodeDisk implements Disk {
   }
 
   async makeFolder(path: string): Promise<void> {
+    const wanted = this.at(path);
+    const missing = missingFolders(wanted, fs);
     // A new folder is an entry of the one above it.
-    for (const folder of missingFolders(this.at(path), fs)) {
+    for (const folder of missing) {
       await mkdir(folder, { mode: PRIVATE_FOLDER });
       await syncFolder(dirname(folder));
     }
+    await this.syncNamesOf(wanted, missing);
+  }
+
+  /** Of the folders that were there: a process may have made them, and been killed before it came to sync their names. */
+  private async syncNamesOf(wanted: string, made: readonly string[]): Promise<void> {
+    let folder = wanted;
+    for (; folder !== dirname(this.root); folder = dirname(folder)) if (!made.includes(folder)) await syncFolder(dirname(folder));
+    // What stands above that one may be closed to this user.
+    if (wanted === this.root && !made.includes(folder)) await syncFolder(dirname(folder)).catch(() => undefined);
   }
 
   async rename(from: string, to: string): Promise<void> {

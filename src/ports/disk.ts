@@ -10,7 +10,7 @@ export interface Disk {
   readFile(path: string): Promise<Uint8Array>;
   /** Replaces a small file durably: temporary file, fsync, rename, fsync of the folder. */
   replaceFile(path: string, bytes: Uint8Array): Promise<void>;
-  /** Creates the folder and those above it, durably. */
+  /** Creates the folder and those above it, durably; also where a process that was killed has made some of them. */
   makeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;

@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { NodeDisk } from '../../src/adapters/disk.js';
 import { DiskImage } from '../simulation/disk-image.js';
 import { SimulatedDisk } from '../simulation/disk.js';
@@ -18,6 +18,39 @@ test('a small file that cannot be replaced leaves nothing beside it', async () =
   for (let i = 0; i < 2; i++) await expect(disk.replaceFile('note', Uint8Array.of(1))).rejects.toThrow();
   expect(await disk.list('.')).toEqual(['note']);
   await rm(root, { recursive: true });
+});
+
+/** Runs `work`. @returns the folders, among those above `path` and itself, that were synced meanwhile, by their names */
+async function syncedAbove(path: string, work: () => Promise<void>): Promise<string[]> {
+  const handle = await open(path, 'r');
+  const methods = Object.getPrototypeOf(handle) as { sync: (this: FileHandle) => Promise<void> };
+  await handle.close();
+  const real = methods.sync;
+  const synced = new Set<number>();
+  methods.sync = async function (this: FileHandle) {
+    synced.add((await this.stat()).ino);
+    return real.call(this);
+  };
+  try {
+    await work();
+  } finally {
+    methods.sync = real;
+  }
+  const names: string[] = [];
+  for (let folder = path; folder !== dirname(folder); folder = dirname(folder)) if (synced.has((await stat(folder)).ino)) names.push(folder);
+  return names;
+}
+
+test('the name of a folder that is there, and of those above it, is made durable as well: who made it may have been killed before', async () => {
+  const above = await mkdtemp(join(tmpdir(), 'lockstep-disk-'));
+  const root = join(above, 'data/broker');
+  await mkdir(join(root, 'a/b'), { recursive: true });
+  const disk = new NodeDisk(root);
+  expect(await syncedAbove(join(root, 'a/b'), () => disk.makeFolder('a/b'))).toEqual([join(root, 'a'), root, join(above, 'data')]);
+  expect(await syncedAbove(root, () => disk.makeFolder('.'))).toEqual([join(above, 'data'), above]);
+  expect(await syncedAbove(join(root, 'a/b'), () => disk.makeFolder('a/b/c/d'))).toEqual([join(root, 'a/b'), join(root, 'a'), root, join(above, 'data')]);
+  expect(await disk.list('a/b/c')).toEqual(['d']);
+  await rm(above, { recursive: true });
 });
 
 diskContract('simulated', async () => {
