@@ -4,7 +4,7 @@ import type { Checksum, LogPoint, LogRecord } from '../../core/journal/envelope.
 import { findGroup, GROUP_HEADER_BYTES, stampOf, type GroupHeader } from '../../core/journal/group.js';
 import { baseOfName, decodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../core/journal/segment.js';
 import type { Disk } from '../../ports/disk.js';
-import { readWhole, reasonOf } from './files.js';
+import { codeOf, readWhole, reasonOf } from './files.js';
 import { META_NAME } from './meta.js';
 import { NOTE_NAME } from './quarantine.js';
 
@@ -24,7 +24,8 @@ export async function holdsJournal(disk: Disk, folder: string): Promise<boolean>
 /**
  * Reads the segments in a folder as far as they can be read: of a journal, also a damaged one, and of its quarantined folders.
  * Each group's records are checked against the group's own starting point, so that what stands behind damage is found
- * again. Changes nothing, and may be used while a server writes the journal: the end is then wherever it happens to be.
+ * again. Changes nothing, and may be used while a server writes the journal: the end is then wherever it happens to be, and a segment that it removes
+ * meanwhile is passed over.
  * @param folder a path on the disk
  */
 export async function* readSegments(disk: Disk, folder: string, checksum: Checksum): AsyncGenerator<JournalPiece, void, undefined> {
@@ -36,6 +37,11 @@ export async function* readSegments(disk: Disk, folder: string, checksum: Checks
     try {
       bytes = await readWhole(disk, `${folder}/${segment}`);
     } catch (error) {
+      if (codeOf(error) === 'ENOENT' && !(await disk.list(folder)).includes(segment)) {
+        // A server that runs has removed or moved it meanwhile: what comes next need not follow what was read before.
+        point = null;
+        continue;
+      }
       yield { kind: 'trouble', segment, offset: 0, what: `it cannot be read: ${reasonOf(error)}` };
       continue;
     }

@@ -641,3 +641,24 @@ test.each([
   expect(journal.waitsFor).toBeNull();
   expect(await labels(rig, journal)).toEqual(range(1, journal.head.position));
 });
+
+test('segments that the server removes while they are listed are no damage; one that cannot be read is', async () => {
+  const rig = new Rig();
+  const journal = await rig.open();
+  await fill(rig, journal, 1, 60);
+  const found: JournalPiece[] = [];
+  const list = async (): Promise<void> => {
+    for await (const piece of readSegments(rig.disk, FOLDER, checksum)) {
+      if (found.length === 0) await journal.compactBefore(at(40));
+      found.push(piece);
+    }
+  };
+  await rig.run(list());
+  expect(found.filter(({ kind }) => kind === 'trouble')).toEqual([]);
+  const labelsFound = recordsIn(found).map(({ payload }) => labelOf(payload));
+  expect(labelsFound).toContain('r1');
+  expect(labelsFound).not.toContain('r20');
+  expect(labelsFound.slice(-20)).toEqual(range(41, 60));
+  rig.image.failNext('open', 'ENOENT', 1, '.segment');
+  expect((await pieces(rig, FOLDER)).filter(({ kind }) => kind === 'trouble')).toHaveLength(1);
+});
