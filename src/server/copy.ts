@@ -241,7 +241,7 @@ export class Copy {
   /** Takes a whole, synced snapshot file from the leader in place of the log. @throws LockstepError LOCKSTEP_SNAPSHOT_DAMAGED (rejects) */
   install(file: string, point: LogPoint, newId: boolean, wanted: Wanted = ALWAYS): Promise<void> {
     return this.change(point, wanted, async () => {
-      const wish = { payloadBytesMax: this.options.livePayloadBytesMax, title: 'Reading the snapshot', cancelled: () => false };
+      const wish = { payloadBytesMax: this.options.livePayloadBytesMax, title: 'Reading the snapshot', cancelled: () => this.closed };
       // Where two have no room. Should nothing come of this change, it is built again.
       if (this.options.hasRoomForSecond?.() === false) this.live = null;
       const { replica, index, head, bytes } = await loadSnapshot(this.tools, wish, file);
@@ -350,7 +350,7 @@ export class Copy {
     await this.rebuildTo(this.journal.head.position, 'Reading the log').catch((error: unknown) => {
       // Nobody would build it another time.
       if (codeOf(error) === 'LOCKSTEP_JOURNAL_UNREADABLE') this.listener?.unreadable(error);
-      else this.tools.log.write('error', `The state could not be built again: ${describe(error)}`);
+      else if (!(error instanceof Cancelled)) this.tools.log.write('error', `The state could not be built again: ${describe(error)}`);
     });
   }
 
@@ -376,11 +376,12 @@ export class Copy {
     if (newId && moved !== null) this.retakes.add(bytes, this.tools.disk.place(moved.slice(0, moved.lastIndexOf('/'))));
   }
 
-  /** Resolves when everything appended is durable, or never will be. */
+  /** Before a change begins: resolves when everything appended is durable, or never will be. Rejects with Cancelled as soon as this broker closes: what it waits for may never come. */
   private async durableAll(): Promise<void> {
     while (this.journal.durable < this.journal.head.position && this.journal.damage === null && !this.closed) {
       await new Promise<void>((resolve) => this.tools.clock.after(DURABLE_POLL_MS, resolve));
     }
+    if (this.closed) throw new Cancelled('the broker is closing');
   }
 }
 
