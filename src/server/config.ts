@@ -1,7 +1,7 @@
 import type { BrokerLimits } from '../core/broker/limits.js';
 import type { Endpoint } from '../core/control/broker.js';
 import type { ServerId } from '../core/identity.js';
-import type { JournalOptions } from './journal/options.js';
+import { JOURNAL_DEFAULTS, type JournalOptions } from './journal/options.js';
 
 /** What a broker server must be told. Every limit has a default in `DEFAULT_BROKER_TUNING`. */
 export interface BrokerConfig {
@@ -98,4 +98,8 @@ export const DEFAULT_BROKER_TUNING: BrokerTuning = {
 export function linkTimes(pingIntervalMs: number, stallLimitMs: number): Pick<BrokerTuning, 'pingIntervalMs' | 'linkSilenceMs' | 'linkStandstillMs'> {
   const { linkSilenceMs, linkStandstillMs } = DEFAULT_BROKER_TUNING;
   return { pingIntervalMs, linkSilenceMs: Math.max(linkSilenceMs, 3 * pingIntervalMs), linkStandstillMs: Math.max(linkStandstillMs, 6 * pingIntervalMs, 2 * stallLimitMs) };
+}
+
+export function segmentBytesOf({ tuning }: Pick<BrokerConfig, 'tuning'>): number {
+  return tuning.journal.segmentBytes ?? JOURNAL_DEFAULTS.segmentBytes;
 }

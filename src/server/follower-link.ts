@@ -8,7 +8,7 @@ import type { Clock } from '../ports/clock.js';
 import type { Disk } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
 import type { Stream } from '../ports/stream.js';
-import type { BrokerConfig } from './config.js';
+import { segmentBytesOf, type BrokerConfig } from './config.js';
 import type { Copy } from './copy.js';
 import { describe } from './disk-io.js';
 import { discardIncoming, INCOMING, IncomingSnapshot } from './incoming-snapshot.js';
@@ -219,7 +219,7 @@ export class FollowerLink {
       case 'snapshot':
         this.journal = event.offer.journal;
         this.measure(event.offer);
-        this.receive();
+        this.receive(event.offer);
         return changed();
       case 'chunk':
         return this.onChunk(event.bytes.slice());
@@ -269,9 +269,10 @@ export class FollowerLink {
     this.ready(EMPTY_LOG);
   }
 
-  private receive(): void {
+  private receive({ snapshotBytes }: OfferFrame): void {
+    const { disk, config } = this.tools;
     const failed = (reason: string): void => this.lose(`the snapshot cannot be kept: ${reason}`, 'the disk here takes no snapshot');
-    this.incoming = IncomingSnapshot.open(this.tools.disk, (go) => this.pace(go), failed);
+    this.incoming = IncomingSnapshot.open(disk, snapshotBytes + 2 * segmentBytesOf(config), (go) => this.pace(go), failed);
     this.incoming.catch((error: unknown) => failed(describe(error)));
   }
 

@@ -1,5 +1,6 @@
 import type { Disk, DiskFile } from '../ports/disk.js';
 import { codeOf, describe, sync, write } from './disk-io.js';
+import { demandRoom } from './room.js';
 import { SNAPSHOT_FOLDER } from './snapshot-shelf.js';
 
 /** Where a snapshot is gathered while it comes. Removed when it is given up, and at the next start when it was not finished. */
@@ -21,14 +22,17 @@ export class IncomingSnapshot {
   ) {}
 
   /**
+   * @param needed bytes that must be free on the disk
    * @param pace called with false when no more should come, with true when it may again
    * @param failed called once when the open file cannot be written: nothing will come of it
+   * @throws LockstepError LOCKSTEP_DISK_FULL before anything is written (rejects)
    */
-  static async open(disk: Disk, pace: (go: boolean) => void, failed: (reason: string) => void): Promise<IncomingSnapshot> {
+  static async open(disk: Disk, needed: number, pace: (go: boolean) => void, failed: (reason: string) => void): Promise<IncomingSnapshot> {
     const incoming = new IncomingSnapshot(disk, pace, failed);
     pace(false);
     await disk.makeFolder(SNAPSHOT_FOLDER);
     await discardIncoming(disk);
+    await demandRoom(disk, needed, 'a snapshot that comes from the other server');
     incoming.file = await disk.open(INCOMING, 'create');
     pace(true);
     return incoming;

@@ -24,6 +24,8 @@ const BLOCK_BYTES_MAX = RECORD_PAYLOAD_BYTES_MAX + 64 * 1024;
 const BUFFER_BYTES = 256 * 1024;
 const BlockKind = { head: 1, entry: 2, end: 3 } as const;
 const ENTRY_HEADER_BYTES = 3;
+/** Of a message, beside its payload and its topic: see `placeOf`. */
+export const MESSAGE_BYTES_MIN = BLOCK_HEADER_BYTES + ENTRY_HEADER_BYTES + 11;
 
 export interface SnapshotHead {
   readonly cluster: string;

@@ -9,8 +9,9 @@ import type { Journal } from './journal/api.js';
 import { codeOf, describe, sync } from './disk-io.js';
 import { Cancelled, rebuild, turn, type RebuildTools } from './rebuild.js';
 import type { Replica } from './replica.js';
-import { SnapshotWriter } from './snapshot-file.js';
+import { MESSAGE_BYTES_MIN, SnapshotWriter } from './snapshot-file.js';
 import { PayloadIndex } from './payload-index.js';
+import { demandRoom } from './room.js';
 import { SNAPSHOT_FOLDER, snapshotPath, type SnapshotShelf } from './snapshot-shelf.js';
 
 export interface SnapshotMakerOptions {
@@ -32,6 +33,8 @@ interface Captured {
   readonly point: LogPoint;
   readonly digest: string;
   readonly entries: Iterable<SnapshotEntry>;
+  /** The file is no shorter. */
+  readonly bytesMin: number;
 }
 
 /**
@@ -141,10 +144,11 @@ export class SnapshotMaker {
       cancelled: () => this.cancelling,
     });
     assert(shadow.position === point.position, 'a state is captured at another position than its own');
-    return { point, digest: shadow.core.digest(), entries: shadow.core.settledEntries() };
+    return { point, digest: shadow.core.digest(), entries: shadow.core.settledEntries(), bytesMin: bytesMin(shadow.core.counts) };
   }
 
-  private async write({ point, digest, entries }: Captured): Promise<number> {
+  private async write(captured: Captured): Promise<number> {
+    const { point, digest } = captured;
     const { disk } = this.tools;
     const path = snapshotPath(point.position);
     const temporary = `${path}.tmp`;
@@ -152,8 +156,9 @@ export class SnapshotMaker {
     // Somebody may have removed it.
     await disk.makeFolder(SNAPSHOT_FOLDER);
     await disk.remove(temporary).catch(ignoreAbsent);
+    await demandRoom(disk, captured.bytesMin, 'a snapshot');
     try {
-      const bytes = await this.writeTo(temporary, { point, digest, entries }, index);
+      const bytes = await this.writeTo(temporary, captured, index);
       await disk.rename(temporary, path);
       this.shelf.named(path);
       await disk.syncFolder(SNAPSHOT_FOLDER);
@@ -218,7 +223,12 @@ export class SnapshotMaker {
 /** In this very turn, so that no record comes between. */
 function capture(replica: Replica, point: LogPoint): Captured {
   assert(replica.position === point.position, 'a state is captured at another position than its own');
-  return { point, digest: replica.core.digest(), entries: replica.core.snapshotEntries() };
+  return { point, digest: replica.core.digest(), entries: replica.core.snapshotEntries(), bytesMin: bytesMin(replica.core.counts) };
+}
+
+/** Of what is there: a state that has become small must have its snapshot on a disk that is nearly full, since the log is shortened by it. */
+function bytesMin({ storedBytes, messages }: BrokerCounts): number {
+  return storedBytes + messages * MESSAGE_BYTES_MIN;
 }
 
 /** What a capture has to go through. */

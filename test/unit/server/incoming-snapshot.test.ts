@@ -22,7 +22,7 @@ function unexpected(reason: string): void {
 test('no bytes are asked for before the file is open', async () => {
   const { rig, disk, opens } = await slowToOpen();
   const paces: boolean[] = [];
-  const opening = IncomingSnapshot.open(disk, (go) => paces.push(go), unexpected);
+  const opening = IncomingSnapshot.open(disk, 0, (go) => paces.push(go), unexpected);
   expect(paces).toEqual([false]);
   await settle();
   expect(paces).toEqual([false]);
@@ -37,7 +37,7 @@ test('no bytes are asked for before the file is open', async () => {
 test('a file that cannot be opened is said, and nothing is asked for', async () => {
   const { disk, fails } = await slowToOpen();
   const paces: boolean[] = [];
-  const opening = IncomingSnapshot.open(disk, (go) => paces.push(go), unexpected);
+  const opening = IncomingSnapshot.open(disk, 0, (go) => paces.push(go), unexpected);
   await settle();
   fails(new Error('EMFILE'));
   await expect(opening).rejects.toThrow('EMFILE');
@@ -50,6 +50,7 @@ test('a write that fails is said at once, and what comes then is not kept: no pa
   const failures: string[] = [];
   const opening = IncomingSnapshot.open(
     disk,
+    0,
     (go) => paces.push(go),
     (reason) => failures.push(reason),
   );
