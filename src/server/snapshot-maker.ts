@@ -125,11 +125,13 @@ export class SnapshotMaker {
     // Not before it is there: one that failed, or was cancelled, is due as it was.
     this.bytesAtLast = bytesAppended;
     this.itemsAtLast = items;
-    await this.shelf.prune();
-    live.payloads.snapshotsHave((id) => this.shelf.hasTwice(id));
-    await this.compact(journal);
     const tookMs = Math.round(this.tools.clock.monotonic() - begun);
     this.tools.log.write('info', `Snapshot written at record ${position}: ${bytes} bytes`, { position, bytes, tookMs });
+    await this.shelf.prune();
+    live.payloads.snapshotsHave((id) => this.shelf.hasTwice(id));
+    await this.compact(journal).catch((error: unknown) => {
+      this.tools.log.write('warn', `Old segments stay for now: ${describe(error)}`, { code: codeOf(error) });
+    });
   }
 
   private async shadow(journal: Journal, upTo: Position): Promise<Captured | null> {

@@ -96,3 +96,24 @@ test('log that came before the broker was started anew counts, too', async () =>
   await publish(world, other, 60);
   expect(snapshots(one)).toHaveLength(1);
 });
+
+test('a snapshot that is written is said to be, also where the old segments cannot be removed; the next one removes them', async () => {
+  const world = new World();
+  const one = new Host(world, 'one', BY_BYTES);
+  await one.start();
+  one.serve(1);
+  const client = one.client();
+  client.connect('a');
+  const written = (): number => one.log.from('info').filter((line) => line.startsWith('Snapshot written')).length;
+  const named: string[] = [];
+  one.image.named = (path) => path.endsWith('.snap') && named.push(path);
+  one.image.failNext('remove', 'EIO', 1, '.segment');
+  const first = 'journal/0000000000000001.segment';
+  for (let i = 0; i < 10 && one.image.awaitsFailure('remove'); i++) await publish(world, client, 60);
+  expect(one.image.has(first)).toBe(true);
+  expect(one.log.from('warn')).toEqual([`Old segments stay for now: EIO: remove ${first}`]);
+  expect(written()).toBe(named.length);
+  for (let i = 0; i < 10 && one.image.has(first); i++) await publish(world, client, 60);
+  expect(one.image.has(first)).toBe(false);
+  expect(one.log.from('warn')).toHaveLength(1);
+});
