@@ -9,6 +9,7 @@ import { folderFindings } from './check/folders.js';
 import { ownServer, repositoryFindings } from './check/local.js';
 import { gatewayFindings, peerFindings } from './check/network.js';
 import { portFindings } from './check/ports.js';
+import { putAsideFindings } from './check/put-aside.js';
 import { shareFindings } from './check/share.js';
 import { tlsFindings } from './check/tls.js';
 import { userFindings } from './check/users.js';
@@ -32,6 +33,7 @@ export async function check(console: Console, path: string, options: { readonly 
   const own = await ownServer(profile);
   const running = own !== null;
   tell(await folderFindings(profile));
+  tell(await putAsideFindings(profile));
   tell(await repositoryFindings(profile));
   if (own !== null) tell(own.findings);
   tell(await portFindings(profile, own));

@@ -324,7 +324,7 @@ export class BrokerServer {
       replication: following?.status() ?? leading.status(serving.awaitsPeer),
       diverged: copy.diverged,
       trouble: this.troubleOf(parts),
-      notice: [copy.retakes.notice, this.ports.notice?.() ?? null].filter((one) => one !== null).join('; ') || null,
+      notice: [copy.retakes.notice, copy.replaced.notice, this.ports.notice?.() ?? null].filter((one) => one !== null).join('; ') || null,
       clients: serving.clients,
       sessions: counts.sessions,
       queued: counts.queued,

@@ -13,6 +13,7 @@ import { codeOf, describe } from './disk-io.js';
 import { FewAtOnce } from './few-at-once.js';
 import { takeForeign } from './foreign-snapshots.js';
 import { RelaxableDisk } from './relaxable-disk.js';
+import { ReplacedLogs } from './replaced-logs.js';
 import { Retakes } from './retakes.js';
 import { Cancelled, loadSnapshot, rebuild, type RebuildTools } from './rebuild.js';
 import { FORGET, Replica, assertKnown } from './replica.js';
@@ -61,6 +62,7 @@ export class Copy {
   private changes: Promise<void> = Promise.resolve();
   private readonly maker: SnapshotMaker;
   readonly retakes: Retakes;
+  readonly replaced: ReplacedLogs;
   /** What is read of the disk for one payload can be far more than it: only so many at a time, whoever asks. */
   private readonly reads = new FewAtOnce(READS_AT_ONCE);
   /** By this process, and before it since the last snapshot. */
@@ -78,6 +80,7 @@ export class Copy {
     private lost: string | null = null,
   ) {
     this.retakes = new Retakes(tools.clock, tools.log);
+    this.replaced = new ReplacedLogs(tools.clock);
     this.maker = new SnapshotMaker(tools, options, shelf, () => this.neededFrom, (message) => this.readPayload(message));
     this.appendedBytes = journal.bytesAfter(shelf.all.at(-1)?.head.point.position ?? NO_POSITION);
     journal.handle({
@@ -373,7 +376,7 @@ export class Copy {
     const folder = moved === null ? null : this.tools.disk.place(moved);
     if (folder !== null) this.tools.log.write('warn', `The log up to position ${before.position} was moved to ${folder}`, { folder, position: before.position });
     if (newId) this.tools.log.write('warn', `The journal begins anew under the id ${this.journal.id}`);
-    if (newId && moved !== null) this.retakes.add(bytes, this.tools.disk.place(moved.slice(0, moved.lastIndexOf('/'))));
+    if (moved !== null) (newId ? this.retakes : this.replaced).add(bytes, this.tools.disk.place(moved.slice(0, moved.lastIndexOf('/'))));
   }
 
   /** Before a change begins: resolves when everything appended is durable, or never will be. Rejects with Cancelled as soon as this broker closes: what it waits for may never come. */

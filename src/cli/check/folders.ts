@@ -84,10 +84,14 @@ async function roomFindings({ data }: Profile): Promise<Finding[]> {
 export function roomFinding({ folder, segmentBytes, snapshotEveryBytes }: Pick<Profile['data'], 'folder' | 'segmentBytes' | 'snapshotEveryBytes'>, free: number, taken: number): Finding {
   const room = `data.folder ${folder} has ${Math.floor(free / MIB)} MiB of room`;
   if (free < segmentBytes) return { area: 'folder', level: 'fails', text: `${room}, less than the next segment of the journal takes (data.segmentBytes, ${formatBytes(segmentBytes)})` };
-  // From before the older of two snapshots; and three segments: the one that this lies in, the one that is written, which has its full size at once, and the one that is made ready.
-  const grown = 2 * snapshotEveryBytes + 3 * segmentBytes;
+  const grown = grownJournalBytes({ segmentBytes, snapshotEveryBytes });
   if (free + taken >= grown) return { area: 'folder', level: 'ok', text: room };
   return { area: 'folder', level: 'warning', text: `${room}; the journal grows to about ${formatBytes(grown)} (twice data.snapshotEveryBytes and three times data.segmentBytes) and takes ${Math.ceil(taken / MIB)} MiB now, and snapshots come on top` };
+}
+
+/** From before the older of two snapshots; and three segments: the one that this lies in, the one that is written, which has its full size at once, and the one that is made ready. */
+export function grownJournalBytes({ segmentBytes, snapshotEveryBytes }: Pick<Profile['data'], 'segmentBytes' | 'snapshotEveryBytes'>): number {
+  return 2 * snapshotEveryBytes + 3 * segmentBytes;
 }
 
 async function journalBytes(journal: string): Promise<number> {
