@@ -116,8 +116,14 @@ class NodeFile implements DiskFile {
   private synced: FileHandle | null = null;
   private reopened = false;
   private closed = false;
+  private closing: Promise<void> | null = null;
+  /** Calls that were given the file's number: another file may get it as soon as this one is closed. */
+  private underWay = 0;
+  private idle: () => void = () => undefined;
 
   constructor(private readonly handle: FileHandle) {}
+
+  private readonly isClosed = (): boolean => this.closed;
 
   async size(): Promise<number> {
     return (await this.handle.stat()).size;
@@ -135,25 +141,32 @@ class NodeFile implements DiskFile {
   }
 
   write(parts: readonly Uint8Array[], offset: number, done: Done): void {
-    writeFrom(this.handle.fd, [...parts], offset, done);
+    writeFrom(this.handle.fd, [...parts], offset, this.isClosed, this.waitedFor(done));
   }
 
   sync(done: Done): void {
-    fs.fdatasync(this.handle.fd, done);
+    fs.fdatasync(this.handle.fd, this.waitedFor(done));
   }
 
   writeSynced(parts: readonly Uint8Array[], offset: number, done: Done): void {
     if (!this.reopened) this.reopen();
-    if (this.synced !== null) writeFrom(this.synced.fd, [...parts], offset, done);
-    else this.write(parts, offset, (error) => (error !== null || this.closed ? done(error ?? new Error('the file was closed meanwhile')) : this.sync(done)));
+    if (this.synced !== null) writeFrom(this.synced.fd, [...parts], offset, this.isClosed, this.waitedFor(done));
+    else this.write(parts, offset, (error) => (error !== null || this.closed ? done(error ?? closedMeanwhile()) : this.sync(done)));
   }
 
   async truncate(length: number): Promise<void> {
     await this.handle.truncate(length);
   }
 
-  async close(): Promise<void> {
+  /** What is under way is waited for, and goes no further than the step that it has begun. */
+  close(): Promise<void> {
     this.closed = true;
+    this.closing ??= this.closeIdle();
+    return this.closing;
+  }
+
+  private async closeIdle(): Promise<void> {
+    while (this.underWay > 0) await new Promise<void>((resolve) => (this.idle = resolve));
     const { synced } = this;
     this.synced = null;
     try {
@@ -161,6 +174,15 @@ class NodeFile implements DiskFile {
     } finally {
       await this.handle.close();
     }
+  }
+
+  private waitedFor(done: Done): Done {
+    this.underWay += 1;
+    return (error) => {
+      this.underWay -= 1;
+      if (this.underWay === 0) this.idle();
+      done(error);
+    };
   }
 
   /** Linux only: elsewhere the flag means other things, or there is no way to open a file again that may have another name by now. */
@@ -177,8 +199,12 @@ class NodeFile implements DiskFile {
   }
 }
 
-/** The system may take fewer bytes than it was given: what is left is written again. */
-function writeFrom(file: number, parts: Uint8Array[], offset: number, done: Done): void {
+function closedMeanwhile(): Error {
+  return new Error('the file was closed meanwhile');
+}
+
+/** The system may take fewer bytes than it was given: what is left is written again, unless the file shall be closed by then. */
+function writeFrom(file: number, parts: Uint8Array[], offset: number, isClosed: () => boolean, done: Done): void {
   fs.writev(file, parts.slice(0, PARTS_MAX), offset, (error, written) => {
     if (error !== null) {
       done(error);
@@ -186,7 +212,8 @@ function writeFrom(file: number, parts: Uint8Array[], offset: number, done: Done
     }
     const left = drop(parts, written);
     if (left.length === 0) done(null);
-    else writeFrom(file, left, offset + written, done);
+    else if (isClosed()) done(closedMeanwhile());
+    else writeFrom(file, left, offset + written, isClosed, done);
   });
 }
 

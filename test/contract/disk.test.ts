@@ -53,6 +53,24 @@ test('the name of a folder that is there, and of those above it, is made durable
   await rm(above, { recursive: true });
 });
 
+test('a write in several steps ends where its file is closed meanwhile: no step of it goes to a file that has got its number', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'lockstep-disk-'));
+  const disk = new NodeDisk(root);
+  for (let round = 0; round < 5; round++) {
+    const file = await disk.open(`first-${round}`, 'create');
+    const parts = Array.from({ length: 5_000 }, () => new Uint8Array(100).fill(7));
+    const ended = new Promise<Error | null>((resolve) => file.write(parts, 0, resolve));
+    await file.close();
+    const others = await Promise.all(Array.from({ length: 4 }, (_, at) => disk.open(`other-${round}-${at}`, 'create')));
+    expect(await ended).toMatchObject({ message: 'the file was closed meanwhile' });
+    for (const other of others) {
+      expect(await other.size()).toBe(0);
+      await other.close();
+    }
+  }
+  await rm(root, { recursive: true });
+});
+
 diskContract('simulated', async () => {
   const disk = new SimulatedDisk({ image: new DiskImage(), schedule: (_, action) => setImmediate(action), random: () => 0.5 });
   return { disk, run: (promise) => promise, close: () => Promise.resolve() };
