@@ -165,6 +165,8 @@ export class GroupQueue {
     }
     if (group.takenTo === group.end) this.fresh.push(group);
     this.freshBytes += size;
+    // An empty group, as one whose first record was refused, waits for nothing.
+    if (group.records === 0) this.bytes += GROUP_HEADER_BYTES;
     group.end += size;
     group.records++;
     group.last = record.position;
@@ -195,7 +197,6 @@ export class GroupQueue {
     const end = start + GROUP_HEADER_BYTES;
     this.open = { block, start, before: this.head, end, records: 0, last: this.position, takenTo: end, taken: this.position, entries: null };
     this.indexedTo = end;
-    this.bytes += GROUP_HEADER_BYTES;
     return this.open;
   }
 }

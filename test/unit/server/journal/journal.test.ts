@@ -662,3 +662,18 @@ test('segments that the server removes while they are listed are no damage; one 
   rig.image.failNext('open', 'ENOENT', 1, '.segment');
   expect((await pieces(rig, FOLDER)).filter(({ kind }) => kind === 'trouble')).toHaveLength(1);
 });
+
+test('a group whose only record was refused waits for nothing, and takes no room from others', async () => {
+  const rig = new Rig();
+  const journal = await rig.open({ pendingBytesMax: 300 });
+  await fill(rig, journal, 1, 1);
+  const run = await rig.run(journal.read(at(1), 300));
+  // It is the second record that is to come.
+  expect(() => journal.appendEncoded(run?.bytes ?? new Uint8Array(0), () => true)).toThrow(expect.objectContaining({ code: 'LOCKSTEP_CHAIN_BROKEN' }));
+  // One larger than all that may wait is taken only where nothing waits.
+  expect(journal.canAppend(600)).toBe(true);
+  append(journal, 'r2', 600);
+  await rig.until(() => journal.durable === 2);
+  expect(journal.canAppend(600)).toBe(true);
+  expect(await labels(rig, journal)).toEqual(['r1', 'r2']);
+});
