@@ -11,6 +11,7 @@ interface AnyStatus {
 }
 
 type FromChild<Status> =
+  | { readonly kind: 'opening' }
   | { readonly kind: 'status'; readonly status: Status }
   | { readonly kind: 'log'; readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly message: string; readonly fields?: Record<string, unknown> }
   | { readonly kind: 'fatal'; readonly code: string; readonly message: string };
@@ -18,7 +19,7 @@ type FromChild<Status> =
 export interface SupervisorOptions {
   readonly name: string;
   /**
-   * No first status for this long after its start: killed. Doubled for each start in a row that came to nothing, up to `START_LIMIT_FACTOR_MAX`
+   * No first status for this long after its start, and no sign of life before that ("opening"): killed. Doubled for each start in a row that came to nothing, up to `START_LIMIT_FACTOR_MAX`
    * times: a host too busy to start a process in time would otherwise never have one.
    */
   readonly startLimitMs: number;
@@ -160,7 +161,7 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
     if (this.checkedAt !== null && now - this.checkedAt > this.options.answerLimitMs / 2) this.listeningSince = now;
     this.checkedAt = now;
     if (this.child === null || this.child === this.dying) return;
-    const silent = now - Math.max(this.latest === null ? this.startedAt : this.heardAt, this.listeningSince);
+    const silent = now - Math.max(this.startedAt, this.heardAt, this.listeningSince);
     const limit = this.latest === null ? this.startLimitMs : this.options.answerLimitMs;
     if (silent > limit) this.kill(`gave no answer for ${Math.round(silent)} ms`);
   }
@@ -221,6 +222,8 @@ export class Supervisor<Order extends object, Status extends AnyStatus> {
       }
       this.sayNextEnd();
       if (this.isNews(before, message.status)) this.changed();
+    } else if (message.kind === 'opening') {
+      if (this.latest === null) this.heardAt = this.clock.monotonic();
     } else if (message.kind === 'log') {
       // A share that hangs for minutes has one keeper after the other killed, and each says the same of it.
       if (this.options.abandonsKilled) this.quiet.write(message.level, message.message, message.message, message.fields);

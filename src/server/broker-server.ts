@@ -101,7 +101,7 @@ export class BrokerServer {
     this.begun = true;
     this.tick();
     try {
-      const copy = await openCopy(this.ports, this.config);
+      const copy = await openCopy(this.ports, this.config, () => this.ending || this.ports.channel.send({ kind: 'opening' }));
       if (this.ending) return await copy.close();
       this.parts = this.assemble(copy);
       this.carryOut();

@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.js';
 import { LockstepError } from '../core/errors.js';
 import type { BrokerConfig } from './config.js';
 import type { BrokerPorts } from './broker-server.js';
@@ -6,6 +7,7 @@ import { codeOf, describe } from './disk-io.js';
 import { moveSnapshots } from './foreign-snapshots.js';
 import type { Journal } from './journal/api.js';
 import { openJournal } from './journal/open.js';
+import type { SegmentsRead } from './journal/recovery.js';
 import { hasRoomForSecond } from './memory-guard.js';
 import { SnapshotShelf } from './snapshot-shelf.js';
 
@@ -17,12 +19,13 @@ type Needs = Pick<BrokerPorts, 'disk' | 'clock' | 'random' | 'log' | 'checksum' 
 
 /**
  * Opens what this server has on its disk, without building the state yet.
+ * @param opening told now and then while a large journal is read
  * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER; or an Error of the disk (rejects)
  */
-export async function openCopy(ports: Needs, config: BrokerConfig): Promise<Copy> {
+export async function openCopy(ports: Needs, config: BrokerConfig, opening: () => void = () => undefined): Promise<Copy> {
   const { disk, clock, log, checksum, memory } = ports;
   const { tuning, cluster, limits } = config;
-  const { journal, lost } = await openOrPutAside(ports, config);
+  const { journal, lost } = await openOrPutAside(ports, config, opening);
   const shelf = await SnapshotShelf.open(disk, checksum, cluster, log);
   const tools = { disk, clock, log, checksum, limits, chunkBytes: tuning.chunkBytes, progressIntervalMs: tuning.progressIntervalMs };
   const options = {
@@ -38,9 +41,10 @@ export async function openCopy(ports: Needs, config: BrokerConfig): Promise<Copy
   return new Copy(journal, shelf, tools, options, lost);
 }
 
-async function openOrPutAside(ports: Needs, config: BrokerConfig): Promise<{ journal: Journal; lost: string | null }> {
+async function openOrPutAside(ports: Needs, config: BrokerConfig, opening: () => void): Promise<{ journal: Journal; lost: string | null }> {
   const { disk, clock, random, log, checksum } = ports;
-  const open = (): Promise<Journal> => openJournal({ disk, folder: JOURNAL_FOLDER, checksum, random, clock, log, options: { cluster: config.cluster, ...config.tuning.journal } });
+  const read = teller(ports, config.tuning.progressIntervalMs, opening);
+  const open = (): Promise<Journal> => openJournal({ disk, folder: JOURNAL_FOLDER, checksum, random, clock, log, read, options: { cluster: config.cluster, ...config.tuning.journal } });
   try {
     return { journal: await open(), lost: null };
   } catch (error) {
@@ -51,6 +55,18 @@ async function openOrPutAside(ports: Needs, config: BrokerConfig): Promise<{ jou
     log.write('error', `The journal has lost its id: ${lost}`, { code, aside: disk.place(aside) });
     return { journal: await open(), lost };
   }
+}
+
+/** Says how far it is, and that this process lives: no more often than every `intervalMs`. */
+function teller({ clock, log }: Needs, intervalMs: number, opening: () => void): SegmentsRead {
+  let saidAt = clock.monotonic();
+  return (done, total) => {
+    const now = clock.monotonic();
+    if (now - saidAt < intervalMs) return;
+    saidAt = now;
+    log.write('info', `Opening the journal: ${done} of ${counted(total, 'segment')} read (${Math.floor((done * 100) / total)} %)`, { done, total });
+    opening();
+  };
 }
 
 async function putAside({ disk, log }: Needs): Promise<string> {

@@ -139,6 +139,6 @@ export class BrokerProcess {
   private received(message: BrokerToManager): void {
     if (message.kind === 'status') this.status = message.status;
     else if (message.kind === 'fatal') this.fatal.push(`${message.code}: ${message.message}`);
-    else this.logs.push(`${message.level}: ${message.message}`);
+    else if (message.kind === 'log') this.logs.push(`${message.level}: ${message.message}`);
   }
 }

@@ -152,6 +152,8 @@ export interface BrokerStatus {
 
 export type ManagerToBroker = { readonly kind: 'order'; readonly order: BrokerOrder };
 export type BrokerToManager =
+  /** A sign of life while a large journal is opened, before the first status. */
+  | { readonly kind: 'opening' }
   | { readonly kind: 'status'; readonly status: BrokerStatus }
   /** A line for the log. */
   | { readonly kind: 'log'; readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly message: string; readonly fields?: Record<string, unknown> }

@@ -3,7 +3,7 @@ import type {
 } from '../control/broker.js'; // prettier-ignore
 import type { JournalId, Monotonic, Position, RunId, ServerId, Term } from '../identity.js';
 import { readFromChild, readToChild, words } from './child-messages.js';
-import type { Fields } from './fields.js';
+import { Fields } from './fields.js';
 import { PHASES, readUsers } from './peer-status.js';
 import { NAME_CHARS_MAX, readMember } from './term-record.js';
 
@@ -17,7 +17,7 @@ export function readManagerToBroker(value: unknown): ManagerToBroker {
 
 /** @throws MessageRefused that names the field */
 export function readBrokerToManager(value: unknown): BrokerToManager {
-  return readFromChild(value, readStatus);
+  return Fields.of('message', value).raw('kind') === 'opening' ? { kind: 'opening' } : readFromChild(value, readStatus);
 }
 
 export function readEndpoint(fields: Fields): Endpoint {

@@ -12,7 +12,7 @@ import { FileJournal } from './journal.js';
 import { META_SCHEMA, readMeta, writeMeta, type JournalMeta } from './meta.js';
 import { completeOptions, type JournalOptions } from './options.js';
 import { removeUnfinished } from './quarantine.js';
-import { findLog, mendTail, segmentNames, tidy, type FoundLog } from './recovery.js';
+import { findLog, mendTail, segmentNames, tidy, type FoundLog, type SegmentsRead } from './recovery.js';
 import type { ActiveSegment } from './roller.js';
 import { syncFound } from './syncing.js';
 import { diskFull, metaMissing, unreadable } from './troubles.js';
@@ -27,6 +27,8 @@ export interface JournalSetup {
   readonly options: Partial<JournalOptions> & Pick<JournalOptions, 'cluster'>;
   /** Hears what opening found and mended. */
   readonly log?: Log;
+  /** Told after each segment that was read. */
+  readonly read?: SegmentsRead;
 }
 
 /**
@@ -47,13 +49,13 @@ export async function openJournal(setup: JournalSetup): Promise<Journal> {
     options: completeOptions(setup.options),
   };
   try {
-    return await openIn(context);
+    return await openIn(context, setup.read);
   } catch (error) {
     throw isNoRoom(error) ? diskFull(placeOf(context), 0) : error;
   }
 }
 
-async function openIn(context: JournalContext): Promise<Journal> {
+async function openIn(context: JournalContext, told?: SegmentsRead): Promise<Journal> {
   const read = (await readMeta(context)) ?? (await createMeta(context));
   const unsynced = (await syncNames(context)) ?? (await syncFound(context, read));
   const known = unsynced === null ? read : { ...read, failed: read.failed ?? unsynced };
@@ -62,7 +64,7 @@ async function openIn(context: JournalContext): Promise<Journal> {
   const isNoted = await note(known);
   const meta = await tidy(context, known);
   const isUnnoted = !isNoted && !(await note(meta));
-  const found = await findLog(context, meta);
+  const found = await findLog(context, meta, null, told);
   if (found.damage === null && meta.failed === undefined) await removeUnfinished(context, meta.id, meta.base, found.head, read.change?.quarantine ?? null);
   const { damage, active } = unsynced === null ? await makeReady(context, meta, found) : { damage: unsynced, active: null };
   if (damage !== null) context.log.write('error', `The journal is damaged: ${damage}`, { folder: placeOf(context), damage });

@@ -8,7 +8,7 @@ interface Status {
   readonly run: string;
   readonly orderSeq: number;
 }
-type Message = { readonly kind: 'status'; readonly status: Status } | { readonly kind: 'fatal'; readonly code: string; readonly message: string };
+type Message = { readonly kind: 'opening' } | { readonly kind: 'status'; readonly status: Status } | { readonly kind: 'fatal'; readonly code: string; readonly message: string };
 
 class Watched extends FakeChild<unknown, Message> {
   answer(): void {
@@ -17,6 +17,7 @@ class Watched extends FakeChild<unknown, Message> {
 }
 
 const TICK_MS = 250;
+const PER_MINUTE = 60_000 / TICK_MS;
 
 function watched(changed = (): void => undefined, words: Partial<SupervisorOptions> = {}): { clock: FakeClock; log: FakeLog; children: Watched[]; supervisor: Supervisor<object, Status>; ticks: (count: number) => void } {
   const clock = new FakeClock();
@@ -184,4 +185,27 @@ describe('the end of a process', () => {
     }
     expect(log.from('warn')).toHaveLength(1);
   });
+});
+
+test('a child that opens a large journal is waited for as long as it gives a sign of life, and no longer', () => {
+  const { children, ticks } = watched();
+  for (let half = 0; half < 60; half += 1) {
+    ticks(PER_MINUTE / 2);
+    children[0]?.tell({ kind: 'opening' });
+  }
+  expect(children[0]?.killed).toBe(false);
+  ticks(PER_MINUTE);
+  expect(children[0]?.killed).toBe(false);
+  ticks(1);
+  expect(children[0]?.killed).toBe(true);
+});
+
+test('such a sign counts for nothing once there was a status', () => {
+  const { children, ticks } = watched();
+  children[0]?.answer();
+  for (let i = 0; i < 13; i += 1) {
+    children[0]?.tell({ kind: 'opening' });
+    ticks(1);
+  }
+  expect(children[0]?.killed).toBe(true);
 });

@@ -84,6 +84,8 @@ export class Host {
   readonly log = new FakeLog();
   readonly statuses: BrokerStatus[] = [];
   readonly fatal: string[] = [];
+  /** Of life, while the journal is opened. */
+  signs = 0;
   exited: number | null = null;
   edge: ClientEdge | null = null;
   server: BrokerServer | null = null;
@@ -248,6 +250,7 @@ export class Host {
 
   private fromBroker(message: BrokerToManager, alive: { now: boolean }): void {
     if (!alive.now) return;
+    if (message.kind === 'opening') this.signs += 1;
     if (message.kind === 'status') this.statuses.push(message.status);
     if (message.kind === 'fatal') this.fatal.push(`${message.code}: ${message.message}`);
   }

@@ -37,6 +37,7 @@ const brokerStatus = {
 } as const; // prettier-ignore
 const progress = { recordsDone: 1, recordsTotal: 5, bytesDone: 10.5, bytesTotal: 50, elapsedMs: 12.5 };
 const fromBroker: readonly BrokerToManager[] = [
+  { kind: 'opening' },
   { kind: 'status', status: { ...brokerStatus, replication: { phase: 'catching-up', peerRun: run('b2'), peerJournal: 'j2' as JournalId, term: 7 as Term, peerDurable: 8 as Position, stalledMs: 1.5, lagRecords: 4, lagBytes: 400, progress } } },
   { kind: 'status', status: { ...brokerStatus, clientPortError: null, certificateUntil: null, users: null, peerRequiredFrom: null, admitted: null, journal: { ...brokerStatus.journal, damage: null }, diverged: null, trouble: null, notice: null, replication: null } },
   LOG,
