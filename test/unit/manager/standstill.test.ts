@@ -1,27 +1,20 @@
 import type { BrokerToManager, ManagerToBroker } from '../../../src/core/control/broker.js';
 import type { KeeperToManager, ManagerToKeeper } from '../../../src/core/control/keeper.js';
 import type { PeerStatus, PeerStatusBody } from '../../../src/core/control/peer.js';
-import type { Monotonic, RunId, ServerId } from '../../../src/core/identity.js';
-import type { ManagerConfig } from '../../../src/manager/config.js';
+import type { Monotonic, RunId } from '../../../src/core/identity.js';
 import { HaManager } from '../../../src/manager/ha-manager.js';
 import { PeerView } from '../../../src/manager/peer-view.js';
 import { peer } from '../core/ha/situations.js';
 import { FakeChild } from '../support/fake-child.js';
 import { FakeClock, settle } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
+import { MANAGER_CONFIG } from './manager-config.js';
 
 /*
  * An HA manager that stood still for a while (a stopped process, a host without processor time) runs its timers before it reads what came meanwhile. Judged
  * right then, a peer that is well would count as lost, and an ACTIVE server would stop serving for it.
  */
 const OURS = 'manager-p' as RunId;
-const config = {
-  server: 'primary' as ServerId, role: 'primary', peerServer: 'secondary' as ServerId, cluster: 'test', version: '1', lockFile: '/share/lock', pingIntervalMs: 500, pingMissLimit: 3,
-  activeLockIntervalMs: 1_000, passiveLockIntervalMs: 2_500, peerWaitMs: 10_000, stallLimitMs: 2_000, brokerAnswerLimitMs: 3_000, brokerStartLimitMs: 600_000, keeperAnswerLimitMs: 4_500,
-  taskLimitMs: 5_000, patienceMs: 7_500, stopLimitMs: 15_000, peerReplication: { host: '127.0.0.1', port: 1 }, clientEndpoints: [],
-  repositories: { names: [], peer: { host: '127.0.0.1', port: 2 }, waitMs: 120_000, answerLimitMs: 60_000 }, historyMax: 10,
-} as const satisfies ManagerConfig;
-
 /** Turns are run by hand, so that a test can have something read between timers and turns, as an event loop does. */
 class LoopClock extends FakeClock {
   private turns: (() => void)[] = [];
@@ -56,7 +49,7 @@ class Rig {
 
   constructor() {
     let ids = 0;
-    this.manager = new HaManager(config, {
+    this.manager = new HaManager(MANAGER_CONFIG, {
       clock: this.clock,
       random: { id: () => `id${(ids += 1)}`, fraction: () => 0.5 },
       log: this.log,
@@ -143,7 +136,7 @@ test('a manager that looks at every tick finds a silent peer lost in time', asyn
 
 test('what the peer could not hear while this manager stood still is no deafness of its', () => {
   const clock = new FakeClock();
-  const view = new PeerView(config, OURS, clock);
+  const view = new PeerView(MANAGER_CONFIG, OURS, clock);
   const { seq } = view.number({} as PeerStatusBody);
   const heard = (): number => clock.monotonic() - (view.knowledge().peerHeardOurs ?? 0);
   clock.advance(400);
@@ -157,7 +150,7 @@ test('what the peer could not hear while this manager stood still is no deafness
 
 test('a status of ours counts as heard by its number while that is remembered, and as never sent when it is too old or is none of ours', () => {
   const clock = new FakeClock();
-  const view = new PeerView(config, OURS, clock);
+  const view = new PeerView(MANAGER_CONFIG, OURS, clock);
   const sentAt: Monotonic[] = [];
   for (let seq = 1; seq <= 600; seq += 1) {
     sentAt[seq] = clock.monotonic();

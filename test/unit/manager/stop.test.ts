@@ -1,20 +1,13 @@
 import type { BrokerToManager, ManagerToBroker } from '../../../src/core/control/broker.js';
 import type { KeeperToManager, ManagerToKeeper } from '../../../src/core/control/keeper.js';
 import type { PeerStatus } from '../../../src/core/control/peer.js';
-import type { Monotonic, RunId, ServerId } from '../../../src/core/identity.js';
-import type { ManagerConfig } from '../../../src/manager/config.js';
+import type { Monotonic, RunId } from '../../../src/core/identity.js';
 import { HaManager } from '../../../src/manager/ha-manager.js';
 import { peer } from '../core/ha/situations.js';
 import { FakeChild } from '../support/fake-child.js';
 import { FakeClock, settle } from '../support/fake-clock.js';
 import { FakeLog } from '../support/fake-log.js';
-
-const config = {
-  server: 'primary' as ServerId, role: 'primary', peerServer: 'secondary' as ServerId, cluster: 'test', version: '1', lockFile: '/share/lock', pingIntervalMs: 500, pingMissLimit: 3,
-  activeLockIntervalMs: 1_000, passiveLockIntervalMs: 2_500, peerWaitMs: 10_000, stallLimitMs: 2_000, brokerAnswerLimitMs: 3_000, brokerStartLimitMs: 600_000, keeperAnswerLimitMs: 4_500,
-  taskLimitMs: 5_000, patienceMs: 7_500, stopLimitMs: 15_000, peerReplication: { host: '127.0.0.1', port: 1 }, clientEndpoints: [],
-  repositories: { names: [], peer: { host: '127.0.0.1', port: 2 }, waitMs: 120_000, answerLimitMs: 60_000 }, historyMax: 10,
-} as const satisfies ManagerConfig;
+import { MANAGER_CONFIG } from './manager-config.js';
 
 test('a manager that stops does not take its order to the share keeper back, whatever it hears while that one ends', async () => {
   const clock = new FakeClock();
@@ -22,7 +15,7 @@ test('a manager that stops does not take its order to the share keeper back, wha
   const broker = new FakeChild<ManagerToBroker, BrokerToManager>(clock);
   let hear: (status: PeerStatus, at: Monotonic) => void = () => undefined;
   let ids = 0;
-  const manager = new HaManager(config, {
+  const manager = new HaManager(MANAGER_CONFIG, {
     clock,
     random: { id: () => `id${(ids += 1)}`, fraction: () => 0.5 },
     log: new FakeLog(),
@@ -42,7 +35,7 @@ test('a manager that stops does not take its order to the share keeper back, wha
   await settle();
   expect(asks()).toBe(true);
   hear(peer({ seq: 1, state: 'STANDALONE', releasedLock: true }), clock.monotonic());
-  clock.advance(config.pingIntervalMs);
+  clock.advance(MANAGER_CONFIG.pingIntervalMs);
   expect(asks()).toBe(true);
   keeper.die('shut down as ordered');
   await stopped;
