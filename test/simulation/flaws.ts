@@ -70,12 +70,13 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'gateway-not-asked',
+    seed: 209,
     rule: 'R3: takes over although the gateway does not answer',
     edits: [{ file: SITUATE, find: 'gatewayAnswers: within(k.gatewayAnsweredAt, silence + config.pingIntervalMs) && isNewerThanSilence(config, k, peerSilent),', put: 'gatewayAnswers: true,' }],
   },
   {
     name: 'gateway-of-before',
-    seed: 133,
+    seed: 285,
     rule: 'R3: goes by an answer of the gateway from before the peer fell silent',
     edits: [{ file: SITUATE, find: ' && isNewerThanSilence(config, k, peerSilent),', put: ',' }],
   },
@@ -96,7 +97,6 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'late-renewal-counts',
-    seed: 117,
     rule: 'section 4: a renewal that is confirmed after the deadline has passed makes the lock relied on at once',
     edits: [{ file: 'src/share/lease.ts', find: 'if (!this.held && !(await this.isBack(hold, sent))) return;', put: '' }],
   },
@@ -117,7 +117,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'fence-not-awaited',
-    seed: 240,
+    seed: 104,
     rule: 'R4: orders the fence and claims at once, before the broker has confirmed it',
     edits: [
       { file: ALONE, find: FENCE_CONFIRMED, put: '' },
@@ -127,12 +127,13 @@ export const FLAWS: readonly Flaw[] = [
   { name: 'broker-ignores-fence', rule: 'R4: the broker says that the fence stands, and goes on acknowledging to the old leader', edits: FENCE_IGNORED },
   {
     name: 'no-drain',
+    seed: 70,
     rule: 'R10: hands over while operations are under way',
     edits: [{ file: RULES_OF_SERVING, find: '!s.broker.drained || ha.record', put: 'ha.record' }],
   },
   {
     name: 'begins-while-draining',
-    seed: 73,
+    seed: 32,
     rule: 'R10: a broker that ended by itself, since its manager stood still, begins its term anew while its handover is under way, which the manager does not give up in time either',
     edits: [
       { file: SERVED_TERM, find: 'if (role.drain) return', put: 'if (false as boolean) return' },
@@ -141,7 +142,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'admission-without-requirement',
-    seed: 20,
+    seed: 26,
     rule: 'R6: operations do not need the peer while its admission may land',
     edits: [
       { file: ORDERS, find: "requirePeer: both || (ha.task?.kind === 'admit' && ha.task.requirePeer),", put: 'requirePeer: both,' },
@@ -151,7 +152,6 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'resume-own-term',
-    seed: 44,
     rule: 'R1: a restarted server goes on in its own term',
     edits: [
       { file: 'src/core/ha/waiting.ts', find: "  return beginAlone(ha, s, 'STANDALONE', 'alone',", put: "  if (s.kept?.server === s.server && s.kept.inSync.length === 1 && s.lock.held) return move(ha, 'STANDALONE', 'resumed', { term: s.kept.term, record: s.kept, brokerRun: s.broker?.run ?? null });\n  return beginAlone(ha, s, 'STANDALONE', 'alone'," },
@@ -161,13 +161,13 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'bare-share-claimed-at-once',
-    seed: 17,
+    seed: 28,
     rule: 'R9: where both find nothing, the first one claims before the peer sees the lockfile that was made there',
     edits: [{ file: ALONE, find: 'if (task.fresh && !task.forced && !isOneShare(s)) return awaitPeersLook(ha, s);', put: '' }],
   },
   {
     name: 'limits-of-the-profile',
-    seed: 136,
+    seed: 179,
     rule: 'a log is read by the limits of the profile, whatever they were when it was written',
     edits: [{ file: 'src/core/broker/state.ts', find: ADOPTED, put: '' }],
   },
@@ -188,12 +188,13 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'lease-from-answer',
-    seed: 91,
+    seed: 43,
     rule: 'section 4: the lease is counted from the answer to the renewal',
     edits: [{ file: 'src/share/lease.ts', find: 'return leaseUntil(sent, config.passiveLockIntervalMs);', put: 'return leaseUntil(clock.monotonic() + 0 * sent as Monotonic, config.passiveLockIntervalMs);' }],
   },
   {
     name: 'eexist-is-defeat',
+    seed: 40,
     rule: 'section 2: EEXIST, also after a lost reply, is taken for defeat',
     edits: [{ file: CLAIMER, find: RESOLVED, put: "answer = textOf(error);\n      if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTEMPTY') {\n        const winner = await shelf.at(term).catch(() => null);\n        if (winner !== null) return this.settle(attempt, { kind: 'lost', nonce: attempt.record.nonce, record: winner });\n      }" }],
   },
@@ -215,6 +216,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'follower-truncates',
+    seed: 29,
     rule: 'R7: a follower that connects anew gives up acknowledged records, and counts meanwhile',
     edits: [{ file: 'src/server/feed.ts', find: 'const point = await copy.journal.pointAt(shared);', put: 'const point = await copy.journal.pointAt(Math.max(hello.floor, copy.journal.base.position, shared - 16) as Position);' }],
   },
@@ -225,7 +227,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'found-name-not-synced',
-    seed: 198,
+    seed: 338,
     rule: 'a segment whose name a killed process had not made durable, and which the next one goes on with',
     edits: [{ file: 'src/server/journal/open.ts', find: 'await context.disk.syncFolder(context.folder);', put: '' }],
   },
@@ -248,7 +250,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'claims-unsettled',
-    seed: 292,
+    seed: 444,
     rule: 'R4: claims for itself alone while what it has confirmed is not on its disk',
     edits: [{ file: ALONE, find: 'if (!s.broker.onDisk)', put: 'if (false)' }],
   },
@@ -264,7 +266,6 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'unreadable-payload-blank',
-    seed: 213,
     rule: 'of a payload in a snapshot that the disk does not give, or gives altered, zeros are delivered',
     edits: [{ file: 'src/server/snapshot-shelf.ts', find: 'this.condemn(snapshot, error);\n      }\n    }\n    return null;', put: 'return new Uint8Array(place.length);\n      }\n    }\n    return null;' }],
   },
@@ -278,19 +279,19 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'synced-once-more',
-    seed: 271,
+    seed: 718,
     rule: 'a sync of the whole copy that finds no room is tried again, and that one succeeds without having done anything',
     edits: [{ file: 'src/server/journal/syncing.ts', find: '    return notDurable(name, error);\n  } finally {', put: "    if (codeOf(error) === 'ENOSPC') throw error;\n    return notDurable(name, error);\n  } finally {" }],
   },
   {
     name: 'no-file-is-damage',
-    seed: 17,
+    seed: 75,
     rule: 'a segment that cannot be begun since the host has no file left is a failure of the disk',
     edits: [{ file: 'src/server/journal/committer.ts', find: '!isNoRoom(error) && !(untouched && isShortage(error))', put: '!isNoRoom(error)' }],
   },
   {
     name: 'long-record-unheard',
-    seed: 52,
+    seed: 126,
     rule: 'a follower that hears of whole records alone ends the link in the middle of one that is long on its way',
     edits: [{ file: FOLLOWER_LINK, find: 'came: () => this.onBytes(),', put: 'came: () => undefined,' }],
   },
@@ -302,11 +303,13 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'gone-mount-is-another-share',
+    seed: 647,
     rule: 'R11: a share keeper that was started anew takes the folder in the place of a mount that is gone for another share',
     edits: [{ file: 'src/share/opening.ts', find: '(this.wasNetwork || order.wasNetwork) && !mount.isNetwork', put: 'this.wasNetwork && !mount.isNetwork' }],
   },
   {
     name: 'gone-mount-unnoticed',
+    seed: 96,
     rule: 'R11: the folder in the place of a mount that is gone is taken for another share',
     edits: [{ file: 'src/share/opening.ts', find: '(this.wasNetwork || order.wasNetwork) && !mount.isNetwork', put: '(false as boolean)' }],
   },
@@ -330,7 +333,7 @@ export const FLAWS: readonly Flaw[] = [
   },
   {
     name: 'wiped-journal-keeps-membership',
-    seed: 48,
+    seed: 17,
     rule: 'R3: a journal that was made anew has the id of the one before',
     edits: [{ file: 'src/server/open-copy.ts', find: "folder: JOURNAL_FOLDER, checksum, random, clock,", put: "folder: JOURNAL_FOLDER, checksum, random: { id: () => (config.server === 'primary' ? 'a' : 'b').repeat(32), fraction: () => random.fraction() }, clock," }],
   },
