@@ -24,7 +24,7 @@ export const REPOSITORY_FLAWS: readonly RepositoryFlaw[] = [
     name: 'exchange-before-sync',
     where: 'joining',
     rule: 'the new tree is durable before it takes the place of the old one',
-    edits: [{ file: STAGED, find: '    await syncAll(fs, this.written.map(({ path }) => Places.at(places.stage, path)));\n', put: '' }],
+    edits: [{ file: STAGED, find: '    await syncFiles(fs, this.written.map(({ path, stamp }) => ({ path: Places.at(places.stage, path), bytes: stamp.size })));\n', put: '' }],
   },
   {
     name: 'stage-folders-not-synced',
@@ -55,7 +55,7 @@ export const REPOSITORY_FLAWS: readonly RepositoryFlaw[] = [
     name: 'renamed-before-sync',
     where: 'continuous',
     rule: 'a file takes the place of another only when it is durable',
-    edits: [{ file: LIVE, find: '      await syncAll(this.fs, this.parts_);\n', put: '' }],
+    edits: [{ file: LIVE, find: '      await syncFiles(this.fs, this.parts_);\n', put: '' }],
   },
   {
     name: 'live-written-in-place',

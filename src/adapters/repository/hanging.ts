@@ -5,7 +5,7 @@ import type { FileSystem } from './file-system.js';
 
 /**
  * Nothing tells how far the system is with a sync. The most that is synced at once, 256 MiB, takes a disk of one megabyte a second so long, and somewhat less: a limit
- * that a slow disk does not keep would end each try.
+ * that a slow disk does not keep would end each try. Of several the system may do all at the same time, and beside them what others have written: so long as one ends, it works.
  */
 export const HANG_MS = 300_000;
 /** The time is counted in looks: one that comes late, because this process stood still, counts once. */
@@ -26,23 +26,16 @@ interface Call {
 }
 
 /**
- * A file system whose calls that end by and by are watched: one that has not ended in five minutes hangs. Calls that this process itself hangs in are noticed by who
+ * A file system whose calls that end by and by are watched: one that has not ended in five minutes, in which no sync has ended either, hangs. Calls that this process itself hangs in are noticed by who
  * waits for its word. A removal of a large tree takes as long as it takes: it hangs where the system does not even tell what stands there.
  */
 export function watchedFiles(fs: FileSystem, parts: HangParts): FileSystem {
   const watch = new HangWatch(parts);
   return {
     ...fs,
-    fsync: ((fd: number, done: (error: NodeJS.ErrnoException | null) => void) => fs.fsync(fd, ended(watch.begin('a sync to the disk'), done))) as FileSystem['fsync'],
-    fdatasync: ((fd: number, done: (error: NodeJS.ErrnoException | null) => void) => fs.fdatasync(fd, ended(watch.begin('a sync to the disk'), done))) as FileSystem['fdatasync'],
+    fsync: ((fd: number, done: (error: NodeJS.ErrnoException | null) => void) => fs.fsync(fd, watch.sync(done))) as FileSystem['fsync'],
+    fdatasync: ((fd: number, done: (error: NodeJS.ErrnoException | null) => void) => fs.fdatasync(fd, watch.sync(done))) as FileSystem['fdatasync'],
     removeTree: (path) => fs.removeTree(path).finally(watch.begin(`the removal of ${path}`, (answered) => lstat(path, answered))),
-  };
-}
-
-function ended(end: () => void, done: (error: NodeJS.ErrnoException | null) => void): (error: NodeJS.ErrnoException | null) => void {
-  return (error) => {
-    end();
-    done(error);
   };
 }
 
@@ -62,6 +55,16 @@ class HangWatch {
       if (this.calls.size > 0) return;
       this.looking?.();
       this.looking = null;
+    };
+  }
+
+  /** @returns what the system is to call when the sync has ended: a disk that has made something durable does not hang. */
+  sync(done: (error: NodeJS.ErrnoException | null) => void): (error: NodeJS.ErrnoException | null) => void {
+    const end = this.begin('a sync to the disk');
+    return (error) => {
+      end();
+      for (const call of this.calls) call.looks = 0;
+      done(error);
     };
   }
 

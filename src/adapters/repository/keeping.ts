@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Commit, KeptVersion } from '../../ports/repository.js';
 import type { Burst, KeptCount } from './burst.js';
-import { syncAll, syncFolders } from './durable.js';
+import { syncFiles, syncFolders, type Unsynced } from './durable.js';
 import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { describeVersion, freshName, NAMED_PATHS_MAX, retain } from './kept.js';
@@ -27,7 +27,7 @@ export class Keeping {
   private readonly versions: KeptCount[];
   private readonly used = new Set<KeptCount>();
   private readonly folders = new Set<string>();
-  private readonly copies: string[] = [];
+  private readonly copies: Unsynced[] = [];
   /** By path: what has a second name, and was not replaced yet. */
   private readonly ready = new Map<string, Ready>();
   /** By path: the version that keeps it. */
@@ -61,7 +61,7 @@ export class Keeping {
 
   /** What was expected is durable. */
   async settle(): Promise<void> {
-    await syncAll(this.fs, this.copies.splice(0));
+    await syncFiles(this.fs, this.copies.splice(0));
     if (this.folders.size > 0) await syncFolders(this.fs, [this.places.beside, this.places.kept, ...this.folders]);
   }
 
@@ -181,7 +181,7 @@ export class Keeping {
     } catch (error) {
       if (!cannotLink(error)) throw error;
       fs.copyFileSync(place, kept, constants.COPYFILE_EXCL);
-      this.copies.push(kept);
+      this.copies.push({ path: kept, bytes: there.size });
     }
     const ready = { kept, inode: there.ino, version };
     this.ready.set(path, ready);

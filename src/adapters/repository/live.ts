@@ -6,8 +6,8 @@ import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from 
 import type { Burst } from './burst.js';
 import { noteChanging, settleChanging } from './changing.js';
 import type { DigestRecord } from './digest-record.js';
-import { syncAll } from './durable.js';
-import { codeOf } from './file-errors.js';
+import { syncFiles, type Unsynced } from './durable.js';
+import { codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { FolderHolder, noFolder, NOT_THERE } from './held-folder.js';
 import { Keeping } from './keeping.js';
@@ -23,6 +23,8 @@ const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /** Of hundreds of thousands, others have their turn in between. */
 const CHANGES_PER_TURN = 500;
+/** How the names end of what waits to be put in its place. */
+const READY = '.ready';
 
 export interface LiveParts {
   readonly places: Places;
@@ -45,7 +47,7 @@ type Change =
 export class LiveApplier implements Applier {
   private readonly fs: FileSystem;
   private readonly changes: Change[] = [];
-  private readonly parts_: string[] = [];
+  private readonly parts_: Unsynced[] = [];
   private readonly folder_: FolderHolder;
   /** Folders in which names change, with their times before: a replaced file is no change of the folder that the other server has. */
   private readonly touched = new Map<string, number>();
@@ -130,7 +132,7 @@ export class LiveApplier implements Applier {
     try {
       refuseLink(places);
       await settleChanging(places); // Of a commit before this one that failed.
-      await syncAll(this.fs, this.parts_);
+      await syncFiles(this.fs, this.parts_);
       await this.expectOld();
       await this.keeping.settle();
       noteChanging(places, this.changing);
@@ -171,11 +173,11 @@ export class LiveApplier implements Applier {
   }
 
   private fresh(): string {
-    return join(this.parts.places.parts, `${randomUUID()}.ready`);
+    return join(this.parts.places.parts, `${randomUUID()}${READY}`);
   }
 
   private ready(entry: Entry, part: string): void {
-    this.parts_.push(part);
+    this.parts_.push({ path: part, bytes: entry.size });
     this.changes.push({ what: 'place', entry, part });
   }
 
@@ -280,5 +282,14 @@ export class LiveApplier implements Applier {
       if (place === null) continue; // Removed, or replaced by what is no folder, after it was changed.
       if (microseconds(fs.statSync(place).mtimeMs) !== mtimeUs) fs.utimesSync(place, seconds(mtimeUs), seconds(mtimeUs));
     }
+  }
+}
+
+/** What a process that was killed had made ready: no other puts it in its place. */
+export async function removeReady({ fs, parts }: Places): Promise<void> {
+  const names = (unlessAbsent(() => fs.readdirSync(parts)) ?? []).filter((name) => name.endsWith(READY));
+  for (const [index, name] of names.entries()) {
+    if (index % CHANGES_PER_TURN === CHANGES_PER_TURN - 1) await fs.turn();
+    fs.rmSync(join(parts, name), { force: true });
   }
 }

@@ -5,6 +5,7 @@ import { linkFault, pathFault, shown } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, ContentWriter, KeptVersion } from '../../ports/repository.js';
 import { openContent } from './content.js';
+import { SYNC_BYTES } from './durable.js';
 import { FolderHolder } from './held-folder.js';
 import { Places } from './places.js';
 import { mayBeRaw } from './raw-names.js';
@@ -135,6 +136,7 @@ class Restoring {
         writer.write(buffer.subarray(0, bytes));
         digest.update(buffer.subarray(0, bytes));
         at += bytes;
+        if (writer.unsyncedBytes >= SYNC_BYTES) await writer.sync();
         await this.turn();
       }
       writer.finish({ ...entry, digest: digest.digest() });

@@ -7,7 +7,7 @@ import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from 
 import { Carrying } from './carrying.js';
 import { openContent, type NodeContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
-import { syncAll, syncFolders } from './durable.js';
+import { SYNC_BYTES, syncFiles, syncFolders } from './durable.js';
 import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
 import { openFolders, putOutOfTheWay } from './gone.js';
@@ -170,7 +170,7 @@ export class StagedApplier implements Applier {
     if (!(await this.carryForeign().finally(() => this.holder.release()))) return { kind: 'not-allowed' };
     for (const folder of this.folders.toReversed()) dressFolder(fs, this.staged(folder), folder.mode, folder.mtimeUs);
     this.dressRoot();
-    await syncAll(fs, this.written.map(({ path }) => Places.at(places.stage, path)));
+    await syncFiles(fs, this.written.map(({ path, stamp }) => ({ path: Places.at(places.stage, path), bytes: stamp.size })));
     await syncFolders(fs, [places.stage, ...this.folders.map((folder) => this.staged(folder))]);
     const switched = await switchTrees(this.parts, this.commit_, this.parts.wasAbsent);
     if (switched === null) return { kind: 'not-allowed' };
@@ -295,7 +295,7 @@ export class StagedApplier implements Applier {
       bytes = live.read(buffer.subarray(0, Math.min(READ_BYTES, size - at)), at);
       writer.write(buffer.subarray(0, bytes));
       digest.update(buffer.subarray(0, bytes));
-      if (writer.unsyncedBytes >= COPY_AT_ONCE_BYTES) await writer.sync();
+      if (writer.unsyncedBytes >= SYNC_BYTES) await writer.sync();
       if (fs.ticks() < until) continue;
       await fs.turn();
       if (!this.commit_.mayChange()) return false;

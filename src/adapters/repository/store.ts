@@ -15,7 +15,7 @@ import { watchedFiles, type HangParts } from './hanging.js';
 import { FolderHolder } from './held-folder.js';
 import { putOutOfTheWay, removeGone } from './gone.js';
 import { listKept } from './kept.js';
-import { LiveApplier } from './live.js';
+import { LiveApplier, removeReady } from './live.js';
 import { createLook, lookBy, type Look } from './looking.js';
 import { createSelection, type Selection } from './patterns.js';
 import { Places } from './places.js';
@@ -112,6 +112,7 @@ export class NodeRepository implements RepositoryStore {
     const said = await recoverSwitch({ places, exchange: this.exchange_, keep: this.options.keep, selection: this.selected });
     if (!places.fs.existsSync(places.switchRecord)) setAsideStage(places);
     await removeGone(places, this.record);
+    await removeReady(places);
     if (await settleChanging(places)) said.push('changes of single files that were interrupted were made durable');
     return said;
   }

@@ -12,6 +12,7 @@ afterEach(() => {
 });
 
 const commit = (): Commit => ({ term: 3 as Term, mayChange: () => true, reason: 'test', at: Date.now() });
+const NAME = '2026-01-02T03-04-05.678Z';
 const failing = (code: string): Error => Object.assign(new Error(code), { code });
 
 describe('kept versions that hold a large file', () => {
@@ -81,9 +82,40 @@ describe('kept versions that hold a large file', () => {
   });
 });
 
-describe('links in a kept version', () => {
-  const NAME = '2026-01-02T03-04-05.678Z';
+it('a large file is synced while it is brought back, and not only when all of it is written', async () => {
+  const places = new Places();
+  const size = 150 * 1024 * 1024;
+  let [unsynced, most] = [0, 0];
+  const files: FileSystem = {
+    ...NODE_FILES,
+    writeSync: ((...values: Parameters<typeof fs.writeSync>) => {
+      const written = fs.writeSync(...values);
+      unsynced += written;
+      most = Math.max(most, unsynced);
+      return written;
+    }) as typeof fs.writeSync,
+    fdatasync: ((_: number, done: (error: NodeJS.ErrnoException | null) => void) => {
+      unsynced = 0;
+      setImmediate(done, null);
+    }) as typeof fs.fdatasync,
+  };
+  const store = await openStore({ path: places.folder('b'), fs: files });
+  places.write(`.b.lockstep/kept/${NAME}/large`, '');
+  fs.truncateSync(places.at('.b.lockstep/kept', NAME, 'large'), size);
+  expect(await store.restore(NAME, null, commit())).toBe(1);
+  expect(fs.statSync(places.at('b/large')).size).toBe(size);
+  expect(most).toBeLessThanOrEqual(64 * 1024 * 1024);
+});
 
+it('what a restore had made ready whose process was killed is gone with the next start, and what a sync goes on from stays', async () => {
+  const places = new Places();
+  const store = await openStore({ path: places.folder('b') });
+  for (const name of ['x.ready', 'y.ready', 'z.new', 'z.old']) places.write(`.b.lockstep/parts/${name}`, '');
+  await store.recover();
+  expect(fs.readdirSync(places.at('.b.lockstep/parts'))).toEqual(['z.new', 'z.old']);
+});
+
+describe('links in a kept version', () => {
   it('are not gone through, and those that no repository carries stay there', async () => {
     const places = new Places();
     places.write('secret/key', 'secret');

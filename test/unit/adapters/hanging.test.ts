@@ -42,6 +42,18 @@ test.each(['fsync', 'fdatasync'] as const)('%s that does not end in five minutes
   expect(said[0]).toMatch(/^LOCKSTEP_REPOSITORY_HUNG: a sync to the disk has not ended in 5 minutes/);
 });
 
+test('of several syncs none hangs while one after the other ends, and all of them when none does any more', () => {
+  const files = watched();
+  for (let count = 0; count < 64; count += 1) (count % 2 === 0 ? files.fsync : files.fdatasync)(3, () => undefined);
+  for (let ended = 0; ended < 8; ended += 1) {
+    pass(HANG_MS - 10_000);
+    waiting.pop()?.(ended % 2 === 0 ? null : new Error('EIO'));
+  }
+  expect(said).toEqual([]);
+  pass(HANG_MS + 60_000);
+  expect(said).toHaveLength(56);
+});
+
 test('a removal takes as long as it takes while the system answers', async () => {
   const root = fs.mkdtempSync(join(tmpdir(), 'lockstep-hanging-'));
   let end = (): void => undefined;
