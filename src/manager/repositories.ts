@@ -4,12 +4,14 @@ import type { ManagerToRepositoryKeeper, NumberedWish, RepositoryKeeperToManager
 import type { Situation } from '../core/ha/situation.js';
 import type { HaState } from '../core/ha/state.js';
 import { isServing, type Monotonic, type Position } from '../core/identity.js';
+import { shown } from '../core/repository/names.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { Spawner } from '../ports/process.js';
 import { silenceLimitMs, type ManagerConfig } from './config.js';
 import { sameValue } from '../core/same-value.js';
 import { follows, repositoryRole } from './repository-role.js';
+import { RepositoryWishes, type WishState } from './repository-wishes.js';
 import { Supervisor } from './supervisor.js';
 
 export type RepositorySpawner = Spawner<ManagerToRepositoryKeeper, RepositoryKeeperToManager>;
@@ -26,9 +28,6 @@ export interface RepositoriesView {
   readonly waitLeftMs: number | null;
 }
 
-/** What became of a wish. `null` while nothing is known of it any more, or never was. */
-export type WishState = { readonly kind: 'under-way' } | { readonly kind: 'ended'; readonly answer: WishAnswer } | { readonly kind: 'unknown' };
-
 /** The syncs that a handover waits for. */
 interface LastSync {
   readonly left: Map<number, string>;
@@ -41,8 +40,6 @@ interface LastSync {
 
 /** Wishes of operators without an answer at one time; one more is refused. */
 const WISHES_MAX = 16;
-/** Answers kept for those who ask for them; older ones are forgotten. */
-const ANSWERS_MAX = 32;
 /** Messages flow for so long after the last one was written. */
 const FLOW_MS = 2_000;
 /** An admission that the repositories hold up is spoken of after so long. */
@@ -60,11 +57,7 @@ export class Repositories {
   private peerNames: readonly string[] = [];
   private told: RepositoryPart | null = null;
   private isDue = true;
-  private readonly wishes = new Map<number, NumberedWish>();
-  private readonly answers = new Map<number, WishAnswer>();
-  /** Of the wishes those that no operator asked. */
-  private readonly own = new Set<number>();
-  private wishCount = 0;
+  private readonly wishes = new RepositoryWishes();
   /** When the messages were first in step since the last move. */
   private inStep: { readonly moves: number; readonly at: Monotonic } | null = null;
   private holdsUp = false;
@@ -122,11 +115,12 @@ export class Repositories {
     if (!this.isStarted || this.keeper === null) return;
     const role = repositoryRole(ha, s, this.config);
     this.role = role;
-    const wish: RepositoryPart = { fenceThrough: ha.fence, role, wishes: [...this.wishes.values()], messagesFlow: this.messagesFlow(s), shutdown: false };
+    const wish: RepositoryPart = { fenceThrough: ha.fence, role, wishes: this.wishes.all, messagesFlow: this.messagesFlow(s), shutdown: false };
     if (!this.isDue && this.told !== null && sameValue(wish, this.told)) return;
     this.isDue = false;
     this.told = wish;
     this.keeper.order(wish);
+    if (this.keeper.pid !== null) this.wishes.sent(this.keeper.starts);
   }
 
   /**
@@ -142,8 +136,7 @@ export class Repositories {
     const views = this.role.kind === 'send' ? (this.keeper?.status?.repositories ?? []) : [];
     const names = views.filter(({ name, syncType }) => syncType !== 'NO' && this.copyOf(peer, name)?.condition === 'in-sync').map(({ name }) => name);
     const left = new Map<number, string>();
-    for (const name of names) left.set(this.put(name, { ask: 'sync', checksum: false }), name);
-    for (const id of left.keys()) this.own.add(id);
+    for (const name of names) left.set(this.put(name, { ask: 'sync', checksum: false }, true), name);
     if (left.size === 0) return null;
     let done = (): void => undefined;
     const ended = new Promise<void>((resolve) => (done = resolve));
@@ -224,21 +217,17 @@ export class Repositories {
     if (!known.includes(repository)) return { kind: 'refused', why: `there is no repository ${repository}; there are ${known.join(', ') || 'none'}` };
     if (wish.ask === 'restore' && this.role.kind === 'receive') return { kind: 'refused', why: 'this server receives its repositories, and a restored file would be replaced again: restore it on the serving server' };
     if (wish.ask !== 'restore' && this.role.kind === 'idle') return { kind: 'refused', why: this.missing !== this.config.repositories.names.join(', ') ? `a ${wish.ask} needs both servers, one of them serving` : 'the serving server has no repository: name it in both profiles, and start that server anew' };
-    if (this.wishes.size - this.own.size >= WISHES_MAX) return { kind: 'refused', why: `${WISHES_MAX} wishes are under way already` };
-    return { kind: 'accepted', id: this.put(repository, wish) };
+    if (this.wishes.asked >= WISHES_MAX) return { kind: 'refused', why: `${WISHES_MAX} wishes are under way already` };
+    return { kind: 'accepted', id: this.put(repository, wish, false) };
   }
 
-  private put(repository: string, wish: RepositoryWish): number {
-    this.wishCount += 1;
-    this.wishes.set(this.wishCount, { ...wish, id: this.wishCount, repository });
+  private put(repository: string, wish: RepositoryWish, isOwn: boolean): number {
     this.isDue = true;
-    return this.wishCount;
+    return this.wishes.put(repository, wish, isOwn);
   }
 
   wishState(id: number): WishState {
-    const answer = this.answers.get(id);
-    if (answer !== undefined) return { kind: 'ended', answer };
-    return this.wishes.has(id) ? { kind: 'under-way' } : { kind: 'unknown' };
+    return this.wishes.state(id);
   }
 
   private get isNeeded(): boolean {
@@ -251,16 +240,21 @@ export class Repositories {
   }
 
   private takeAnswers(): void {
-    for (const answer of this.keeper?.status?.answers ?? []) {
-      if (!this.wishes.delete(answer.id)) continue;
-      this.noteLastSync(answer);
-      if (this.own.delete(answer.id)) continue;
-      this.answers.set(answer.id, answer);
-      for (const id of this.answers.keys()) {
-        if (this.answers.size <= ANSWERS_MAX) break;
-        this.answers.delete(id);
-      }
-    }
+    const { keeper } = this;
+    for (const answer of keeper?.status?.answers ?? []) this.takeAnswer(answer);
+    for (const wish of this.wishes.lost(keeper === null || keeper.pid === null ? null : keeper.starts)) this.lose(wish);
+  }
+
+  private takeAnswer(answer: WishAnswer): void {
+    if (this.wishes.end(answer)) this.noteLastSync(answer);
+  }
+
+  /** Its keeper has ended. */
+  private lose(wish: NumberedWish): void {
+    const { id, repository } = wish;
+    const why = `the repository keeper ended before it had answered${wish.ask === 'restore' ? ', and a part of the files may be back' : ''}; the log of this server says why it ended. Ask again`;
+    if (wish.ask === 'restore') this.tools.log.write('warn', `Repository ${repository}: the restore of the kept version ${shown(wish.version)} that an operator asked for has failed: ${why}`, { event: 'repository-restore', repository, version: wish.version, why });
+    this.takeAnswer({ id, outcome: 'failed', detail: why, files: 0, bytes: 0, wireBytes: 0, elapsedMs: 0, kept: null, differences: [], differencesTotal: 0 });
   }
 
   private noteLastSync(answer: WishAnswer): void {

@@ -330,6 +330,33 @@ describe('wishes', () => {
     expect(given.repositories.wishState(2)).toEqual({ kind: 'unknown' });
   });
 
+  test('one that a keeper has got which ends before its answer has failed, and is not given to the next', () => {
+    const given = made();
+    given.repositories.check();
+    given.keepers[0]?.says();
+    given.repositories.order(active(2), sending);
+    given.repositories.ask('apps', { ask: 'restore', version: 'v1', paths: null });
+    given.repositories.order(active(2), sending);
+    given.repositories.ask('apps', { ask: 'verify', checksum: false }); // No keeper hears of it any more.
+    given.keepers[0]?.die('killed');
+    given.repositories.order(active(2), sending);
+    expect(given.repositories.wishState(1)).toMatchObject({ kind: 'ended', answer: { id: 1, outcome: 'failed', detail: expect.stringMatching(/^the repository keeper ended before it had answered, and a part of the files may be back; /) } });
+    expect(given.log.from('warn').filter((line) => line.includes('restore'))).toEqual([expect.stringMatching(/^Repository apps: the restore of the kept version "v1" .* has failed: the repository keeper ended/)]);
+    given.clock.advance(200);
+    given.repositories.repeat();
+    given.repositories.order(active(2), sending);
+    given.keepers[1]?.says();
+    given.repositories.order(active(2), sending);
+    expect(given.keepers[1]?.last?.wishes).toMatchObject([{ id: 2, ask: 'verify' }]);
+    given.keepers[1]?.die('killed');
+    given.repositories.order(active(2), sending);
+    expect(given.repositories.wishState(2)).toMatchObject({ kind: 'ended', answer: { outcome: 'failed', detail: expect.stringMatching(/^the repository keeper ended before it had answered; /) } });
+    given.clock.advance(400);
+    given.repositories.repeat();
+    given.repositories.order(active(2), sending);
+    expect(given.keepers[2]?.last?.wishes).toEqual([]);
+  });
+
   test('what makes no sense is refused with a reason', () => {
     const given = made();
     expect(given.repositories.ask('apps', { ask: 'sync', checksum: false })).toMatchObject({ kind: 'refused', why: expect.stringMatching(/not running/) });
