@@ -100,8 +100,11 @@ export interface Applier {
   left(entry: Entry): ContentFile | null;
   /** Takes over what `left` gave: its digest was compared. */
   takeLeft(entry: Entry): void;
-  /** These contents will come. @throws Error ENOSPC when the disk has no room for them, beside what is left to others */
-  roomFor(entries: readonly Entry[]): void;
+  /**
+   * These contents will come. `null`: the disk has room for them, beside what is left to others; otherwise that is so when the slices have ended.
+   * @throws Error ENOSPC when it has none: at once, or in a slice
+   */
+  roomFor(entries: readonly Entry[]): Slices<true> | null;
   /** A whole small file at once: content that was compared with `entry.digest`. */
   put(entry: Entry, content: Uint8Array): void;
   /** A file in pieces. One at a time. */

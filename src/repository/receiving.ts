@@ -60,6 +60,8 @@ export class Receiving {
   private checking: Checking | null = null;
   private fetching: Fetching | null = null;
   private applier: Applier | null = null;
+  /** What is still to be found out before anything is fetched: whether there is room. */
+  private fitting: Slices<true> | null = null;
   private cursor = 0;
   private outdated: string | null = null;
 
@@ -84,6 +86,7 @@ export class Receiving {
   step(): boolean {
     if (this.scan !== null) return this.scanOn(this.scan);
     if (this.phase === 'checking') return this.checkOn();
+    if (this.fitting !== null) return this.fitOn(this.fitting);
     return this.phase === 'fetching' && this.fetchOn();
   }
 
@@ -124,6 +127,8 @@ export class Receiving {
   close(): void {
     this.scan?.close();
     this.checking?.close();
+    this.fitting?.close();
+    this.fitting = null;
     this.fetching?.close();
     if (this.phase !== 'over') this.giveUp();
     this.phase = 'over';
@@ -190,7 +195,7 @@ export class Receiving {
     this.counts.bytesTotal = fetched.reduce((sum, step) => sum + step.entry.size, 0);
     const applier = store.apply(this.parts.scope === null ? 'staged' : 'live', { term: this.sent?.term ?? (0 as Term), mayChange: this.parts.mayChange, reason: request.reason, at: this.parts.clock.wall(), type: request.type });
     this.applier = applier;
-    applier.roomFor(fetched.map(({ entry }) => entry));
+    this.fitting = applier.roomFor(fetched.map(({ entry }) => entry));
     for (const entry of plan.clear) applier.remove(entry);
     this.fetching = new Fetching({
       sync,
@@ -216,6 +221,11 @@ export class Receiving {
   private note({ index, size, mtimeUs, mode, digest }: FileResult): void {
     const entry = this.source[index];
     if (entry !== undefined) this.source[index] = { ...entry, size, mtimeUs, mode, digest };
+  }
+
+  private fitOn(fitting: Slices<true>): boolean {
+    if (fitting.step() === true) this.fitting = null;
+    return true;
   }
 
   private fetchOn(): boolean {

@@ -104,8 +104,9 @@ export class LiveApplier implements Applier {
     // `left` never gives anything.
   }
 
-  roomFor(entries: readonly Entry[]): void {
+  roomFor(entries: readonly Entry[]): null {
     this.parts.places.room.expect(bytesOf(entries));
+    return null;
   }
 
   put(entry: Entry, content: Uint8Array): void {

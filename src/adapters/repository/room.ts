@@ -22,8 +22,13 @@ export class DiskRoom {
 
   /** @throws Error ENOSPC when so many bytes more have no room */
   expect(bytes: number): void {
-    if (bytes > 0 && this.spare() < bytes) throw this.full(bytes);
+    if (!this.fits(bytes)) throw this.full(bytes);
+  }
+
+  /** Whether so many bytes more have room. */
+  fits(bytes: number): boolean {
     this.granted = 0;
+    return bytes <= 0 || this.spare() >= bytes;
   }
 
   /** Right before so many bytes are written. @throws Error ENOSPC */

@@ -3,13 +3,14 @@ import { LockstepError } from '../../core/errors.js';
 import type { Digest, Entry } from '../../core/repository/entry.js';
 import { shown } from '../../core/repository/names.js';
 import type { DigestStream, Hashing } from '../../ports/hashing.js';
-import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
+import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter, Slices } from '../../ports/repository.js';
 import { Carrying } from './carrying.js';
 import { openContent, type NodeContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
 import { SYNC_BYTES, syncFiles, syncFolders } from './durable.js';
 import { cannotLink, codeOf, unlessAbsent } from './file-errors.js';
 import type { FileSystem } from './file-system.js';
+import { Fitting } from './fitting.js';
 import { openFolders, putOutOfTheWay } from './gone.js';
 import { FolderHolder } from './held-folder.js';
 import { giveOwner } from './owners.js';
@@ -136,10 +137,13 @@ export class StagedApplier implements Applier {
     this.noteWritten(entry, fs.lstatSync(staged));
   }
 
-  roomFor(entries: readonly Entry[]): void {
+  roomFor(entries: readonly Entry[]): Slices<true> | null {
+    const { fs } = this;
     const { room } = this.parts.places;
-    // What an interrupted sync had staged takes no more of it.
-    room.expect(bytesOf(entries.filter((entry) => this.placeLeft(entry) === null)));
+    const bytes = bytesOf(entries);
+    if (room.fits(bytes)) return null;
+    // What an interrupted sync had staged takes no more of it: hundreds of thousands of files, each of which is looked at.
+    return new Fitting({ fs, room, bytes, entries: this.leftHolder === null ? [] : entries, isThere: (entry) => this.placeLeft(entry) !== null });
   }
 
   put(entry: Entry, content: Uint8Array): void {
