@@ -81,6 +81,15 @@ export type CommitOutcome =
   | { readonly kind: 'done'; readonly kept: KeptVersion | null }
   | { readonly kind: 'not-allowed' };
 
+/** Files of a plan, by what becomes of them. */
+export interface Coming {
+  /** Their contents come from the sender. */
+  readonly fetched: readonly Entry[];
+  /** For `keep`, and for `touch`: copies, where the disk has nothing better. */
+  readonly kept: readonly Entry[];
+  readonly touched: readonly Entry[];
+}
+
 /**
  * Carries out the steps of a plan, in its order. Two kinds: the whole tree staged and exchanged at once (`commit`), or file by file in the live
  * folder, each atomically. Nothing of it is seen in the live folder before `commit`.
@@ -101,10 +110,10 @@ export interface Applier {
   /** Takes over what `left` gave: its digest was compared. */
   takeLeft(entry: Entry): void;
   /**
-   * These contents will come. `null`: the disk has room for them, beside what is left to others; otherwise that is so when the slices have ended.
+   * This will be written. `null`: the disk has room for it, beside what is left to others; otherwise that is so when the slices have ended.
    * @throws Error ENOSPC when it has none: at once, or in a slice
    */
-  roomFor(entries: readonly Entry[]): Slices<true> | null;
+  roomFor(coming: Coming): Slices<true> | null;
   /** A whole small file at once: content that was compared with `entry.digest`. */
   put(entry: Entry, content: Uint8Array): void;
   /** A file in pieces. One at a time. */

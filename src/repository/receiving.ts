@@ -195,7 +195,7 @@ export class Receiving {
     this.counts.bytesTotal = fetched.reduce((sum, step) => sum + step.entry.size, 0);
     const applier = store.apply(this.parts.scope === null ? 'staged' : 'live', { term: this.sent?.term ?? (0 as Term), mayChange: this.parts.mayChange, reason: request.reason, at: this.parts.clock.wall(), type: request.type });
     this.applier = applier;
-    this.fitting = applier.roomFor(fetched.map(({ entry }) => entry));
+    this.fitting = applier.roomFor({ fetched: fetched.map(({ entry }) => entry), kept: entriesOf(plan, 'keep'), touched: entriesOf(plan, 'touch') });
     for (const entry of plan.clear) applier.remove(entry);
     this.fetching = new Fetching({
       sync,
@@ -319,3 +319,6 @@ export class Receiving {
   }
 }
 
+function entriesOf({ steps }: Plan, what: PlannedStep['do']): Entry[] {
+  return steps.flatMap((step) => (step.do === what ? [step.entry] : []));
+}

@@ -43,8 +43,8 @@ function scanned(store: RepositoryStore, options = EVERYTHING): Manifest {
 }
 
 /** Finds out whether there is room. */
-function fit(applier: Applier, entries: readonly Entry[]): void {
-  const fitting = applier.roomFor(entries);
+function fit(applier: Applier, fetched: readonly Entry[]): void {
+  const fitting = applier.roomFor({ fetched, kept: [], touched: [] });
   while (fitting !== null && fitting.step() === null);
 }
 

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { parentOf, SyncReason, type Entry } from '../../core/repository/entry.js';
-import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
+import type { Applier, Coming, Commit, CommitOutcome, ContentFile, ContentWriter } from '../../ports/repository.js';
 import type { Burst } from './burst.js';
 import { noteChanging, settleChanging } from './changing.js';
 import type { DigestRecord } from './digest-record.js';
@@ -104,8 +104,8 @@ export class LiveApplier implements Applier {
     // `left` never gives anything.
   }
 
-  roomFor(entries: readonly Entry[]): null {
-    this.parts.places.room.expect(bytesOf(entries));
+  roomFor({ fetched }: Coming): null {
+    this.parts.places.room.expect(bytesOf(fetched));
     return null;
   }
 

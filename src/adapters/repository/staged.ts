@@ -3,7 +3,7 @@ import { LockstepError } from '../../core/errors.js';
 import type { Digest, Entry } from '../../core/repository/entry.js';
 import { shown } from '../../core/repository/names.js';
 import type { DigestStream, Hashing } from '../../ports/hashing.js';
-import type { Applier, Commit, CommitOutcome, ContentFile, ContentWriter, Slices } from '../../ports/repository.js';
+import type { Applier, Coming, Commit, CommitOutcome, ContentFile, ContentWriter, Slices } from '../../ports/repository.js';
 import { Carrying } from './carrying.js';
 import { openContent, type NodeContent } from './content.js';
 import type { DigestRecord } from './digest-record.js';
@@ -19,6 +19,7 @@ import { refuseMounts } from './mounts.js';
 import { Places } from './places.js';
 import { bytesOf } from './room.js';
 import { SLICE_MS } from './scan.js';
+import { trySharing } from './sharing.js';
 import { microseconds, sameStamp, seconds, stampOf, type Stamp } from './stamps.js';
 import { switchTrees, type SwitchParts } from './switching.js';
 import { dressFolder, FILLING_MODE, writeFile, type InTurn, type Written } from './writing.js';
@@ -137,13 +138,17 @@ export class StagedApplier implements Applier {
     this.noteWritten(entry, fs.lstatSync(staged));
   }
 
-  roomFor(entries: readonly Entry[]): Slices<true> | null {
+  roomFor({ fetched, kept, touched }: Coming): Slices<true> | null {
     const { fs } = this;
-    const { room } = this.parts.places;
-    const bytes = bytesOf(entries);
+    const { places } = this.parts;
+    const { room } = places;
+    const [come, stay, change] = [fetched, kept, touched].map(bytesOf) as [number, number, number];
+    if (room.fits(come + stay + change)) return null;
+    const { links, clones } = stay + change === 0 ? { links: true, clones: true } : trySharing(places);
+    const bytes = come + (clones ? 0 : change) + (clones || links ? 0 : stay);
     if (room.fits(bytes)) return null;
     // What an interrupted sync had staged takes no more of it: hundreds of thousands of files, each of which is looked at.
-    return new Fitting({ fs, room, bytes, entries: this.leftHolder === null ? [] : entries, isThere: (entry) => this.placeLeft(entry) !== null });
+    return new Fitting({ fs, room, bytes, entries: this.leftHolder === null ? [] : fetched, isThere: (entry) => this.placeLeft(entry) !== null });
   }
 
   put(entry: Entry, content: Uint8Array): void {

@@ -46,14 +46,14 @@ describe('what an interrupted sync had staged', () => {
 
   it('is not looked for where there is room without it', async () => {
     const { applier, looks } = await interrupted(FILES * 10);
-    expect(applier.roomFor(entries)).toBeNull();
+    expect(applier.roomFor({ fetched: entries, kept: [], touched: [] })).toBeNull();
     expect(looks()).toBe(0);
     applier.abandon();
   });
 
   it('is looked for in slices, until the rest has room', async () => {
     const { applier, looks } = await interrupted(FILES * 10 - 100);
-    const fitting = applier.roomFor(entries);
+    const fitting = applier.roomFor({ fetched: entries, kept: [], touched: [] });
     const before = looks();
     expect(fitting?.step()).toBeNull();
     expect(looks() - before).toBeLessThan(10);
@@ -63,7 +63,7 @@ describe('what an interrupted sync had staged', () => {
 
   it('is counted as far as it is there', async () => {
     const { applier } = await interrupted(9);
-    const fitting = applier.roomFor([...entries, entry('other', 10)]);
+    const fitting = applier.roomFor({ fetched: [...entries, entry('other', 10)], kept: [], touched: [] });
     let steps = 0;
     expect(() => {
       while (fitting?.step() === null) steps += 1;
@@ -93,5 +93,54 @@ describe('what an interrupted sync had staged', () => {
     room.free = DISK.reserve + 3;
     expect(await pair.sync()).toMatchObject({ outcome: 'changed' });
     expect(picture(places.at('b'))).toEqual(picture(places.at('a')));
+  });
+});
+
+describe('what a sync copies instead of fetching it', () => {
+  const refused = (code: string) => (): never => {
+    throw Object.assign(new Error(code), { code });
+  };
+  const copy = ((from: string, to: string, flags = 0) => {
+    if ((flags & fs.constants.COPYFILE_FICLONE_FORCE) !== 0) return refused('ENOTSUP')();
+    fs.copyFileSync(from, to, flags & fs.constants.COPYFILE_EXCL);
+  }) as typeof fs.copyFileSync;
+  const clone = ((from: string, to: string, flags = 0) => fs.copyFileSync(from, to, flags & fs.constants.COPYFILE_EXCL)) as typeof fs.copyFileSync;
+
+  /** Of two files of 100 bytes one stays as it is, and the other gets other permissions; a third of 10 comes. */
+  async function synced(free: number, changes: Partial<FileSystem>): Promise<{ outcome: string; detail: string | null; written: number; beside: string[] }> {
+    const places = new Places();
+    for (const side of ['a', 'b']) {
+      for (const name of ['kept', 'touched']) {
+        places.write(`${side}/${name}`, 'x'.repeat(100));
+        fs.utimesSync(places.at(side, name), 5, 5);
+      }
+    }
+    fs.chmodSync(places.at('a/touched'), 0o600);
+    places.write('a/new', 'x'.repeat(10));
+    const room = { free: 1_000_000, total: DISK.total };
+    let written = 0;
+    const counting = {
+      copyFileSync: ((...values: Parameters<typeof fs.copyFileSync>) => {
+        if (String(values[1]).includes('stage')) written += 1;
+        (changes.copyFileSync ?? copy)(...values);
+      }) as typeof fs.copyFileSync,
+    };
+    const pair = new Pair(await openStore({ path: places.at('a') }), await openStore({ path: places.at('b'), fs: { ...NODE_FILES, roomOf: () => room, ...changes, ...counting } }));
+    expect(await pair.connect()).toBe('ready');
+    room.free = DISK.reserve + free;
+    const { outcome, detail } = await pair.sync();
+    return { outcome, detail, written, beside: fs.readdirSync(places.at('.b.lockstep')).filter((name) => name.includes('Probe')) };
+  }
+
+  it.each<[string, number, Partial<FileSystem>]>([
+    ['where two files cannot share what they hold', 110, {}],
+    ['and all of it where there are no hard links either', 210, { linkSync: refused('EPERM') }],
+  ])('has room, or nothing of it is begun: %s', async (_where, needed, changes) => {
+    expect(await synced(needed - 1, changes)).toEqual({ outcome: 'failed', detail: expect.stringContaining(`ENOSPC: no space left on device, ${needed} B to be written`), written: 0, beside: [] });
+    expect(await synced(needed, changes)).toMatchObject({ outcome: 'changed' });
+  });
+
+  it('needs no room where two files share what they hold', async () => {
+    expect(await synced(100, { copyFileSync: clone, linkSync: refused('EPERM') })).toMatchObject({ outcome: 'changed', beside: [] });
   });
 });
