@@ -247,7 +247,7 @@ export class RepositoryKeeper {
     this.receive(null);
     this.offering.stop('this server stops');
     this.listener?.close();
-    this.shelf.save();
+    this.shelf.end();
     this.ended(reason);
   }
 }

@@ -1,4 +1,5 @@
 import { KEPT_SHOWN_MAX } from '../core/control/repository.js';
+import type { Cancel } from '../ports/clock.js';
 import type { ContentFile, RepositoryFolder, RepositoryStore } from '../ports/repository.js';
 import type { RepositoryConfig } from './config.js';
 import { reasonOf } from './messages.js';
@@ -8,11 +9,15 @@ import type { KeeperTools } from './tools.js';
 const SAVE_AGAIN_MS = 600_000;
 /** By then the system has written a file of its own accord, with nobody asking it to. */
 const RESTED_MS = 120_000;
+/** A sync gives what it takes over another name, and has then touched all of it: what it learnt is written when that has rested. */
+const SAVE_AFTER_MS = RESTED_MS + 10_000;
 
 interface Opened {
   readonly store: RepositoryStore;
   kept: readonly string[];
   savedAt: number | null;
+  /** A writing to come. */
+  saving: Cancel | null;
 }
 
 /** The repositories of this server, each opened once, when it is first of use. */
@@ -41,7 +46,7 @@ export class Shelf {
     const known = this.opened.get(config.name);
     const store = known?.store ?? this.tools.open(config);
     for (const said of await store.recover()) this.tools.log.write('info', `Repository ${config.name}: ${said}`, { event: 'repository-recovered', repository: config.name });
-    if (known === undefined) this.opened.set(config.name, { store, kept: [], savedAt: null });
+    if (known === undefined) this.opened.set(config.name, { store, kept: [], savedAt: null, saving: null });
     this.look(config.name);
     return store;
   }
@@ -66,18 +71,25 @@ export class Shelf {
     }
   }
 
-  /** Writes what was learnt of files, so that they need not be read again. */
-  save(): void {
-    for (const [name, { store }] of this.opened) this.saveOne(name, () => store.save());
+  /** Writes what was learnt of files, so that they need not be read again. Nothing more is written by itself after that. */
+  end(): void {
+    for (const [name, opened] of this.opened) {
+      opened.saving?.();
+      this.saveOne(name, () => opened.store.save());
+    }
   }
 
-  /** The whole of it was looked at: a process that is killed should not have all of it read again. */
+  /** The whole of it was looked at: a process that is killed later should not have all of it read again. */
   learnt(name: string): void {
+    const { clock } = this.tools;
     const opened = this.opened.get(name);
-    const now = this.tools.clock.monotonic();
-    if (opened === undefined || (opened.savedAt !== null && now - opened.savedAt < SAVE_AGAIN_MS)) return;
-    opened.savedAt = now;
-    this.saveOne(name, () => opened.store.save(RESTED_MS));
+    if (opened === undefined || opened.saving !== null) return;
+    const ms = Math.max(SAVE_AFTER_MS, opened.savedAt === null ? 0 : opened.savedAt + SAVE_AGAIN_MS - clock.monotonic());
+    opened.saving = clock.after(ms, () => {
+      opened.saving = null;
+      opened.savedAt = clock.monotonic();
+      this.saveOne(name, () => opened.store.save(RESTED_MS));
+    });
   }
 
   private saveOne(name: string, save: () => void): void {

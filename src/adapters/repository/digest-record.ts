@@ -14,6 +14,8 @@ const PIECE_BYTES = 1024 * 1024;
 interface Recorded {
   readonly stamp: Stamp;
   readonly digest: Digest;
+  /** Nobody else has touched it since: another name that we gave it, or took from it, is none of its content. */
+  readonly restedUs: number;
 }
 
 /**
@@ -47,14 +49,21 @@ export class DigestRecord {
   }
 
   set(path: string, stamp: Stamp, digest: Digest): void {
-    this.byPath.set(path, { stamp, digest });
-    this.changed = true;
+    // What is read again, and is what it was, has rested as long as before.
+    if (this.find(path, stamp) !== digest) this.put(path, { stamp, digest, restedUs: lastOf(stamp) });
   }
 
-  /** It got another name, by ours, and is what was recorded: the system counts that as a change of it. */
-  renew(path: string, stamp: Stamp, digest: Digest): void {
+  /** It got another name by us, or lost one, and is what was recorded: the system counts that as a change of it. False: that was not recorded. */
+  renew(path: string, stamp: Stamp, digest: Digest): boolean {
     const recorded = this.byPath.get(path);
-    if (recorded?.digest === digest && sameStamp({ ...recorded.stamp, ctimeUs: stamp.ctimeUs }, stamp)) this.set(path, stamp, digest);
+    if (recorded?.digest !== digest || !sameStamp({ ...recorded.stamp, ctimeUs: stamp.ctimeUs }, stamp)) return false;
+    this.put(path, { ...recorded, stamp });
+    return true;
+  }
+
+  private put(path: string, recorded: Recorded): void {
+    this.byPath.set(path, recorded);
+    this.changed = true;
   }
 
   /** Forgets all that is not among these: after a look at the whole tree. */
@@ -74,7 +83,7 @@ export class DigestRecord {
     if (!this.changed) return;
     const { fs } = this;
     const untilUs = restedMs === 0 ? Number.POSITIVE_INFINITY : (fs.now() - restedMs) * 1000;
-    const rested = [...this.byPath].filter(([, { stamp }]) => Math.max(stamp.mtimeUs, stamp.ctimeUs) < untilUs);
+    const rested = [...this.byPath].filter(([, { restedUs }]) => restedUs < untilUs);
     makeFolders(dirname(this.file), { mode: PRIVATE_FOLDER, fs });
     const temporary = `${this.file}.tmp`;
     const fd = fs.openSync(temporary, 'w', 0o600);
@@ -102,7 +111,7 @@ export class DigestRecord {
       for (let count = reader.u32(); count > 0; count -= 1) {
         const path = reader.text();
         const stamp = { size: reader.u64(), mtimeUs: reader.u64(), ctimeUs: reader.u64(), inode: Number(reader.text()) };
-        this.byPath.set(path, { stamp, digest: readDigest(reader) });
+        this.byPath.set(path, { stamp, digest: readDigest(reader), restedUs: lastOf(stamp) });
       }
       reader.end();
     } catch (error) {
@@ -110,4 +119,8 @@ export class DigestRecord {
       this.byPath.clear(); // Damaged: the files are read again.
     }
   }
+}
+
+function lastOf({ mtimeUs, ctimeUs }: Stamp): number {
+  return Math.max(mtimeUs, ctimeUs);
 }

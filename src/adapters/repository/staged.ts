@@ -336,7 +336,8 @@ export class StagedApplier implements Applier {
       const stats = this.fs.lstatSync(Places.at(places.live, entry.path), { throwIfNoEntry: false });
       if (stats === undefined || entry.digest === null) continue;
       const stamp = stampOf(stats);
-      if (stamp.size === entry.size && stamp.mtimeUs === entry.mtimeUs) record.set(entry.path, stamp, entry.digest);
+      const isSame = stamp.size === entry.size && stamp.mtimeUs === entry.mtimeUs;
+      if (isSame && !record.renew(entry.path, stamp, entry.digest)) record.set(entry.path, stamp, entry.digest);
     }
   }
 }

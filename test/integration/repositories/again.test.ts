@@ -70,6 +70,30 @@ it('a sync that fails time and again does not read time and again what it takes 
   expect(opened).toHaveLength(FILES);
 });
 
+it('what has rested counts as that also when a sync gave it another name, and is written while all goes on', async () => {
+  const places = new Places();
+  for (const folder of ['a', 'b']) {
+    places.write(`${folder}/same`, 'same');
+    fs.utimesSync(places.at(`${folder}/same`), 5, 5);
+  }
+  places.write('a/new', 'new');
+  await pause(50);
+  const then = Date.now();
+  await pause(50);
+  const store = await openStore({ path: places.at('b') });
+  const pair = new Pair(await openStore({ path: places.at('a') }), store);
+  expect(await pair.connect()).toBe('ready');
+  expect((await pair.sync()).outcome).toBe('changed');
+  expect(fs.statSync(places.at('b/same')).ctimeMs).toBeGreaterThan(then);
+  await pause(50);
+  expect((await pair.sync({ purpose: 'verify' })).outcome).toBe('same'); // Reads it again.
+  store.save(Date.now() - then);
+  const scan = (await openStore({ path: places.at('b') })).scan({ scope: null, checksum: false });
+  let manifest = scan.step();
+  while (manifest === null) manifest = scan.step();
+  expect(manifest.entries.map(({ path, digest }) => [path, digest !== null])).toEqual([['new', false], ['same', true]]);
+});
+
 it('what failed syncs had staged is removed in turns, and none of it stays', async () => {
   const places = new Places();
   places.write('a/one', 'one');

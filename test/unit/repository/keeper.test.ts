@@ -752,22 +752,32 @@ test.each(['receives', 'sends'])('what was learnt of files is written after sync
     await world.turn();
     synced = (isWhole) => (world.senders[0] as FakeSender).parts.reported(DONE, isWhole ? world.clock.monotonic() : null);
   }
-  const after = async (ms: number, isWhole: boolean): Promise<void> => {
-    world.clock.advance(ms);
+  const learns = async (isWhole: boolean): Promise<void> => {
     synced(isWhole);
     await world.turn();
   };
-  if (how === 'receives') (world.receiver).finish();
-  else await after(0, true);
+  if (how === 'receives') world.receiver.finish();
+  else await learns(true);
+  await world.after(100_000);
+  await learns(true);
+  await world.after(29_999);
+  expect(world.saved).toEqual([]);
+  await world.after(1);
   expect(world.saved).toEqual([120_000]);
-  await after(599_000, true);
-  await after(2_000, false);
+  await learns(false);
+  await world.after(300_000);
+  await learns(true);
+  await world.after(299_999);
   expect(world.saved).toHaveLength(1);
-  await after(0, true);
-  await after(1_000, true);
+  await world.after(1);
   expect(world.saved).toEqual([120_000, 120_000]);
+  await world.after(700_000);
+  expect(world.saved).toHaveLength(2);
+  await learns(true);
   await world.order(IDLE, { shutdown: true });
   expect(world.saved).toEqual([120_000, 120_000, null]);
+  await world.after(700_000);
+  expect(world.saved).toHaveLength(3);
 });
 
 test('shutdown ends links and process, and nothing is said after', async () => {
