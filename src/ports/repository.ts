@@ -78,7 +78,8 @@ export interface Commit {
 
 /** `not-allowed`: `mayChange` said no; staged, nothing was changed then, and file by file nothing more. */
 export type CommitOutcome =
-  | { readonly kind: 'done'; readonly kept: KeptVersion | null }
+  /** `said`: what an operator is to hear of it besides. */
+  | { readonly kind: 'done'; readonly kept: KeptVersion | null; readonly said?: string }
   | { readonly kind: 'not-allowed' };
 
 /** Files of a plan, by what becomes of them. */
@@ -154,7 +155,7 @@ export interface RepositoryStore extends RepositoryFolder {
   kept(): KeptVersion[];
   /**
    * Brings back files of a kept version (all of them without `paths`), each atomically; what they replace is kept as well. Resolves to how many.
-   * @throws LockstepError LOCKSTEP_REPOSITORY_KEPT when there is no such version or path (rejects)
+   * @throws LockstepError LOCKSTEP_REPOSITORY_KEPT when there is no such version or path, or none that a repository carries (rejects)
    */
   restore(name: string, paths: readonly string[] | null, commit: Commit): Promise<number>;
   /**

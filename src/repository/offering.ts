@@ -24,7 +24,7 @@ const WHOLE_LOOK_MS = 60_000;
 const BLIND_LOOK_MS = 10_000;
 /** What cannot be opened is tried again. */
 const REOPEN_MS = 10_000;
-/** Who asks for one that is being opened waits so long for it (an exchange that was interrupted is ended first, and a disk may hang), and then hears that. */
+/** Who asks for one that is being opened waits so long for it at most (an exchange that was interrupted is ended first, and a disk may hang), and then hears that. */
 const OPENING_MS = 10_000;
 
 interface Link {
@@ -164,18 +164,34 @@ export class Offering {
       if (!config.used) continue;
       const { name } = config;
       this.opening.add(name);
-      this.ends.push(tools.clock.after(OPENING_MS, () => this.opened(name, brokenFolder(new Error(`${config.path} is still being opened`)))));
+      const end = this.sayOpening(config);
+      this.ends.push(end);
       void this.openOne(config, turn).finally(() => {
-        if (turn === this.turn) this.opened(name, null);
+        if (turn !== this.turn) return;
+        end();
+        this.opened(name);
       });
     }
     this.wakeWhereLimited();
   }
 
-  /** @param instead what is asked until it is */
-  private opened(name: string, instead: RepositoryFolder | null): void {
-    if (!this.opening.delete(name)) return;
-    if (instead !== null) this.folders.set(name, instead);
+  /** Whoever waits for it hears again and again that it is not opened yet; who asks after that waits anew, and has it at once when it is. */
+  private sayOpening({ name, path }: RepositoryConfig): Cancel {
+    let cancel: Cancel = () => undefined;
+    const wait = (): void => {
+      cancel = this.tools.clock.after(OPENING_MS, () => {
+        this.folders.set(name, brokenFolder(new Error(`${path} is still being opened`)));
+        this.opened(name);
+        this.opening.add(name);
+        wait();
+      });
+    };
+    wait();
+    return () => cancel();
+  }
+
+  private opened(name: string): void {
+    this.opening.delete(name);
     for (const { session } of this.sessions) session.wake();
   }
 

@@ -180,6 +180,8 @@ class Receiver implements ReceiverSession {
     for (const { path, what } of round.leftOut) totals.leftOut.add(`${path}: ${what}`);
     if (outcome.kind === 'changed') {
       totals.changed = true;
+      const { repository } = running.request;
+      if (outcome.said !== null) this.parts.log.write('warn', `Repository ${repository}: ${outcome.said}`, { event: 'repository-recovered', repository });
       totals.kept = outcome.kept ?? totals.kept;
       rounds.deeper += 1;
       // Their contents do not come any more.

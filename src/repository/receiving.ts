@@ -17,7 +17,7 @@ export type RoundOutcome =
   | { readonly kind: 'same' }
   | { readonly kind: 'differs'; readonly plan: Plan }
   /** `fresh`: folders that were made file by file, and whose contents are to be fetched in a round of their own. */
-  | { readonly kind: 'changed'; readonly kept: KeptVersion | null; readonly fresh: readonly string[] }
+  | { readonly kind: 'changed'; readonly kept: KeptVersion | null; readonly fresh: readonly string[]; /** What an operator is to hear of it besides. */ readonly said: string | null }
   /** The sender's folder is not any more what its manifest says. */
   | { readonly kind: 'outdated'; readonly path: string };
 
@@ -281,7 +281,7 @@ export class Receiving {
     const committing = async (): Promise<CommitOutcome> => applier.commit();
     committing().then(
       (outcome) => {
-        if (outcome.kind === 'done') return this.over({ kind: 'changed', kept: outcome.kept, fresh });
+        if (outcome.kind === 'done') return this.over({ kind: 'changed', kept: outcome.kept, fresh, said: outcome.said ?? null });
         this.phase = 'over';
         this.giveUp();
         this.parts.failed(new LockstepError('LOCKSTEP_REPOSITORY_NOT_ALLOWED', 'this server does not receive any more', 'Nothing needs to be done: the server that serves has the repository that counts.'));

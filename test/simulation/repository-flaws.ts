@@ -42,7 +42,7 @@ export const REPOSITORY_FLAWS: readonly RepositoryFlaw[] = [
     name: 'exchange-not-synced',
     where: 'joining',
     rule: 'what was said to be in sync is durable',
-    edits: [{ file: SWITCHING, find: '  await syncFolders(fs, [dirname(places.live), places.beside]);\n  return { kept', put: '  return { kept' }],
+    edits: [{ file: SWITCHING, find: '  await syncFolders(fs, [dirname(places.live), places.beside]);\n  return finish', put: '  return finish' }],
   },
   {
     name: 'recovery-forgets-old',

@@ -63,9 +63,20 @@ class Restoring {
 
   /** @throws LockstepError LOCKSTEP_REPOSITORY_KEPT */
   check(path: string, { name }: KeptVersion): void {
+    const { fs } = this.places;
     const fault = pathFault(path, { windows: false, caseless: false });
-    if (fault === null && this.at(path, (place) => this.places.fs.lstatSync(place, { throwIfNoEntry: false })) !== undefined) return;
-    throw notKept(`${shown(path)} is not in the kept version ${name}${fault === null ? '' : `: it ${fault}`}`);
+    const stats = fault === null ? this.at(path, (place) => fs.lstatSync(place, { throwIfNoEntry: false })) : undefined;
+    if (stats === undefined) throw notKept(`${shown(path)} is not in the kept version ${name}${fault === null ? '' : `: it ${fault}`}`);
+    const kindFault = stats.isSymbolicLink() ? this.linkFault(path, this.targetOf(path)) : stats.isFile() || stats.isDirectory() ? null : 'is neither a file nor a folder nor a link';
+    if (kindFault !== null) throw notKept(`${shown(path)} stays in the kept version ${name}, since no repository carries it: it ${kindFault}`);
+  }
+
+  private targetOf(path: string): string {
+    return this.at(path, (place) => this.places.fs.readlinkSync(place)) ?? '';
+  }
+
+  private linkFault(path: string, target: string): string | null {
+    return mayBeRaw(target) ? 'is a link to a name that may be no UTF-8' : linkFault(path, target, HERE);
   }
 
   close(): void {
@@ -92,8 +103,8 @@ class Restoring {
       this.folder(path);
       for (const name of this.holder.naming(() => fs.readdirSync(this.holder.reach(path))).sort()) await this.restore(`${path}/${name}`);
     } else if (stats.isSymbolicLink()) {
-      const target = this.at(path, (place) => fs.readlinkSync(place)) ?? '';
-      if (mayBeRaw(target) || linkFault(path, target, HERE) !== null) return;
+      const target = this.targetOf(path);
+      if (this.linkFault(path, target) !== null) return;
       this.applier.link({ path, kind: 'link', mode: 0, mtimeUs: 0, size: 0, digest: null, target });
       this.files += 1;
     } else if (stats.isFile()) await this.file(path);

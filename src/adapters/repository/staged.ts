@@ -21,7 +21,7 @@ import { bytesOf } from './room.js';
 import { SLICE_MS } from './scan.js';
 import { trySharing } from './sharing.js';
 import { microseconds, sameStamp, seconds, stampOf, type Stamp } from './stamps.js';
-import { switchTrees, type SwitchParts } from './switching.js';
+import { foundText, switchTrees, type SwitchParts } from './switching.js';
 import { dressFolder, FILLING_MODE, writeFile, type InTurn, type Written } from './writing.js';
 
 const FILES_PER_TURN = 500;
@@ -185,7 +185,8 @@ export class StagedApplier implements Applier {
     if (switched === null) return { kind: 'not-allowed' };
     for (const { path, stamp, digest } of this.written) if (digest !== null) record.set(path, stamp, digest);
     await this.recordTaken();
-    return { kind: 'done', kept: switched.kept };
+    const { kept, found } = switched;
+    return { kind: 'done', kept, ...(found === null ? {} : { said: foundText(found) }) };
   }
 
   abandon(): void {

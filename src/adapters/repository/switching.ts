@@ -43,11 +43,18 @@ export interface SwitchParts {
   readonly selection: Selection;
 }
 
+/** What became of what stood in the place of the new tree. */
+export interface Replaced {
+  readonly kept: KeptVersion | null;
+  /** Name of the kept version that holds what was no tree of ours; `null`: there was nothing of the kind. */
+  readonly found: string | null;
+}
+
 /**
  * The stage is whole and durable. Resolves to `null` when `mayChange` said no, and nothing was changed.
  * @param isFirst there was no folder when the stage was planned: it takes the place of none, or of one that holds nothing
  */
-export async function switchTrees(parts: SwitchParts, commit: Commit, isFirst: boolean): Promise<{ readonly kept: KeptVersion | null } | null> {
+export async function switchTrees(parts: SwitchParts, commit: Commit, isFirst: boolean): Promise<Replaced | null> {
   const { places, exchange } = parts;
   const { fs } = places;
   refuseLink(places);
@@ -64,21 +71,21 @@ export async function switchTrees(parts: SwitchParts, commit: Commit, isFirst: b
     fs.renameSync(places.stage, places.live);
   } else exchange(places.stage, places.live);
   await syncFolders(fs, [dirname(places.live), places.beside]);
-  return { kept: await finish(parts, record, false) };
+  return finish(parts, record, false);
 }
 
 /** After the exchange: what was replaced becomes a kept version. Whatever of it is done already is not done again. */
-async function finish({ places, keep, selection }: SwitchParts, record: SwitchRecord, isLate: boolean): Promise<KeptVersion | null> {
+async function finish({ places, keep, selection }: SwitchParts, record: SwitchRecord, isLate: boolean): Promise<Replaced> {
   const { fs } = places;
-  if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
+  if (inodeOf(places, places.stage) === record.liveInode || isNoFolder(places, places.stage)) fs.renameSync(places.stage, places.old);
   const kept = isFolder(places, places.old) ? await keepOld(places, record, { keep, selection, isLate }) : null;
-  if (kept === null) await keepFound(places, record);
+  const found = kept === null ? await keepFound(places, record) : null;
   // What interrupted syncs had left for this one; gone before the record is, so that nothing of it stays for ever.
   for (const left of [places.left, places.parts]) await removeAllowed(fs, left);
   await removeGone(places, null); // What is taken over is recorded anew right after this.
   fs.rmSync(places.switchRecord, { force: true });
   await syncFolders(fs, [places.beside]);
-  return kept;
+  return { kept, found };
 }
 
 async function keepOld(places: Places, record: SwitchRecord, how: { readonly keep: number; readonly selection: Selection; readonly isLate: boolean }): Promise<KeptVersion | null> {
@@ -120,8 +127,9 @@ export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
     if (inodeOf(places, places.live) === record.stageInode) {
       // Whoever exchanged them may have ended right behind that.
       await syncFolders(fs, [dirname(places.live), places.beside]);
-      const kept = await finish(parts, record, true);
-      said.push(kept === null ? 'the exchange of the folders had taken place' : `the exchange of the folders had taken place; what it replaced is kept as ${kept.name}`);
+      const { kept, found } = await finish(parts, record, true);
+      said.push(`the exchange of the folders had taken place${kept === null ? '' : `; what it replaced is kept as ${kept.name}`}`);
+      if (found !== null) said.push(foundText(found));
     } else {
       if (inodeOf(places, places.stage) === record.liveInode) fs.renameSync(places.stage, places.old);
       fs.rmSync(places.switchRecord, { force: true });
@@ -130,6 +138,11 @@ export async function recoverSwitch(parts: SwitchParts): Promise<string[]> {
   const found = await keepFound(places, record);
   if (found !== null) said.push(`an old tree of the folder was found beside it whose exchange cannot be ended; it is kept as ${found}, and stays there until somebody removes it`);
   return said;
+}
+
+/** Said of what was exchanged, and was no folder. */
+export function foundText(found: string): string {
+  return `what stood in the folder's place when it was exchanged was no folder; it is kept as ${found}, and stays there until somebody removes it`;
 }
 
 /** An old tree that is left may be the only one of somebody's own files. */
@@ -164,6 +177,10 @@ function readRecord(places: Places): SwitchRecord | null {
 
 function isFolder({ fs }: Places, place: string): boolean {
   return fs.lstatSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function isNoFolder({ fs }: Places, place: string): boolean {
+  return fs.lstatSync(place, { throwIfNoEntry: false })?.isDirectory() === false;
 }
 
 /** `null` when nothing is there. */

@@ -126,7 +126,10 @@ describe('links in a kept version', () => {
     fs.symlinkSync('../../../../secret', kept('in/out'));
     fs.symlinkSync('file', kept('in/link'));
     for (const path of ['absolute/key', 'in/out/key', 'in/link/file']) await expect(store.restore(NAME, [path], commit())).rejects.toMatchObject({ code: 'LOCKSTEP_REPOSITORY_KEPT' });
-    expect(await store.restore(NAME, ['absolute'], commit())).toBe(0);
+    const refused = (why: string): unknown => expect.objectContaining({ code: 'LOCKSTEP_REPOSITORY_KEPT', message: expect.stringContaining(why) });
+    for (const paths of [['absolute'], ['in/file', 'absolute']]) await expect(store.restore(NAME, paths, commit())).rejects.toEqual(refused('"absolute" stays in the kept version'));
+    await expect(store.restore(NAME, ['in/out'], commit())).rejects.toEqual(refused('it is a link to "../../../../secret", out of the repository'));
+    expect(fs.readdirSync(places.at('b'))).toEqual([]);
     expect(await store.restore(NAME, null, commit())).toBe(2);
     expect(Object.keys(picture(places.at('b')))).toEqual(['in', 'in/file', 'in/link']);
   });

@@ -8,7 +8,7 @@ import { prune } from '../../../src/adapters/repository/pruning.js';
 import type { NodeRepository } from '../../../src/adapters/repository/store.js';
 import type { Term } from '../../../src/core/identity.js';
 import type { Applier, Commit } from '../../../src/ports/repository.js';
-import { APPLICATION, asKeeper, asRoot, openStore, own, picture, Places } from './support.js';
+import { APPLICATION, asKeeper, asRoot, openStore, own, Pair, picture, Places } from './support.js';
 
 /* The exchange of the folders, and what becomes of one that was interrupted. */
 
@@ -312,12 +312,62 @@ describe.each(MODES)('a link that has come into the place of the folder: $name',
     const inode = (path: string): string => fs.lstatSync(places.at(path), { bigint: true }).ino.toString();
     places.write('.b.lockstep/switch.json', JSON.stringify({ term: 4, reason: 'test', at: ALLOWED.at, liveInode: inode('.b.lockstep/old'), stageInode: inode('b') }));
     fs.linkSync(places.at('outside/kept'), places.at('b/kept'));
-    await store.recover();
+    expect(await store.recover()).toEqual(['the exchange of the folders had taken place', expect.stringMatching(/was no folder; it is kept as \S+, and stays there/)]);
     expect(places.read('outside/kept')).toBe('kept');
     expect(fs.readdirSync(places.at('.b.lockstep')).sort()).toEqual(['kept']);
     expect(fs.readlinkSync(places.at('.b.lockstep/kept', store.kept()[0]?.name ?? ''))).toBe(places.at('outside'));
     expect(await store.recover()).toEqual([]);
   });
+});
+
+it.each(MODES)('a link that comes into the place of the folder in the very moment of the exchange is kept, and told of: $name', async ({ exchange }) => {
+  const places = old();
+  const become = (): void => {
+    fs.renameSync(places.at('b'), places.at('elsewhere'));
+    fs.symlinkSync('elsewhere', places.at('b'));
+  };
+  const real = loadExchange();
+  const swap: Exchange = (a, b) => {
+    become();
+    real?.(a, b);
+  };
+  const files = {
+    ...NODE_FILES,
+    renameSync: ((from: string, to: string) => {
+      if (to === places.at('.b.lockstep/old') && from === places.at('b')) become();
+      fs.renameSync(from, to);
+    }) as typeof fs.renameSync,
+  };
+  let isDue = false;
+  const late: Exchange = (a, b) => (isDue ? swap(a, b) : real?.(a, b));
+  const store = await openStore({ path: places.at('b'), fs: files, exchange: exchange === null || real === null ? null : late });
+  const applier = await staged(store, places);
+  isDue = true;
+  const outcome = await applier.commit();
+  const [kept] = fs.readdirSync(places.at('.b.lockstep/kept')).filter((name) => !name.endsWith('.json'));
+  expect(outcome).toEqual({ kind: 'done', kept: null, said: expect.stringContaining(`was no folder; it is kept as ${kept}`) });
+  expect(fs.readlinkSync(places.at('.b.lockstep/kept', kept ?? ''))).toBe('elsewhere');
+  expect([places.read('elsewhere/changed'), places.read('b/changed')]).toEqual(['old', 'new']);
+  expect(fs.readdirSync(places.at('.b.lockstep'))).toEqual(['kept']);
+});
+
+it('a sync says so', async () => {
+  const places = old();
+  places.write('a/changed', 'new');
+  const files = {
+    ...NODE_FILES,
+    renameSync: ((from: string, to: string) => {
+      if (to === places.at('.b.lockstep/old') && from === places.at('b')) {
+        fs.renameSync(from, places.at('elsewhere'));
+        fs.symlinkSync('elsewhere', from);
+      }
+      fs.renameSync(from, to);
+    }) as typeof fs.renameSync,
+  };
+  const pair = await Pair.between(places, {}, { fs: files, exchange: null });
+  expect(await pair.sync()).toMatchObject({ outcome: 'changed' });
+  expect(pair.log.filter((line) => line.includes('no folder'))).toEqual([expect.stringMatching(/^Repository apps: what stood in the folder's place .* is kept as /)]);
+  Pair.stopAll();
 });
 
 it('a link that is found where an old tree would stand is kept as it is, and no sync fails for it', async () => {
