@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { LockstepError } from '../../core/errors.js';
-import type { Entry } from '../../core/repository/entry.js';
+import { parentOf, type Entry } from '../../core/repository/entry.js';
 import { linkFault, pathFault, shown } from '../../core/repository/names.js';
 import type { Hashing } from '../../ports/hashing.js';
 import type { Applier, ContentWriter, KeptVersion } from '../../ports/repository.js';
@@ -47,6 +47,8 @@ function notKept(what: string): LockstepError {
 class Restoring {
   files = 0;
   private readonly made = new Set<string>(['']);
+  /** Of these those that the repository does not have: what seems to lie below stands behind what they replace. */
+  private readonly fresh = new Set<string>();
   private readonly holder: FolderHolder;
   private until: number;
 
@@ -123,11 +125,12 @@ class Restoring {
     if (this.made.has(path)) return;
     this.made.add(path);
     const { fs } = this.places;
-    const there = fs.lstatSync(Places.at(this.places.live, path), { throwIfNoEntry: false });
+    const there = this.fresh.has(parentOf(path)) ? undefined : fs.lstatSync(Places.at(this.places.live, path), { throwIfNoEntry: false });
     if (there?.isDirectory() === true) return;
     const stats = this.at(path, (place) => fs.lstatSync(place));
     if (stats === undefined) throw gone(this.root, path);
     const entry = folderEntry(path, stats);
+    this.fresh.add(path);
     if (there !== undefined) this.applier.remove(entry); // A file or a link: kept as well.
     this.applier.folder(entry);
   }

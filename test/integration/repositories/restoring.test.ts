@@ -115,6 +115,26 @@ it('what a restore had made ready whose process was killed is gone with the next
   expect(fs.readdirSync(places.at('.b.lockstep/parts'))).toEqual(['z.new', 'z.old']);
 });
 
+it.each(['a link', 'a file'])('a kept folder comes back whole, where the repository has %s in its place, or in that of a folder above it', async (what) => {
+  for (const inner of ['in', 'deep/in']) {
+    const places = new Places();
+    places.write('elsewhere/in/more/own', 'own');
+    places.write('elsewhere/more/own', 'own');
+    const before = picture(places.at('elsewhere'));
+    const store = await openStore({ path: places.folder('b') });
+    places.write(`.b.lockstep/kept/${NAME}/${inner}/more/file`, 'file');
+    places.write(`.b.lockstep/kept/${NAME}/${inner}/other`, 'other');
+    const top = inner.split('/')[0] ?? '';
+    if (what === 'a link') fs.symlinkSync('../elsewhere', places.at('b', top));
+    else places.write(`b/${top}`, 'own');
+    expect(await store.restore(NAME, null, commit())).toBe(2);
+    expect([places.read(`b/${inner}/more/file`), places.read(`b/${inner}/other`)]).toEqual(['file', 'other']);
+    expect(picture(places.at('elsewhere'))).toEqual(before);
+    const [kept] = store.kept();
+    expect(fs.lstatSync(places.at('.b.lockstep/kept', kept?.name ?? '', top)).isDirectory()).toBe(false);
+  }
+});
+
 describe('links in a kept version', () => {
   it('are not gone through, and those that no repository carries stay there', async () => {
     const places = new Places();
