@@ -59,7 +59,7 @@ export async function startServer(profilePath: string): Promise<void> {
   const profile = loadProfile(profilePath);
   await tryCertificate(profile);
   await tryUsers(profile);
-  const pidFile = takeDataFolder(profile.data.folder);
+  const pidFile = await takeDataFolder(profile.data.folder);
   try {
     const foot = new ConsoleFoot(process.stdout);
     makeLogFolder(profile.log.folder);
@@ -194,10 +194,10 @@ class RunningServer {
 }
 
 /** Makes the data folder where it is not there yet, for this user alone, and makes sure that no other process runs in it. */
-function takeDataFolder(folder: string): PidFile {
+async function takeDataFolder(folder: string): Promise<PidFile> {
   try {
     makeFolders(folder, { mode: PRIVATE_FOLDER });
-    return PidFile.take(PidFile.at(folder));
+    return await PidFile.take(PidFile.at(folder));
   } catch (error) {
     if (error instanceof LockstepError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
