@@ -43,6 +43,8 @@ export interface LogOptions {
 export interface ProcessLog extends Log {
   /** Resolves when every line so far is with the operating system. Await it before the process ends. */
   flush(): Promise<void>;
+  /** Every line so far is with the operating system when this returns, however long its disk takes. For a process that ends by `process.exit` right after. */
+  flushNow(): void;
 }
 
 /**
@@ -75,6 +77,7 @@ export function createLog(options: LogOptions): ProcessLog {
       logger.log({ level, message, line: { at: new Date(), level, message, fields: rest, critical: critical === true } satisfies Line });
     },
     flush: async () => await file?.flush(),
+    flushNow: () => file?.flushNow(),
   };
 }
 

@@ -1,4 +1,4 @@
-import { close, closeSync, existsSync, fstat, mkdirSync, open, openSync, promises as files, read, readdirSync, rmSync, write } from 'node:fs';
+import { close, closeSync, existsSync, fstat, fstatSync, mkdirSync, open, openSync, promises as files, read, readdirSync, readSync, rmSync, write, writeSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { counted } from '../core/counted.js';
@@ -51,7 +51,15 @@ interface Batch {
   readonly leftOut: number;
 }
 
-/** Appends lines, in their order, to a file that never grows beyond a size. Never holds up its caller, whatever the disk does. */
+/** A batch that is being written. */
+interface InHand {
+  readonly bytes: Uint8Array;
+  written: number;
+  /** The system was given what is not written yet. */
+  isHanded: boolean;
+}
+
+/** Appends lines, in their order, to a file that never grows beyond a size. Never holds up its caller, whatever the disk does. `flushNow` alone is otherwise. */
 export class RotatingFile {
   private waiting: string[] = [];
   private leftOut = 0;
@@ -60,6 +68,7 @@ export class RotatingFile {
   /** `null`: to be opened anew. */
   private handle: number | null = null;
   private working: Promise<void> | null = null;
+  private inHand: InHand | null = null;
   private troubled = false;
   private readonly disk: LogDisk;
 
@@ -95,6 +104,24 @@ export class RotatingFile {
     for (this.begin(); this.working !== null; this.begin()) await this.working;
   }
 
+  /**
+   * All that was written before is handed to the operating system before this returns, however long that takes; what it was given already and has not begun may follow it. The file
+   * may grow beyond its size by this. For a process that ends by `process.exit` right after, which waits for what the system was given.
+   */
+  flushNow(): void {
+    const { inHand } = this;
+    const [rest, isWithin] = inHand === null || inHand.isHanded ? [new Uint8Array(0), false] : [inHand.bytes.subarray(inHand.written), inHand.written > 0];
+    const batch: Batch = { lines: this.waiting.splice(0), leftOut: this.leftOut };
+    this.leftOut = 0;
+    if (inHand !== null && !inHand.isHanded) inHand.written = inHand.bytes.length;
+    if (rest.length + batch.lines.length === 0) return;
+    try {
+      appendNow(this.file(0), Buffer.concat([rest, bytesOf(batch)]), isWithin);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
   private add(line: string): void {
     this.waiting.push(line);
     if (this.waiting.length <= WAITING_LINES_MAX) return;
@@ -118,28 +145,37 @@ export class RotatingFile {
 
   private async put(batch: Batch): Promise<void> {
     const bytes = bytesOf(batch);
-    const progress = { written: 0 };
+    const inHand: InHand = { bytes, written: 0, isHanded: false };
+    this.inHand = inHand;
     try {
       if (this.handle === null) await this.open();
       if (this.bytes > 0 && this.bytes + bytes.length > this.options.bytesMax) await this.rotate();
-      await this.append(bytes, progress);
+      await this.append(inHand);
       // Somebody moved or removed it meanwhile: what was written is not in the log.
-      if (!(await this.isInPlace())) await this.append(bytes, progress);
+      if (!(await this.isInPlace())) {
+        inHand.written = 0;
+        await this.append(inHand);
+      }
       this.troubled = false;
     } catch (error) {
-      this.leftOut += lost(batch, bytes.subarray(0, progress.written));
+      this.leftOut += lost(batch, bytes.subarray(0, inHand.written));
       this.failed(error);
       await this.close();
     }
+    this.inHand = null;
   }
 
-  private async append(bytes: Uint8Array, progress: { written: number }): Promise<void> {
-    progress.written = 0;
+  private async append(inHand: InHand): Promise<void> {
     const handle = this.handle ?? (await this.open());
-    while (progress.written < bytes.length) {
-      const written = await this.disk.append(handle, bytes.subarray(progress.written));
-      progress.written += written;
-      this.bytes += written;
+    while (inHand.written < inHand.bytes.length) {
+      inHand.isHanded = true;
+      try {
+        const written = await this.disk.append(handle, inHand.bytes.subarray(inHand.written));
+        inHand.written += written;
+        this.bytes += written;
+      } finally {
+        inHand.isHanded = false;
+      }
     }
   }
 
@@ -209,6 +245,20 @@ export class RotatingFile {
   private file(number: number): string {
     const { folder, name } = this.options;
     return path.join(folder, number === 0 ? `${name}.jsonl` : `${name}.${number}.jsonl`);
+  }
+}
+
+/** @param isWithin they go on with a line that the file ends in. Else such a line is ended first */
+function appendNow(file: string, bytes: Uint8Array, isWithin: boolean): void {
+  const handle = openSync(file, OPEN_FLAGS);
+  try {
+    const { size } = fstatSync(handle);
+    const last = new Uint8Array(1);
+    const isTorn = !isWithin && size > 0 && readSync(handle, last, 0, 1, size - 1) === 1 && last[0] !== LINE_END;
+    const all = isTorn ? Buffer.concat([Uint8Array.of(LINE_END), bytes]) : bytes;
+    for (let at = 0; at < all.length; ) at += writeSync(handle, all, at);
+  } finally {
+    closeSync(handle);
   }
 }
 

@@ -60,6 +60,57 @@ test('a disk that hangs holds nobody up, and no line overtakes another', async (
   expect(textOf('log.jsonl')).toBe('first\none\nmove\ntwo\nanother move\n');
 });
 
+describe('a process that ends right after', () => {
+  test('leaves what waits behind a line that the system was given, which comes to no harm by it', async () => {
+    const { file, handed, goOn } = await hungDisk();
+    file.write('one');
+    await Promise.resolve();
+    file.write('two');
+    file.writeNow('last word');
+    file.flushNow();
+    expect(handed).toEqual(['one\n']);
+    expect(textOf('log.jsonl')).toBe('first\ntwo\nlast word\n');
+    goOn();
+    await file.flush();
+    expect(textOf('log.jsonl')).toBe('first\ntwo\nlast word\none\n');
+  });
+
+  test('leaves each line once, where the file was not open yet', async () => {
+    const file = make();
+    file.write('one');
+    file.writeNow('last word');
+    file.flushNow();
+    file.flushNow();
+    expect(textOf('log.jsonl')).toBe('one\nlast word\n');
+    await file.flush();
+    file.write('after all');
+    await file.flush();
+    expect(textOf('log.jsonl')).toBe('one\nlast word\nafter all\n');
+  });
+
+  test('leaves them on lines of their own, and says how many were left out', async () => {
+    const file = make({ disk: { append: () => Promise.reject(new Error('no room')) } });
+    file.write('lost');
+    await file.flush();
+    writeFileSync(join(folder, 'log.jsonl'), 'whole\npa');
+    file.write('last word');
+    file.flushNow();
+    const [, torn, notice, last] = textOf('log.jsonl').split('\n');
+    expect([torn, last]).toEqual(['pa', 'last word']);
+    expect(notice).toContain('1 line');
+    await file.flush();
+  });
+
+  test('ends where they cannot be written', async () => {
+    const file = make();
+    rmSync(folder, { recursive: true });
+    file.write('last word');
+    file.flushNow();
+    expect(troubles).toHaveLength(1);
+    await file.flush();
+  });
+});
+
 test('what waited for a disk that hung is written into as many files as it takes', async () => {
   const { file, goOn } = await hungDisk({ bytesMax: 20, filesMax: 10 });
   for (let number = 1; number <= 9; number += 1) file.write(`line ${number}`);
