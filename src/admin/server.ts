@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LockstepError } from '../core/errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
-import { isLoopback } from '../profile/values.js';
+import { adminAddress, isLoopback } from '../profile/values.js';
 import type { Command, CommandResult, RepositoryDesk } from './commands.js';
 import { dropAbandoned } from './abandoned.js';
 import { answerFailures, refuseBytes, refusePath } from './failures.js';
@@ -59,8 +59,7 @@ export async function createAdmin(options: AdminOptions): Promise<AdminServer> {
   serveRepositories(app, options);
   answerFailures(app, options.log);
   try {
-    // Of a name that stands for two addresses, one: which, would be the system's choice.
-    await app.listen({ host: options.host.toLowerCase() === 'localhost' ? '127.0.0.1' : options.host, port: options.port });
+    await app.listen({ host: adminAddress(options.host), port: options.port });
   } catch (error) {
     await app.close();
     throw cannotListen(options, error);

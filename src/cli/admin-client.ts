@@ -5,7 +5,7 @@ import type { ServerStatus } from '../admin/status.js';
 import { LockstepError } from '../core/errors.js';
 import { readToken } from '../profile/private-file.js';
 import type { Profile } from '../profile/profile.js';
-import { isWildcard } from '../profile/values.js';
+import { adminAddress, isWildcard } from '../profile/values.js';
 import { PidFile } from '../run/pid-file.js';
 import { askHttp, NoAnswer } from './ask-http.js';
 import { unresolved } from './check/names.js';
@@ -28,7 +28,7 @@ export class AdminClient {
 
   constructor(private readonly profile: Profile) {
     const { host, port } = profile.admin;
-    this.host = isWildcard(host) ? '127.0.0.1' : host;
+    this.host = isWildcard(host) ? '127.0.0.1' : adminAddress(host);
     this.base = `http://${showEndpoint({ host: this.host, port })}`;
   }
 

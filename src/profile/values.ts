@@ -51,6 +51,11 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare);
 }
 
+/** Where the admin HTTP of that host listens. Of a name that stands for two addresses, one: which, would be the system's choice. */
+export function adminAddress(host: string): string {
+  return host.toLowerCase() === 'localhost' ? '127.0.0.1' : host;
+}
+
 /** True for the addresses that stand for every interface, however they are written. */
 export function isWildcard(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[|\]$/g, '');

@@ -3,6 +3,7 @@ import { showEndpoint } from '../../adapters/network-errors.js';
 import type { ServerStatus } from '../../admin/status.js';
 import { repositoriesInUse } from '../../profile/repositories.js';
 import type { Profile } from '../../profile/profile.js';
+import { adminAddress } from '../../profile/values.js';
 import type { Finding } from './finding.js';
 import type { OwnServer } from './local.js';
 
@@ -11,8 +12,11 @@ type Port = 'mqtt.port' | 'mqtt.tlsPort' | 'ha.port' | 'ha.replicationPort' | 'h
 /** In a broker's words for what is wrong with it. */
 export const REPLICATION_PORT = /^the replication port cannot be bound/;
 
-/** Every port that this server will listen on can be bound, or is its own already. */
-export async function portFindings(profile: Profile, own: Pick<OwnServer, 'status'> | null): Promise<Finding[]> {
+/**
+ * Every port that this server will listen on can be bound, or is its own already.
+ * @param tried for tests
+ */
+export async function portFindings(profile: Profile, own: Pick<OwnServer, 'status'> | null, tried: typeof bindTrouble = bindTrouble): Promise<Finding[]> {
   const { mqtt, ha, admin } = profile;
   const repositories = repositoriesInUse(profile).length > 0;
   const wanted: readonly (readonly [Port, string, number])[] = [
@@ -24,7 +28,10 @@ export async function portFindings(profile: Profile, own: Pick<OwnServer, 'statu
     ['admin.port', admin.host, admin.port],
   ];
   const findings: Finding[] = [];
-  for (const [key, host, port] of wanted) findings.push(portFinding(key, showEndpoint({ host, port }), await bindTrouble(host, port), own));
+  for (const [key, host, port] of wanted) {
+    const trouble = await tried(key === 'admin.port' ? adminAddress(host) : host, port);
+    findings.push(portFinding(key, showEndpoint({ host, port }), trouble, own));
+  }
   return findings;
 }
 

@@ -35,6 +35,11 @@ test('a status of an older server lacks nothing that the command reads: in an up
   expect(await client.status()).toMatchObject({ state: 'ACTIVE', unlike: [] });
 });
 
+test('a server on localhost is asked where it listens', async () => {
+  const port = await listening((_, response) => response.end());
+  await expect(clientAt(port, null, '/nosuch', 'localhost').status()).rejects.toMatchObject({ message: expect.stringContaining(`http://127.0.0.1:${port}/status`) });
+});
+
 test('what a server tells stands', async () => {
   const client = await clientOf({ schema: 1, unlike: ['clocks'] });
   expect(await client.status()).toMatchObject({ unlike: ['clocks'] });

@@ -1,7 +1,9 @@
 import type { ServerStatus } from '../../../src/admin/status.js';
 import { renderFinding } from '../../../src/cli/check/finding.js';
 import { troubleFindings } from '../../../src/cli/check/local.js';
-import { portFinding } from '../../../src/cli/check/ports.js';
+import { portFinding, portFindings } from '../../../src/cli/check/ports.js';
+import { parseProfile } from '../../../src/profile/load.js';
+import { bundledPair, renderProfile } from '../../../src/profile/template.js';
 import { exampleStatus } from '../admin/example-status.js';
 
 type Broker = NonNullable<ServerStatus['broker']>;
@@ -49,4 +51,16 @@ test('what a running server says of itself is told', () => {
   ]);
   expect(troubleFindings(broker({ trouble: REPLICATION }))).toEqual([]);
   expect(troubleFindings({ broker: null })).toEqual([]);
+});
+
+test.each(['localhost', 'LocalHost'])('the admin port of %s is tried where the server listens, and told of as the profile has it', async (host) => {
+  const { profile } = parseProfile(renderProfile(bundledPair('haprofile1'), 'primary'), '/p/lockstep.yaml');
+  const tried: string[] = [];
+  const findings = await portFindings({ ...profile, mqtt: { ...profile.mqtt, host }, admin: { ...profile.admin, host, port: 8081 } }, null, (at, port) => {
+    tried.push(`${at}:${port}`);
+    return Promise.resolve(null);
+  });
+  expect(tried).toEqual(expect.arrayContaining([`${host}:${profile.mqtt.port}`, '127.0.0.1:8081']));
+  expect(tried).not.toContain(`${host}:8081`);
+  expect(findings.map(({ text }) => text)).toContain(`admin.port ${host}:8081 is free`);
 });

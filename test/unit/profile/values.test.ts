@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { editDistance, nearest } from '../../../src/profile/nearest.js';
-import { formatBytes, formatDuration, isLoopback, isWildcard, parseBytes, parseDuration } from '../../../src/profile/values.js';
+import { adminAddress, formatBytes, formatDuration, isLoopback, isWildcard, parseBytes, parseDuration } from '../../../src/profile/values.js';
 
 describe('durations', () => {
   it.each([
@@ -33,6 +33,8 @@ describe('loopback', () => {
     expect(isLoopback(host)).toBe(false),
   );
 });
+
+test.each([['localhost', '127.0.0.1'], ['LOCALHOST', '127.0.0.1'], ['::1', '::1'], ['fes.example', 'fes.example']])('the admin HTTP of %s listens on %s', (host, address) => expect(adminAddress(host)).toBe(address));
 
 describe('every interface', () => {
   it.each([['0.0.0.0'], ['0'], ['::'], ['[::]'], ['::0'], ['0::'], ['0:0:0:0:0:0:0:0'], ['0000:0::0'], ['::ffff:0.0.0.0'], ['::FFFF:0:0'], ['::0.0.0.0'], ['::%eth0']])('%s is', (host) => expect(isWildcard(host)).toBe(true));
