@@ -103,10 +103,13 @@ export class Claimer {
 
   private async publish(attempt: Attempt): Promise<void> {
     attempt.stage = 'preparing';
+    const { files, paths, shelf } = this.parts;
+    const { term } = attempt.record;
     try {
       if (await this.isTaken(attempt)) return;
       const refusal = this.parts.refusal();
       if (refusal !== null) return this.fail(attempt, refusal);
+      paths.term(term, shelf.method); // Throws for a term that cannot be.
       await this.prepare(attempt);
       if (!(await this.parts.shareStands())) return this.fail(attempt, OTHER_SHARE);
       // Preparing may have taken long: the lock and the pulse must hold when the step is sent, not when we began.
@@ -116,8 +119,6 @@ export class Claimer {
       return this.fail(attempt, textOf(error)); // Nothing was sent: no right can come of this attempt.
     }
     attempt.stage = 'sent';
-    const { files, paths, shelf } = this.parts;
-    const { term } = attempt.record;
     const prepared = this.temporary(attempt);
     let answer = 'no record bears its number';
     try {

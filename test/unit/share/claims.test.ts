@@ -1,4 +1,5 @@
 import { decodeShareIdentity, encodeShareIdentity, encodeTermRecord } from '../../../src/core/terms/codec.js';
+import { TERM_MAX } from '../../../src/core/terms/names.js';
 import { encodeText } from '../../../src/core/wire/bytes.js';
 import type { Fate, Operation } from '../../simulation/share.js';
 import { ACTIVE_MS, LOCK_FILE, others, PASSIVE_MS, record, Rig, type RigKeeper } from './rig.js';
@@ -48,6 +49,22 @@ describe.each([{ links: true }, { links: false }])('claims on a share with links
     primary.order({ claim: record(2, 'n2'), kept: record(1, 'n1') });
     await rig.pass(ACTIVE_MS / 4);
     expect(primary.status.claim).toMatchObject({ kind: 'won', nonce: 'n2' });
+  });
+
+  it('above the highest number that there can be fail at once, and nothing is written', async () => {
+    const rig = new Rig({ links });
+    const primary = await holder(rig);
+    const written: string[] = [];
+    primary.client.fate = (asked, on) => {
+      if (on.includes('claim.')) written.push(`${asked} ${on}`);
+      return { kind: 'normal' };
+    };
+    primary.order({ claim: record(TERM_MAX + 1, 'n1') });
+    await rig.pass(ACTIVE_MS * 3);
+    expect(primary.outcomes).toEqual(['pending', 'failed']);
+    expect(primary.status.claim).toMatchObject({ nonce: 'n1', detail: expect.stringContaining(`term ${TERM_MAX + 1} cannot be: 1 to ${TERM_MAX} are allowed`) as unknown });
+    expect(written).toEqual([]);
+    expect(rig.share.tree.list(TERMS)).toEqual([]);
   });
 
   it('of two servers for one number: exactly one wins, and the other gets the winner in hand', async () => {
