@@ -7,7 +7,7 @@ import { codeOf, describe } from './disk-io.js';
 import { moveSnapshots } from './foreign-snapshots.js';
 import type { Journal } from './journal/api.js';
 import { openJournal } from './journal/open.js';
-import type { SegmentsRead } from './journal/recovery.js';
+import type { SegmentsDone } from './journal/recovery.js';
 import { hasRoomForSecond } from './memory-guard.js';
 import { SnapshotShelf } from './snapshot-shelf.js';
 
@@ -19,7 +19,7 @@ type Needs = Pick<BrokerPorts, 'disk' | 'clock' | 'random' | 'log' | 'checksum' 
 
 /**
  * Opens what this server has on its disk, without building the state yet.
- * @param opening told now and then while a large journal is read
+ * @param opening told now and then while a large journal is opened
  * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER; or an Error of the disk (rejects)
  */
 export async function openCopy(ports: Needs, config: BrokerConfig, opening: () => void = () => undefined): Promise<Copy> {
@@ -43,8 +43,8 @@ export async function openCopy(ports: Needs, config: BrokerConfig, opening: () =
 
 async function openOrPutAside(ports: Needs, config: BrokerConfig, opening: () => void): Promise<{ journal: Journal; lost: string | null }> {
   const { disk, clock, random, log, checksum } = ports;
-  const read = teller(ports, config.tuning.progressIntervalMs, opening);
-  const open = (): Promise<Journal> => openJournal({ disk, folder: JOURNAL_FOLDER, checksum, random, clock, log, read, options: { cluster: config.cluster, ...config.tuning.journal } });
+  const told = teller(ports, config.tuning.progressIntervalMs, opening);
+  const open = (): Promise<Journal> => openJournal({ disk, folder: JOURNAL_FOLDER, checksum, random, clock, log, told, options: { cluster: config.cluster, ...config.tuning.journal } });
   try {
     return { journal: await open(), lost: null };
   } catch (error) {
@@ -58,13 +58,13 @@ async function openOrPutAside(ports: Needs, config: BrokerConfig, opening: () =>
 }
 
 /** Says how far it is, and that this process lives: no more often than every `intervalMs`. */
-function teller({ clock, log }: Needs, intervalMs: number, opening: () => void): SegmentsRead {
+function teller({ clock, log }: Needs, intervalMs: number, opening: () => void): SegmentsDone {
   let saidAt = clock.monotonic();
-  return (done, total) => {
+  return (done, total, what) => {
     const now = clock.monotonic();
     if (now - saidAt < intervalMs) return;
     saidAt = now;
-    log.write('info', `Opening the journal: ${done} of ${counted(total, 'segment')} read (${Math.floor((done * 100) / total)} %)`, { done, total });
+    log.write('info', `Opening the journal: ${done} of ${counted(total, 'segment')} ${what} (${Math.floor((done * 100) / total)} %)`, { done, total });
     opening();
   };
 }

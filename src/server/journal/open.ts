@@ -12,7 +12,7 @@ import { FileJournal } from './journal.js';
 import { META_SCHEMA, readMeta, writeMeta, type JournalMeta } from './meta.js';
 import { completeOptions, type JournalOptions } from './options.js';
 import { removeUnfinished } from './quarantine.js';
-import { findLog, mendTail, segmentNames, tidy, type FoundLog, type SegmentsRead } from './recovery.js';
+import { findLog, mendTail, segmentNames, tidy, type FoundLog, type SegmentsDone } from './recovery.js';
 import type { ActiveSegment } from './roller.js';
 import { syncFound } from './syncing.js';
 import { diskFull, metaMissing, unreadable } from './troubles.js';
@@ -27,8 +27,8 @@ export interface JournalSetup {
   readonly options: Partial<JournalOptions> & Pick<JournalOptions, 'cluster'>;
   /** Hears what opening found and mended. */
   readonly log?: Log;
-  /** Told after each segment that was read. */
-  readonly read?: SegmentsRead;
+  /** Told after each segment that was made durable, or read. */
+  readonly told?: SegmentsDone;
 }
 
 /**
@@ -49,15 +49,15 @@ export async function openJournal(setup: JournalSetup): Promise<Journal> {
     options: completeOptions(setup.options),
   };
   try {
-    return await openIn(context, setup.read);
+    return await openIn(context, setup.told);
   } catch (error) {
     throw isNoRoom(error) ? diskFull(placeOf(context), 0) : error;
   }
 }
 
-async function openIn(context: JournalContext, told?: SegmentsRead): Promise<Journal> {
+async function openIn(context: JournalContext, told?: SegmentsDone): Promise<Journal> {
   const read = (await readMeta(context)) ?? (await createMeta(context));
-  const unsynced = (await syncNames(context)) ?? (await syncFound(context, read));
+  const unsynced = (await syncNames(context)) ?? (await syncFound(context, read, told));
   const known = unsynced === null ? read : { ...read, failed: read.failed ?? unsynced };
   // At once, so that the next opening, which may be told that all is well, does not believe it either. On a full disk with the room of what is tidied up.
   const note = async (noted: JournalMeta): Promise<boolean> => unsynced === null || writeMeta(context, noted).then(() => true, () => false);

@@ -13,8 +13,8 @@ import { SPARE_NAME, type ActiveSegment } from './roller.js';
 import { Segment } from './segments.js';
 import { foreign, newer, unreadable } from './troubles.js';
 
-/** So many segments of so many are read. */
-export type SegmentsRead = (done: number, total: number) => void;
+/** So many segments of so many. An opening makes all durable, then reads those that count. */
+export type SegmentsDone = (done: number, total: number, what: 'made durable' | 'read') => void;
 
 /** A log as it was found on the disk, checked record by record. */
 export interface FoundLog {
@@ -80,10 +80,10 @@ export async function segmentNames(context: JournalContext): Promise<string[]> {
 /**
  * Reads the log.
  * @param known segments that were read before and have not changed, from the first on: they are not read again
- * @param read told after each segment
+ * @param told after each segment
  * @throws LockstepError LOCKSTEP_JOURNAL_FOREIGN, LOCKSTEP_JOURNAL_NEWER, LOCKSTEP_JOURNAL_UNREADABLE
  */
-export async function findLog(context: JournalContext, meta: JournalMeta, known: KnownLog | null = null, read: SegmentsRead = () => undefined): Promise<FoundLog> {
+export async function findLog(context: JournalContext, meta: JournalMeta, known: KnownLog | null = null, told: SegmentsDone = () => undefined): Promise<FoundLog> {
   const finder = new LogFinder(context, meta, known);
   const all = await segmentNames(context);
   const passed = new Set(surplus(all, meta.base));
@@ -92,7 +92,7 @@ export async function findLog(context: JournalContext, meta: JournalMeta, known:
   for (const [at, name] of names.entries()) {
     const damage = await finder.segment(name, at === names.length - 1);
     if (damage !== null) return finder.found(damage);
-    read(at + 1, names.length);
+    told(at + 1, names.length, 'read');
   }
   return finder.found(names.length === 0 ? `no segment is there; the log should begin after position ${meta.base.position}` : null);
 }

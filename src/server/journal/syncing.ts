@@ -3,18 +3,19 @@ import type { DiskFile } from '../../ports/disk.js';
 import { pathIn, placeOf, type JournalContext } from './context.js';
 import { codeOf, isPassing, reasonOf, syncFile } from './files.js';
 import type { JournalMeta } from './meta.js';
-import { segmentNames, surplus } from './recovery.js';
+import { segmentNames, surplus, type SegmentsDone } from './recovery.js';
 import { unreadable } from './troubles.js';
 
 /**
  * Of a log that is being opened. What is found counts as durable; a profile that went without syncing until now, or somebody who copied the folder here, may have left it to the system, and what is
  * promised from now on would be lost with it. So would damage be that is found in the last segment: what a loss of power leaves of it can pass for an unfinished write.
+ * @param told after each segment
  * @returns what could not be synced, and will not be
  * @throws LockstepError LOCKSTEP_JOURNAL_UNREADABLE (rejects)
  */
-export async function syncFound(context: JournalContext, meta: JournalMeta): Promise<string | null> {
+export async function syncFound(context: JournalContext, meta: JournalMeta, told?: SegmentsDone): Promise<string | null> {
   try {
-    return await syncAll(context, await segmentNames(context), meta.base);
+    return await syncAll(context, await segmentNames(context), meta.base, told);
   } catch (error) {
     throw isPassing(error) ? unreadable(placeOf(context), error) : error;
   }
@@ -33,11 +34,12 @@ export async function syncLog(context: JournalContext, base: LogPoint): Promise<
 }
 
 /** What cannot be synced of segments that are to be removed is no loss. */
-async function syncAll(context: JournalContext, names: readonly string[], base: LogPoint): Promise<string | null> {
+async function syncAll(context: JournalContext, names: readonly string[], base: LogPoint, told: SegmentsDone = () => undefined): Promise<string | null> {
   const passed = new Set(surplus(names, base));
-  for (const name of names) {
+  for (const [at, name] of names.entries()) {
     const failure = await syncSegment(context, name);
     if (failure !== null && !passed.has(name)) return failure;
+    told(at + 1, names.length, 'made durable');
   }
   return null;
 }
