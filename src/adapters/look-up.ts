@@ -13,10 +13,15 @@ export function createLookUp(system: LookupFunction = dns.lookup as LookupFuncti
     if (waiting !== undefined) return void waiting.push(callback);
     const asking = [callback];
     underWay.set(key, asking);
-    system(host, options, (...answer) => {
-      underWay.delete(key);
-      for (const tell of asking) tell(...answer);
-    });
+    try {
+      system(host, options, (...answer) => {
+        underWay.delete(key);
+        for (const tell of asking) tell(...answer);
+      });
+    } catch (error) {
+      underWay.delete(key); // Nothing is under way.
+      throw error;
+    }
   };
 }
 

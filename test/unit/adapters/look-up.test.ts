@@ -19,3 +19,17 @@ test('a name is looked up once at a time, and all who wait get the answer', () =
   asked[3]?.answer(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }), '', 0);
   expect(heard.slice(3)).toEqual(['EAI_AGAIN']);
 });
+
+test('a look-up that the system refuses at once is not waited for by the next one', () => {
+  let refuses = true;
+  const asked: Answer[] = [];
+  const lookUp = createLookUp((_host, _options, answer) => {
+    if (refuses) throw new TypeError('not a name');
+    asked.push(answer);
+  });
+  const ask = (): void => lookUp('peer.test', {}, () => undefined);
+  expect(ask).toThrow('not a name');
+  refuses = false;
+  ask();
+  expect(asked).toHaveLength(1);
+});
