@@ -13,7 +13,11 @@ export class NodeDisk implements Disk {
   private readonly root: string;
   private temporaries = 0;
 
-  constructor(root: string) {
+  /** @param openAgain for tests */
+  constructor(
+    root: string,
+    private readonly openAgain = openSynced,
+  ) {
     this.root = resolve(root);
   }
 
@@ -89,7 +93,7 @@ export class NodeDisk implements Disk {
 
   async open(path: string, mode: 'create' | 'write' | 'read'): Promise<DiskFile> {
     const flags = { create: 'wx+', write: 'r+', read: 'r' }[mode];
-    return new NodeFile(await open(this.at(path), flags, PRIVATE_FILE));
+    return new NodeFile(await open(this.at(path), flags, PRIVATE_FILE), this.openAgain);
   }
 
   place(path: string): string {
@@ -121,7 +125,10 @@ class NodeFile implements DiskFile {
   private underWay = 0;
   private idle: () => void = () => undefined;
 
-  constructor(private readonly handle: FileHandle) {}
+  constructor(
+    private readonly handle: FileHandle,
+    private readonly openAgain: typeof openSynced,
+  ) {}
 
   private readonly isClosed = (): boolean => this.closed;
 
@@ -189,14 +196,19 @@ class NodeFile implements DiskFile {
   private reopen(): void {
     this.reopened = true;
     if (process.platform !== 'linux') return;
-    open(`/proc/self/fd/${this.handle.fd}`, fs.constants.O_WRONLY | fs.constants.O_DSYNC).then(
+    const ended = this.waitedFor(() => undefined);
+    this.openAgain(this.handle.fd).then(
       (file) => {
-        if (this.closed) file.close().catch(() => undefined);
-        else this.synced = file;
+        this.synced = file;
+        ended(null);
       },
-      () => undefined,
+      () => ended(null),
     );
   }
+}
+
+function openSynced(file: number): Promise<FileHandle> {
+  return open(`/proc/self/fd/${file}`, fs.constants.O_WRONLY | fs.constants.O_DSYNC);
 }
 
 function closedMeanwhile(): Error {
