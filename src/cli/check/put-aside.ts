@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Profile } from '../../profile/profile.js';
 import type { Finding } from './finding.js';
@@ -36,13 +36,13 @@ function mib(bytes: number): string {
   return `${Math.ceil(bytes / MIB)} MiB`;
 }
 
-/** Of a file, or of all that is in a folder; 0 for what is not there, or cannot be looked at. */
-async function bytesIn(path: string): Promise<number> {
-  const stats = await stat(path).catch(() => null);
+/** Of a file, or of all that is in a folder; 0 for what is not there, or cannot be looked at. A symbolic link in a folder leads elsewhere, and counts for nothing. */
+async function bytesIn(path: string, look: typeof stat | typeof lstat = stat): Promise<number> {
+  const stats = await look(path).catch(() => null);
   if (stats === null) return 0;
   if (!stats.isDirectory()) return stats.isFile() ? stats.size : 0;
   let bytes = 0;
-  for (const name of await namesIn(path)) bytes += await bytesIn(join(path, name));
+  for (const name of await namesIn(path)) bytes += await bytesIn(join(path, name), lstat);
   return bytes;
 }
 

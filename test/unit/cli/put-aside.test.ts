@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { putAsideFinding, putAsideIn } from '../../../src/cli/check/put-aside.js';
@@ -20,6 +20,18 @@ test('what a broker has put aside is added up, place by place, and nothing else'
     { place: 'snapshots/8.snap.ahead', bytes: 600_000 },
     { place: 'snapshots/8.snap.ahead-2', bytes: 7_000_000 },
   ]);
+  await rm(broker, { recursive: true });
+});
+
+test('what symbolic links among it lead to is not added up, but for a place that is one itself', async () => {
+  const broker = await mkdtemp(join(tmpdir(), 'lockstep-check-'));
+  await mkdir(join(broker, 'journal'));
+  await mkdir(join(broker, 'other-disk/1-2-3'), { recursive: true });
+  await writeFile(join(broker, 'journal/1.segment'), new Uint8Array(1_000));
+  await writeFile(join(broker, 'other-disk/1-2-3/1.segment'), new Uint8Array(20));
+  await symlink('../other-disk', join(broker, 'journal/quarantine'));
+  for (const [at, target] of ['..', '../../journal', '../../journal/1.segment'].entries()) await symlink(target, join(broker, `other-disk/1-2-3/link-${at}`));
+  expect(await putAsideIn(broker)).toEqual([{ place: 'journal/quarantine', bytes: 20 }]);
   await rm(broker, { recursive: true });
 });
 
