@@ -4,6 +4,7 @@ import { SimulatedDisk } from './disk.js';
 import type { FaultGround } from './fault-actions.js';
 import { FOUND_OUT_LATE, type Fault, type FaultKind, type HostName } from './faults.js';
 import type { SimHost } from './host.js';
+import { changeIn } from './journal-change.js';
 import type { Moments } from './moments.js';
 import { Mounts, type MountedClient } from './mounts.js';
 import { LOCK_FILE } from './pair-config.js';
@@ -130,7 +131,7 @@ export class Storage implements StorageFaults {
   /** The description of the journal there says that another log takes the place of this one. */
   beginsAnew(host: HostName): boolean {
     const image = this.images[host];
-    return image.has(META_PATH) && /"kind": "begin"/.test(Buffer.from(image.content(META_PATH)).toString());
+    return image.has(META_PATH) && changeIn(image.content(META_PATH)) === 'begin';
   }
 
   /** `may`: asked when a disk finds out at a sync of this file that it is full, which costs what was not synced of it. */
