@@ -6,6 +6,8 @@ export const EFFECT_BYTES = 64;
 export const EFFECT_HEAP_BYTES = 100;
 /** What a level of a topic or filter counts that was looked at: the peer takes as long over it, and must come after before more is taken. */
 export const LOOK_BYTES = 8;
+/** What a delivery counts that is dropped with its session; a subscription counts as some twenty of them. */
+export const REMOVED_BYTES = 8;
 
 /** How many bytes were appended (or taken in) and are not done with, in steps: exact enough for a limit, cheap for each record. */
 export class Backlog {

@@ -6,6 +6,8 @@ import type { Log } from '../ports/log.js';
 const ORPHANS_PER_RECORD = 500;
 /** … and what their wills may bring together, if each goes to every session; one alone may bring more. */
 const DELIVERIES_PER_RECORD = 50_000;
+/** … and what their sessions may have that end with them, in deliveries that are dropped: some 40 ms; one alone may have more. */
+const REMOVED_PER_RECORD = 400_000;
 const GRACE_RETRY_MS = 500;
 /** While others still wait to be let in, they have so many times their time at most. */
 const GRACE_TIMES_MAX = 10;
@@ -23,6 +25,8 @@ export interface OrphansListener {
   find(): readonly string[] | null;
   /** How many sessions there are, each of which may hear of every one of them. */
   sessions(): number;
+  /** How long it takes to remove what is gone with one of them, in deliveries that are dropped. */
+  removedWith(clientId: string): number;
   /** Writes that they are gone. @returns false when that was not possible now, too much waits, or was done in this turn */
   bury(clientIds: readonly string[]): boolean;
 }
@@ -76,12 +80,24 @@ export class Orphans {
     this.grace = null;
     const { lost } = this;
     const perRecord = Math.max(1, Math.min(ORPHANS_PER_RECORD, Math.floor(DELIVERIES_PER_RECORD / Math.max(1, this.listener.sessions()))));
-    for (let at = 0; at < lost.length; at += perRecord) {
-      if (this.listener.bury(lost.slice(at, at + perRecord))) continue;
+    for (let at = 0, end = 0; at < lost.length; at = end) {
+      end = this.endOfRecord(at, perRecord);
+      if (this.listener.bury(lost.slice(at, end))) continue;
       this.lost = lost.slice(at);
       return this.retry();
     }
     this.lost = [];
+  }
+
+  /** Behind the last of those that one record tells of, from `at` on. */
+  private endOfRecord(at: number, perRecord: number): number {
+    const most = Math.min(this.lost.length, at + perRecord);
+    let end = at;
+    for (let removed = 0; end < most; end += 1) {
+      removed += this.listener.removedWith(this.lost[end] as string);
+      if (end > at && removed > REMOVED_PER_RECORD) break;
+    }
+    return end;
   }
 
   private retry(): void {

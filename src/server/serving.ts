@@ -8,7 +8,7 @@ import { NO_POSITION, type Monotonic, type Position, type Term } from '../core/i
 import { AdmissionWindow, admittedPosition } from '../core/replication/admission-window.js';
 import { ByteWriter, MalformedBytes } from '../core/wire/bytes.js';
 import type { Clock } from '../ports/clock.js';
-import { Backlog, EFFECT_BYTES, EFFECT_HEAP_BYTES, LOOK_BYTES } from './backlog.js';
+import { Backlog, EFFECT_BYTES, EFFECT_HEAP_BYTES, LOOK_BYTES, REMOVED_BYTES } from './backlog.js';
 import { Connections } from './connections.js';
 import { describe } from './disk-io.js';
 import type { ClientEdge, ClientHandler, Submitted } from './edge.js';
@@ -24,8 +24,8 @@ import { UnsaidEnds } from './unsaid.js';
  * Invariants
  * - Durable before spoken: an effect leaves only when its record is admitted (R2) and the gate is open at that moment.
  * - What waits is bounded by bytes, at whatever it waits: a record, and what comes of it, weighs until it is admitted and all before it has left.
- * - What this server writes by itself takes a bounded part of a turn, and so does what is said: the wills of connections that end, and of orphans, and what
- *   else is admitted wait for the next one beyond it.
+ * - What this server writes by itself takes a bounded part of a turn, and so does what is said: the wills of connections that end, and of orphans, their
+ *   sessions where these end too, and what else is admitted wait for the next one beyond it.
  * - The gate is open only while the order says serve, the term is above the fence, the manager's pulse is recent, and, while only
  *   this copy counts, before the lease's deadline. A closed gate keeps effects; it never drops them.
  * - Suspended: the clients' connections stay, nothing is taken from them, nothing is said to them. Ended: they are closed, and
@@ -71,6 +71,7 @@ export class Serving implements ClientEdge {
       {
         find: () => (this.serving && tools.copy.ready ? tools.copy.replica.core.orphans() : null),
         sessions: () => tools.copy.counts.sessions,
+        removedWith: (clientId) => (tools.copy.ready ? tools.copy.replica.core.removedAhead({ kind: 'orphans-gone', clientIds: [clientId] }) : 0),
         bury: (clientIds) => this.bury(clientIds),
       },
     );
@@ -198,7 +199,7 @@ export class Serving implements ClientEdge {
   submit(operation: Operation, origin: number): Submitted {
     if (!this.serving) return this.whileAway(operation);
     if (this.backlog.exceeds(UNASKED_TIMES)) return this.whileFull(operation);
-    if (operation.kind === 'disconnect' && operation.publishWill && this.turn.isOver) return this.whileAway(operation);
+    if (operation.kind === 'disconnect' && this.turn.isOver && (operation.publishWill || this.tools.copy.replica.core.removedAhead(operation) > 0)) return this.whileAway(operation);
     // A client that is back has ended its connection before, and not lost it: that has to be known first.
     if (operation.kind === 'connect' && !this.unsaid.isEmpty) {
       this.sayUnsaid();
@@ -316,12 +317,12 @@ export class Serving implements ClientEdge {
     const record = journal.append(draft.type, draft.version, origin, current, draft.payload);
     const { core } = copy.replica;
     const before = this.window.held;
-    const { grown, deliveriesMade } = core;
+    const { grown, deliveriesMade, removed } = core;
     this.holdingFor = record.position;
     copy.replica.apply(record, this.hold);
     const effects = this.window.held - before;
     this.tools.memory.grew(draft.payload.length + core.grown - grown + EFFECT_HEAP_BYTES * effects);
-    const work = EFFECT_BYTES * Math.max(effects, core.deliveriesMade - deliveriesMade) + LOOK_BYTES * (core.looked - looked);
+    const work = EFFECT_BYTES * Math.max(effects, core.deliveriesMade - deliveriesMade) + LOOK_BYTES * (core.looked - looked) + REMOVED_BYTES * (core.removed - removed);
     this.weigh(record.position, draft.payload.length + RECORD_HEADER_BYTES + work, connectionOf(operation));
     this.turn.add(RECORD_WORK_BYTES + work);
     return ACCEPTED;

@@ -7,7 +7,7 @@ export const RECORD_WORK_BYTES = 1024;
 
 /**
  * What is carried out in one turn of the event loop, in the bytes by which a backlog is measured, payloads aside. What the server writes by itself (ends of
- * connections that bring wills, orphans that are gone) does not stop reading from anybody, nor does what is said: it stops here, and goes on in the next turn.
+ * connections that bring wills or end sessions, orphans that are gone) does not stop reading from anybody, nor does what is said: it stops here, and goes on in the next turn.
  *
  * A turn is no shorter than it seems: what little was done in turns before may count with it, until so much has come together once.
  */

@@ -8,6 +8,7 @@ import { limitsFault, type BrokerLimits } from './limits.js';
 import type { MessageHooks } from './messages.js';
 import type {
   ConnectOperation,
+  DisconnectOperation,
   HandshakeOperation,
   Operation,
   OrphansGoneOperation,
@@ -241,6 +242,18 @@ export class BrokerCore {
   /** Levels of topics and filters that were compared so far: a measure of the time that it took. Grows also by `refusal`; it is no part of the state. */
   get looked(): number {
     return this.state.retained.looked + this.state.subscriptions.looked;
+  }
+
+  /** What the sessions had that were removed so far, their subscriptions and deliveries: a measure as `looked`, for which a delivery is 1. */
+  get removed(): number {
+    return this.state.removed;
+  }
+
+  /** By how much `removed` grows with these ends of connections, or orphans that are gone. Changes nothing. */
+  removedAhead(operation: DisconnectOperation | OrphansGoneOperation): number {
+    const { sessions, connections } = this.state;
+    const ended = operation.kind === 'disconnect' ? [connections.get(operation.connection)] : operation.clientIds.map((clientId) => sessions.get(clientId));
+    return ended.reduce((sum, session) => sum + (session?.clean === true ? session.removalWork : 0), 0);
   }
 
   /** False from the first piece of a snapshot to its last. */

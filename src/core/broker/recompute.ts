@@ -16,6 +16,7 @@ import {
 import { StoredMessage } from './messages.js';
 import { Session } from './session.js';
 import type { BrokerState } from './state.js';
+import { removalWork } from './subscriptions.js';
 
 /**
  * The digest of a state from scratch, and a check of the state's invariants on the way: for tests, and for an operator's
@@ -57,6 +58,8 @@ function countOneSession(digest: Digest, session: Session, references: BigMap<Po
   assert(sameHash(session.key, new Session(session.clientId, 0, false).key), `the key of ${session.clientId} is wrong`);
   countSession(digest, 1, session);
   countCounters(digest, 1, session);
+  const work = [...session.subscriptions.keys()].reduce((sum, filter) => sum + removalWork(filter), 0);
+  assert(work === session.subscriptionsWork, `the subscriptions of ${session.clientId} are weighed wrongly`);
   for (const packetId of session.unreleased) countUnreleased(digest, 1, session, packetId);
   let orderBefore = -1;
   let retainedQueued = 0;

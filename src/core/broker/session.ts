@@ -33,6 +33,8 @@ export class Session {
   /** Where the search for a free packet id begins. 1 to 65,535. */
   nextPacketId = 1;
   readonly subscriptions = new Map<string, Qos>();
+  /** `removalWork` of all of them. */
+  subscriptionsWork = 0;
   /** Sent and not yet done with, by packet id, in the order of sending. */
   readonly inflight = new Map<number, Delivery>();
   readonly queue = new DeliveryQueue();
@@ -52,6 +54,11 @@ export class Session {
 
   get connected(): boolean {
     return this.connection !== NO_CONNECTION;
+  }
+
+  /** How long it takes to remove it with all that it has, in deliveries that are dropped. */
+  get removalWork(): number {
+    return this.subscriptionsWork + this.queue.length + this.inflight.size + this.unreleased.size;
   }
 
   /** Whether QoS 1 and 2 messages are kept for it: a clean session without its connection only waits to be removed. */

@@ -19,7 +19,7 @@ import type { MessageHooks, StoredMessage } from './messages.js';
 import { RetainedStore } from './retained.js';
 import { NO_CONNECTION, Session } from './session.js';
 import type { HeldWill } from './session.js';
-import { SubscriptionTree } from './subscriptions.js';
+import { removalWork, SubscriptionTree } from './subscriptions.js';
 
 /**
  * Everything that the log's records amount to, and the elementary changes of it.
@@ -46,6 +46,8 @@ export class BrokerState {
   inflight = 0;
   /** Deliveries that there ever were here. No part of the state. */
   deliveriesMade = 0;
+  /** `removalWork` of all sessions that were removed here. No part of the state. */
+  removed = 0;
   /** Sessions whose queue is at its limit. */
   fullSessions = 0;
   orphaned = 0;
@@ -120,6 +122,7 @@ export class BrokerState {
 
   /** Forgets a session and everything that it has. */
   removeSession(session: Session): void {
+    this.removed += session.removalWork;
     this.detach(session, false);
     for (const filter of [...session.subscriptions.keys()]) this.unsubscribe(session, filter);
     for (const packetId of [...session.unreleased]) this.forgetUnreleased(session, packetId);
@@ -159,7 +162,8 @@ export class BrokerState {
 
   subscribe(session: Session, filter: string, qos: Qos): void {
     const before = session.subscriptions.get(filter);
-    if (before !== undefined) countSubscription(this.digest, -1, session, filter, before);
+    if (before === undefined) session.subscriptionsWork += removalWork(filter);
+    else countSubscription(this.digest, -1, session, filter, before);
     session.subscriptions.set(filter, qos);
     countSubscription(this.digest, 1, session, filter, qos);
     this.subscriptions.subscribe(session, filter, qos);
@@ -169,6 +173,7 @@ export class BrokerState {
     const before = session.subscriptions.get(filter);
     if (before === undefined) return;
     session.subscriptions.delete(filter);
+    session.subscriptionsWork -= removalWork(filter);
     countSubscription(this.digest, -1, session, filter, before);
     this.subscriptions.unsubscribe(session, filter);
   }
