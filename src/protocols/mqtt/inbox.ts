@@ -32,7 +32,7 @@ export interface InboxWorld {
  * What comes from one client: packets, taken one by one for as long as the connection may take them and its turn lasts.
  *
  * Invariants
- * - Packets are taken in the order in which they came, and none while `mayTake` says no or the others have their turn: then the stream is paused, and what
+ * - Packets are taken in the order in which they came, and none while `mayTake` says no or, of a client that is let in, the others have their turn: then the stream is paused, and what
  *   had come already waits in the framer, also beyond the end of the stream.
  * - While the client is not read from, its silence is ours.
  * - Of a client that is let in, a long packet is read only when there is room for the whole of it, which is its own then: whoever has begun can end.
@@ -107,7 +107,8 @@ export class Inbox {
     let isWhole = false;
     let isDone = false;
     const begunAt = this.clock.monotonic();
-    if (this.turns.isOver && !this.isHurried && !this.isEmpty && this.mayTake()) this.yield();
+    // A CONNECT is one short packet, and its time is running.
+    if (this.share !== null && this.turns.isOver && !this.isHurried && !this.isEmpty && this.mayTake()) this.yield();
     try {
       for (let taken = 1; this.mayTake(); taken += 1) {
         isDone = !this.framer.next();

@@ -1,6 +1,7 @@
 import mqttPacket from 'mqtt-packet';
 import type { Packet } from 'mqtt-packet';
 import { TURN_MS } from '../../../../src/protocols/mqtt/inbox.js';
+import type { MqttLimits } from '../../../../src/protocols/mqtt/limits.js';
 import { Rounds } from '../../../../src/protocols/mqtt/rounds.js';
 import { ALL_TURN_MS, Turns } from '../../../../src/protocols/mqtt/turns.js';
 import { FakeClock } from '../../support/fake-clock.js';
@@ -54,8 +55,8 @@ describe('very many clients that send at once', () => {
   const CLIENTS = 40;
   const PER_CLIENT = 12;
 
-  async function together(): Promise<{ rig: Rig; clients: Client[]; takenOf(): number[] }> {
-    const rig = new Rig();
+  async function together(limits: Partial<MqttLimits> = {}): Promise<{ rig: Rig; clients: Client[]; takenOf(): number[] }> {
+    const rig = new Rig(limits);
     const clients: Client[] = [];
     for (let at = 0; at < CLIENTS; at++) clients.push(await rig.connected({ clientId: `c${at}` }));
     rig.edge.operations.length = 0;
@@ -100,6 +101,19 @@ describe('very many clients that send at once', () => {
     expect(takenOf().length).toBeLessThanOrEqual((ALL_TURN_MS + TURN_MS) / WORK_MS);
     rig.clock.advance(CLIENTS * PER_CLIENT * WORK_MS);
     expect(takenOf()).toHaveLength(CLIENTS * PER_CLIENT);
+  });
+
+  test('keep nobody out: a CONNECT that has come waits for no turn of theirs', async () => {
+    const { rig, clients, takenOf } = await together({ connectTimeoutMs: 100 });
+    const late = rig.raw();
+    receive(rig, clients);
+    late.stream.receive(mqttPacket.generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId: 'late', clean: true, keepalive: 0 }));
+    await rig.clock.advanceAsync(0);
+    expect(takenOf().length).toBeLessThan(CLIENTS * PER_CLIENT);
+    expect(rig.edge.operations.at(-1)).toMatchObject({ kind: 'connect', clientId: 'late' });
+    await rig.clock.advanceAsync(CLIENTS * PER_CLIENT * WORK_MS + 1_000);
+    expect(takenOf().filter((at) => at >= 0)).toHaveLength(CLIENTS * PER_CLIENT);
+    expect(late.stream.closedBy).toBeNull();
   });
 
   test('one that ends meanwhile is forgotten, and one that waits is not silent for its keep-alive', async () => {
