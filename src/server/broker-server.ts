@@ -147,7 +147,7 @@ export class BrokerServer {
       log,
       fencedThrough: () => this.fence,
       pulseAt: () => this.order?.pulseAt ?? (-Infinity as Monotonic),
-      changed: () => this.changed(),
+      releaseDue: () => this.released(),
       memory: new MemoryGuard(ports.memory ?? ((): MemoryUse => ({ used: 0, limit: Infinity })), log),
       loginsWait: ports.loginsWait ?? ((): boolean => false),
     });

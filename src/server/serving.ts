@@ -1,9 +1,8 @@
 import type { ServeRole } from '../core/control/broker.js';
-import type { Effect, Message } from '../core/broker/effects.js';
+import type { ConnectionId, Effect, Message } from '../core/broker/effects.js';
 import { connectionOf, type Operation } from '../core/broker/operations.js';
 import { encodeOperation } from '../core/broker/records.js';
 import { RECORD_HEADER_BYTES, RECORD_PAYLOAD_BYTES_MAX, RecordOrigin } from '../core/journal/envelope.js';
-import type { ConnectionId } from '../core/broker/effects.js';
 import { NO_POSITION, type Monotonic, type Position, type Term } from '../core/identity.js';
 import { AdmissionWindow, admittedPosition } from '../core/replication/admission-window.js';
 import { ByteWriter, MalformedBytes } from '../core/wire/bytes.js';
@@ -34,7 +33,8 @@ import { UnsaidEnds } from './unsaid.js';
 export interface ServingTools extends ServedTermTools {
   readonly clock: Clock;
   readonly pulseAt: () => Monotonic;
-  readonly changed: () => void;
+  /** `release` is due: a turn begins in which more may be said. */
+  readonly releaseDue: () => void;
   readonly memory: MemoryGuard;
   /** Clients wait to be let in. */
   readonly loginsWait: () => boolean;
@@ -60,7 +60,7 @@ export class Serving implements ClientEdge {
   constructor(private readonly tools: ServingTools) {
     this.backlog = new Backlog(tools.config.tuning.unadmittedBytesMax);
     this.turn = new TurnWork(tools.clock, () => this.goOn());
-    this.saying = new TurnWork(tools.clock, () => this.release());
+    this.saying = new TurnWork(tools.clock, tools.releaseDue);
     this.served = new ServedTerm(tools, {
       entered: (anew) => this.entered(anew),
       hold: (position, effect) => this.window.hold(position, effect),

@@ -248,6 +248,27 @@ describe('drain (R10)', () => {
     expect(client.acknowledged).toBe(21);
   });
 
+  test('is said at once, also when what was admitted together had to be said in several turns', async () => {
+    const { world, one, two } = await syncedPair({ unadmittedBytesMax: 64 * 1024 * 1024 });
+    const watchers = Array.from({ length: 80 }, (_, at) => {
+      const watcher = one.client();
+      watcher.connect(`watcher ${at}`);
+      watcher.subscribe('t', 0);
+      return watcher;
+    });
+    // Nothing is said without a pulse.
+    one.pulsing = false;
+    await world.run(1_200);
+    for (let at = 0; at < 1_800; at++) expect(watchers[0]?.publish('t', 'x')).toEqual({ kind: 'accepted' });
+    await world.run(500);
+    one.serve(2, { peer: peerOf(two), requirePeer: true, inSync: [one.member, two.member], drain: true });
+    expect(one.status.drained).toBe(false);
+    await world.until(() => one.status.drained, 'drained');
+    expect(watchers[79]?.of('deliver')).toHaveLength(1_800);
+    await world.run(2);
+    expect(one.statuses.some(({ drained }) => drained)).toBe(true);
+  });
+
   test('a server that has ended by itself writes nothing while its term is handed over, and begins anew when that came to nothing', async () => {
     const { world, one, two } = await syncedPair();
     one.client().connect('a');
