@@ -9,6 +9,7 @@ import { walkRecords } from '../core/replication/run-of-records.js';
 import type { Journal, RecordRun } from './journal/api.js';
 import { isPassing } from './journal/files.js';
 import { unreadable } from './journal/troubles.js';
+import { announceSnapshot, nameSnapshot, withdrawSnapshot } from './coming-snapshot.js';
 import { codeOf, describe } from './disk-io.js';
 import { FewAtOnce } from './few-at-once.js';
 import { takeForeign } from './foreign-snapshots.js';
@@ -18,7 +19,7 @@ import { Retakes } from './retakes.js';
 import { Cancelled, loadSnapshot, rebuild, type RebuildTools } from './rebuild.js';
 import { FORGET, Replica, assertKnown } from './replica.js';
 import { SnapshotMaker, type SnapshotMakerOptions } from './snapshot-maker.js';
-import { SNAPSHOT_FOLDER, snapshotPath, type SnapshotShelf } from './snapshot-shelf.js';
+import { snapshotPath, type SnapshotShelf } from './snapshot-shelf.js';
 
 /*
  * This server's copy of the data: the journal, the state that its records amount to, and the snapshots.
@@ -27,8 +28,8 @@ import { SNAPSHOT_FOLDER, snapshotPath, type SnapshotShelf } from './snapshot-sh
  * - While `ready`, the state stands exactly at the journal's head.
  * - Changes of the log's past (rewind, anew, install) happen one at a time; while one is under way the copy is not `ready`, and what is
  *   reported is the point that the log is going to end at, never one that is about to be cut away.
- * - A snapshot that replaces the log is durable under its name before the log is begun anew: a crash in between leaves the old log,
- *   to which that snapshot does not belong, and the next start takes it away from there.
+ * - A snapshot that replaces the log is durable, under a name that says so, before the log is begun anew, and has its own name behind that: at the next
+ *   start after a crash it has either made way for the old log, or it is the one that the new log begins with.
  * - A damaged copy accepts nothing. It becomes whole by a copy of the peer's, under a new journal id, so that nobody takes it
  *   for the member that it was (R3). The process does not exit on a failed fsync: the journal remembers it on disk, and this
  *   process knows it even where that could not be written; a new process might take cached pages for durable ones.
@@ -252,14 +253,14 @@ export class Copy {
       if (!right) throw new LockstepError('LOCKSTEP_SNAPSHOT_DAMAGED', `the snapshot that came speaks of position ${head.point.position}, not of ${point.position}`, 'The copy is tried again.');
       const path = snapshotPath(point.position);
       await this.shelf.demandDurable(file);
-      await this.tools.disk.rename(file, path);
-      await this.tools.disk.syncFolder(SNAPSHOT_FOLDER);
+      await announceSnapshot(this.tools.disk, file, path);
       this.live = null;
       await this.quarantine(point, newId).catch(async (error: unknown) => {
         // The log is as it was, and has no use for it. Of a change that has begun it is the beginning.
-        if (this.journal.damage === null) await this.tools.disk.remove(path).catch(() => undefined);
+        if (this.journal.damage === null) await withdrawSnapshot(this.tools.disk, path).catch(() => undefined);
         throw error;
       });
+      await nameSnapshot(this.tools.disk, path);
       this.shelf.add({ path, head, bytes }, index);
       await this.shelf.keepOnly(path);
       this.live = replica;

@@ -1,5 +1,6 @@
 import type { Disk } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';
+import { COMING_SUFFIX } from './coming-snapshot.js';
 import type { Journal } from './journal/api.js';
 import { samePoint, SNAPSHOT_FOLDER, SNAPSHOT_SUFFIX, UNSYNCED_SUFFIX, type ShelvedSnapshot, type SnapshotShelf } from './snapshot-shelf.js';
 
@@ -13,8 +14,8 @@ import { samePoint, SNAPSHOT_FOLDER, SNAPSHOT_SUFFIX, UNSYNCED_SUFFIX, type Shel
 const AHEAD = '.ahead';
 
 /**
- * Takes from the shelf what does not belong to the log. A snapshot of a point beyond the log's end may be of this very log, which has lost its end; it is put aside. Others came
- * for a log which was never begun, because the process ended in between: they are removed.
+ * Takes from the shelf what does not belong to the log. A snapshot of a point beyond the log's end may be of this very log, which has lost its end; it is put aside. Others are of
+ * a log that has made way for the one that is here, and the process ended before they were removed: that is done now.
  */
 export async function takeForeign(disk: Disk, log: Log, journal: Journal, shelf: SnapshotShelf): Promise<void> {
   for (const snapshot of shelf.all.slice()) {
@@ -45,7 +46,8 @@ async function putAside(disk: Disk, log: Log, journal: Journal, shelf: SnapshotS
  * Rejects where one cannot be moved.
  */
 export async function moveSnapshots(disk: Disk, to: string): Promise<void> {
-  const names = (await disk.list(SNAPSHOT_FOLDER)).filter((name) => name.endsWith(SNAPSHOT_SUFFIX) || name.endsWith(SNAPSHOT_SUFFIX + UNSYNCED_SUFFIX));
+  const ofLog = [SNAPSHOT_SUFFIX, SNAPSHOT_SUFFIX + UNSYNCED_SUFFIX, SNAPSHOT_SUFFIX + COMING_SUFFIX];
+  const names = (await disk.list(SNAPSHOT_FOLDER)).filter((name) => ofLog.some((suffix) => name.endsWith(suffix)));
   if (names.length === 0) return;
   for (const name of names) await disk.rename(`${SNAPSHOT_FOLDER}/${name}`, `${to}/${name}`);
   await disk.syncFolder(to);

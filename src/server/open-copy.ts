@@ -2,6 +2,7 @@ import { counted } from '../core/counted.js';
 import { LockstepError } from '../core/errors.js';
 import type { BrokerConfig } from './config.js';
 import type { BrokerPorts } from './broker-server.js';
+import { settleComing } from './coming-snapshot.js';
 import { Copy } from './copy.js';
 import { codeOf, describe } from './disk-io.js';
 import { moveSnapshots } from './foreign-snapshots.js';
@@ -26,6 +27,7 @@ export async function openCopy(ports: Needs, config: BrokerConfig, opening: () =
   const { disk, clock, log, checksum, memory } = ports;
   const { tuning, cluster, limits } = config;
   const { journal, lost } = await openOrPutAside(ports, config, opening);
+  await settleComing(disk, checksum, log, journal.base);
   const shelf = await SnapshotShelf.open(disk, checksum, cluster, log);
   const tools = { disk, clock, log, checksum, limits, chunkBytes: tuning.chunkBytes, progressIntervalMs: tuning.progressIntervalMs };
   const options = {
