@@ -106,7 +106,7 @@ const limits = {
   sessionsMax: defaulted(count(1, 10_000_000), 100_000, 'Sessions, connected or not. A client that would make one more is refused. Must agree.'),
   subscriptionsPerSessionMax: defaulted(count(1, 1_000_000), 1_000, 'Subscriptions of one session. One more is refused. Must agree.'),
   queuedMessagesPerSessionMax: defaulted(count(1, 100_000_000), 100_000, 'Messages waiting for one session. A publish beyond it is not accepted, and its publisher is disconnected. Must agree.'),
-  storedBytesMax: defaulted(bytes(1 * MIB, 1 * PIB), '4GiB', 'Payload bytes of all messages held. A publish beyond it is not accepted, as above. The wills of clients may have as many again. Must agree.'),
+  storedBytesMax: defaulted(bytes(1 * MIB, 1 * PIB), '4GiB', 'Payload bytes of all messages held. A publish beyond it is not accepted, as above. The wills of clients may have as many again; a CONNECT beyond that is refused (CONNACK 3). Must agree.'),
   retainedMessagesMax: defaulted(count(0, 100_000_000), 100_000, 'Retained messages. A further one is not accepted, as above. Must agree.'),
   unadmittedBytesMax: defaulted(bytes(1 * MIB, 16 * GIB), '32MiB', 'Bytes of operations that wait for the disks and the other server. Beyond it nothing more is read from clients until some are through.'),
 };

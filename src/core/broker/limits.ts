@@ -18,7 +18,11 @@ export interface BrokerLimits {
    * follow a SUBSCRIBE may exceed it once; a session at the limit is disconnected when it subscribes again.
    */
   readonly queuedMessagesPerSessionMax: number;
-  /** Payload bytes of all messages held. A publish beyond it is not accepted, as above; a will reaches only QoS 0 subscriptions. */
+  /**
+   * Payload bytes of all messages held. A publish beyond it is not accepted, as above; a will reaches only QoS 0 subscriptions. The wills of clients that are
+   * connected, or have not come back yet, may have as many again: a CONNECT that leads beyond that is refused (CONNACK 3), but for one whose will is no larger
+   * than the one that its client had.
+   */
   readonly storedBytesMax: number;
   /** Retained messages. A further one is not accepted, as above; a will is published but not retained. */
   readonly retainedMessagesMax: number;

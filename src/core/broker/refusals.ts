@@ -71,7 +71,9 @@ function connectRefusal(state: BrokerState, limits: BrokerLimits, operation: Con
   const fault = operation.will === null ? null : topicNameFault(operation.will.topic);
   if (fault !== null) return { detail: `the will: ${fault}` };
   const known = state.sessions.get(operation.clientId);
-  if (operation.will !== null && state.willBytes - (known?.will?.payload.length ?? 0) + operation.will.payload.length > limits.storedBytesMax) {
+  // What the client's own will leaves, and this one takes: above a limit that was lowered it may come with the same again.
+  const more = (operation.will?.payload.length ?? 0) - (known?.will?.payload.length ?? 0);
+  if (more > 0 && state.willBytes + more > limits.storedBytesMax) {
     return { detail: `the wills of clients have ${limits.storedBytesMax} bytes, the most allowed (storedBytesMax)`, code: SERVER_UNAVAILABLE };
   }
   if (known !== undefined) return null;

@@ -178,6 +178,15 @@ describe('wills of all clients', () => {
     expect(accepted(rig, 'e', 99)).toBe(true);
   });
 
+  test('above a limit that was lowered keep nobody out who comes with no larger one than before, or with an empty one', () => {
+    const rig = new Rig({ storedBytesMax: 100 });
+    expect([accepted(rig, 'a', 60), accepted(rig, 'b', 40)]).toEqual([true, true]);
+    rig.termStart({ storedBytesMax: 50 });
+    expect([accepted(rig, 'a', 61), accepted(rig, 'c', 1), accepted(rig, 'a', 60)]).toEqual([false, false, true]);
+    expect([accepted(rig, 'b', 39), accepted(rig, 'c', 0)]).toEqual([true, true]);
+    expect(accepted(rig, 'b', 41)).toBe(false);
+  });
+
   test('do not keep those from connecting who come for what waits for them: what messages take is not theirs', () => {
     const rig = new Rig({ storedBytesMax: 100 });
     rig.connect('p');
