@@ -273,7 +273,7 @@ export const FLAWS: readonly Flaw[] = [
     name: 'no-sync-at-opening',
     rule: 'what was written without syncing is not synced when it is opened with it',
     edits: [
-      { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context, read))', put: 'await syncNames(context)' },
+      { file: 'src/server/journal/open.ts', find: '(await syncNames(context)) ?? (await syncFound(context, read, told))', put: 'await syncNames(context)' },
       { file: 'src/server/snapshot-shelf.ts', find: 'if (!(await this.isDurable(path)))', put: 'if (false)' },
     ],
   },
