@@ -137,7 +137,8 @@ export class Guest {
   /** Drops everything that comes from that host: half of a cut cable. */
   /** @param port of TCP, at either end: only that is not heard; `null`: nothing is */
   async deafen(from: LabHost, port: number | null = null): Promise<void> {
-    await this.must('tc qdisc show dev vec0 | grep -q ingress || tc qdisc add dev vec0 ingress');
+    // Two cuts may be made at once: whoever comes second finds what the first has made.
+    await this.must('tc qdisc add dev vec0 ingress 2>/dev/null || tc qdisc show dev vec0 | grep -q ingress');
     const which = port === null ? [''] : ['dport', 'sport'].map((end) => ` match ip protocol 6 0xff match ip ${end} ${port} 0xffff`);
     for (const match of which) await this.must(`tc filter add dev vec0 ingress protocol ip u32 match ip src ${this.network.address(from)}/32${match} action drop`);
   }
