@@ -32,21 +32,27 @@ export async function nameSnapshot(disk: Disk, path: string): Promise<void> {
 }
 
 /**
- * At a start, before anybody looks for snapshots: the one with which the log begins gets its own name, what else was to come is removed.
+ * At a start, before anybody looks at snapshots: the one with which the log begins gets its own name, what else was to come is removed.
  * @param base where the log begins, when a change of it that was decided has been carried out
+ * @param names of what stands in their folder
+ * @returns the names of what stands there then
  * @throws LockstepError LOCKSTEP_JOURNAL_UNREADABLE when the host did not let one be read (rejects)
  */
-export async function settleComing(disk: Disk, checksum: Checksum, log: Log, base: LogPoint): Promise<void> {
-  for (const name of await disk.list(SNAPSHOT_FOLDER)) {
+export async function settleComing(disk: Disk, checksum: Checksum, log: Log, base: LogPoint, names: readonly string[]): Promise<string[]> {
+  const settled = new Set(names);
+  for (const name of names) {
     if (!name.endsWith(SNAPSHOT_SUFFIX + COMING_SUFFIX)) continue;
+    settled.delete(name);
     const path = `${SNAPSHOT_FOLDER}/${name.slice(0, -COMING_SUFFIX.length)}`;
     if (samePoint(base, await pointOf(disk, checksum, path + COMING_SUFFIX))) {
       await nameSnapshot(disk, path);
+      settled.add(name.slice(0, -COMING_SUFFIX.length));
       continue;
     }
     log.write('info', `Snapshot ${disk.place(path + COMING_SUFFIX)} of the other server's came for a log that was not begun, and is removed`);
     await withdrawSnapshot(disk, path);
   }
+  return [...settled];
 }
 
 /** `null` where it does not say, and never will. */

@@ -27,8 +27,7 @@ export async function openCopy(ports: Needs, config: BrokerConfig, opening: () =
   const { disk, clock, log, checksum, memory } = ports;
   const { tuning, cluster, limits } = config;
   const { journal, lost } = await openOrPutAside(ports, config, opening);
-  await settleComing(disk, checksum, log, journal.base);
-  const shelf = await SnapshotShelf.open(disk, checksum, cluster, log);
+  const shelf = await SnapshotShelf.open(disk, checksum, cluster, log, (names) => settleComing(disk, checksum, log, journal.base, names));
   const tools = { disk, clock, log, checksum, limits, chunkBytes: tuning.chunkBytes, progressIntervalMs: tuning.progressIntervalMs };
   const options = {
     cluster,

@@ -61,13 +61,13 @@ export class SnapshotShelf {
     private readonly log: Log,
   ) {}
 
-  /** Looks through the folder. What is no snapshot of this cluster is left alone and said; unfinished files are removed. */
-  static async open(disk: Disk, checksum: Checksum, cluster: string, log: Log): Promise<SnapshotShelf> {
+  /** Looks through the folder. What is no snapshot of this cluster is left alone and said; unfinished files are removed. `settled`: as `settleComing`. */
+  static async open(disk: Disk, checksum: Checksum, cluster: string, log: Log, settled = (names: string[]): Promise<string[]> => Promise.resolve(names)): Promise<SnapshotShelf> {
     const shelf = new SnapshotShelf(disk, checksum, cluster, log);
     await disk.makeFolder(SNAPSHOT_FOLDER);
     // The log is shortened on the strength of what stands here: also of one that a killed process named, and did not come to make durable.
     await disk.syncFolder(SNAPSHOT_FOLDER);
-    for (const name of (await disk.list(SNAPSHOT_FOLDER)).sort()) {
+    for (const name of (await settled(await disk.list(SNAPSHOT_FOLDER))).sort()) {
       const path = `${SNAPSHOT_FOLDER}/${name}`;
       if (name.endsWith('.tmp')) await disk.remove(path);
       else if (name.endsWith(UNSYNCED_SUFFIX)) shelf.aside.add(path);
