@@ -139,9 +139,9 @@ export function brokerConfig(name: HostName, pace = 1, { limits }: Pick<PairSett
   };
 }
 
-/** After so long without a word a replication link is made anew. */
-export function replicationSilenceMs(pace: number): number {
-  return linkTimes(PING_INTERVAL_MS * pace, STALL_LIMIT_MS * pace).linkSilenceMs;
+/** After so long without a word a replication link is made anew, with the bundled times. */
+export function replicationSilenceMs(): number {
+  return linkTimes(PING_INTERVAL_MS, STALL_LIMIT_MS).linkSilenceMs;
 }
 
 export const LOCK_FILE = LOCK_FILE_NAME;

@@ -86,17 +86,17 @@ const SEGMENT_BYTES = { low: 5 * 1024, high: 24 * 1024 };
 /** So many pairs begin without syncing. */
 const UNSYNCED_CHANCE = 0.25;
 
-/** So many pairs have a narrow link. */
+/** So many of the gate's pairs have a narrow link. */
 const NARROW_CHANCE = 0.06;
 const NARROW_BYTES_PER_SECOND = { low: 20_000, high: 60_000 };
 /** So many times the silence that ends a link. */
 const LONG_FOR = { low: 1.1, high: 1.6 };
 const LONG_CHANCE = 0.12;
 
-function drawNarrowLink(random: Prng, pace: number): NarrowLink | null {
+function drawNarrowLink(random: Prng): NarrowLink | null {
   if (!random.chance(NARROW_CHANCE)) return null;
   const bytesPerSecond = Math.round(random.logBetween(NARROW_BYTES_PER_SECOND.low, NARROW_BYTES_PER_SECOND.high));
-  const bytes = Math.round((bytesPerSecond * replicationSilenceMs(pace) * random.between(LONG_FOR.low, LONG_FOR.high)) / 1_000);
+  const bytes = Math.round((bytesPerSecond * replicationSilenceMs() * random.between(LONG_FOR.low, LONG_FOR.high)) / 1_000);
   return { bytesPerSecond, long: { bytes, chance: LONG_CHANCE } };
 }
 
@@ -118,7 +118,8 @@ export function drawShape(random: Prng, minutes: number): SeedShape {
   const late = together ? random.between(0, 1_500) : random.logBetween(1_500, 25_000);
   const first = random.pick(['primary', 'secondary'] as const);
   const pace = isLong ? random.pick(LONG_PACES.flatMap(([each, weight]) => Array.from({ length: weight }, () => each))) : 1;
-  const narrowLink = drawNarrowLink(random.fork('narrow link'), pace);
+  // With longer times a long payload takes longer than clients wait for an answer, who send it again and again.
+  const narrowLink = isLong ? null : drawNarrowLink(random.fork('narrow link'));
   return {
     least,
     pace,
